@@ -1,0 +1,71 @@
+"""Data of the convergence figures: median and band over the test seeds, at every evaluation, of a cell's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.metrics import Array, Measure
+from analysis.statistics import Band, band
+from analysis.tables import DIVERGED, Cell
+
+__all__ = ["SETTINGS", "Convergence", "convergence", "curve_matrix", "measure_of", "metric_curves"]
+
+SETTINGS: Final = ("tuned", "default")
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """One line of a convergence figure: a setting's ``band`` at ``steps`` ``[E]``; ``diverged`` of ``band.n`` seeds did."""
+
+    setting: str
+    quantity: str
+    steps: Array
+    band: Band
+    diverged: int
+
+
+def measure_of(cells: tuple[Cell, ...]) -> Measure:
+    """Return the measure that all cells of one problem share; raises `ValueError` where they are of different problems."""
+    instances = {(cell.problem, cell.info["problem"]["fingerprint"]) for cell in cells}
+    if len(instances) != 1:
+        raise ValueError(f"one problem instance was expected, got {sorted(instances)}: their numbers cannot be compared")
+    floor = cells[0].floor
+    lowest = np.nan if floor is not None else min(float(cell.curves["loss"].min()) for cell in cells)
+    return Measure.of(floor, float(cells[0].info["problem"]["start_loss"]), lowest)
+
+
+def curve_matrix(curves: pd.DataFrame, setting: str, quantity: str = "loss") -> tuple[Array, Array]:
+    """Return the steps ``[E]`` and the values ``[S, E]`` of a setting's curves; no rows where it has none."""
+    chosen = curves[curves["setting"] == setting]
+    table = chosen.pivot(index="seed", columns="step", values=quantity)
+    return table.columns.to_numpy(dtype=np.float64), table.to_numpy(dtype=np.float64)
+
+
+def convergence(cell: Cell, setting: str, measure: Measure) -> Convergence | None:
+    """Return how ``measure`` falls under a setting (tuned or default); None where it was not run (nothing won)."""
+    steps, losses = curve_matrix(cell.curves, setting)
+    if losses.size == 0:
+        return None
+    return Convergence(setting, "loss", steps, band(measure(losses)), _diverged(cell, setting))
+
+
+def metric_curves(cell: Cell, setting: str, metric: str) -> Convergence | None:
+    """Return the curve of a further metric; it ends (NaN) where the first seed diverges, for no value is the worst."""
+    if metric not in cell.curves:
+        return None
+    steps, values = curve_matrix(cell.curves, setting, metric)
+    if values.size == 0:
+        return None
+    alive = np.isfinite(values).all(axis=0)
+    full = band(np.where(alive, values, 0.0))
+    shown = Band(*(np.where(alive, part, np.nan) for part in (full.median, full.low, full.high)), n=full.n)
+    return Convergence(setting, metric, steps, shown, _diverged(cell, setting))
+
+
+def _diverged(cell: Cell, setting: str) -> int:
+    runs = cell.runs
+    return int(((runs["setting"] == setting) & (runs["status"] == DIVERGED)).sum())

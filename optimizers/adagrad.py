@@ -1,0 +1,35 @@
+"""Adagrad: every coordinate's learning rate falls with the sum of its squared gradients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from optimizers.rule import Hyperparameter, Hyperparameters, Rule, State, as_like
+
+__all__ = ["Adagrad"]
+
+LR = Hyperparameter("lr", default=0.1, low=1e-4, high=100.0, scale="log")
+EPS = Hyperparameter("eps", default=1e-6, low=1e-12, high=1.0, scale="log")
+
+
+@dataclass(frozen=True)
+class Adagrad(Rule):
+    """s <- s + g², x <- x - lr g / √(s + eps) with s₀ = 0 (Duchi, Hazan and Singer 2011; d2l 12.7).
+
+    ``eps_inside=False`` divides by √s + eps instead, as torch does.
+    """
+
+    eps_inside: bool = True
+
+    hyperparameters = (LR, EPS)
+
+    def init(self, x: Tensor) -> State:
+        return {"s": torch.zeros_like(x)}
+
+    def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:  # noqa: ARG002
+        s, eps = state["s"].add_(g * g), as_like(hp["eps"], g)
+        root = (s + eps).sqrt_() if self.eps_inside else s.sqrt().add_(eps)
+        return (g * as_like(-hp["lr"], g)).div_(root)

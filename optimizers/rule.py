@@ -1,0 +1,133 @@
+"""What an update rule is: a small value with two pure functions and named hyperparameters. Read this first.
+
+A rule is arithmetic on tensors whose last axis is the parameter vector ``[P]``; whatever axes stand before it
+(configurations ``[C]``, seeds ``[S]``) broadcast. The same rule therefore trains one model as a `torch.optim.Optimizer`
+(`optimizers.torch_optimizer`) and thousands of lanes at once (`benchmarks.lanes`).
+
+Three habits keep a lane equal, to the bit, to the same run alone:
+
+* one elementary operation at a time (no fused ``addcmul``, ``lerp`` or ``pow``, whose kernels round differently by shape);
+* hyperparameters arrive in double precision, are combined there (``1 - gamma`` loses nothing) and are cast by
+  `as_like` only where they meet a parameter-sized tensor;
+* powers such as gamma^t are kept as running products in the state, which also makes them right under schedules.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+__all__ = ["Hyperparameter", "Hyperparameters", "Rule", "State", "Value", "as_like", "leaky_average_", "sqrt_"]
+
+Value = float | Tensor
+"""A hyperparameter's value: a float, or a float64 tensor that broadcasts against ``[C, S, P]``, as ``[C, 1, 1]``."""
+Hyperparameters = Mapping[str, Value]
+State = dict[str, Tensor]
+Scale = Literal["linear", "log", "log1m"]
+
+
+@dataclass(frozen=True)
+class Hyperparameter:
+    """One knob of a rule: its default, the range searched, and the scale on which that range is even.
+
+    ``log1m`` means that 1 - value is log-uniform, which is how memories such as gamma are searched: .9, .99 and .999
+    are equally far apart. Raises ``ValueError`` for an empty range or one its scale cannot hold.
+    """
+
+    name: str
+    default: float
+    low: float
+    high: float
+    scale: Scale = "linear"
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"{self.name}: the range needs low < high, got {self.low} and {self.high}")
+        if self.scale == "log" and self.low <= 0:
+            raise ValueError(f"{self.name}: a log range needs low > 0, got {self.low}")
+        if self.scale == "log1m" and self.high >= 1:
+            raise ValueError(f"{self.name}: a log1m range needs high < 1, got {self.high}")
+
+    def at(self, position: float) -> float:
+        """The value at ``position`` in [0, 1] of the range, on its scale; 0 is ``low`` and 1 is ``high`` exactly."""
+        if position <= 0:
+            return self.low
+        if position >= 1:
+            return self.high
+        if self.scale == "log":
+            return math.exp((1 - position) * math.log(self.low) + position * math.log(self.high))
+        if self.scale == "log1m":
+            return 1 - math.exp((1 - position) * math.log(1 - self.low) + position * math.log(1 - self.high))
+        return (1 - position) * self.low + position * self.high
+
+    def position(self, value: float) -> float:
+        """Where ``value`` stands in the range, on its scale: the inverse of `at`; outside [0, 1] if out of range."""
+        if self.scale == "log":
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        if self.scale == "log1m":
+            return math.log((1 - value) / (1 - self.low)) / math.log((1 - self.high) / (1 - self.low))
+        return (value - self.low) / (self.high - self.low)
+
+    def grid(self, count: int) -> list[float]:
+        """``count`` values over the whole range, ends included, even on the scale; the middle where count is 1."""
+        if count == 1:
+            return [self.at(0.5)]
+        return [self.at(index / (count - 1)) for index in range(count)]
+
+
+class Rule(ABC):
+    """An update rule. Subclasses are frozen dataclasses whose fields are static options such as ``eps_inside``.
+
+    ``decay`` says how a ``weight_decay`` hyperparameter acts, where the rule has one: "coupled" adds
+    ``weight_decay * x`` to the gradient, "decoupled" shrinks x by ``lr * weight_decay`` first (Loshchilov and Hutter 2019).
+    """
+
+    hyperparameters: ClassVar[tuple[Hyperparameter, ...]]
+    decay: ClassVar[Literal["coupled", "decoupled", None]] = None
+
+    @abstractmethod
+    def init(self, x: Tensor) -> State:
+        """The state before the first step: named tensors shaped like ``x`` (or with a last axis of 1)."""
+
+    @abstractmethod
+    def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
+        """Advance ``state`` in place by gradient ``g`` ``[..., P]`` at step ``t`` = 1, 2, … and return the step to add to x.
+
+        Never writes ``g``. The state changes in place because fresh tensors cost page faults.
+        """
+
+    def step_(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> None:
+        """Take one whole step: ``x`` and ``state`` change in place. The engine and `RuleOptimizer` both call this."""
+        if self.decay == "coupled":
+            g = g + x * as_like(hp["weight_decay"], x)
+        elif self.decay == "decoupled":
+            x.mul_(as_like(1 - hp["lr"] * hp["weight_decay"], x))
+        x.add_(self.update(g, state, hp, t))
+
+    def defaults(self) -> dict[str, float]:
+        """The default value of every hyperparameter."""
+        return {knob.name: knob.default for knob in self.hyperparameters}
+
+
+def as_like(value: Value, like: Tensor) -> Value:
+    """``value`` in the precision of ``like``; a float stays a float (torch rounds it to the tensor's precision)."""
+    return value.to(like.dtype) if isinstance(value, Tensor) else value
+
+
+def leaky_average_(s: Tensor, v: Tensor, decay: Value) -> Tensor:
+    """s <- decay s + (1 - decay) v, in place; ``v`` is used up."""
+    return s.mul_(as_like(decay, s)).add_(v.mul_(as_like(1 - decay, s)))
+
+
+def sqrt_(v: Tensor) -> Tensor:
+    """The square root in place, with denormal input raised to the smallest normal number.
+
+    A second moment of a vanished gradient decays into the denormal range, where ``sqrt`` is some 30 times slower.
+    """
+    return v.clamp_(min=torch.finfo(v.dtype).tiny).sqrt_()

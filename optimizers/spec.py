@@ -1,0 +1,62 @@
+"""A named optimizer: a rule with its defaults, search ranges, landscape axes and source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+
+from optimizers.rule import Hyperparameter, Rule
+from optimizers.torch_optimizer import RuleOptimizer
+
+__all__ = ["OptimizerSpec"]
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """One entry of the registry.
+
+    ``axes`` are the two hyperparameters a landscape spans (the second is None for a rule with a single knob), and what
+    tuning searches. ``defaults`` and ``ranges`` replace the rule's own where this variant is used with others.
+    ``reference`` cites the source.
+    """
+
+    name: str
+    rule: Rule
+    axes: tuple[str, str | None]
+    reference: str
+    description: str
+    defaults: Mapping[str, float] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = {knob.name for knob in self.rule.hyperparameters}
+        unknown = ({*self.defaults, *self.ranges, *self.axes} - {None}) - known
+        if unknown:
+            raise ValueError(f"{self.name}: the rule has no hyperparameter {', '.join(sorted(map(str, unknown)))}")
+
+    @cached_property
+    def hyperparameters(self) -> tuple[Hyperparameter, ...]:
+        """The rule's hyperparameters with this variant's defaults and ranges."""
+        return tuple(self._variant(knob) for knob in self.rule.hyperparameters)
+
+    def _variant(self, knob: Hyperparameter) -> Hyperparameter:
+        low, high = self.ranges.get(knob.name, (knob.low, knob.high))
+        return replace(knob, default=self.defaults.get(knob.name, knob.default), low=low, high=high)
+
+    def hyperparameter(self, name: str) -> Hyperparameter:
+        """The hyperparameter called ``name``; raises ``KeyError`` where there is none."""
+        return {knob.name: knob for knob in self.hyperparameters}[name]
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """The names tuning searches by default: the landscape's axes."""
+        return tuple(axis for axis in self.axes if axis is not None)
+
+    def torch(self, params: Iterable[Tensor] | Iterable[dict[str, Any]], **hyperparameters: Any) -> RuleOptimizer:
+        """This optimizer as a `torch.optim.Optimizer` over ``params``; see `RuleOptimizer` for the keywords."""
+        defaults = {knob.name: knob.default for knob in self.hyperparameters}
+        return RuleOptimizer(params, self.rule, **{**defaults, **hyperparameters})

@@ -1,0 +1,95 @@
+"""Data sets: bundled with scikit-learn, rebuilt from their moments, or read from the user's data folder by checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from problems.problem import generator
+
+__all__ = ["AIRFOIL_FILE", "airfoil", "digits", "shuffled_rows"]
+
+Array = npt.NDArray[np.float64]
+
+AIRFOIL_FILE = "airfoil_self_noise.dat"
+AIRFOIL_SHA1 = "76e5be1548fd8222e5074cf0faae75edff8cf93f"
+AIRFOIL_ROWS = 1500
+
+# Second moments (1/n) Mᵀ M of the first 1500 of the 1503 rows of the NASA airfoil self-noise data (Brooks, Pope and
+# Marcolini 1989), each column standardised over all rows: frequency, angle, chord, velocity, displacement thickness, the
+# constant 1, sound pressure. A linear regression's loss depends on the data through these numbers only. Upper triangle.
+AIRFOIL_MOMENTS = (
+    (1.0008347328676066, -0.2754038270881797, -0.0031429320112701855, 0.13494730858646423, -0.23502465508140077,
+     -0.0014047929101988453, -0.38750303434727973),
+    (0.9975571588309752, -0.504763804118758, 0.06103329159294616, 0.7454429010748527, -0.002980886166569917,
+     -0.14813862576989353),
+    (1.001720637500408, 0.0032535175600157842, -0.21891252967795308, 0.0007474790961828149, -0.23871038738761577),
+    (1.0009535442989947, 0.0006080528808113404, 0.0014466898084867983, 0.12133399415330444),
+    (0.9818670289201151, -0.006345545064040417, -0.2956664519995958),
+    (1.0, 0.005556150408372162),
+    (0.9865179427485897,),
+)  # fmt: skip
+
+
+def shuffled_rows(seeds: Sequence[int], rows: int, batch: int, steps: int) -> Iterator[Tensor]:
+    """Indices ``[S, B]`` of each step's rows: every seed reshuffles all ``rows`` each epoch; a short last batch is dropped."""
+    generators = [generator(seed, "order of rows") for seed in seeds]
+    per_epoch = rows // batch
+    for first in range(0, steps, per_epoch):
+        order = torch.from_numpy(np.stack([g.permutation(rows) for g in generators]))
+        for index in range(min(per_epoch, steps - first)):
+            yield order[:, index * batch : (index + 1) * batch]
+
+
+def airfoil(data: Path | None) -> tuple[Array, Array, str]:
+    """Features ``[1500, 5]``, targets ``[1500]`` and their origin: "file" where ``data`` holds the file, else "surrogate".
+
+    Raises ``ValueError`` where the file is there but is not, byte for byte, the one the book uses.
+    """
+    if data is None or not (data / AIRFOIL_FILE).is_file():
+        return (*_airfoil_surrogate(), "surrogate")
+    raw = (data / AIRFOIL_FILE).read_bytes()
+    if hashlib.sha1(raw, usedforsecurity=False).hexdigest() != AIRFOIL_SHA1:
+        raise ValueError(
+            f"{data / AIRFOIL_FILE} is not the file the book uses (sha1 {AIRFOIL_SHA1}); line ends must stay as they are. "
+            "Replace it, or leave it out to use the built-in surrogate"
+        )
+    table = np.loadtxt(io.BytesIO(raw))
+    table = ((table - table.mean(0)) / table.std(0))[:AIRFOIL_ROWS]
+    return table[:, :-1], table[:, -1], "file"
+
+
+@cache
+def _airfoil_surrogate() -> tuple[Array, Array]:
+    """Gaussian rows with exactly the airfoil's second moments: the same loss, gradients and floor, to rounding."""
+    moments = np.zeros((7, 7))
+    moments[np.triu_indices(7)] = np.concatenate(AIRFOIL_MOMENTS)
+    moments = np.triu(moments) + np.triu(moments, 1).T
+    keep = [0, 1, 2, 3, 4, 6]
+    mean = moments[5, keep]
+    covariance = moments[np.ix_(keep, keep)] - np.outer(mean, mean)
+    rows = generator(0, "airfoil surrogate").standard_normal((AIRFOIL_ROWS, 6))
+    rows -= rows.mean(0)
+    white = np.linalg.solve(np.linalg.cholesky(rows.T @ rows / AIRFOIL_ROWS), rows.T)
+    table = (np.linalg.cholesky(covariance) @ white).T + mean
+    return table[:, :5], table[:, 5]
+
+
+@cache
+def digits() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Scikit-learn's 8x8 digits, split once for all: (images ``[1437, 64]`` in [0, 1], labels) and 360 held-out ones."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    order = generator(0, "digits split").permutation(len(bunch.target))
+    images = torch.from_numpy(bunch.data[order] / 16).float()
+    labels = torch.from_numpy(bunch.target[order])
+    return (images[:1437], labels[:1437]), (images[1437:], labels[1437:])

@@ -1,0 +1,131 @@
+"""What a problem is: a loss over one flat parameter vector, its data order, and facts that tests read back. Read this first.
+
+Shapes in one vocabulary: ``[C]`` configurations, ``[S]`` seeds, ``[P]`` parameters, ``[B]`` rows of a batch. Parameters
+are ``x [..., S, P]`` or, without data, ``[..., P]``; a loss is ``[..., S]``, one number a lane. Lanes are independent, so
+the gradient of the sum is every lane's own gradient.
+
+All randomness comes from `generator`, a function of the seed and of what the numbers are for, so that a seed means the
+same data, order, noise and start whoever stands beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["Batch", "Problem", "ProblemSpec", "digest", "generator"]
+
+Batch = Tensor | tuple[Tensor, ...] | None
+
+
+class Problem(ABC):
+    """A loss to be minimised, with its start, its data order and its facts.
+
+    A new problem states its facts as attributes and defines `start` and `loss`; with data also `batches` and `evaluate`.
+    Constructors are cheap: data is loaded on first use.
+    """
+
+    name: str = ""
+    """The registered name with the parameters that differ from the defaults, as ``quadratic(dim=10)``."""
+    dim: int
+    """Number of parameters P."""
+    minimum: float | None = None
+    """The floor: the lowest reachable full-data loss, None where it is not known."""
+    minimisers: Sequence[Sequence[float]] = ()
+    """Points ``[P]`` where the minimum is taken; may be incomplete or empty."""
+    target: float | None = None
+    """A loss that counts as solved, for steps-to-target."""
+    steps: int = 100
+    """The default budget of updates."""
+    tags: frozenset[str] = frozenset()
+    deterministic: bool = True
+    """True where seeds change nothing, neither the start nor the gradients: one seed then says all."""
+    dtype: torch.dtype = torch.float32
+    """The precision it is trained in."""
+    chunk: ClassVar[int] = 4096
+    """How many lanes are trained as one tensor: a property of the problem, not of the machine, so that records agree."""
+    frame: tuple[tuple[float, float], tuple[float, float]] | None = None
+    """What a picture of a 2-D problem shows: ((low, high) of x1, (low, high) of x2)."""
+
+    @abstractmethod
+    def start(self, seeds: Sequence[int]) -> Tensor:
+        """The start points ``[S, P]`` in float64."""
+
+    @abstractmethod
+    def loss(self, x: Tensor, batch: Batch) -> Tensor:
+        """The training loss ``[..., S]`` of ``x [..., S, P]`` on ``batch``; differentiable in ``x``."""
+
+    def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:  # noqa: ARG002 - for problems without data
+        """The data of each of ``steps`` updates: tensors ``[S, ...]``, or None where the loss needs none."""
+        for _ in range(steps):
+            yield None
+
+    def evaluate(self, x: Tensor) -> dict[str, Tensor]:
+        """What is reported of ``x [..., P]``: the full-data ``"loss"`` and any further metrics, each ``[...]``."""
+        return {"loss": self.loss(x, None)}
+
+    def definition(self) -> Mapping[str, Any]:
+        """Everything besides the code that makes this instance what it is; goes into the fingerprint."""
+        return {}
+
+    def fingerprint(self) -> str:
+        """16 hex digits that name this instance: a hash of class, definition, starts and first losses.
+
+        Losses enter with six significant digits, so that another machine's rounding gives the same fingerprint.
+        """
+        seeds = (0, 1)
+        x = self.start(seeds).to(self.dtype)
+        losses = [*self.evaluate(x)["loss"].tolist()]
+        for batch in self.batches(seeds, 3):
+            losses += self.loss(x, batch).tolist()
+        definition = sorted((key, repr(value)) for key, value in self.definition().items())
+        text = "\n".join(
+            [type(self).__qualname__, str(self.dim), repr(definition), digest(x), *(f"{loss:.5e}" for loss in losses)]
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class ProblemSpec:
+    """One entry of the registry: ``build`` makes an instance from keyword parameters; its defaults are the named problem.
+
+    A ``build`` that takes ``data`` is given the user's data folder (or None).
+    """
+
+    name: str
+    build: Callable[..., Problem]
+    description: str
+    source: str
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The names and defaults of the parameters a user may set."""
+        signature = inspect.signature(self.build)
+        return {name: p.default for name, p in signature.parameters.items() if name not in ("self", "data")}
+
+    @property
+    def takes_data(self) -> bool:
+        return "data" in inspect.signature(self.build).parameters
+
+
+def generator(seed: int, purpose: str) -> np.random.Generator:
+    """A random generator that is a function of ``seed`` and ``purpose`` alone: equal for equal, independent for others."""
+    return np.random.default_rng([seed, zlib.crc32(purpose.encode())])
+
+
+def digest(*tensors: Tensor) -> str:
+    """A hash of the tensors' shapes and of their values to about five decimals, the same on every machine."""
+    hasher = hashlib.sha256()
+    for tensor in tensors:
+        hasher.update(repr(tuple(tensor.shape)).encode())
+        hasher.update(np.ascontiguousarray(np.round(tensor.detach().double().numpy(), 5) + 0.0).tobytes())
+    return hasher.hexdigest()
