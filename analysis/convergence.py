@@ -32,7 +32,9 @@ def measure_of(cells: tuple[Cell, ...]) -> Measure:
     """Return the measure that all cells of one problem share; raises `ValueError` where they are of different problems."""
     instances = {(cell.problem, cell.info["problem"]["fingerprint"]) for cell in cells}
     if len(instances) != 1:
-        raise ValueError(f"one problem instance was expected, got {sorted(instances)}: their numbers cannot be compared")
+        raise ValueError(
+            f"one problem instance was expected, got {sorted(instances)}: their numbers cannot be compared"
+        )
     floor = cells[0].floor
     lowest = np.nan if floor is not None else min(float(cell.curves["loss"].min()) for cell in cells)
     return Measure.of(floor, float(cells[0].info["problem"]["start_loss"]), lowest)

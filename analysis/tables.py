@@ -60,7 +60,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
         "trial": "number of the trial; missing for 'tuned' and 'default'",
         "seed": "seed of data order, noise and start",
         "status": "finished | diverged | pruned",
-        "stopped_at": "last step with a valid loss; the number of steps where finished",
+        "stopped_at": "updates made while the loss was valid; all of them where finished",
         "start_loss": "loss at step 0",
         "final_loss": "loss after the last step; NaN unless finished",
         "best_loss": "lowest loss at an evaluation",
