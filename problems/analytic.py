@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from problems.problem import Batch, Problem
+from problems.problem import Batch, Problem, ProblemSpec
 
-__all__ = ["Analytic", "ellipse", "ellipse_rotated", "rosenbrock"]
+__all__ = ["SPECS", "Analytic", "ellipse", "ellipse_rotated", "rosenbrock"]
 
 
 class Analytic(Problem):
@@ -85,3 +85,12 @@ def rosenbrock() -> Analytic:
         banana, (-1.2, 1.0), minimum=0.0, minimisers=[(1.0, 1.0)], steps=500, target=1e-3,
         tags=("analytic", "nonconvex", "deterministic"), frame=((-2.0, 2.0), (-1.0, 3.0)),
     )  # fmt: skip
+
+
+SPECS: tuple[ProblemSpec, ...] = (
+    ProblemSpec("ellipse", ellipse, "0.1 x1² + 2 x2² from (-5, -2)", "d2l 12.6-12.8"),
+    ProblemSpec(
+        "ellipse-rotated", ellipse_rotated, "0.1 (x1 + x2)² + 2 (x1 - x2)² from (-5, -2)", "d2l 12.8, exercise 2"
+    ),
+    ProblemSpec("rosenbrock", rosenbrock, "100 (x2 - x1²)² + (1 - x1)² from (-1.2, 1)", "Rosenbrock 1960"),
+)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from problems.data import digits, shuffled_rows
 from problems.network import MLP
-from problems.problem import Batch, Problem, digest
+from problems.problem import Batch, Problem, ProblemSpec, digest
 
-__all__ = ["DigitsMLP"]
+__all__ = ["SPECS", "DigitsMLP"]
 
 
 class DigitsMLP(Problem):
@@ -66,3 +65,8 @@ class DigitsMLP(Problem):
         labels = labels.expand(logits.shape[:-1])
         each = cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1), reduction="none")
         return each.view(labels.shape).mean(-1)
+
+
+SPECS: tuple[ProblemSpec, ...] = (
+    ProblemSpec("digits-mlp", DigitsMLP, "64-32-10 tanh network on scikit-learn's digits", "UCI optical digits"),
+)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from problems.problem import Batch, Problem, generator
+from problems.problem import Batch, Problem, ProblemSpec, generator
 
-__all__ = ["Quadratic"]
+__all__ = ["SPECS", "Quadratic"]
 
 DRAWN = 64  # steps of noise drawn at once: bounded memory, few calls
 
@@ -52,3 +52,8 @@ class Quadratic(Problem):
 
     def definition(self) -> Mapping[str, Any]:
         return {"dim": self.dim, "condition": self.condition, "sigma": self.sigma}
+
+
+SPECS: tuple[ProblemSpec, ...] = (
+    ProblemSpec("quadratic", Quadratic, "log-spaced spectrum, Gaussian gradient noise", "noisy quadratic model"),
+)

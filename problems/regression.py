@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from problems.data import Array, airfoil, shuffled_rows
-from problems.problem import Batch, Problem, digest, generator
+from problems.problem import Batch, Problem, ProblemSpec, digest, generator
 
-__all__ = ["Airfoil", "LinearRegression"]
+__all__ = ["SPECS", "Airfoil", "LinearRegression"]
 
 
 class LinearRegression(Problem):
@@ -95,3 +95,10 @@ class Airfoil(LinearRegression):
 
     def definition(self) -> Mapping[str, Any]:
         return {**super().definition(), "origin": airfoil(self.data)[2]}
+
+
+SPECS: tuple[ProblemSpec, ...] = (
+    ProblemSpec(
+        "airfoil", Airfoil, "the book's linear regression, batch 10, two epochs", "d2l 12.5; Brooks et al. 1989"
+    ),
+)
