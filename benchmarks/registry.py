@@ -1,0 +1,238 @@
+"""The registries: optimizers and problems by name, built in, registered in process, or from an installed plug-in.
+
+Names are unique: registering a taken one is refused. Plug-ins are found by the entry points ``stepscape.optimizers`` and
+``stepscape.problems`` and loaded only when their name is asked for, so that a broken one breaks nothing but itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import runpy
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import optimizers
+import problems
+from benchmarks.errors import StepscapeError, UnknownNameError, UsageError, nearest
+from optimizers import OptimizerSpec, Schedule
+from problems import Problem, ProblemSpec
+
+__all__ = [
+    "OPTIMIZERS",
+    "PROBLEMS",
+    "Registry",
+    "import_object",
+    "load_plugin_file",
+    "make_problem",
+    "make_schedules",
+    "parse_call",
+    "register",
+]
+
+Spec = TypeVar("Spec", OptimizerSpec, ProblemSpec)
+
+
+class Registry(Mapping[str, Spec], Generic[Spec]):
+    """Specs by name. Iterating gives all names without loading any plug-in; looking a name up loads its plug-in."""
+
+    def __init__(self, kind: str, spec_type: type[Spec], builtin: tuple[Spec, ...]) -> None:
+        self.kind = kind
+        self.spec_type = spec_type
+        self._specs: dict[str, Spec] = {}
+        self._plugins: dict[str, EntryPoint] | None = None
+        for spec in builtin:
+            self.register(spec)
+
+    def register(self, spec: Spec) -> Spec:
+        """Add ``spec`` under its name and return it; raises `UsageError` where it is no spec or the name is taken."""
+        if not isinstance(spec, self.spec_type):
+            raise UsageError(f"an {self.kind} is registered as {self.spec_type.__name__}, got {type(spec).__name__}")
+        if spec.name in self._specs:
+            raise UsageError(f"the {self.kind} name {spec.name!r} is taken; choose another")
+        self._specs[spec.name] = spec
+        return spec
+
+    @property
+    def plugins(self) -> Mapping[str, EntryPoint]:
+        """The entry points of installed plug-ins, by name; those whose name is built in are left out."""
+        if self._plugins is None:
+            found = entry_points(group=f"stepscape.{self.kind}s")
+            self._plugins = {point.name: point for point in found if point.name not in self._specs}
+        return self._plugins
+
+    @property
+    def refused(self) -> list[str]:
+        """One sentence for each installed plug-in whose name is taken."""
+        return [
+            f"the plug-in {point.value} wants the {self.kind} name {point.name!r}, which is taken; it was left out"
+            for point in entry_points(group=f"stepscape.{self.kind}s")
+            if point.name in self._specs and point.name not in self.plugins
+        ]
+
+    def __getitem__(self, name: str) -> Spec:
+        if name in self._specs:
+            return self._specs[name]
+        if name in self.plugins:
+            return self._load(self.plugins[name])
+        raise UnknownNameError(self.kind, name, self)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from dict.fromkeys([*self._specs, *self.plugins])
+
+    def __len__(self) -> int:
+        return len(set(self._specs) | set(self.plugins))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._specs or name in self.plugins
+
+    def _load(self, point: EntryPoint) -> Spec:
+        try:
+            spec = point.load()
+        except Exception as error:
+            raise StepscapeError(
+                f"the plug-in {point.value}, which should define the {self.kind} {point.name!r}, cannot be loaded: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(spec, self.spec_type) or spec.name != point.name:
+            raise StepscapeError(
+                f"the plug-in {point.value} should be an {self.spec_type.__name__} named {point.name!r}, got {spec!r:.80}"
+            )
+        return self.register(spec)
+
+
+OPTIMIZERS: Registry[OptimizerSpec] = Registry("optimizer", OptimizerSpec, optimizers.BUILTIN)
+PROBLEMS: Registry[ProblemSpec] = Registry("problem", ProblemSpec, problems.BUILTIN)
+
+
+def register(spec: OptimizerSpec | ProblemSpec) -> None:
+    """Register an optimizer or a problem for this process; raises `UsageError` where the name is taken."""
+    if isinstance(spec, OptimizerSpec):
+        OPTIMIZERS.register(spec)
+    else:
+        PROBLEMS.register(spec)
+
+
+def make_problem(text: str, data: Path | None = None) -> Problem:
+    """The problem ``text`` names, with parameters as in ``quadratic(dim=10)``; ``package.module:OBJECT`` names one's own.
+
+    ``data`` is the user's data folder. The instance's name lists the parameters that differ from the defaults.
+    Raises `UnknownNameError` for an unknown name and `UsageError` for a wrong parameter, with the nearest known one.
+    """
+    name, given = parse_call(text)
+    spec = _own_problem(name) if ":" in name else PROBLEMS[name]
+    if isinstance(spec, Problem):
+        return spec
+    known = spec.parameters
+    for key in given:
+        if key not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise UsageError(f"problem {name!r} has no parameter {key!r}{nearest(key, known)}; {has}")
+    try:
+        problem = spec.build(**given, **({"data": data} if spec.takes_data else {}))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"problem {text!r}: {error}") from error
+    changed = [f"{key}={value!r}" for key, value in given.items() if value != known[key]]
+    problem.name = f"{name}({', '.join(changed)})" if changed else name
+    return problem
+
+
+def make_schedules(text: str) -> dict[str, Schedule]:
+    """The schedules ``text`` names, by hyperparameter: ``"constant"``, ``"cosine"`` (of lr), ``"lr=cosine gamma=average"``.
+
+    Raises `UnknownNameError` for an unknown schedule and `UsageError` for a wrong parameter.
+    """
+    result: dict[str, Schedule] = {}
+    for part in _split_outside_brackets(text):
+        target, separator, call = part.partition("=")
+        if not separator or "(" in target:
+            target, call = "lr", part
+        if target in result:
+            raise UsageError(f"schedule {text!r} gives {target} twice")
+        schedule = _make_schedule(call)
+        if not isinstance(schedule, optimizers.schedule.Constant):
+            result[target] = schedule
+    return result
+
+
+def _make_schedule(call: str) -> Schedule:
+    name, given = parse_call(call)
+    if name not in optimizers.SCHEDULES:
+        raise UnknownNameError("schedule", name, optimizers.SCHEDULES)
+    kind = optimizers.SCHEDULES[name]
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    for key in given:
+        if key not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise UsageError(f"schedule {name!r} has no parameter {key!r}{nearest(key, known)}; {has}")
+    try:
+        return kind(**given)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"schedule {call!r}: {error}") from error
+
+
+def parse_call(text: str) -> tuple[str, dict[str, Any]]:
+    """``"name(key=1e-3, other='x')"`` as ``("name", {"key": 1e-3, "other": "x"})``; raises `UsageError` where it is not."""
+    name, bracket, rest = text.strip().partition("(")
+    if not bracket:
+        return name, {}
+    try:
+        call = ast.parse(f"call({rest}", mode="eval").body
+        if not isinstance(call, ast.Call) or call.args or not rest.endswith(")"):
+            raise ValueError("parameters are written key=value")
+        return name, {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
+    except (SyntaxError, ValueError) as error:
+        raise UsageError(f"{text!r} is not of the form name(key=value, …): {error}") from error
+
+
+def import_object(path: str) -> Any:
+    """The object ``package.module:NAME``; raises `UsageError` where the module or the name is missing."""
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(f"{path!r} cannot be imported: {error}") from error
+
+
+def load_plugin_file(path: Path) -> None:
+    """Run a Python file of the user's and register every `OptimizerSpec` and `ProblemSpec` among its top-level names.
+
+    Raises `UsageError` where there is no such file, and `StepscapeError` where it fails or defines nothing.
+    """
+    if not path.is_file():
+        raise UsageError(f"the plug-in file {path} does not exist")
+    try:
+        namespace = runpy.run_path(str(path))
+    except Exception as error:
+        raise StepscapeError(f"the plug-in file {path} failed: {type(error).__name__}: {error}") from error
+    specs = [value for value in namespace.values() if isinstance(value, OptimizerSpec | ProblemSpec)]
+    if not specs:
+        raise StepscapeError(f"the plug-in file {path} defines no OptimizerSpec and no ProblemSpec at its top level")
+    for spec in specs:
+        register(spec)
+
+
+def _own_problem(path: str) -> Problem | ProblemSpec:
+    thing = import_object(path)
+    if isinstance(thing, Problem | ProblemSpec):
+        if isinstance(thing, Problem):
+            thing.name = thing.name or path
+        return thing
+    if callable(thing):
+        return ProblemSpec(path, thing, "", path)
+    raise UsageError(f"{path!r} is no Problem, ProblemSpec or function that makes one, but {type(thing).__name__}")
+
+
+def _split_outside_brackets(text: str) -> list[str]:
+    """``text`` cut at spaces that stand outside of brackets."""
+    parts, depth = [""], 0
+    for character in text.strip():
+        depth += (character == "(") - (character == ")")
+        if character == " " and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part for part in parts if part]
