@@ -180,6 +180,7 @@ class _Chunk:
                 alive &= (loss <= limit) & (loss.abs() < torch.inf)
                 valid_steps += alive
                 self.rule.step_(x, g, self.state, self._at(t), t)
+                self.problem.project_(x)
         self.x = x.detach()
         self.lane_steps += len(batches) * alive.numel()
 

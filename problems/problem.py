@@ -69,6 +69,9 @@ class Problem(ABC):
         for _ in range(steps):
             yield None
 
+    def project_(self, x: Tensor) -> None:  # noqa: B027 - most problems allow every point
+        """Move ``x [..., P]`` in place to the nearest feasible point; called after every update. Default: all are feasible."""
+
     def evaluate(self, x: Tensor) -> dict[str, Tensor]:
         """What is reported of ``x [..., P]``: the full-data ``"loss"`` and any further metrics, each ``[...]``."""
         return {"loss": self.loss(x, None)}
