@@ -17,6 +17,7 @@ from analysis.metrics import Array
 
 __all__ = [
     "LEVEL",
+    "RESAMPLES",
     "Band",
     "Estimate",
     "band",

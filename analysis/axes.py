@@ -1,0 +1,107 @@
+"""Hyperparameter axes: the coordinate a value is drawn at, its ticks and its text.
+
+A learning rate is drawn at log10(lr); a memory such as gamma at -log10(1 - gamma), so that 0, 0.9, 0.99 and 0.999 are
+equally far apart; anything else where it is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.metrics import Array
+
+__all__ = ["Axis", "axis_of", "number", "value_text"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A hyperparameter's name, its scale (linear, log or log1m), its default and its grid ``values`` ``[N]``, rising."""
+
+    name: str
+    scale: str
+    default: float
+    values: Array
+
+    def place(self, values: npt.ArrayLike) -> Array:
+        """Return the coordinates of ``values``, same shape; not finite where the scale has no place for a value."""
+        array = np.asarray(values, dtype=np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if self.scale == "log":
+                return np.log10(array)
+            return -np.log10(1 - array) if self.scale == "log1m" else array
+
+    @property
+    def at(self) -> Array:
+        """Coordinates ``[N]`` of the grid values."""
+        return self.place(self.values)
+
+    @property
+    def edges(self) -> Array:
+        """Coordinates ``[N + 1]`` of the borders between grid values, the outer ones by extension."""
+        at = self.at
+        if at.size == 1:
+            return np.array([at[0] - 0.5, at[0] + 0.5])
+        middle = (at[1:] + at[:-1]) / 2
+        return np.concatenate([[2 * at[0] - middle[0]], middle, [2 * at[-1] - middle[-1]]])
+
+    def holds(self, value: float) -> bool:
+        """Whether ``value`` lies within the grid, half a step around it included."""
+        place, edges = float(self.place(value)), self.edges
+        return bool(edges[0] <= place <= edges[-1])
+
+    def nearest(self, value: float) -> int:
+        """Return the index of the grid value next to ``value``."""
+        return int(np.argmin(np.abs(self.at - self.place(value))))
+
+    def text(self, value: float) -> str:
+        return value_text(value, self.scale)
+
+    @property
+    def ticks(self) -> tuple[list[float], list[str]]:
+        """Coordinates and labels of the ticks: decades, halves of decades where there are few of them."""
+        low, high = float(self.edges[0]), float(self.edges[-1])
+        if self.scale == "linear":
+            places = [float(at) for at in np.linspace(self.values[0], self.values[-1], min(self.values.size, 5))]
+            return places, [number(place) for place in places]
+        whole = [float(tick) for tick in range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)]
+        every = max(1, math.ceil(len(whole) / 6))
+        if self.scale == "log":
+            return whole[::every], [number(10.0**tick) for tick in whole[::every]]
+        places = whole[::every] if len(whole) > 2 else sorted({*whole, *(t + math.log10(2) for t in whole if t < high)})
+        places = [place for place in places if low - 1e-9 <= place <= high + 1e-9]
+        return places, [value_text(1 - 10.0**-place, "log1m") for place in places]
+
+
+def axis_of(info: Any, name: str, values: npt.ArrayLike) -> Axis:
+    """Return the axis of hyperparameter ``name`` as ``info`` (a cell's ``cell.json``) describes it."""
+    default = info["defaults"].get(name, math.nan)
+    scale = next((h["scale"] for h in info["optimizer"]["hyperparameters"] if h["name"] == name), "linear")
+    return Axis(name, scale, float(default), np.asarray(values, dtype=np.float64))
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return ``value`` as people write it: 0.0032, 12.5, 3.1e-9, ∞."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 10 ** max(digits, 5):
+        return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return f"{mantissa}e{int(exponent)}" if mantissa != "1" else f"1e{int(exponent)}"
+
+
+def value_text(value: float, scale: str) -> str:
+    """Return a hyperparameter value as text; a memory gets as many digits as tell it from 1."""
+    if scale == "log1m" and 0 < value < 1:
+        digits = max(3, math.ceil(-math.log10(1 - value) - 1e-9) + 1)
+        return f"{value:.{digits}f}".rstrip("0")
+    return number(value)

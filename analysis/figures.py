@@ -1,0 +1,171 @@
+"""The figures of a report: which data goes into which drawing, for a problem, for one cell and for the whole record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from analysis import lines, maps
+from analysis.axes import number
+from analysis.convergence import SETTINGS, convergence, measure_of, metric_curves
+from analysis.metrics import Measure
+from analysis.results import cell_label, final_values
+from analysis.sensitivity import RateCurve, landscape_of, rate_curve
+from analysis.statistics import bootstrap_median
+from analysis.style import Look, drawing, looks_of, new_figure
+from analysis.tables import Cell
+from analysis.trajectory import contour_levels, path_of, surface_of
+
+__all__ = ["TITLES", "cell_figure", "overview_figure", "problem_figures"]
+
+TITLES: Final = {
+    "outcome": "outcome on the test seeds",
+    "convergence": "convergence",
+    "sensitivity": "sensitivity to the learning rate",
+    "landscape": "landscape of the two knobs",
+    "trajectory": "trajectories on the contours of the loss",
+}
+
+Cells = Mapping[str, Cell]
+
+
+def problem_figures(cells: tuple[Cell, ...], looks: Mapping[str, Look]) -> Iterator[tuple[str, Figure]]:
+    """Yield the figures of one problem by name, in reading order; those without data are left out."""
+    measure = measure_of(cells)
+    named = {cell_label(cell): cell for cell in cells}
+    for name, figure in (
+        ("outcome", _outcome(named, measure, looks)),
+        ("convergence", _convergence(named, measure, looks)),
+        ("sensitivity", _sensitivity(named, measure, looks)),
+        ("landscape", _landscapes(named, measure)),
+        ("trajectory", _trajectories(named, measure, looks)),
+    ):
+        if figure is not None:
+            figure.suptitle(f"{cells[0].problem}: {TITLES[name]}", x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+            yield name, figure
+
+
+def _outcome(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
+    sides = []
+    for setting in SETTINGS:
+        values = {label: final_values(cell, setting, measure) for label, cell in cells.items()}
+        sides.append({label: (array, bootstrap_median(array)) for label, array in values.items() if array.size})
+    return lines.outcome_figure(sides[0], sides[1], measure, looks) if any(sides) else None
+
+
+def _convergence(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
+    panels = {}
+    for setting in SETTINGS:
+        curves = {label: convergence(cell, setting, measure) for label, cell in cells.items()}
+        panels[setting] = {label: curve for label, curve in curves.items() if curve is not None}
+    if not any(panels.values()):
+        return None
+    metrics = {}
+    for metric in next(iter(cells.values())).info["problem"]["metrics"]:
+        sides = {s: {label: metric_curves(cell, s, metric) for label, cell in cells.items()} for s in SETTINGS}
+        metrics[metric] = {s: {label: c for label, c in side.items() if c is not None} for s, side in sides.items()}
+    return lines.convergence_figure(panels, measure, looks, metrics)
+
+
+def _sensitivity(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
+    found = {label: landscape_of(cell, measure) for label, cell in cells.items()}
+    landscapes = {label: landscape for label, landscape in found.items() if landscape is not None}
+    if not landscapes:
+        return None
+    best = {label: rate_curve(landscape) for label, landscape in landscapes.items()}
+    held = {label: rate_curve(landscape, held=True) for label, landscape in landscapes.items()}
+    panels: dict[str, dict[str, RateCurve]] = {
+        "Second knob best for each rate": {label: curve for label, curve in best.items() if curve is not None},
+        "Second knob at its default": {label: curve for label, curve in held.items() if curve is not None},
+    }
+    if all(landscape.y is None for landscape in landscapes.values()):
+        panels = {"Learning-rate sensitivity": panels["Second knob best for each rate"]}
+    return lines.sensitivity_figure({title: rates for title, rates in panels.items() if rates}, looks)
+
+
+def _landscapes(cells: Cells, measure: Measure) -> Figure | None:
+    found = {label: landscape_of(cell, measure) for label, cell in cells.items()}
+    shown = {
+        label: landscape for label, landscape in found.items() if landscape is not None and landscape.y is not None
+    }
+    return maps.landscape_figure(shown) if shown else None
+
+
+def _trajectories(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
+    surface = next((s for s in (surface_of(cell, measure) for cell in cells.values()) if s is not None), None)
+    if surface is None:
+        return None
+    paths = {label: [path_of(cell, setting, surface) for setting in SETTINGS] for label, cell in cells.items()}
+    shown = {label: [path for path in both if path is not None] for label, both in paths.items() if any(both)}
+    if not shown:
+        return None
+    return maps.trajectory_figure(surface, contour_levels(surface, measure), shown, surface.lowest, looks)
+
+
+def cell_figure(cell: Cell) -> Figure:
+    """Return an overview of one cell: its landscape (a map, or a curve of the learning rate) and its convergence."""
+    measure, label = measure_of((cell,)), cell_label(cell)
+    looks = looks_of([*SETTINGS, label])
+    landscape = landscape_of(cell, measure)
+    both = {setting: convergence(cell, setting, measure) for setting in SETTINGS}
+    curves = {setting: curve for setting, curve in both.items() if curve is not None}
+    with drawing():
+        figure = new_figure(9.5, 3.6)
+        left, right = figure.subplots(1, 2)
+        if landscape is None:
+            left.set_axis_off()
+        elif landscape.y is None:
+            rates = rate_curve(landscape)
+            assert rates is not None, "a curve that is not held always exists"
+            lines.draw_rates(left, {label: rates}, looks, lines.frame_limits(measure.shown(rates.value), measure))
+            left.set_xlabel("learning rate")
+            left.set_ylabel(f"median {measure.label}")
+        else:
+            image = maps.draw_landscape(left, landscape, maps.heat_norm([landscape]))
+            maps.colorbar(figure, image, [left], f"median {measure.label}", measure)
+            left.set_xlabel("learning rate")
+        left.set_title(f"{cell.problem}: {label}")
+        if curves:
+            medians = np.concatenate([measure.shown(curve.band.median) for curve in curves.values()])
+            lines.draw_curves(right, curves, measure, looks, lines.frame_limits(medians, measure))
+            right.legend()
+        right.set_title("Convergence on the test seeds")
+        right.set_xlabel("steps (updates)")
+        right.set_ylabel(measure.label)
+    return figure
+
+
+def overview_figure(table: pd.DataFrame) -> Figure:
+    """Draw the results table as a matrix: how many times worse than its problem's best each tuned optimizer ends."""
+    ratio = worse_than_best(table)
+    labels = ratio.map(lambda value: "lost" if np.isinf(value) else "–" if np.isnan(value) else f"{number(value, 2)}×")
+    top = max(10.0, float(np.nanmin([1e4, np.nanmax(ratio.replace(np.inf, np.nan), initial=1.0)])))
+    colors = mpl.colormaps["viridis"].with_extremes(bad="#f2f2f2", over="#fde725")
+    with drawing():
+        figure = new_figure(max(4.5, 1.15 * ratio.shape[1] + 2.6), 0.42 * ratio.shape[0] + 1.25)
+        axes = figure.subplots()
+        sns.heatmap(
+            *(ratio.replace(np.inf, 1e300),),
+            **{"ax": axes, "norm": LogNorm(1, top), "cmap": colors, "annot": labels, "fmt": "", "linewidths": 1.5},
+            cbar_kws={"label": "times worse than the best", "extend": "max", "format": lambda v, _: number(v, 2)},
+        )
+        axes.set(xlabel="", ylabel="")
+        axes.tick_params(length=0)
+        axes.tick_params(axis="y", rotation=0)
+        axes.set_title("Tuned result, relative to the problem's best")
+    return figure
+
+
+def worse_than_best(table: pd.DataFrame) -> pd.DataFrame:
+    """Return problems by optimizers: tuned median over the problem's best; inf: lost to divergence; NaN: not run."""
+    held = table.assign(shown=table[["tuned", "smallest"]].max(axis=1).where(table["tuned_n"] > 0))
+    held["ratio"] = held["shown"] / held.groupby("problem")["shown"].transform("min")
+    matrix = held.pivot(index="problem", columns="label", values="ratio")
+    return matrix.reindex(index=table["problem"].unique(), columns=table["label"].unique())

@@ -1,0 +1,105 @@
+"""What the numbers of a problem say, in plain sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.axes import number
+from analysis.results import interval_text
+from analysis.sensitivity import RateCurve
+
+__all__ = ["listing", "problem_reading", "times"]
+
+Row = Mapping[str, Any]
+
+
+def problem_reading(rows: Sequence[Row], curves: Mapping[str, RateCurve]) -> list[str]:
+    """Return the sentences for one problem from its rows of the results table and its learning-rate curves by label."""
+    best = [row for row in rows if row["best"]]
+    if not best:
+        return ["No tuned setting of any optimizer survived its test seeds: every one diverged or was never found."]
+    sentences = [_winner(best, rows), _margin(best[0], curves.get(best[0]["label"])), _defaults(rows), _lost(rows)]
+    return [sentence for sentence in sentences if sentence]
+
+
+def times(ratio: float) -> str:
+    """Return a ratio as people say it: "1.4 times", "3,200 times", "over a million times"."""
+    return "over a million times" if ratio > 1e6 else f"{number(ratio, 2)} times"
+
+
+def listing(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence: "a", "a and b", "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _winner(best: Sequence[Row], rows: Sequence[Row]) -> str:
+    first = best[0]
+    names = listing([row["label"] for row in best])
+    what = "gap to the floor" if first["measure"] == "gap" else "loss"
+    if len(best) > 1:
+        both = "both" if len(best) == 2 else "all"
+        return (
+            f"{names} {both} reach the floor within rounding ({what} {interval_text(first, 'tuned', interval=False)})."
+        )
+    seeds = "" if first["exact"] else f" over {first['tuned_n']} test seeds"
+    sentence = f"{names} ends lowest: {what} {interval_text(first, 'tuned')}{seeds} at {first['hyperparameters']}"
+    close = [
+        row["label"] for row in rows if not row["best"] and row["tuned_low"] <= first["tuned_high"] and not row["exact"]
+    ]
+    if close:
+        return f"{sentence}; the interval{'s' if len(close) > 1 else ''} of {listing(close)} overlap{'' if len(close) > 1 else 's'} with it."
+    rest = [row for row in rows if not row["best"] and math.isfinite(row["tuned"])]
+    if rest and first["tuned"] > 0:
+        second = min(rest, key=lambda row: row["tuned"])
+        ratio = second["tuned"] / max(first["tuned"], first["smallest"])
+        return f"{sentence}; the next, {second['label']}, ends {times(ratio)} as high."
+    return f"{sentence}."
+
+
+def _margin(best: Row, curve: RateCurve | None) -> str:
+    if curve is None or curve.best is None:
+        return ""
+    near = "twice its best" if curve.measure.log else "its best"
+    width = f"{number(curve.near_best_decades, 2)} decade{'' if curve.near_best_decades == 1 else 's'}"
+    low, high = curve.near_best or (math.nan, math.nan)
+    sentence = f"The learning rate of {best['label']} may move over {width} ({number(low, 2)} to {number(high, 2)}) and still end within {near}"
+    if curve.factor_to_divergence is None:
+        return f"{sentence}; no rate of the grid above the best one diverges."
+    return f"{sentence}; {times(curve.factor_to_divergence)} its best rate, runs diverge."
+
+
+def _defaults(rows: Sequence[Row]) -> str:
+    costs = {
+        row["label"]: row["default"] / max(row["tuned"], row["smallest"])
+        for row in rows
+        if row["default_n"] and math.isfinite(row["default"]) and math.isfinite(row["tuned"]) and row["tuned"] > 0
+    }
+    if not costs:
+        return ""
+    least, most = min(costs, key=lambda label: costs[label]), max(costs, key=lambda label: costs[label])
+    if costs[most] <= 1.1:
+        return "The default settings end about as low as the tuned ones."
+    if len(costs) == 1:
+        return f"Its default setting ends {times(costs[most])} as high as the tuned one."
+    return (
+        f"Staying at the defaults costs most with {most} ({times(costs[most])} its tuned value) "
+        f"and least with {least} ({times(costs[least])})."
+    )
+
+
+def _lost(rows: Sequence[Row]) -> str:
+    parts = [
+        f"{row[f'{setting}_diverged']} of {row[f'{setting}_n']} {setting} runs of {row['label']}"
+        for row in rows
+        for setting in ("tuned", "default")
+        if row[f"{setting}_diverged"]
+    ]
+    edges = [f"{row['label']} ({row['at_edge']})" for row in rows if row["at_edge"]]
+    sentence = f"Diverged: {listing(parts)}." if parts else ""
+    if edges:
+        sentence += (
+            f" The winner lies at the edge of the search range for {listing(edges)}: a wider range may do better."
+        )
+    return sentence.strip()

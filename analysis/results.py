@@ -1,0 +1,159 @@
+"""The results table: one row a cell, its tuned and its default setting on the test seeds, and its plain text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.axes import number, value_text
+from analysis.convergence import SETTINGS, curve_matrix, measure_of
+from analysis.metrics import Array, Measure, steps_to_target
+from analysis.statistics import bootstrap_median, median
+from analysis.tables import DIVERGED, Cell, Record
+
+__all__ = ["cell_label", "final_values", "hyperparameter_text", "interval_text", "results_table", "results_text"]
+
+
+def cell_label(cell: Cell) -> str:
+    """Return the name of a cell within its problem: its optimizer, and its schedule where that is not constant."""
+    return cell.optimizer if cell.schedule == "constant" else f"{cell.optimizer} · {cell.schedule}"
+
+
+def hyperparameter_text(cell: Cell, values: Mapping[str, float]) -> str:
+    """Return hyperparameters as "lr 0.12, gamma 0.93", each with the digits that its scale needs."""
+    scales = {h["name"]: h["scale"] for h in cell.info["optimizer"]["hyperparameters"]}
+    return ", ".join(f"{name} {value_text(value, scales.get(name, 'linear'))}" for name, value in values.items())
+
+
+def final_values(cell: Cell, setting: str, measure: Measure) -> Array:
+    """Return the measure ``[S]`` after the last step on every test seed, ``inf`` where it diverged; none if not run."""
+    runs = cell.runs[cell.runs["setting"] == setting].sort_values("seed")
+    return measure(runs["final_loss"].where(runs["status"] != DIVERGED).to_numpy(dtype=np.float64))
+
+
+def results_table(record: Record) -> pd.DataFrame:
+    """Return one row a cell, in the suite's order.
+
+    Columns: ``problem``, ``optimizer``, ``schedule``, ``label`` (optimizer and schedule), ``hyperparameters`` (the
+    winner's, as text), ``at_edge`` (names at the edge of their range, as text), ``best`` (lowest tuned median of its
+    problem; equal within rounding are all best), ``measure`` (gap or loss), ``smallest`` (rounding of the measure),
+    ``start``, ``exact`` (deterministic problem: one run says all); and for each setting, tuned and default, the median
+    after the last step, the ends ``_low`` and ``_high`` of its 90% bootstrap interval, the numbers ``_diverged`` of
+    ``_n`` test seeds, and ``_steps``, the median number of steps to the problem's target (inf: not reached by half of
+    the seeds; NaN: no target). A median is inf where half of the seeds diverged and NaN where the setting was not run.
+    """
+    rows = [row for problem in record.problems for row in _problem_rows(record.of_problem(problem))]
+    return pd.DataFrame(rows)
+
+
+def _problem_rows(cells: tuple[Cell, ...]) -> Iterator[dict[str, Any]]:
+    measure = measure_of(cells)
+    rows = [_row(cell, measure) for cell in cells]
+    tuned = [row["tuned"] for row in rows if math.isfinite(row["tuned"])]
+    lowest = max(min(tuned), measure.smallest) if tuned else math.nan
+    for row in rows:
+        shown = max(row["tuned"], measure.smallest) if measure.log else row["tuned"]
+        yield {**row, "best": bool(shown <= lowest)}
+
+
+def _row(cell: Cell, measure: Measure) -> dict[str, Any]:
+    winner = cell.info["winner"]
+    row: dict[str, Any] = {
+        "problem": cell.problem,
+        "optimizer": cell.optimizer,
+        "schedule": cell.schedule,
+        "label": cell_label(cell),
+        "hyperparameters": "" if winner is None else hyperparameter_text(cell, winner["hyperparameters"]),
+        "at_edge": "" if winner is None else ", ".join(winner["at_edge"]),
+        "best": False,
+        "measure": measure.name,
+        "smallest": measure.smallest,
+        "start": measure.start,
+        "exact": bool(cell.info["problem"]["deterministic"]),
+    }
+    for setting in SETTINGS:
+        row |= {f"{setting}{key}": value for key, value in _summary(cell, setting, measure).items()}
+    return row
+
+
+def _summary(cell: Cell, setting: str, measure: Measure) -> dict[str, float]:
+    values = final_values(cell, setting, measure)
+    if values.size == 0:
+        return {"": math.nan, "_low": math.nan, "_high": math.nan, "_n": 0, "_diverged": 0, "_steps": math.nan}
+    estimate = bootstrap_median(values)
+    target = cell.info["problem"]["target"]
+    steps = math.nan
+    if target is not None:
+        steps = float(median(steps_to_target(*curve_matrix(cell.curves, setting), target)))
+    return {
+        "": estimate.value,
+        "_low": estimate.low,
+        "_high": estimate.high,
+        "_n": estimate.n,
+        "_diverged": int(np.isinf(values).sum()),
+        "_steps": steps,
+    }
+
+
+def interval_text(row: Mapping[str, Any], setting: str, *, interval: bool = True, lost: bool = True) -> str:
+    """Return a row's median of ``setting`` with its interval and, where ``lost``, the number of diverged seeds."""
+    value, n, diverged = row[setting], row[f"{setting}_n"], row[f"{setting}_diverged"]
+    if n == 0:
+        return "not run"
+    counts = f"{'all' if diverged == n > 1 else f'{diverged} of {n}'} diverged"
+    if math.isinf(value):
+        return counts if n > 1 else "diverged"
+    text = _held(value, row)
+    if row["exact"]:
+        text += " exact" if interval else ""
+    elif interval:
+        text += f" [{_held(row[f'{setting}_low'], row)}, {_held(row[f'{setting}_high'], row)}]"
+    return f"{text} ({counts})" if diverged and lost else text
+
+
+def _held(value: float, row: Mapping[str, Any]) -> str:
+    """Return a measure as text; what rounding hides is given as its bound."""
+    return f"<{number(row['smallest'], 1)}" if value < row["smallest"] else number(value)
+
+
+def results_text(table: pd.DataFrame, width: int = 100) -> str:
+    """Return ``table`` as aligned plain text of at most ``width`` columns, grouped by problem, the best marked ``*``.
+
+    Hyperparameters give way first where the width is short.
+    """
+    header = ("", "optimizer", "tuned", "default", "tuned at")
+    lines: dict[str, list[tuple[str, ...]]] = {}
+    for row in table.to_dict("records"):
+        edge = f" (at the edge: {row['at_edge']})" if row["at_edge"] else ""
+        mark = "*" if row["best"] else ""
+        cells = (mark, row["label"], interval_text(row, "tuned"), interval_text(row, "default"))
+        lines.setdefault(_title(row), []).append((*cells, row["hyperparameters"] + edge))
+    wide = [max(len(line[i]) for group in ([header], *lines.values()) for line in group) for i in range(4)]
+    out = [_fit(header, wide, width)]
+    for title, group in lines.items():
+        out += ["", title[:width], *(_fit(line, wide, width) for line in group)]
+    seeds = sorted({int(n) for n in table["tuned_n"] if n > 1})
+    out += ["", _footnote(seeds, has_edge=bool((table["at_edge"] != "").any()))]
+    return "\n".join(out)
+
+
+def _title(row: Mapping[str, Any]) -> str:
+    return (
+        f"{row['problem']} ({'gap to the floor' if row['measure'] == 'gap' else 'loss'}, start {number(row['start'])})"
+    )
+
+
+def _fit(line: tuple[str, ...], wide: list[int], width: int) -> str:
+    text = "  ".join([*(part.ljust(size) for part, size in zip(line[:4], wide, strict=True)), line[4]]).rstrip()
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def _footnote(seeds: list[int], *, has_edge: bool) -> str:
+    note = "* best of its problem."
+    if seeds:
+        note += f" Median [90% interval] over {' or '.join(map(str, seeds))} fresh test seeds."
+    return note + (" At the edge: the search range was too narrow." if has_edge else "")

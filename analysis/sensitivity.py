@@ -1,0 +1,189 @@
+"""Data of the learning-rate maps and curves: where a landscape is good, where it is worse than the start, where it diverges.
+
+A landscape's matrices are ``[Y, X]``: the second hyperparameter (gamma, momentum) by the learning rate, both rising;
+a one-knob optimizer has Y = 1. A grid point is *stable* where no seed diverged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.axes import Axis, axis_of
+from analysis.metrics import Array, Measure
+from analysis.statistics import median
+from analysis.tables import DIVERGED, Cell
+
+__all__ = ["Landscape", "Mask", "RateCurve", "landscape_of", "rate_curve"]
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """A cell's landscape: ``median`` ``[Y, X]`` of the measure over ``n`` seeds and the share of them that diverged."""
+
+    x: Axis
+    y: Axis | None
+    median: Array
+    diverged: Array
+    n: int
+    measure: Measure
+
+    @property
+    def best(self) -> tuple[int, int] | None:
+        """Index ``(y, x)`` of the lowest stable median (of any, where no point is stable); None where all diverged."""
+        found = _lowest(self.median, self.stable, self.measure)
+        return None if found is None else (int(found[0]), int(found[1]))
+
+    @property
+    def best_value(self) -> float:
+        return float("inf") if self.best is None else float(self.median[self.best])
+
+    @property
+    def stable(self) -> Mask:
+        return np.asarray(self.diverged == 0)
+
+    @property
+    def near_best(self) -> Mask:
+        """Stable points within twice the best measure (`Measure.near`)."""
+        return np.asarray(self.stable & (self.median <= self.measure.near(self.best_value)))
+
+    @property
+    def worse_than_start(self) -> Mask:
+        """Points whose typical run ends above where it began, yet has not diverged."""
+        return np.asarray(np.isfinite(self.median) & (self.median > self.measure.start))
+
+    @property
+    def boundary(self) -> Array:
+        """Largest stable learning rate ``[Y]`` below the first unstable one; NaN: none is; inf: the whole row is stable."""
+        return np.array([_largest_stable(self.x.values, row) for row in self.stable])
+
+
+@dataclass(frozen=True)
+class RateCurve:
+    """The measure ``[X]`` as the learning rate changes, with the second knob at its best for each rate or held.
+
+    ``value`` is inf where the typical run diverged and ``stable`` False where any seed did. ``held`` is the value the
+    second knob was held at (the grid's nearest to its default); None for the best one, or where there is no second knob.
+    """
+
+    rates: Array
+    value: Array
+    stable: Mask
+    n: int
+    held: float | None
+    measure: Measure
+
+    @property
+    def best(self) -> int | None:
+        """Index of the best stable rate, or of the best one where none is stable; None where every rate diverges."""
+        found = _lowest(self.value, self.stable, self.measure)
+        return None if found is None else int(found[0])
+
+    @property
+    def first_unstable(self) -> float | None:
+        """The lowest diverging rate above the best one; None where the grid holds none."""
+        if self.best is None:
+            return None
+        beyond = self.rates[self.best :][~self.stable[self.best :]]
+        return float(beyond[0]) if beyond.size else None
+
+    @property
+    def factor_to_divergence(self) -> float | None:
+        """How many times larger than the best rate the first diverging one is; None where the grid holds none."""
+        if self.best is None or self.first_unstable is None:
+            return None
+        return self.first_unstable / float(self.rates[self.best])
+
+    @property
+    def near_best(self) -> tuple[float, float] | None:
+        """The unbroken range of rates around the best one that ends near the best measure (`Measure.near`)."""
+        if self.best is None:
+            return None
+        good = self.stable & (self.value <= self.measure.near(float(self.value[self.best])))
+        low = high = self.best
+        while low > 0 and good[low - 1]:
+            low -= 1
+        while high < good.size - 1 and good[high + 1]:
+            high += 1
+        return float(self.rates[low]), float(self.rates[high])
+
+    @property
+    def near_best_decades(self) -> float:
+        """Width of `near_best` in decades; each grid point stands for one step, so the answer is that coarse."""
+        if self.near_best is None or self.rates.size < 2:
+            return 0.0
+        low, high = self.near_best
+        step = float(np.log10(self.rates[-1] / self.rates[0])) / (self.rates.size - 1)
+        return float(np.log10(high / low)) + step
+
+
+def landscape_of(cell: Cell, measure: Measure) -> Landscape | None:
+    """Return the landscape of ``cell``; None where the suite asked for none."""
+    table = cell.landscape
+    if table.empty:
+        return None
+    x_name, y_name = cell.info["optimizer"]["axes"]
+    keys = [name for name in (y_name, x_name) if name is not None and name in table]
+    table = table.assign(
+        measure=measure(table["final_loss"].to_numpy()), diverged=(table["status"] == DIVERGED).astype(np.float64)
+    )
+    wide = table.pivot(index=keys, columns="seed", values=["measure", "diverged"]).sort_index()
+    x = axis_of(cell.info, x_name, np.unique(table[x_name]))
+    y = axis_of(cell.info, y_name, np.unique(table[y_name])) if len(keys) == 2 else None
+    shape = (1 if y is None else y.values.size, x.values.size)
+    measures = _filled(wide["measure"].to_numpy(dtype=np.float64), shape)
+    diverged = _filled(wide["diverged"].to_numpy(dtype=np.float64), shape)
+    return Landscape(x, y, median(measures), diverged.mean(axis=0), measures.shape[0], measure)
+
+
+def rate_curve(landscape: Landscape, *, held: bool = False) -> RateCurve | None:
+    """Return the learning-rate curve with the second knob at its best for each rate or, if ``held``, at its default.
+
+    A rate is better where it is stable: its best second knob is a stable one if there is any. None where the second
+    knob's default lies outside of the grid.
+    """
+    x, y, columns = landscape.x, landscape.y, np.arange(landscape.x.values.size)
+    value = None
+    if y is None:
+        rows: Sequence[int] | npt.NDArray[np.intp] = np.zeros(columns.size, dtype=np.intp)
+    elif held:
+        if not y.holds(y.default):
+            return None
+        rows = np.full(columns.size, y.nearest(y.default))
+        value = float(y.values[rows[0]])
+    else:
+        stable = np.where(landscape.stable, landscape.median, np.inf)
+        rows = np.where(np.isfinite(stable).any(axis=0), np.argmin(stable, axis=0), np.argmin(landscape.median, axis=0))
+    chosen = rows, columns
+    return RateCurve(
+        x.values, landscape.median[chosen], landscape.stable[chosen], landscape.n, value, landscape.measure
+    )
+
+
+def _lowest(value: Array, stable: Mask, measure: Measure) -> npt.NDArray[np.intp] | None:
+    """Return the index of the lowest stable value; of several that rounding cannot tell apart, the one in their middle."""
+    shown = np.where(stable | ~stable.any(), measure.shown(value), np.inf)
+    if not np.isfinite(shown).any():
+        return None
+    ties = np.argwhere(shown <= shown.min())
+    distance = np.abs(ties - ties.mean(axis=0)).sum(axis=1)
+    return np.asarray(ties[int(np.argmin(distance))])
+
+
+def _largest_stable(rates: Array, stable: Mask) -> float:
+    if stable.all():
+        return float("inf")
+    first = int(np.argmin(stable))
+    return float(rates[first - 1]) if first else float("nan")
+
+
+def _filled(flat: Array, shape: tuple[int, int]) -> Array:
+    """Return ``[points, S]`` as ``[S, Y, X]``; raises `ValueError` where the grid has holes."""
+    if flat.shape[0] != shape[0] * shape[1] or np.isnan(flat).any():
+        raise ValueError(f"the landscape is no full {shape[1]} x {shape[0]} grid over its seeds")
+    return np.asarray(np.moveaxis(flat.reshape(*shape, -1), -1, 0))

@@ -1,0 +1,159 @@
+"""How figures look: seaborn's theme, one colour-blind safe look an optimizer, and saving them the same to the byte.
+
+Colours are Okabe and Ito's (2008) without the yellow, which is too pale in print; line styles and markers differ as
+well, so that no figure depends on colour alone.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from analysis.axes import Axis, number
+
+__all__ = [
+    "GREY",
+    "INK",
+    "Look",
+    "drawing",
+    "log_axis",
+    "log_ticks",
+    "looks_of",
+    "new_figure",
+    "place_ticks",
+    "png",
+    "svg",
+    "webp",
+]
+
+PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINES: Final[tuple[Any, ...]] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (7, 1.5, 1.5, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
+MARKERS: Final = "os^DvP"
+INK: Final = "#222222"
+GREY: Final = "#8a8a8a"
+PNG_DPI: Final = 150
+
+THEME: Final[dict[str, Any]] = {
+    **sns.axes_style("ticks"),
+    **sns.plotting_context("paper"),
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#555555",
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.7,
+    "lines.linewidth": 1.7,
+    "hatch.linewidth": 0.6,
+    "hatch.color": "#9a9a9a",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "stepscape",
+    "path.simplify": True,
+}
+
+_DRAWING = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Look:
+    """The colour, line style and marker that stand for one optimizer in every figure of a report."""
+
+    color: str
+    line: Any
+    marker: str
+
+
+def looks_of(labels: Sequence[str]) -> dict[str, Look]:
+    """Return one look for each label; 210 labels all differ in at least one of colour, line style and marker."""
+    return {
+        label: Look(PALETTE[i % len(PALETTE)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)])
+        for i, label in enumerate(dict.fromkeys(labels))
+    }
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Apply the theme while figures are drawn or saved; one thread at a time, for matplotlib's settings are global."""
+    with _DRAWING, mpl.rc_context(THEME):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of ``width`` x ``height`` inches, free of pyplot's state; call within `drawing`."""
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """Return the figure as PNG; the first save lays it out, later ones keep that layout."""
+    return _saved(figure, format="png", dpi=PNG_DPI)
+
+
+def webp(figure: Figure) -> bytes:
+    """Return the figure as WebP: the smallest form of a figure with many lines."""
+    return _saved(figure, format="webp", dpi=PNG_DPI, pil_kwargs={"quality": 88, "method": 4})
+
+
+def svg(figure: Figure) -> bytes:
+    """Return the figure as SVG without a date, so that equal figures are equal files."""
+    return _saved(figure, format="svg", metadata={"Date": None})
+
+
+def _saved(figure: Figure, **options: Any) -> bytes:
+    with drawing():
+        if figure.get_layout_engine() is not None:
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+        buffer = io.BytesIO()
+        figure.savefig(buffer, **options)
+    return buffer.getvalue()
+
+
+def log_axis(axes: Axes, which: str, low: float, high: float) -> None:
+    """Make an axis logarithmic from ``low`` to ``high`` with readable ticks, whether it spans one decade or forty."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
+    axis.set_major_locator(log_ticks(low, high))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))
+    axis.set_minor_formatter(NullFormatter())
+    if high / low > 1e12:
+        axis.set_minor_locator(NullLocator())
+
+
+def log_ticks(low: float, high: float) -> LogLocator:
+    """Return ticks at 1, 2 and 5 in every decade where there are few decades, else at no more than eight decades."""
+    few = high / low < 10**2.5
+    return LogLocator(base=10, subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=20 if few else 8)
+
+
+def place_ticks(axes: Axes, which: str, axis: Axis) -> None:
+    """Label a hyperparameter axis that is drawn in its own coordinates (`Axis.place`)."""
+    places, labels = axis.ticks
+    (axes.set_xticks if which == "x" else axes.set_yticks)(places, labels)
