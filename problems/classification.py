@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -23,7 +23,7 @@ class DigitsMLP(Problem):
 
     minimum = 0.0
     deterministic = False
-    chunk: ClassVar[int] = 64
+    chunk: int = 64
 
     def __init__(self, hidden: int = 32, batch: int = 32) -> None:
         if hidden < 1 or not 1 <= batch <= 1437:

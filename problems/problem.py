@@ -16,7 +16,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,7 +51,7 @@ class Problem(ABC):
     """True where seeds change nothing, neither the start nor the gradients: one seed then says all."""
     dtype: torch.dtype = torch.float32
     """The precision it is trained in."""
-    chunk: ClassVar[int] = 4096
+    chunk: int = 4096
     """How many lanes are trained as one tensor: a property of the problem, not of the machine, so that records agree."""
     frame: tuple[tuple[float, float], tuple[float, float]] | None = None
     """What a picture of a 2-D problem shows: ((low, high) of x1, (low, high) of x2)."""

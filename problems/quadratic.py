@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ class Quadratic(Problem):
 
     minimum = 0.0
     deterministic = False
-    chunk: ClassVar[int] = 2048
+    chunk: int = 2048
 
     def __init__(self, dim: int = 100, condition: float = 1000.0, sigma: float = 0.1) -> None:
         if dim < 1 or condition < 1 or sigma < 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ class LinearRegression(Problem):
     """
 
     deterministic = False
-    chunk: ClassVar[int] = 2048
+    chunk: int = 2048
 
     def __init__(self, batch: int) -> None:
         if batch < 1:
