@@ -1,0 +1,343 @@
+"""A suite from plan to record: the story on one page.
+
+    plans   every cell is checked before anything is written
+    cells   missing ones run, in parallel; each tunes, re-trains winner and defaults on fresh seeds, maps its landscape
+    record  a cell lands by one rename
+    MLflow  mirrors each cell after it has landed; an outage costs the mirror, never the record
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from benchmarks import record
+from benchmarks.errors import StepscapeError, UsageError
+from benchmarks.landscape import GridMap, grid_axes, landscape
+from benchmarks.lanes import Trace
+from benchmarks.loop import ForeignSpec, train_with
+from benchmarks.registry import load_plugin_file, make_optimizer, make_problem, make_schedules
+from benchmarks.study import Space, Study, trial_count, tune
+from benchmarks.suite import CellPlan, Suite
+from benchmarks.workers import map_unordered
+from optimizers import OptimizerSpec, Schedule
+from problems import Problem
+
+__all__ = ["CellRun", "Prepared", "RunResult", "prepare", "run", "run_cell"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A cell plan with its names looked up and its budgets and seeds settled."""
+
+    plan: CellPlan
+    problem: Problem
+    spec: OptimizerSpec | ForeignSpec
+    schedules: Mapping[str, Schedule]
+    space: Space
+    steps: int
+
+    @property
+    def evaluate_every(self) -> int:
+        return max(1, self.steps // self.plan.evaluations)
+
+    @property
+    def landscape_evaluate_every(self) -> int:
+        return max(1, self.steps // self.plan.landscape.evaluations)
+
+    def seeds(self, listed: Sequence[int]) -> list[int]:
+        """The seeds to train on: where nothing is random, the first stands for all."""
+        return list(listed[:1] if self.problem.deterministic else listed)
+
+    @property
+    def lane_steps(self) -> int:
+        """The number of updates the cell will make, for estimates of time."""
+        plan = self.plan
+        lanes = 2 * len(self.seeds(plan.test.seeds))
+        if plan.tuning.enabled:
+            lanes += trial_count(plan.tuning, self.space) * len(self.seeds(plan.tuning.seeds))
+        if plan.landscape.enabled:
+            points = 1
+            for _, count in grid_axes(self.spec, self.space, plan.landscape.grid):
+                points *= count
+            lanes += points * len(self.seeds(plan.landscape.seeds))
+        return lanes * self.steps
+
+    @property
+    def cost(self) -> float:
+        """A rough estimate of the work, in arbitrary units: a lane-step costs a constant and a share a parameter."""
+        return self.lane_steps * (1 + self.problem.dim / 2) + 2e5
+
+
+@dataclass(frozen=True)
+class CellRun:
+    """How one cell ended: its name, what it cost, and the error where it failed."""
+
+    name: str
+    seconds: float
+    error: str | None = None
+
+
+@dataclass
+class RunResult:
+    """How a run ended: the cells run now, those that were there before, and what the mirror had to say."""
+
+    folder: Path
+    ran: list[CellRun] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[CellRun]:
+        return [cell for cell in self.ran if cell.error is not None]
+
+
+def prepare(plan: CellPlan, data: Path | None = None) -> Prepared:
+    """Look up everything the plan names; raises `StepscapeError` for whatever is unknown or out of range."""
+    for plugin in plan.plugins:
+        _load_plugin_once(plugin)
+    problem = make_problem(plan.problem, data)
+    spec = make_optimizer(plan.optimizer, plan.searching.search)
+    schedules = make_schedules(plan.schedule)
+    known = [knob.name for knob in spec.hyperparameters]
+    for name in schedules:
+        if name not in known:
+            raise UsageError(f"schedule {plan.schedule!r}: optimizer {plan.optimizer!r} has no hyperparameter {name!r}")
+    return Prepared(plan, problem, spec, schedules, Space.of(spec, plan.searching), plan.steps or problem.steps)
+
+
+def run(
+    suite: Suite,
+    folder: Path,
+    *,
+    jobs: int = 1,
+    data: Path | None = None,
+    on_start: Callable[[float, int], None] | None = None,
+    on_cell: Callable[[CellRun, float], None] | None = None,
+    mirror: Callable[[Path], None] | None = None,
+) -> RunResult:
+    """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same problems.
+
+    ``on_start(cost, kept)`` says the estimated work ahead, ``on_cell(cell, cost)`` each cell that ended; ``mirror`` is
+    handed every finished cell's folder, those of earlier runs too, and may raise `StepscapeError`: it is then not asked again.
+    """
+    cells = {plan.name: prepare(plan, data) for plan in suite.cells()}
+    record.open_folder(folder, suite)
+    result = RunResult(folder, kept=sorted(record.finished(folder, suite.cells())))
+    _check_same_problems(folder, [cells[name] for name in result.kept])
+    missing = sorted((c for n, c in cells.items() if n not in result.kept), key=lambda c: -c.cost)
+    if on_start is not None:
+        on_start(sum(cell.cost for cell in missing), len(result.kept))
+    mirrored = _Mirror(mirror, result)
+    for name in result.kept:
+        mirrored(folder / "cells" / name)
+    tasks = [(cell.plan, folder, data) for cell in missing]
+    for done in map_unordered(_run_task, tasks, jobs, lambda task: task[0].name in record.finished(folder, [task[0]])):
+        result.ran.append(done)
+        if on_cell is not None:
+            on_cell(done, cells[done.name].cost)
+        if done.error is None:
+            mirrored(folder / "cells" / done.name)
+    return result
+
+
+def run_cell(plan: CellPlan, folder: Path, data: Path | None = None) -> Path:
+    """Run one cell and land it in ``folder``: tune, test winner and defaults on fresh seeds, map the landscape."""
+    torch.set_num_threads(1)
+    cell = prepare(plan, data)
+    tuning_seeds, test_seeds = cell.seeds(plan.tuning.seeds), cell.seeds(plan.test.seeds)
+    landscape_seeds = cell.seeds(plan.landscape.seeds)
+    study, tuning_seconds = _timed(lambda: _tune(cell, tuning_seeds))
+    tests, test_seconds = _timed(lambda: _test(cell, study, test_seeds))
+    grid = _landscape(cell, landscape_seeds)
+    tables = {
+        "trials": record.trials_table(study.blocks, cell.space.fixed),
+        **_run_tables(cell, study, tests, tuning_seeds, test_seeds),
+        "landscape": record.landscape_table(grid, landscape_seeds) if grid else _empty("landscape"),
+        **_picture_tables(cell, tests, test_seeds),
+    }
+    seconds = {"tuning": tuning_seconds, "sampling": study.sampling_seconds, "test": test_seconds,
+               "landscape": grid.seconds if grid else 0.0}  # fmt: skip
+    traces = [*(block.trace for block in study.blocks), *(trace for _, trace in tests.values())]
+    lane_steps = sum(trace.lane_steps for trace in traces) + (grid.lane_steps if grid else 0)
+    info = _describe(cell, study, tests, seconds, lane_steps)
+    return record.write_cell(folder, plan.name, info, tables)
+
+
+Tests = Mapping[str, tuple[Mapping[str, float], Trace]]
+"""For "tuned" (where there is a winner) and "default": the hyperparameters and their runs on the test seeds."""
+
+
+def _run_task(task: tuple[CellPlan, Path, Path | None]) -> CellRun:
+    """A cell as a worker runs it: an exception becomes the cell's error and stops nobody else."""
+    plan, folder, data = task
+    began = time.perf_counter()
+    try:
+        run_cell(plan, folder, data)
+    except StepscapeError as error:
+        return CellRun(plan.name, time.perf_counter() - began, str(error))
+    except Exception:
+        return CellRun(plan.name, time.perf_counter() - began, traceback.format_exc())
+    return CellRun(plan.name, time.perf_counter() - began)
+
+
+def _tune(cell: Prepared, seeds: Sequence[int]) -> Study:
+    if not cell.plan.tuning.enabled:
+        return Study([], None, 0.0)
+    return tune(
+        cell.problem, cell.spec, cell.space, cell.plan.tuning, seeds, cell.steps,
+        cell=cell.plan.name, evaluate_every=cell.evaluate_every, schedules=cell.schedules,
+    )  # fmt: skip
+
+
+def _test(cell: Prepared, study: Study, seeds: Sequence[int]) -> Tests:
+    settings = {"tuned": study.winner.values} if study.winner else {}
+    settings["default"] = cell.space.defaults(cell.spec)
+    traces = {
+        name: train_with(
+            cell.problem, cell.spec, values, seeds, cell.steps,
+            evaluate_every=1 if cell.problem.dim == 2 else cell.evaluate_every,
+            schedules=cell.schedules, keep_path=cell.problem.dim == 2,
+        )
+        for name, values in settings.items()
+    }  # fmt: skip
+    return {name: (settings[name], trace) for name, trace in traces.items()}
+
+
+def _landscape(cell: Prepared, seeds: Sequence[int]) -> GridMap | None:
+    if not cell.plan.landscape.enabled:
+        return None
+    return landscape(
+        cell.problem, cell.spec, cell.space, cell.plan.landscape.grid, seeds, cell.steps,
+        evaluate_every=cell.landscape_evaluate_every, schedules=cell.schedules,
+    )  # fmt: skip
+
+
+def _run_tables(
+    cell: Prepared, study: Study, tests: Tests, tuning_seeds: Sequence[int], test_seeds: Sequence[int]
+) -> dict[str, pd.DataFrame]:
+    fixed = cell.space.fixed
+    runs = [record.runs_table("trial", b.trace, b.values, fixed, tuning_seeds, b.trials) for b in study.blocks]
+    curves = [record.curves_table("trial", b.trace, tuning_seeds, b.trials) for b in study.blocks]
+    for setting, (values, trace) in tests.items():
+        runs.append(record.runs_table(setting, trace, {}, values, test_seeds))
+        curves.append(record.curves_table(setting, trace, test_seeds))
+    return {"runs": pd.concat(runs, ignore_index=True), "curves": pd.concat(curves, ignore_index=True)}
+
+
+def _picture_tables(cell: Prepared, tests: Tests, seeds: Sequence[int]) -> dict[str, pd.DataFrame]:
+    """Paths and surface of a 2-D problem; nothing for others."""
+    surface = record.surface_table(cell.problem)
+    if cell.problem.dim != 2 or surface is None:
+        return {}
+    paths = [record.paths_table(setting, trace, seeds) for setting, (_, trace) in tests.items()]
+    return {"paths": pd.concat(paths, ignore_index=True), "surface": surface}
+
+
+def _empty(table: str) -> pd.DataFrame:
+    from analysis.tables import COLUMNS
+
+    return pd.DataFrame(columns=list(COLUMNS[table]))
+
+
+def _describe(
+    cell: Prepared, study: Study, tests: Tests, seconds: Mapping[str, float], lane_steps: int
+) -> dict[str, Any]:
+    """The content of ``cell.json``, as `analysis.tables.Cell` documents it."""
+    plan, problem, spec, space = cell.plan, cell.problem, cell.spec, cell.space
+    trace = tests["default"][1]
+    searched = {knob.name: knob for knob in space.searched}
+    knobs = [searched.get(knob.name, knob) for knob in spec.hyperparameters]
+    winner = study.winner
+    return {
+        "suite": plan.suite,
+        "position": plan.position,
+        "problem": {
+            "name": problem.name, "description": _description(problem), "dim": problem.dim, "minimum": problem.minimum,
+            "target": problem.target, "steps": problem.steps, "tags": sorted(problem.tags),
+            "deterministic": problem.deterministic, "fingerprint": problem.fingerprint(),
+            "start_loss": float(trace.loss[0, :, 0].median()),
+            "metrics": [name for name in trace.metrics if name != "loss"],
+            "minimisers": [list(point) for point in problem.minimisers] if problem.dim <= 2 else [],
+        },
+        "optimizer": {
+            "name": spec.name, "description": spec.description, "reference": spec.reference, "axes": list(spec.axes),
+            "searched": [knob.name for knob in space.searched], "fixed": dict(plan.searching.fixed),
+            "hyperparameters": [
+                {"name": k.name, "default": k.default, "low": k.low, "high": k.high, "scale": k.scale} for k in knobs
+            ],
+        },
+        "schedule": plan.schedule,
+        "protocol": {
+            "sampler": plan.tuning.sampler, "trials": sum(len(block.trials) for block in study.blocks),
+            "block": plan.tuning.block, "objective": plan.tuning.objective,
+            "tuning_seeds": cell.seeds(plan.tuning.seeds), "test_seeds": cell.seeds(plan.test.seeds),
+            "landscape_seeds": cell.seeds(plan.landscape.seeds),
+            "grid": list(plan.landscape.grid) if plan.landscape.enabled else None,
+            "steps": cell.steps, "evaluate_every": cell.evaluate_every,
+        },
+        "winner": None if winner is None else {
+            "trial": winner.trial, "objective": winner.objective, "hyperparameters": dict(winner.values),
+            "at_edge": winner.at_edge,
+        },
+        "defaults": cell.space.defaults(spec),
+        "seconds": {name: round(value, 4) for name, value in seconds.items()},
+        "lane_steps": lane_steps,
+    }  # fmt: skip
+
+
+def _description(problem: Problem) -> str:
+    """The registered one-line description of the problem, or the first line of its class's docstring."""
+    from benchmarks.registry import PROBLEMS, parse_call
+
+    name = parse_call(problem.name)[0]
+    return PROBLEMS[name].description if name in PROBLEMS else (type(problem).__doc__ or "").partition("\n")[0]
+
+
+def _check_same_problems(folder: Path, cells: Sequence[Prepared]) -> None:
+    """Raise `UsageError` where a finished cell was run on another instance of its problem than the one at hand."""
+    now: dict[str, str] = {}
+    for cell in cells:
+        info = json.loads((folder / "cells" / cell.plan.name / "cell.json").read_text(encoding="utf-8"))
+        fingerprint = now.setdefault(cell.plan.problem, cell.problem.fingerprint())
+        if info["problem"]["fingerprint"] != fingerprint:
+            raise UsageError(
+                f"{folder} holds {cell.plan.name} for another instance of problem {cell.plan.problem!r} (other data or another "
+                "version): results of different instances are never mixed; choose another folder with --out"
+            )
+
+
+class _Mirror:
+    """Hands finished cells to the mirror until it fails once."""
+
+    def __init__(self, mirror: Callable[[Path], None] | None, result: RunResult) -> None:
+        self.mirror, self.result = mirror, result
+
+    def __call__(self, cell: Path) -> None:
+        if self.mirror is None:
+            return
+        try:
+            self.mirror(cell)
+        except StepscapeError as error:
+            self.mirror = None
+            self.result.warnings.append(str(error))
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    began = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - began
+
+
+@cache
+def _load_plugin_once(path: str) -> None:
+    load_plugin_file(Path(path))

@@ -1,0 +1,49 @@
+"""Cells in parallel: one process a cell at a time, one torch thread a process, and a killed worker costs its cell only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+__all__ = ["default_jobs", "map_unordered"]
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+ATTEMPTS = 3
+
+
+def default_jobs() -> int:
+    """The number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def map_unordered(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    jobs: int,
+    is_done: Callable[[Task], bool],
+) -> Iterator[Result]:
+    """``function`` of every task, in ``jobs`` processes, yielded as they finish; in this process where ``jobs`` is 1.
+
+    A worker killed from outside takes its pool with it: the pool is built again for the tasks that ``is_done`` denies,
+    up to three times in all; then joblib's ``TerminatedWorkerError`` passes through.
+    """
+    if jobs == 1 or len(tasks) <= 1:
+        yield from map(function, tasks)
+        return
+    from joblib import Parallel, delayed, parallel_config
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    left = list(tasks)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with parallel_config(backend="loky", inner_max_num_threads=1):
+                pool = Parallel(n_jobs=min(jobs, len(left)), return_as="generator_unordered", batch_size=1)
+                yield from pool(delayed(function)(task) for task in left)
+            return
+        except TerminatedWorkerError:
+            left = [task for task in left if not is_done(task)]
+            if attempt == ATTEMPTS:
+                raise
