@@ -1,7 +1,7 @@
 """The registries: optimizers and problems by name, built in, registered in process, or from an installed plug-in.
 
-Names are unique: registering a taken one is refused. Plug-ins are found by the entry points ``stepscape.optimizers`` and
-``stepscape.problems`` and loaded only when their name is asked for, so that a broken one breaks nothing but itself.
+Names are unique: registering a taken one is refused. Plug-ins are found by the entry points ``stepscape.optimizers``
+and ``stepscape.problems`` and loaded only when their name is asked for, so that a broken one breaks nothing but itself.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import torch
+
 import optimizers
 import problems
 from benchmarks.errors import StepscapeError, UnknownNameError, UsageError, nearest
-from optimizers import OptimizerSpec, Schedule
+from benchmarks.foreign import AnyOptimizer, Ranges, choose_axes, first_line, foreign, ranged
+from optimizers import OptimizerSpec, Rule, Schedule
 from problems import Problem, ProblemSpec
 
 __all__ = [
@@ -27,6 +30,7 @@ __all__ = [
     "Registry",
     "import_object",
     "load_plugin_file",
+    "make_optimizer",
     "make_problem",
     "make_schedules",
     "parse_call",
@@ -38,6 +42,8 @@ Spec = TypeVar("Spec", OptimizerSpec, ProblemSpec)
 
 class Registry(Mapping[str, Spec], Generic[Spec]):
     """Specs by name. Iterating gives all names without loading any plug-in; looking a name up loads its plug-in."""
+
+    spec_type: type[Spec]
 
     def __init__(self, kind: str, spec_type: type[Spec], builtin: tuple[Spec, ...]) -> None:
         self.kind = kind
@@ -99,7 +105,8 @@ class Registry(Mapping[str, Spec], Generic[Spec]):
             ) from error
         if not isinstance(spec, self.spec_type) or spec.name != point.name:
             raise StepscapeError(
-                f"the plug-in {point.value} should be an {self.spec_type.__name__} named {point.name!r}, got {spec!r:.80}"
+                f"the plug-in {point.value} should be an {self.spec_type.__name__} named {point.name!r}, "
+                f"got {spec!r:.80}"
             )
         return self.register(spec)
 
@@ -116,8 +123,55 @@ def register(spec: OptimizerSpec | ProblemSpec) -> None:
         PROBLEMS.register(spec)
 
 
+def make_optimizer(text: str, ranges: Ranges | None = None) -> AnyOptimizer:
+    """The optimizer ``text`` names: a registered name, ``torch:RMSprop(centered=True)``, or ``package.module:OBJECT``.
+
+    OBJECT is an `OptimizerSpec`, a `Rule` or a subclass of it, or a `torch.optim.Optimizer` class; options are written
+    in brackets. ``ranges`` replace the ranges searched, and are needed for what has no standard one. Raises
+    `UnknownNameError` for an unknown name and `UsageError` for a wrong option or range, with the nearest known one.
+    """
+    name, given = parse_call(text)
+    if ":" not in name:
+        thing: Any = OPTIMIZERS[name]
+    elif name.startswith("torch:"):
+        thing = _torch_class(name.removeprefix("torch:"))
+    else:
+        thing = import_object(name)
+    if isinstance(thing, type) and issubclass(thing, torch.optim.Optimizer):
+        return foreign(text.strip(), thing, given, ranges)
+    if isinstance(thing, type) and issubclass(thing, Rule):
+        thing, given = _with_options(text, thing, given), {}
+    if given:
+        raise UsageError(f"{name!r} takes no options, got {', '.join(given)}; hyperparameters are set in the suite")
+    if isinstance(thing, Rule):
+        axes = choose_axes(name, [knob.name for knob in thing.hyperparameters], tuple(ranges or ()))
+        thing = OptimizerSpec(text.strip(), thing, axes, type(thing).__module__, first_line(type(thing)))
+    if not isinstance(thing, OptimizerSpec):
+        kind = type(thing).__name__
+        raise UsageError(f"{name!r} is no OptimizerSpec, Rule or torch.optim.Optimizer class, but {kind}")
+    return ranged(thing, ranges or {})
+
+
+def _torch_class(name: str) -> type[torch.optim.Optimizer]:
+    known = {
+        key: value
+        for key, value in vars(torch.optim).items()
+        if isinstance(value, type) and issubclass(value, torch.optim.Optimizer) and value is not torch.optim.Optimizer
+    }
+    if name not in known:
+        raise UsageError(f"torch.optim has no {name!r}{nearest(name, known)}; it has {', '.join(known)}")
+    return known[name]
+
+
+def _with_options(text: str, kind: type[Rule], given: Mapping[str, Any]) -> Rule:
+    try:
+        return kind(**given)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"optimizer {text!r}: {error}") from error
+
+
 def make_problem(text: str, data: Path | None = None) -> Problem:
-    """The problem ``text`` names, with parameters as in ``quadratic(dim=10)``; ``package.module:OBJECT`` names one's own.
+    """The problem ``text`` names, with parameters as in ``quadratic(dim=10)``; ``package.module:OBJECT`` is one's own.
 
     ``data`` is the user's data folder. The instance's name lists the parameters that differ from the defaults.
     Raises `UnknownNameError` for an unknown name and `UsageError` for a wrong parameter, with the nearest known one.
@@ -175,7 +229,7 @@ def _make_schedule(call: str) -> Schedule:
 
 
 def parse_call(text: str) -> tuple[str, dict[str, Any]]:
-    """``"name(key=1e-3, other='x')"`` as ``("name", {"key": 1e-3, "other": "x"})``; raises `UsageError` where it is not."""
+    """``"name(key=1e-3, other='x')"`` as ``("name", {"key": 1e-3, "other": "x"})``; raises `UsageError` if malformed."""
     name, bracket, rest = text.strip().partition("(")
     if not bracket:
         return name, {}

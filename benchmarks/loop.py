@@ -1,0 +1,197 @@
+"""Training with any optimizer: our rules as lanes, foreign `torch.optim` optimizers one lane at a time.
+
+A foreign optimizer knows one parameter tensor. Every lane has an optimizer object of its own over its row ``[P]`` of
+the tensor ``x [C, S, P]``; loss and gradients of all lanes are still one tensor computation, only the step is a loop.
+An optimizer whose ``step`` demands a closure (L-BFGS) is given one that evaluates its own lane alone.
+
+Everything else (start, data order, evaluation grid, divergence, rungs) is `benchmarks.drive`, shared with
+`benchmarks.lanes`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from benchmarks import lanes
+from benchmarks.drive import Lanes, OnRung, Trace, configurations, divergence_limit, drive
+from benchmarks.errors import UsageError
+from benchmarks.foreign import AnyOptimizer, ForeignSpec, write
+from optimizers import OptimizerSpec, Schedule
+from problems import Batch, Problem
+
+__all__ = ["ForeignSpec", "train", "train_with"]
+
+
+def train_with(
+    problem: Problem,
+    spec: AnyOptimizer,
+    hyperparameters: Mapping[str, Tensor | float],
+    seeds: Sequence[int],
+    steps: int,
+    *,
+    evaluate_every: int | None = None,
+    schedules: Mapping[str, Schedule] | None = None,
+    on_rung: OnRung | None = None,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+    chunk: int | None = None,
+    keep_path: bool = False,
+) -> Trace:
+    """Train with ``spec``, whichever kind it is: see `benchmarks.lanes.train` for the arguments and what it raises.
+
+    Hyperparameters that are not given take the defaults of ``spec``.
+    """
+    if isinstance(spec, OptimizerSpec):
+        defaults = {knob.name: knob.default for knob in spec.hyperparameters}
+        return lanes.train(
+            problem, spec.rule, {**defaults, **hyperparameters}, seeds, steps,
+            evaluate_every=evaluate_every, schedules=schedules, on_rung=on_rung, device=device, dtype=dtype,
+            chunk=chunk, keep_path=keep_path,
+        )  # fmt: skip
+    return train(
+        problem, spec, hyperparameters, seeds, steps,
+        evaluate_every=evaluate_every, schedules=schedules, on_rung=on_rung, device=device, dtype=dtype,
+        keep_path=keep_path,
+    )  # fmt: skip
+
+
+def train(
+    problem: Problem,
+    spec: ForeignSpec,
+    hyperparameters: Mapping[str, Tensor | float],
+    seeds: Sequence[int],
+    steps: int,
+    *,
+    evaluate_every: int | None = None,
+    schedules: Mapping[str, Schedule] | None = None,
+    on_rung: OnRung | None = None,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+    keep_path: bool = False,
+) -> Trace:
+    """Train every configuration on every seed with a foreign optimizer: `benchmarks.lanes.train`, one lane at a time.
+
+    A step is one call of ``optimizer.step``. Raises `UsageError` as `benchmarks.lanes.train` does, and where the
+    foreign class refuses the values or a schedule's hyperparameter is not among its parameter groups.
+    """
+    defaults = {knob.name: knob.default for knob in spec.hyperparameters}
+    values, count = configurations(spec.name, defaults, hyperparameters, schedules or {})
+    start = problem.start(seeds).to(device=device, dtype=dtype or problem.dtype)
+    limit = divergence_limit(problem, start)
+    foreign = _ForeignLanes(
+        problem, torch.arange(count), start, limit, spec=spec, values=values, schedules=schedules or {}, steps=steps
+    )
+    return drive(
+        problem, [foreign], start, seeds, steps, evaluate_every=evaluate_every, on_rung=on_rung, keep_path=keep_path
+    )
+
+
+class _ForeignLanes(Lanes):
+    """Configurations each of whose lanes has a foreign optimizer of its own over its row of ``x``."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        index: Tensor,
+        start: Tensor,
+        limit: Tensor,
+        *,
+        spec: ForeignSpec,
+        values: Mapping[str, Tensor | float],
+        schedules: Mapping[str, Schedule],
+        steps: int,
+    ) -> None:
+        super().__init__(problem, index, start, limit)
+        self.spec, self.schedules, self.steps = spec, schedules, steps
+        self.rows = [  # per configuration its values, and per seed the row of x and its optimizer
+            _Row(
+                spec, {n: float(v[c]) if isinstance(v, Tensor) else v for n, v in values.items()}, self.x[c], schedules
+            )
+            for c in index.tolist()
+        ]
+        self.needs_closure = _needs_closure(self.rows[0].optimizers[0])
+
+    def advance(self, batches: Sequence[Batch], done: int) -> None:
+        if not self.rows:
+            return
+        limit = self.limit.to(self.x.dtype)  # rounds to inf at most
+        for t, batch in enumerate(batches, start=done + 1):
+            x = torch.stack([torch.stack([p.detach() for p in row.parameters]) for row in self.rows]).requires_grad_()
+            loss = self.problem.loss(x, batch)
+            (g,) = torch.autograd.grad(loss.sum(), x)
+            self.alive &= (loss.detach() <= limit) & (loss.detach().abs() < torch.inf)
+            self.valid_steps += self.alive
+            for c, row in enumerate(self.rows):
+                row.schedule(self.spec, self.schedules, t, self.steps)
+                for s in self.alive[c].nonzero().flatten().tolist():
+                    row.step(s, g[c, s], self._closure(row.parameters[s], batch, s) if self.needs_closure else None)
+                    self.problem.project_(row.parameters[s].data)
+        self.x = torch.stack([torch.stack([p.detach() for p in row.parameters]) for row in self.rows])
+        self.lane_steps += len(batches) * self.alive.numel()
+
+    def keep(self, chosen: Tensor) -> None:
+        self.rows = [row for row, stays in zip(self.rows, chosen.tolist(), strict=True) if stays]
+
+    def _closure(self, p: Tensor, batch: Batch, s: int) -> Callable[[], Tensor]:
+        """The loss of one lane as a closure that leaves its gradient in ``p.grad``."""
+        alone = _of_seed(batch, s)
+
+        def closure() -> Tensor:
+            with torch.enable_grad():
+                loss = self.problem.loss(p.unsqueeze(0), alone).sum()
+            (p.grad,) = torch.autograd.grad(loss, p)
+            return loss.detach()
+
+        return closure
+
+
+class _Row:
+    """One configuration: its values, and for each seed a parameter ``[P]`` and the optimizer over it."""
+
+    def __init__(
+        self, spec: ForeignSpec, values: Mapping[str, float], x: Tensor, schedules: Mapping[str, Schedule]
+    ) -> None:
+        self.values = values
+        self.parameters = [row.clone().requires_grad_() for row in x]
+        try:
+            self.optimizers = [spec.torch([p], **values) for p in self.parameters]
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UsageError(f"{spec.name} refuses {dict(values)} on a parameter vector: {error}") from error
+        group = self.optimizers[0].param_groups[0]
+        for name in schedules:
+            if spec.places[name][0] not in group:
+                raise UsageError(
+                    f"{spec.name} keeps no {spec.places[name][0]!r} in its groups, so {name} takes no schedule"
+                )
+
+    def schedule(self, spec: ForeignSpec, schedules: Mapping[str, Schedule], t: int, steps: int) -> None:
+        """Set the scheduled hyperparameters of step ``t`` in every optimizer."""
+        for name, schedule in schedules.items():
+            value = float(schedule(self.values[name], t, steps))
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    write(group, spec.places[name], value)
+
+    def step(self, s: int, g: Tensor, closure: Callable[[], Tensor] | None) -> None:
+        """One step of the lane of seed number ``s`` by its gradient ``g [P]``."""
+        self.parameters[s].grad = g
+        if closure is None:
+            self.optimizers[s].step()
+        else:
+            self.optimizers[s].step(closure)  # type: ignore[arg-type]  # torch says float, its own L-BFGS needs a tensor
+
+
+def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
+    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
+    return closure is not None and closure.default is closure.empty
+
+
+def _of_seed(batch: Batch, s: int) -> Batch:
+    """The batch of one seed, ``[1, ...]``."""
+    if batch is None:
+        return None
+    return tuple(part[s : s + 1] for part in batch) if isinstance(batch, tuple) else batch[s : s + 1]
