@@ -195,7 +195,7 @@ def make_problem(text: str, data: Path | None = None) -> Problem:
 
 
 def make_schedules(text: str) -> dict[str, Schedule]:
-    """The schedules ``text`` names, by hyperparameter: ``"constant"``, ``"cosine"`` (of lr), ``"lr=cosine gamma=average"``.
+    """The schedules ``text`` names, by hyperparameter: ``"cosine"`` (of lr) or ``"lr=cosine gamma=average"``.
 
     Raises `UnknownNameError` for an unknown schedule and `UsageError` for a wrong parameter.
     """
@@ -229,7 +229,7 @@ def _make_schedule(call: str) -> Schedule:
 
 
 def parse_call(text: str) -> tuple[str, dict[str, Any]]:
-    """``"name(key=1e-3, other='x')"`` as ``("name", {"key": 1e-3, "other": "x"})``; raises `UsageError` if malformed."""
+    """``"name(key=1e-3, other='x')"`` as ``("name", {"key": .001, "other": "x"})``; raises `UsageError` if it is not."""
     name, bracket, rest = text.strip().partition("(")
     if not bracket:
         return name, {}
