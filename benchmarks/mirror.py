@@ -1,0 +1,236 @@
+"""What MLflow is told of a finished cell, as plain values: names, tags, params and metrics. Nothing is written here.
+
+A cell becomes one run with its best-so-far curve over the trials, a child run for each of its best trials, and one for
+each setting on the test seeds. MLflow stores ``inf`` as 1.8e308, which ruins every chart, so only finite values become
+metrics; that a run diverged is said by tags and by counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.axes import number
+from analysis.metrics import gap
+from analysis.results import hyperparameter_text
+from analysis.statistics import median
+from analysis.tables import DIVERGED, Cell
+
+__all__ = ["Children", "Point", "RunPlan", "cell_run", "digest", "setting_runs", "trial_runs", "trials_table"]
+
+Children = int | Literal["all", "none"]
+"""How many trials of a cell get a run of their own: the best so many, all of them, diverged ones too, or none."""
+
+Point = tuple[str, float, int]
+"""A metric's key, value and step."""
+
+CURVE: Final = 100  # points of a curve: a chart shows no more, and a thousand cost a tenth of a second
+SETTINGS: Final = ("tuned", "default")
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """One MLflow run to be; the values of ``points`` are finite."""
+
+    name: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    points: tuple[Point, ...]
+
+
+def digest(cell: Cell) -> str:
+    """Return 16 hex digits that name this execution of the cell: its ``cell.json`` holds times as well as results."""
+    return hashlib.sha256((cell.path / "cell.json").read_bytes()).hexdigest()[:16]
+
+
+def cell_run(cell: Cell) -> RunPlan:
+    """Return the run of the whole cell: protocol and winner as params, results on the test seeds as metrics."""
+    protocol, winner = cell.info["protocol"], cell.info["winner"]
+    tags = {
+        **_tags(cell, "cell"),
+        "mlflow.note.content": _description(cell),
+        "fingerprint": str(cell.info["problem"]["fingerprint"]),
+        "problem_tags": ", ".join(sorted(cell.info["problem"]["tags"])),
+        "sampler": str(protocol["sampler"]),
+        "at_edge": ", ".join(winner["at_edge"]) or "no" if winner else "no winner",
+        "stepscape.digest": digest(cell),
+    }
+    params = {key: _text(value) for key, value in protocol.items()}
+    params |= {f"best.{name}": _text(value) for name, value in (winner["hyperparameters"] if winner else {}).items()}
+    params |= {f"default.{name}": _text(value) for name, value in cell.info["defaults"].items()}
+    return RunPlan(_title(cell), tags, params, _finite(_cell_points(cell)))
+
+
+def trial_runs(cell: Cell, children: Children) -> list[RunPlan]:
+    """Return the runs of the best trials, best first. A number takes only trials that were told a finite objective."""
+    if children == "none":
+        return []
+    ranked = cell.trials.sort_values(["objective", "trial"])
+    if children != "all":
+        ranked = ranked[np.isfinite(ranked["objective"])].head(children)
+    lines = _median_curves(cell.curves[cell.curves["trial"].isin(ranked["trial"])], "trial")
+    return [_trial_run(cell, row, lines.get(row["trial"], ())) for row in ranked.to_dict("records")]
+
+
+def setting_runs(cell: Cell) -> list[RunPlan]:
+    """Return the runs of the tuned and of the default setting on the test seeds, as far as they were run."""
+    values = {"default": cell.info["defaults"]}
+    if cell.info["winner"] is not None:
+        values["tuned"] = cell.info["winner"]["hyperparameters"]
+    lines = _median_curves(cell.curves[cell.curves["setting"].isin(SETTINGS)], "setting")
+    plans = []
+    for setting in SETTINGS:
+        if setting in values and setting in lines:
+            name = f"{setting} on test seeds: {hyperparameter_text(cell, values[setting])}"
+            tags = {**_tags(cell, "test"), "setting": setting, "seeds": _seeds(cell, "test_seeds")}
+            points = _finite([*_outcome(cell, setting, ""), *lines[setting]])
+            plans.append(RunPlan(name, tags, _params(cell, values[setting]), points))
+    return plans
+
+
+def trials_table(cell: Cell) -> pd.DataFrame:
+    """Return all trials with the best first, ready to be read: infinite objectives are missing."""
+    first = ["trial", "state", "objective", *_searched(cell)]
+    table = cell.trials.sort_values(["objective", "trial"])
+    table = table[[*first, *(column for column in table.columns if column not in first)]]
+    return table.replace([np.inf, -np.inf], np.nan).reset_index(drop=True)
+
+
+def _trial_run(cell: Cell, row: Mapping[Any, Any], line: Iterable[Point]) -> RunPlan:
+    values = {name: float(row[name]) for name in _searched(cell)}
+    tags = {
+        **_tags(cell, "trial"),
+        "trial_number": str(row["trial"]),
+        "state": str(row["state"]),
+        "seeds": _seeds(cell, "tuning_seeds"),
+        "diverged": str(row["diverged"]),
+    }
+    points = _finite([("objective", float(row["objective"]), 0), *line])
+    params = _params(cell, {**cell.info["optimizer"]["fixed"], **values})
+    return RunPlan(f"trial {row['trial']}: {hyperparameter_text(cell, values)}", tags, params, points)
+
+
+def _tags(cell: Cell, role: str) -> dict[str, str]:
+    """Return the tags by which people group and filter; on every run, for charts group by a run's own tags only."""
+    return {
+        "role": role,
+        "suite": str(cell.info["suite"]),
+        "problem": cell.problem,
+        "optimizer": cell.optimizer,
+        "schedule": cell.schedule,
+        "stepscape.cell": cell.name,
+    }
+
+
+def _cell_points(cell: Cell) -> Iterator[Point]:
+    for setting in SETTINGS:
+        yield from _outcome(cell, setting, f"{setting}/")
+    best = np.minimum.accumulate(cell.trials.sort_values("trial")["objective"].to_numpy(dtype=np.float64))
+    yield from (("best_objective", float(value), trial) for trial, value in enumerate(best))
+    yield "trials/diverged", float((cell.trials["state"] == DIVERGED).sum()), 0
+    yield from ((f"seconds/{key}", float(value), 0) for key, value in cell.info["seconds"].items())
+    yield "lane_steps", float(cell.info["lane_steps"]), 0
+
+
+def _outcome(cell: Cell, setting: str, prefix: str) -> Iterator[Point]:
+    """Yield the medians over the test seeds after the last step, with a diverged run as the worst, and the counts."""
+    runs = cell.runs[cell.runs["setting"] == setting]
+    if runs.empty:
+        return
+    loss = runs["final_loss"].where(runs["status"] != DIVERGED).to_numpy(dtype=np.float64)
+    yield f"{prefix}final_loss", float(median(gap(loss, 0.0))), 0
+    if cell.floor is not None:
+        yield f"{prefix}final_gap", float(median(gap(loss, cell.floor))), 0
+    yield f"{prefix}runs", float(len(runs)), 0
+    yield f"{prefix}diverged", float((runs["status"] == DIVERGED).sum()), 0
+
+
+def _median_curves(curves: pd.DataFrame, by: str) -> dict[Any, list[Point]]:
+    """Return, for each value of column ``by``, the median over seeds of loss and metrics by step.
+
+    Curves are thinned to `CURVE` evaluations, with the first and the last. A diverged seed is the worst loss there is; a
+    metric that a seed lacks is left out, not averaged over the others.
+    """
+    metrics = list(curves.columns.drop(["setting", "trial", "seed", "step"]))
+    steps = curves["step"].unique()
+    kept = steps[np.unique(np.linspace(0, len(steps) - 1, min(len(steps), CURVE)).round().astype(int))]
+    curves = curves[curves["step"].isin(kept)]
+    groups = curves.fillna({"loss": np.inf}).groupby([by, "step"])[metrics]
+    middle = groups.median().where(groups.count().eq(groups.size(), axis=0))
+    lines: dict[Any, list[Point]] = {}
+    for key in metrics:
+        for value, step, loss in middle[key].reset_index().itertuples(index=False, name=None):
+            lines.setdefault(value, []).append((f"train/{key}", float(loss), int(step)))
+    return lines
+
+
+def _finite(points: Iterable[Point]) -> tuple[Point, ...]:
+    return tuple(point for point in points if math.isfinite(point[1]))
+
+
+def _searched(cell: Cell) -> list[str]:
+    return [name for name in cell.info["optimizer"]["searched"] if name in cell.trials.columns]
+
+
+def _params(cell: Cell, values: Mapping[str, float]) -> dict[str, str]:
+    """Return hyperparameters and, for MLflow's linear axes, the logarithms on which they are searched."""
+    scales = {h["name"]: h["scale"] for h in cell.info["optimizer"]["hyperparameters"]}
+    params = {name: _text(value) for name, value in values.items()}
+    for name, value in values.items():
+        if scales.get(name) == "log" and value > 0:
+            params[f"log10_{name}"] = f"{math.log10(value):.4f}"
+        if scales.get(name) == "log1m" and value < 1:
+            params[f"log10_one_minus_{name}"] = f"{math.log10(1 - value):.4f}"
+    return params
+
+
+def _text(value: Any) -> str:
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+def _seeds(cell: Cell, which: str) -> str:
+    return ", ".join(str(seed) for seed in cell.info["protocol"][which])
+
+
+def _title(cell: Cell) -> str:
+    title = f"{cell.optimizer} on {cell.problem}"
+    return title if cell.schedule == "constant" else f"{title} · {cell.schedule}"
+
+
+def _description(cell: Cell) -> str:
+    """Return the note MLflow shows above the run, in Markdown: what was run, what won and how it was found."""
+    problem, optimizer, protocol = cell.info["problem"], cell.info["optimizer"], cell.info["protocol"]
+    winner = cell.info["winner"]
+    measure = "loss" if cell.floor is None else "gap"
+    rows = [f"| setting | hyperparameters | median final {measure} | diverged |", "|---|---|---|---|"]
+    settings = {"tuned": winner and winner["hyperparameters"], "default": cell.info["defaults"]}
+    for setting, values in settings.items():
+        found = {key: value for key, value, _ in _outcome(cell, setting, "")}
+        if values is not None and found:
+            lost = f"{found['diverged']:.0f} of {found['runs']:.0f}"
+            rows.append(
+                f"| {setting} | {hyperparameter_text(cell, values)} | {number(found[f'final_{measure}'])} | {lost} |"
+            )
+    edge = (
+        f" The winner is at the edge of its range: {', '.join(winner['at_edge'])}."
+        if winner and winner["at_edge"]
+        else ""
+    )
+    lost = "Every trial diverged, so there is no winner." if len(cell.trials) else "Nothing was tuned."
+    won = f"Trial {winner['trial']} won.{edge}" if winner else lost
+    return "\n".join(
+        [
+            f"**{_title(cell)}**: {problem['description'].rstrip('.')}. {optimizer['description'].rstrip('.')}.",
+            "",
+            *rows,
+            "",
+            f"Tuned over {protocol['trials']} trials by {protocol['sampler']}, {protocol['block']} asked at a time, "
+            f"{len(protocol['tuning_seeds'])} seeds each. {won} The table is of fresh test seeds only.",
+        ]
+    )

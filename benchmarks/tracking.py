@@ -1,0 +1,234 @@
+"""Mirrors a record into MLflow, cell by cell, after each cell has landed on disk; training never waits for it.
+
+One experiment a suite, one run a cell (`benchmarks.mirror` says what it holds), child runs for its best trials and for
+the settings on the test seeds, one run for the report. MLflow is imported on first use, which takes two seconds, and
+talked to with few calls a run, short timeouts and few retries: an outage costs seconds, raises `TrackingError` and
+loses nothing, for the record is on disk and running the suite again mirrors what is missing.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import logging
+import os
+import time
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from analysis.tables import Cell
+from benchmarks.errors import TrackingError
+from benchmarks.mirror import Children, RunPlan, cell_run, digest, setting_runs, trial_runs, trials_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+
+__all__ = ["Tracker", "connect", "default_uri", "reported"]
+
+ARTIFACTS: Final = "mlartifacts"
+SETTINGS: Final = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+"""MLflow's own environment variables; what the user has set goes first. MLflow's retries take 8 minutes by default."""
+
+NOISY: Final = ("mlflow", "alembic", "sqlalchemy", "urllib3")
+SHARED: Final = ("suite.toml", "environment.json")  # the record's files that belong to no cell
+REPORT_NOTE: Final = (
+    "The whole suite in one page: download `report/index.html`; its figures and tables stand beside it."
+)
+EXPERIMENT_NOTE: Final = """{description}
+
+Runs with `tags.role = 'cell'` are an optimizer on a problem: sort them by `tuned/final_gap`. Their child runs are the
+best trials (`tags.role = 'trial'`) and the tuned and default settings on the test seeds (`tags.role = 'test'`)."""
+
+
+def default_uri(folder: Path) -> str:
+    """Return the URI of the SQLite store inside the results folder ``folder``."""
+    return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
+
+
+class Tracker:
+    """Writes the finished cells and the report of the record at ``folder`` to the MLflow store at ``uri``.
+
+    ``uri`` is `default_uri`, another database or a tracking server; ``children`` says how many trials of a cell get a
+    run of their own. Nothing is opened before the first call. Every method raises `TrackingError` where the store
+    cannot be reached or written; then stop calling, for each further call would wait for the same timeouts.
+    """
+
+    def __init__(self, uri: str, suite: str, folder: Path, *, children: Children = 12) -> None:
+        self._uri = uri
+        self._suite = suite
+        self._folder = folder
+        self._children = children
+
+    def log_cell(self, cell: Cell) -> str:
+        """Mirror ``cell`` and return its run's id; a cell that is there already costs one query.
+
+        What a killed process left half written is deleted and written anew. Raises `RecordError` for damaged files.
+        """
+        with reported(self._uri):
+            done, broken = self._find(digest(cell))
+            if done:
+                return done
+            for run_id in broken:
+                self._delete(run_id)
+        plan, children = cell_run(cell), [*setting_runs(cell), *trial_runs(cell, self._children)]
+        table, figure = trials_table(cell), _overview(cell)
+        with reported(self._uri):
+            run_id = self._start(plan, {}, _seconds(cell))
+            self._client.log_table(run_id, table, "trials.json")
+            self._client.log_figure(run_id, figure, "overview.png")
+            self._client.log_artifacts(run_id, str(cell.path), "record")
+            for name in SHARED:
+                self._client.log_artifact(run_id, str(self._folder / name), "record")
+            for rank, child in enumerate(children):
+                # MLflow shows the latest start first, so the best trial must have started last
+                child_id = self._start(child, {"mlflow.parentRunId": run_id}, rank * 1e-3)
+                self._client.set_terminated(child_id)
+            self._client.set_terminated(run_id)
+        return run_id
+
+    def log_report(self, report: Path) -> str:
+        """Put the files of folder ``report`` into the record's report run, made on first use, and return its id."""
+        key = hashlib.sha256(b"".join((self._folder / name).read_bytes() for name in SHARED)).hexdigest()[:16]
+        plan = RunPlan(
+            f"report of {self._suite}",
+            {"role": "report", "suite": self._suite, "stepscape.digest": key, "mlflow.note.content": REPORT_NOTE},
+            {},
+            (),
+        )
+        with reported(self._uri):
+            done, broken = self._find(key)
+            run_id = done or (broken[0] if broken else self._start(plan, {}, 0.0))
+            self._client.log_artifacts(run_id, str(report), "report")
+            for name in SHARED:
+                self._client.log_artifact(run_id, str(self._folder / name))
+            self._client.set_terminated(run_id)
+        return run_id
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        return connect(self._uri)
+
+    @cached_property
+    def _experiment(self) -> str:
+        """The id of the suite's experiment, made where it is missing and restored where it was deleted."""
+        found = self._client.get_experiment_by_name(self._suite)
+        local = urlsplit(self._uri).scheme not in ("http", "https")
+        artifacts = (self._folder.resolve() / ARTIFACTS).as_uri() if local else None
+        if found is None:
+            note = EXPERIMENT_NOTE.format(description=_suite_description(self._folder))
+            tags = {"mlflow.note.content": note}
+            return str(self._client.create_experiment(self._suite, artifact_location=artifacts, tags=tags))
+        if self._uri == default_uri(self._folder) and found.artifact_location != artifacts:
+            raise TrackingError(
+                f"{self._folder} was moved since its MLflow store was made; remove mlflow.db and run again"
+            )
+        if found.lifecycle_stage == "deleted":
+            self._client.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)
+
+    def _find(self, key: str) -> tuple[str | None, list[str]]:
+        """Return the id of a finished run with this digest, if there is one, and the ids of half-written ones."""
+        runs = self._client.search_runs([self._experiment], f"tags.`stepscape.digest` = '{key}'")
+        done = [run.info.run_id for run in runs if run.info.status == "FINISHED"]
+        return (done[0] if done else None), [run.info.run_id for run in runs if run.info.status != "FINISHED"]
+
+    def _delete(self, run_id: str) -> None:
+        children = self._client.search_runs([self._experiment], f"tags.`mlflow.parentRunId` = '{run_id}'")
+        for run in children:
+            self._client.delete_run(run.info.run_id)
+        self._client.delete_run(run_id)
+
+    def _start(self, plan: RunPlan, tags: Mapping[str, str], seconds: float) -> str:
+        """Write ``plan`` as a run that began ``seconds`` ago and return its id; the caller ends it."""
+        from mlflow.entities import Metric, Param
+
+        now = time.time()
+        all_tags = {**plan.tags, **tags, "mlflow.user": _user(), "mlflow.source.name": "stepscape"}
+        run = self._client.create_run(
+            self._experiment, start_time=int((now - seconds) * 1000), tags=all_tags, run_name=plan.name
+        )
+        metrics = [Metric(key, value, int(now * 1000), step) for key, value, step in plan.points]
+        params = [Param(key, value) for key, value in plan.params.items()]
+        self._client.log_batch(run.info.run_id, metrics=metrics, params=params)
+        return str(run.info.run_id)
+
+
+def connect(uri: str) -> MlflowClient:
+    """Return a client of the store at ``uri``; call it within `reported`.
+
+    A database is opened once by ourselves, for MLflow would try a dead one for 100 seconds.
+    """
+    from mlflow import MlflowClient
+
+    scheme = urlsplit(uri).scheme.partition("+")[0]
+    if scheme in ("sqlite", "postgresql", "mysql", "mssql"):
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine(uri)
+        engine.connect().close()
+        engine.dispose()
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@contextmanager
+def reported(uri: str) -> Iterator[None]:
+    """Turn whatever MLflow, its database or the network raise into one `TrackingError`, and keep their logs quiet."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    import mlflow  # noqa: F401 - its import sets the levels of the loggers below
+
+    loggers = [logging.getLogger(name) for name in NOISY]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    except TrackingError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise TrackingError(f"MLflow at {_without_password(uri)} failed: {reason}") from error
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _overview(cell: Cell) -> Figure:
+    from analysis.figures import cell_figure
+
+    return cell_figure(cell)
+
+
+def _seconds(cell: Cell) -> float:
+    """Return how long the cell took; the time of sampling is part of tuning."""
+    return float(sum(value for key, value in cell.info["seconds"].items() if key != "sampling"))
+
+
+def _suite_description(folder: Path) -> str:
+    suite = tomllib.loads((folder / "suite.toml").read_text(encoding="utf-8"))
+    return str(suite.get("description", ""))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "unknown"
+
+
+def _without_password(uri: str) -> str:
+    password = urlsplit(uri).password
+    return uri.replace(f":{password}@", ":***@") if password else uri
