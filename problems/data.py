@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from problems.problem import generator
 
-__all__ = ["AIRFOIL_FILE", "airfoil", "digits", "shuffled_rows"]
+__all__ = ["AIRFOIL_FILE", "DIGITS", "DataSet", "Split", "airfoil", "shuffled_rows", "split_rows"]
 
 Array = npt.NDArray[np.float64]
 
@@ -24,8 +25,9 @@ AIRFOIL_SHA1 = "76e5be1548fd8222e5074cf0faae75edff8cf93f"
 AIRFOIL_ROWS = 1500
 
 # Second moments (1/n) Mᵀ M of the first 1500 of the 1503 rows of the NASA airfoil self-noise data (Brooks, Pope and
-# Marcolini 1989), each column standardised over all rows: frequency, angle, chord, velocity, displacement thickness, the
-# constant 1, sound pressure. A linear regression's loss depends on the data through these numbers only. Upper triangle.
+# Marcolini 1989), each column standardised over all rows: frequency, angle, chord, velocity, displacement thickness,
+# the constant 1, sound pressure. A linear regression's loss depends on the data through these numbers only. Upper
+# triangle.
 AIRFOIL_MOMENTS = (
     (1.0008347328676066, -0.2754038270881797, -0.0031429320112701855, 0.13494730858646423, -0.23502465508140077,
      -0.0014047929101988453, -0.38750303434727973),
@@ -40,7 +42,12 @@ AIRFOIL_MOMENTS = (
 
 
 def shuffled_rows(seeds: Sequence[int], rows: int, batch: int, steps: int) -> Iterator[Tensor]:
-    """Indices ``[S, B]`` of each step's rows: every seed reshuffles all ``rows`` each epoch; a short last batch is dropped."""
+    """Indices ``[S, B]`` of each step: every seed reshuffles all ``rows`` each epoch and drops a short last batch.
+
+    Raises ``ValueError`` where a batch is not between one row and all of them.
+    """
+    if not 1 <= batch <= rows:
+        raise ValueError(f"a minibatch takes between 1 and all {rows} rows, got batch={batch}")
     generators = [generator(seed, "order of rows") for seed in seeds]
     per_epoch = rows // batch
     for first in range(0, steps, per_epoch):
@@ -50,7 +57,7 @@ def shuffled_rows(seeds: Sequence[int], rows: int, batch: int, steps: int) -> It
 
 
 def airfoil(data: Path | None) -> tuple[Array, Array, str]:
-    """Features ``[1500, 5]``, targets ``[1500]`` and their origin: "file" where ``data`` holds the file, else "surrogate".
+    """Features ``[1500, 5]``, targets ``[1500]``, and "file" where folder ``data`` holds the file, else "surrogate".
 
     Raises ``ValueError`` where the file is there but is not, byte for byte, the one the book uses.
     """
@@ -59,7 +66,7 @@ def airfoil(data: Path | None) -> tuple[Array, Array, str]:
     raw = (data / AIRFOIL_FILE).read_bytes()
     if hashlib.sha1(raw, usedforsecurity=False).hexdigest() != AIRFOIL_SHA1:
         raise ValueError(
-            f"{data / AIRFOIL_FILE} is not the file the book uses (sha1 {AIRFOIL_SHA1}); line ends must stay as they are. "
+            f"{data / AIRFOIL_FILE} is not the file the book uses (sha1 {AIRFOIL_SHA1}, line ends kept as they are). "
             "Replace it, or leave it out to use the built-in surrogate"
         )
     table = np.loadtxt(io.BytesIO(raw))
@@ -83,13 +90,40 @@ def _airfoil_surrogate() -> tuple[Array, Array]:
     return table[:, :5], table[:, 5]
 
 
+@dataclass(frozen=True)
+class Split:
+    """Inputs ``[N, I]`` and labels ``[N]`` to train on, and others held out."""
+
+    inputs: Tensor
+    labels: Tensor
+    held_inputs: Tensor
+    held_labels: Tensor
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A classification set, its sizes known before it is loaded: ``rows`` to train on, ``features``, ``classes``."""
+
+    rows: int
+    features: int
+    classes: int
+    load: Callable[[], Split]
+
+
 @cache
-def digits() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Scikit-learn's 8x8 digits, split once for all: (images ``[1437, 64]`` in [0, 1], labels) and 360 held-out ones."""
+def _digits() -> Split:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    order = generator(0, "digits split").permutation(len(bunch.target))
-    images = torch.from_numpy(bunch.data[order] / 16).float()
-    labels = torch.from_numpy(bunch.target[order])
-    return (images[:1437], labels[:1437]), (images[1437:], labels[1437:])
+    return split_rows("digits", torch.from_numpy(bunch.data / 16).float(), torch.from_numpy(bunch.target), DIGITS.rows)
+
+
+def split_rows(name: str, inputs: Tensor, labels: Tensor, rows: int) -> Split:
+    """The set shuffled once for all, its first ``rows`` to train on and the others held out."""
+    order = torch.from_numpy(generator(0, f"{name} split").permutation(len(labels)))
+    inputs, labels = inputs[order], labels[order]
+    return Split(inputs[:rows], labels[:rows], inputs[rows:], labels[rows:])
+
+
+DIGITS = DataSet(1437, 64, 10, _digits)
+"""Scikit-learn's 8x8 digits, grey in [0, 1]: 1437 images to train on, 360 held out (UCI optical digits, test part)."""
