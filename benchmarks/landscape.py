@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.lanes import Trace
-from benchmarks.loop import ForeignSpec, train_with
+from benchmarks.foreign import AnyOptimizer
+from benchmarks.loop import train_with
 from benchmarks.study import Space
-from optimizers import Hyperparameter, OptimizerSpec, Schedule
+from optimizers import Hyperparameter, Schedule
 from problems import Problem
 
 __all__ = ["GridMap", "grid_axes", "landscape"]
@@ -37,7 +38,7 @@ class GridMap:
 
 
 def grid_axes(
-    spec: OptimizerSpec | ForeignSpec, space: Space, grid: tuple[int, int]
+    spec: AnyOptimizer, space: Space, grid: tuple[int, int]
 ) -> list[tuple[Hyperparameter, int]]:
     """The axes of the landscape with their number of points: the spec's axes as searched; one only where it has one."""
     ranged = {knob.name: knob for knob in space.searched}
@@ -47,7 +48,7 @@ def grid_axes(
 
 def landscape(
     problem: Problem,
-    spec: OptimizerSpec | ForeignSpec,
+    spec: AnyOptimizer,
     space: Space,
     grid: tuple[int, int],
     seeds: Sequence[int],

@@ -24,12 +24,13 @@ from benchmarks import record
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.landscape import GridMap, grid_axes, landscape
 from benchmarks.lanes import Trace
-from benchmarks.loop import ForeignSpec, train_with
+from benchmarks.foreign import AnyOptimizer
+from benchmarks.loop import train_with
 from benchmarks.registry import load_plugin_file, make_optimizer, make_problem, make_schedules
 from benchmarks.study import Space, Study, trial_count, tune
 from benchmarks.suite import CellPlan, Suite
 from benchmarks.workers import map_unordered
-from optimizers import OptimizerSpec, Schedule
+from optimizers import Schedule
 from problems import Problem
 
 __all__ = ["CellRun", "Prepared", "RunResult", "prepare", "run", "run_cell"]
@@ -41,7 +42,7 @@ class Prepared:
 
     plan: CellPlan
     problem: Problem
-    spec: OptimizerSpec | ForeignSpec
+    spec: AnyOptimizer
     schedules: Mapping[str, Schedule]
     space: Space
     steps: int

@@ -21,9 +21,10 @@ from torch import Tensor
 
 from benchmarks.errors import UsageError, nearest
 from benchmarks.lanes import DIVERGED, Trace
-from benchmarks.loop import ForeignSpec, train_with
+from benchmarks.foreign import AnyOptimizer
+from benchmarks.loop import train_with
 from benchmarks.suite import Searching, Tuning
-from optimizers import Hyperparameter, OptimizerSpec, Schedule
+from optimizers import Hyperparameter, Schedule
 from problems import Problem
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Space:
     fixed: Mapping[str, float]
 
     @classmethod
-    def of(cls, spec: OptimizerSpec | ForeignSpec, searching: Searching) -> Space:
+    def of(cls, spec: AnyOptimizer, searching: Searching) -> Space:
         """The spec's own search with the suite's ranges and fixed values; raises `UsageError` for a wrong one."""
         known = {knob.name: knob for knob in spec.hyperparameters}
         for name in (*searching.search, *searching.fixed):
@@ -57,7 +58,7 @@ class Space:
             raise UsageError(f"optimizer {spec.name!r}: {error}") from error
         return cls(searched, {n: k.default for n, k in known.items() if n not in names} | dict(searching.fixed))
 
-    def defaults(self, spec: OptimizerSpec | ForeignSpec) -> dict[str, float]:
+    def defaults(self, spec: AnyOptimizer) -> dict[str, float]:
         """The setting of somebody who tunes nothing: the spec's defaults, and what the suite fixes."""
         return {knob.name: self.fixed.get(knob.name, knob.default) for knob in spec.hyperparameters}
 
@@ -109,7 +110,7 @@ class Study:
 
 def tune(
     problem: Problem,
-    spec: OptimizerSpec | ForeignSpec,
+    spec: AnyOptimizer,
     space: Space,
     tuning: Tuning,
     seeds: Sequence[int],

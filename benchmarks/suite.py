@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
@@ -192,9 +193,15 @@ class Suite(Strict):
     def parse(cls, text: str, origin: str) -> Suite:
         """A suite from TOML text; ``origin`` names it in errors."""
         try:
-            return cls.model_validate(tomllib.loads(text))
+            return cls.checked(tomllib.loads(text), origin)
         except tomllib.TOMLDecodeError as error:
             raise SuiteError(f"{origin} is not valid TOML: {error}") from error
+
+    @classmethod
+    def checked(cls, definition: Mapping[str, Any], origin: str) -> Suite:
+        """A suite from its content; raises `SuiteError` with every mistake in it."""
+        try:
+            return cls.model_validate(definition)
         except ValidationError as error:
             raise SuiteError(f"{origin}: " + "; ".join(_sentence(e) for e in error.errors())) from error
 

@@ -1,0 +1,42 @@
+# `make bench` and `make test` need Python 3.11+ and nothing else; everything is installed into .venv.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_QUIET = 1
+export MLFLOW_DISABLE_TELEMETRY = true
+
+.PHONY: bench test lint clean help
+
+help:  ## show this
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+bench: $(VENV)/.installed  ## install, run the quick suite, say where the report is
+	$(BIN)/stepscape run quick
+
+test: $(VENV)/.installed-dev  ## install with the development extras, run the tests
+	$(BIN)/python -m pytest -q -n auto
+
+lint: $(VENV)/.installed-dev  ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+clean:  ## remove the environment and caches; results stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+
+# torch comes first: the constraint pins the CPU build, before anything else can ask for another one.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "stepscape needs Python 3.11 or newer; say which with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "installing into $(VENV) (some minutes, once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -c constraints.txt torch
+	@$(BIN)/pip install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(BIN)/pip install -c constraints.txt -e '.[dev]'
+	@touch $@

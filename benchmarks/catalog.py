@@ -1,0 +1,122 @@
+"""What ``stepscape list`` shows: everything the registries, the suites and the schedules know of themselves."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import Any
+
+__all__ = ["entries", "notes", "text"]
+
+
+def entries(kind: str) -> list[dict[str, Any]]:
+    """One dictionary for each problem, optimizer, suite or schedule; a broken plug-in's says what is wrong with it."""
+    return {"problems": _problems, "optimizers": _optimizers, "suites": _suites, "schedules": _schedules}[kind]()
+
+
+def notes(kind: str) -> list[str]:
+    """Sentences on plug-ins that were left out."""
+    if kind not in ("problems", "optimizers"):
+        return []
+    from benchmarks.registry import OPTIMIZERS, PROBLEMS
+
+    return (PROBLEMS if kind == "problems" else OPTIMIZERS).refused
+
+
+def text(kind: str, listed: list[dict[str, Any]], width: int) -> str:
+    """The entries as aligned lines, cut at ``width`` characters."""
+    names = max(len(entry["name"]) for entry in listed)
+    lines = [f"{entry['name']:<{names}}  {_line(kind, entry)}".rstrip() for entry in listed]
+    return "\n".join(_cut(line, width) for line in lines)
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _line(kind: str, entry: dict[str, Any]) -> str:
+    if "error" in entry:
+        return f"broken plug-in: {entry['error']}"
+    if kind == "problems":
+        floor = "floor ?" if entry["minimum"] is None else f"floor {entry['minimum']:.6g}"
+        return f"{entry['dim']:>6} parameters  {floor:<18} {entry['steps']:>6} steps  {entry['description']}"
+    if kind == "optimizers":
+        knobs = ", ".join(f"{knob['name']}={knob['default']:g}" for knob in entry["hyperparameters"])
+        return f"{entry['description']} ({knobs})"
+    if kind == "suites":
+        return f"{entry['cells']:>3} cells  {entry['description']}"
+    parameters = ", ".join(f"{name}={value!r}" if value is not None else name for name, value in entry["parameters"].items())
+    return f"{entry['description']}{f' ({parameters})' if parameters else ''}"
+
+
+def _problems() -> list[dict[str, Any]]:
+    from benchmarks.errors import StepscapeError
+    from benchmarks.registry import PROBLEMS, make_problem
+
+    listed = []
+    for name in PROBLEMS:
+        try:
+            spec, problem = PROBLEMS[name], make_problem(name)
+        except StepscapeError as error:
+            listed.append({"name": name, "error": str(error)})
+            continue
+        listed.append(
+            {
+                "name": name, "description": spec.description, "dim": problem.dim, "minimum": problem.minimum,
+                "target": problem.target, "steps": problem.steps, "tags": sorted(problem.tags),
+                "deterministic": problem.deterministic, "parameters": spec.parameters, "source": spec.source,
+            }
+        )  # fmt: skip
+    return listed
+
+
+def _optimizers() -> list[dict[str, Any]]:
+    from benchmarks.errors import StepscapeError
+    from benchmarks.registry import OPTIMIZERS
+
+    listed: list[dict[str, Any]] = []
+    for name in OPTIMIZERS:
+        try:
+            spec = OPTIMIZERS[name]
+        except StepscapeError as error:
+            listed.append({"name": name, "error": str(error)})
+            continue
+        knobs = [
+            {"name": k.name, "default": k.default, "low": k.low, "high": k.high, "scale": k.scale}
+            for k in spec.hyperparameters
+        ]
+        listed.append(
+            {
+                "name": name, "description": spec.description, "axes": [axis for axis in spec.axes if axis],
+                "hyperparameters": knobs, "reference": spec.reference,
+            }
+        )  # fmt: skip
+    return listed
+
+
+def _suites() -> list[dict[str, Any]]:
+    from benchmarks.suite import Suite, builtin_suites
+
+    suites = [Suite.load(name) for name in builtin_suites()]
+    return [
+        {
+            "name": suite.name, "description": suite.description, "cells": len(suite.cells()),
+            "problems": suite.problems, "optimizers": suite.optimizers, "schedules": suite.schedules,
+        }
+        for suite in suites
+    ]  # fmt: skip
+
+
+def _schedules() -> list[dict[str, Any]]:
+    from optimizers import SCHEDULES
+
+    return [
+        {
+            "name": name,
+            "description": (kind.__doc__ or "").partition("\n")[0].rstrip("."),
+            "parameters": {
+                field.name: None if field.default is MISSING else field.default
+                for field in fields(kind)  # type: ignore[arg-type]
+            },
+        }
+        for name, kind in SCHEDULES.items()
+    ]
