@@ -11,6 +11,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ from analysis.results import hyperparameter_text
 from analysis.statistics import median
 from analysis.tables import DIVERGED, Cell
 
-__all__ = ["Children", "Point", "RunPlan", "cell_run", "digest", "setting_runs", "trial_runs", "trials_table"]
+__all__ = ["Children", "Point", "RunPlan", "cell_run", "setting_runs", "short_hash", "trial_runs", "trials_table"]
 
 Children = int | Literal["all", "none"]
 """How many trials of a cell get a run of their own: the best so many, all of them, diverged ones too, or none."""
@@ -44,9 +45,9 @@ class RunPlan:
     points: tuple[Point, ...]
 
 
-def digest(cell: Cell) -> str:
-    """Return 16 hex digits that name this execution of the cell: its ``cell.json`` holds times as well as results."""
-    return hashlib.sha256((cell.path / "cell.json").read_bytes()).hexdigest()[:16]
+def short_hash(*files: Path) -> str:
+    """Return 16 hex digits that name the content of ``files``."""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 def cell_run(cell: Cell) -> RunPlan:
@@ -59,7 +60,7 @@ def cell_run(cell: Cell) -> RunPlan:
         "problem_tags": ", ".join(sorted(cell.info["problem"]["tags"])),
         "sampler": str(protocol["sampler"]),
         "at_edge": ", ".join(winner["at_edge"]) or "no" if winner else "no winner",
-        "stepscape.digest": digest(cell),
+        "stepscape.digest": short_hash(cell.path / "cell.json"),  # holds times, so it names this execution
     }
     params = {key: _text(value) for key, value in protocol.items()}
     params |= {f"best.{name}": _text(value) for name, value in (winner["hyperparameters"] if winner else {}).items()}
@@ -154,8 +155,8 @@ def _outcome(cell: Cell, setting: str, prefix: str) -> Iterator[Point]:
 def _median_curves(curves: pd.DataFrame, by: str) -> dict[Any, list[Point]]:
     """Return, for each value of column ``by``, the median over seeds of loss and metrics by step.
 
-    Curves are thinned to `CURVE` evaluations, with the first and the last. A diverged seed is the worst loss there is; a
-    metric that a seed lacks is left out, not averaged over the others.
+    Curves are thinned to `CURVE` evaluations, with the first and the last. A diverged seed is the worst loss there is;
+    a metric that a seed lacks is left out, not averaged over the others.
     """
     metrics = list(curves.columns.drop(["setting", "trial", "seed", "step"]))
     steps = curves["step"].unique()

@@ -9,7 +9,6 @@ loses nothing, for the record is on disk and running the suite again mirrors wha
 from __future__ import annotations
 
 import getpass
-import hashlib
 import logging
 import os
 import time
@@ -23,7 +22,7 @@ from urllib.parse import urlsplit
 
 from analysis.tables import Cell
 from benchmarks.errors import TrackingError
-from benchmarks.mirror import Children, RunPlan, cell_run, digest, setting_runs, trial_runs, trials_table
+from benchmarks.mirror import Children, RunPlan, cell_run, setting_runs, short_hash, trial_runs, trials_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,7 +77,7 @@ class Tracker:
         What a killed process left half written is deleted and written anew. Raises `RecordError` for damaged files.
         """
         with reported(self._uri):
-            done, broken = self._find(digest(cell))
+            done, broken = self._find(short_hash(cell.path / "cell.json"))
             if done:
                 return done
             for run_id in broken:
@@ -86,7 +85,7 @@ class Tracker:
         plan, children = cell_run(cell), [*setting_runs(cell), *trial_runs(cell, self._children)]
         table, figure = trials_table(cell), _overview(cell)
         with reported(self._uri):
-            run_id = self._start(plan, {}, _seconds(cell))
+            run_id = self._start(plan, {"stepscape.suite": self._suite_digest}, _seconds(cell))
             self._client.log_table(run_id, table, "trials.json")
             self._client.log_figure(run_id, figure, "overview.png")
             self._client.log_artifacts(run_id, str(cell.path), "record")
@@ -101,19 +100,13 @@ class Tracker:
 
     def log_report(self, report: Path) -> str:
         """Put the files of folder ``report`` into the record's report run, made on first use, and return its id."""
-        key = hashlib.sha256(b"".join((self._folder / name).read_bytes() for name in SHARED)).hexdigest()[:16]
-        plan = RunPlan(
-            f"report of {self._suite}",
-            {"role": "report", "suite": self._suite, "stepscape.digest": key, "mlflow.note.content": REPORT_NOTE},
-            {},
-            (),
-        )
+        key = short_hash(*(self._folder / name for name in SHARED))
+        tags = {"role": "report", "suite": self._suite, "stepscape.digest": key, "mlflow.note.content": REPORT_NOTE}
+        plan = RunPlan(f"report of {self._suite}", tags, {}, ())
         with reported(self._uri):
             done, broken = self._find(key)
             run_id = done or (broken[0] if broken else self._start(plan, {}, 0.0))
             self._client.log_artifacts(run_id, str(report), "report")
-            for name in SHARED:
-                self._client.log_artifact(run_id, str(self._folder / name))
             self._client.set_terminated(run_id)
         return run_id
 
@@ -138,6 +131,11 @@ class Tracker:
         if found.lifecycle_stage == "deleted":
             self._client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
+
+    @cached_property
+    def _suite_digest(self) -> str:
+        """What keeps apart the records that different definitions of a suite left in one experiment."""
+        return short_hash(self._folder / "suite.toml")
 
     def _find(self, key: str) -> tuple[str | None, list[str]]:
         """Return the id of a finished run with this digest, if there is one, and the ids of half-written ones."""

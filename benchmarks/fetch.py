@@ -1,0 +1,92 @@
+"""Rebuilds a record's folder from the artifacts that `benchmarks.tracking` left in MLflow.
+
+What a store holds may have been written by anybody: only the record's own file names are fetched, a cell's name must be
+a plain folder name, and nothing is loaded but JSON, TOML and parquet.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from analysis.tables import COLUMNS, Record, RecordError
+from benchmarks.errors import TrackingError, UsageError, nearest
+from benchmarks.tracking import SHARED, connect, reported
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+__all__ = ["fetch"]
+
+FILES: Final = {"cell.json", *(f"{table}.parquet" for table in COLUMNS)}
+PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def fetch(experiment: str, uri: str, out: Path) -> Path:
+    """Write the record of ``experiment`` in the store at ``uri`` to the new folder ``out`` and return it.
+
+    Where several records of the suite share the experiment, the one logged last is taken; where it holds a cell twice,
+    the later one. Raises `UsageError` where ``out`` is there already, `TrackingError` where the store cannot be reached
+    or holds no such record; nothing is left behind then.
+    """
+    if out.exists():
+        raise UsageError(f"{out} exists; choose a new folder for what is fetched")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as working:
+        folder = Path(working) / "record"
+        with reported(uri):
+            client = connect(uri)
+            runs = _cells(client, experiment)
+            for run in runs:
+                _download(client, run, folder / "cells" / _cell_name(run), FILES)
+            _download(client, runs[0], folder, SHARED)
+        try:
+            Record.load(folder)
+        except RecordError as error:
+            raise TrackingError(f"experiment {experiment!r} holds a damaged record: {error}") from error
+        shutil.move(folder, out)
+    return out
+
+
+def _cells(client: MlflowClient, experiment: str) -> list[Run]:
+    """Return the finished cells of the experiment's latest record, the latest of each name."""
+    found = client.get_experiment_by_name(experiment)
+    if found is None:
+        known = [one.name for one in client.search_experiments()]
+        raise TrackingError(f"MLflow has no experiment {experiment!r}{nearest(experiment, known)}")
+    where = "tags.role = 'cell' AND attributes.status = 'FINISHED'"
+    latest: dict[str, Any] = {}
+    token, suite = None, None
+    while token != "":
+        page = client.search_runs([found.experiment_id], where, order_by=["attributes.end_time DESC"], page_token=token)
+        for run in page:
+            suite = suite or run.data.tags["stepscape.suite"]
+            if run.data.tags["stepscape.suite"] == suite:
+                latest.setdefault(_cell_name(run), run)
+        token = page.token or ""
+    if not latest:
+        raise TrackingError(f"experiment {experiment!r} holds no finished cell of ours")
+    return list(latest.values())
+
+
+def _cell_name(run: Run) -> str:
+    name = str(run.data.tags.get("stepscape.cell", ""))
+    if not PLAIN_NAME.fullmatch(name):
+        raise TrackingError(f"MLflow run {run.info.run_id} names its cell {name!r}, which is no name of a cell")
+    return name
+
+
+def _download(client: MlflowClient, run: Run, folder: Path, names: Iterable[str]) -> None:
+    """Copy those of the run's ``record`` artifacts that are called like one of ``names`` into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    there = {item.path for item in client.list_artifacts(run.info.run_id, "record") if not item.is_dir}
+    with tempfile.TemporaryDirectory() as working:
+        for name in names:
+            if f"record/{name}" in there:
+                file = client.download_artifacts(run.info.run_id, f"record/{name}", working)
+                shutil.copyfile(file, folder / name)
