@@ -281,5 +281,5 @@ def _winner(blocks: Sequence[Block], space: Space) -> Winner | None:
     if not objective[best].isfinite():
         return None
     searched = {k.name: float(torch.cat([block.values[k.name] for block in blocks])[best]) for k in space.searched}
-    values = {**space.fixed, **searched}
+    values = {**searched, **space.fixed}
     return Winner(best, float(objective[best]), values, space.at_edge(values))
