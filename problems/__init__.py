@@ -1,13 +1,17 @@
 """Benchmark problems: losses over one flat parameter vector, each with its start, floor, data order and fingerprint."""
 
-from problems import analytic, classification, quadratic, regression
+from problems import bbob, chapter, classic, classification, least_squares, quadratic, regression, scalable
 from problems.analytic import Analytic
 from problems.problem import Batch, Problem, ProblemSpec
 
 __all__ = ["BUILTIN", "Analytic", "Batch", "Problem", "ProblemSpec"]
 
 BUILTIN: tuple[ProblemSpec, ...] = (
-    *analytic.SPECS,
+    *chapter.SPECS,
+    *classic.SPECS,
+    *scalable.SPECS,
+    *bbob.SPECS,
+    *least_squares.SPECS,
     *quadratic.SPECS,
     *regression.SPECS,
     *classification.SPECS,

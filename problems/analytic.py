@@ -1,43 +1,62 @@
-"""Test functions of a few variables: exact value, gradient and minimum, nothing random."""
+"""Functions given by a formula, from a fixed start, with exact value, gradient and minimum.
+
+The formulas live in `problems.chapter`, `classic`, `scalable`, `bbob` and `more_garbow_hillstrom`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import cycle, islice
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from problems.noise import blocks
 from problems.problem import Batch, Problem, ProblemSpec
 
-__all__ = ["SPECS", "Analytic", "ellipse", "ellipse_rotated", "rosenbrock"]
+__all__ = ["Analytic", "Frame", "NoisyAnalytic", "Point", "at_least", "kinked_sqrt", "listed", "repeated"]
+
+Point = Sequence[float]
+Frame = tuple[tuple[float, float], tuple[float, float]]
+
+SOLVED = 1e-3  # the share of the gap at the start that may be left of a solved problem (Moré and Wild 2009, their tau)
 
 
 class Analytic(Problem):
-    """A function given by a formula, from a fixed start; trained in double precision."""
+    """A function given by a formula, from a fixed start; trained in double precision.
+
+    ``function`` maps ``[..., P]`` to ``[...]``; ``parameters`` are what it was built with. Where no ``target`` is
+    given, a problem of known minimum counts as solved when a thousandth of the gap at the start is left (Moré and Wild
+    2009). A ``frame`` is kept for two variables only.
+    """
 
     dtype = torch.float64
 
     def __init__(
         self,
         function: Callable[[Tensor], Tensor],
-        start: Sequence[float],
+        start: Point,
         *,
         minimum: float | None,
-        minimisers: Sequence[Sequence[float]] = (),
+        minimisers: Sequence[Point] = (),
         steps: int,
         target: float | None = None,
         tags: Sequence[str] = (),
-        frame: tuple[tuple[float, float], tuple[float, float]] | None = None,
-        definition: Mapping[str, Any] | None = None,
+        frame: Frame | None = None,
+        parameters: Mapping[str, Any] | None = None,
     ) -> None:
         self.function = function
         self.dim = len(start)
         self.minimum, self.minimisers = minimum, minimisers
-        self.steps, self.target, self.frame = steps, target, frame
-        self.tags = frozenset(tags)
+        self.steps = steps
+        self.frame = frame if self.dim == 2 else None
+        self.tags = frozenset({"deterministic", *tags})
         self._start = torch.tensor(start, dtype=torch.float64)
-        self._definition = {"function": function.__name__, **(definition or {})}
+        self._parameters = dict(parameters or {})
+        if target is None and minimum is not None:
+            target = minimum + SOLVED * (float(function(self._start)) - minimum)
+        self.target = target
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return self._start.expand(len(seeds), -1).clone()
@@ -46,51 +65,71 @@ class Analytic(Problem):
         return self.function(x)
 
     def definition(self) -> Mapping[str, Any]:
-        return self._definition
+        return {"function": self.function.__name__, **self._parameters}
 
 
-def ellipse() -> Analytic:
-    """f(x) = 0.1 x₁² + 2 x₂² from (-5, -2): the book's running example, condition 20."""
+class NoisyAnalytic(Analytic):
+    """A function whose every gradient entry carries independent N(0, sigma²) noise; evaluated without it.
 
-    def elliptic(x: Tensor) -> Tensor:
-        return 0.1 * x[..., 0].square() + 2 * x[..., 1].square()
+    The noise is a random linear term of the training loss. Raises ``ValueError`` for a negative sigma.
+    """
 
-    return Analytic(
-        elliptic, (-5.0, -2.0), minimum=0.0, minimisers=[(0.0, 0.0)], steps=20, target=1e-3,
-        tags=("chapter", "convex", "deterministic"), frame=((-5.5, 2.0), (-2.6, 2.0)),
-    )  # fmt: skip
+    deterministic = False
 
+    def __init__(self, clean: Analytic, sigma: float, steps: int) -> None:
+        if sigma < 0:
+            raise ValueError(f"gradient noise needs sigma >= 0, got {sigma}")
+        super().__init__(
+            clean.function, clean.start([0])[0].tolist(), minimum=clean.minimum, minimisers=clean.minimisers,
+            steps=steps, target=clean.target, tags=tuple(clean.tags), frame=clean.frame, parameters={"sigma": sigma},
+        )  # fmt: skip
+        self.sigma = sigma
+        self.tags = (self.tags - {"deterministic"}) | {"stochastic"}
 
-def ellipse_rotated() -> Analytic:
-    """f(x) = 0.1 (x₁ + x₂)² + 2 (x₁ - x₂)² from (-5, -2): the ellipse turned by 45 degrees, and twice as steep."""
+    def loss(self, x: Tensor, batch: Batch) -> Tensor:
+        clean = self.function(x)
+        return clean + (x * batch).sum(-1) if isinstance(batch, Tensor) else clean
 
-    def rotated(x: Tensor) -> Tensor:
-        x1, x2 = x.unbind(-1)
-        return 0.1 * (x1 + x2).square() + 2 * (x1 - x2).square()
-
-    return Analytic(
-        rotated, (-5.0, -2.0), minimum=0.0, minimisers=[(0.0, 0.0)], steps=20, target=1e-3,
-        tags=("chapter", "convex", "deterministic"), frame=((-6.0, 3.0), (-5.0, 3.0)),
-    )  # fmt: skip
-
-
-def rosenbrock() -> Analytic:
-    """f(x) = 100 (x₂ - x₁²)² + (1 - x₁)² from (-1.2, 1): a long curved valley (Rosenbrock 1960)."""
-
-    def banana(x: Tensor) -> Tensor:
-        x1, x2 = x.unbind(-1)
-        return 100 * (x2 - x1.square()).square() + (1 - x1).square()
-
-    return Analytic(
-        banana, (-1.2, 1.0), minimum=0.0, minimisers=[(1.0, 1.0)], steps=500, target=1e-3,
-        tags=("analytic", "nonconvex", "deterministic"), frame=((-2.0, 2.0), (-1.0, 3.0)),
-    )  # fmt: skip
+    def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
+        for noise in blocks(seeds, steps, "gradient noise", lambda g, count: g.standard_normal((count, self.dim))):
+            yield self.sigma * noise
 
 
-SPECS: tuple[ProblemSpec, ...] = (
-    ProblemSpec("ellipse", ellipse, "0.1 x1² + 2 x2² from (-5, -2)", "d2l 12.6-12.8"),
-    ProblemSpec(
-        "ellipse-rotated", ellipse_rotated, "0.1 (x1 + x2)² + 2 (x1 - x2)² from (-5, -2)", "d2l 12.8, exercise 2"
-    ),
-    ProblemSpec("rosenbrock", rosenbrock, "100 (x2 - x1²)² + (1 - x1)² from (-1.2, 1)", "Rosenbrock 1960"),
-)
+def listed(
+    function: Callable[[Tensor], Tensor],
+    start: Point,
+    minimum: float | None,
+    *minimisers: Point,
+    source: str,
+    **facts: Any,
+) -> ProblemSpec:
+    """The registry's entry of a function without parameters: named after it, described by its docstring's first line.
+
+    ``facts`` are further arguments of `Analytic`.
+    """
+
+    def build() -> Analytic:
+        return Analytic(function, start, minimum=minimum, minimisers=minimisers, **facts)
+
+    description = (function.__doc__ or "").splitlines()[0].rstrip(".")
+    if description[:1].isascii():  # a word, not a formula that begins with a Greek capital
+        description = description[:1].lower() + description[1:]
+    return ProblemSpec(function.__name__.replace("_", "-"), build, description, source)
+
+
+def repeated(pattern: Point, dim: int) -> tuple[float, ...]:
+    """A point ``[dim]`` that repeats ``pattern``."""
+    return tuple(islice(cycle(pattern), dim))
+
+
+def at_least(low: int, dim: int, name: str) -> int:
+    """``dim`` itself; raises ``ValueError`` where it is below ``low``."""
+    if dim < low:
+        raise ValueError(f"{name} needs dim >= {low}, got {dim}")
+    return dim
+
+
+def kinked_sqrt(v: Tensor) -> Tensor:
+    """The square root, whose gradient at 0 counts as 0 instead of NaN."""
+    positive = v > 0
+    return torch.where(positive, v, 1.0).sqrt() * positive
