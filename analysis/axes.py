@@ -20,7 +20,7 @@ __all__ = ["Axis", "axis_of", "number", "value_text"]
 
 @dataclass(frozen=True)
 class Axis:
-    """A hyperparameter's name, its scale (linear, log or log1m), its default and its grid ``values`` ``[N]``, rising."""
+    """A hyperparameter's name, scale (linear, log or log1m), default and rising grid ``values`` ``[N]``."""
 
     name: str
     scale: str
@@ -59,6 +59,7 @@ class Axis:
         return int(np.argmin(np.abs(self.at - self.place(value))))
 
     def text(self, value: float) -> str:
+        """Return ``value`` with the digits that the scale needs."""
         return value_text(value, self.scale)
 
     @property

@@ -19,7 +19,7 @@ SETTINGS: Final = ("tuned", "default")
 
 @dataclass(frozen=True)
 class Convergence:
-    """One line of a convergence figure: a setting's ``band`` at ``steps`` ``[E]``; ``diverged`` of ``band.n`` seeds did."""
+    """A setting's ``band`` of a ``quantity`` at ``steps`` ``[E]``; ``diverged`` of its ``band.n`` seeds diverged."""
 
     setting: str
     quantity: str
@@ -29,7 +29,7 @@ class Convergence:
 
 
 def measure_of(cells: tuple[Cell, ...]) -> Measure:
-    """Return the measure that all cells of one problem share; raises `ValueError` where they are of different problems."""
+    """Return the measure that the cells of one problem share; raises `ValueError` where their problems differ."""
     instances = {(cell.problem, cell.info["problem"]["fingerprint"]) for cell in cells}
     if len(instances) != 1:
         raise ValueError(
@@ -43,7 +43,7 @@ def measure_of(cells: tuple[Cell, ...]) -> Measure:
 def curve_matrix(curves: pd.DataFrame, setting: str, quantity: str = "loss") -> tuple[Array, Array]:
     """Return the steps ``[E]`` and the values ``[S, E]`` of a setting's curves; no rows where it has none."""
     chosen = curves[curves["setting"] == setting]
-    table = chosen.pivot(index="seed", columns="step", values=quantity)
+    table = chosen.set_index(["seed", "step"])[quantity].unstack()  # noqa: PD010  (raises on a doubled row)
     return table.columns.to_numpy(dtype=np.float64), table.to_numpy(dtype=np.float64)
 
 
@@ -64,7 +64,8 @@ def metric_curves(cell: Cell, setting: str, metric: str) -> Convergence | None:
         return None
     alive = np.isfinite(values).all(axis=0)
     full = band(np.where(alive, values, 0.0))
-    shown = Band(*(np.where(alive, part, np.nan) for part in (full.median, full.low, full.high)), n=full.n)
+    median, low, high = (np.where(alive, part, np.nan) for part in (full.median, full.low, full.high))
+    shown = Band(median, low, high, full.n)
     return Convergence(setting, metric, steps, shown, _diverged(cell, setting))
 
 

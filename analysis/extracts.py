@@ -70,8 +70,8 @@ def boundary_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
     return _joined(parts)
 
 
-def _keyed(frame: pd.DataFrame, cell: Cell, **columns: object) -> pd.DataFrame:
-    keys = {"problem": cell.problem, "label": cell_label(cell), **columns}
+def _keyed(frame: pd.DataFrame, cell: Cell, **columns: str | int) -> pd.DataFrame:
+    keys: dict[str, str | int] = {"problem": cell.problem, "label": cell_label(cell), **columns}
     for place, (name, value) in enumerate(keys.items()):
         frame.insert(place, name, value)
     return frame

@@ -12,7 +12,7 @@ import seaborn as sns
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from analysis import lines, maps
+from analysis import lines, maps, plane
 from analysis.axes import number
 from analysis.convergence import SETTINGS, convergence, measure_of, metric_curves
 from analysis.metrics import Measure
@@ -29,9 +29,11 @@ TITLES: Final = {
     "outcome": "outcome on the test seeds",
     "convergence": "convergence",
     "sensitivity": "sensitivity to the learning rate",
-    "landscape": "landscape of the two knobs",
+    "landscape": "landscape of the two hyperparameters",
     "trajectory": "trajectories on the contours of the loss",
 }
+
+BEST_SECOND: Final = "Second hyperparameter best for each rate"
 
 Cells = Mapping[str, Cell]
 
@@ -82,11 +84,11 @@ def _sensitivity(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> F
     best = {label: rate_curve(landscape) for label, landscape in landscapes.items()}
     held = {label: rate_curve(landscape, held=True) for label, landscape in landscapes.items()}
     panels: dict[str, dict[str, RateCurve]] = {
-        "Second knob best for each rate": {label: curve for label, curve in best.items() if curve is not None},
-        "Second knob at its default": {label: curve for label, curve in held.items() if curve is not None},
+        BEST_SECOND: {label: curve for label, curve in best.items() if curve is not None},
+        "Second hyperparameter at its default": {label: curve for label, curve in held.items() if curve is not None},
     }
     if all(landscape.y is None for landscape in landscapes.values()):
-        panels = {"Learning-rate sensitivity": panels["Second knob best for each rate"]}
+        panels = {"Learning-rate sensitivity": panels[BEST_SECOND]}
     return lines.sensitivity_figure({title: rates for title, rates in panels.items() if rates}, looks)
 
 
@@ -106,7 +108,7 @@ def _trajectories(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> 
     shown = {label: [path for path in both if path is not None] for label, both in paths.items() if any(both)}
     if not shown:
         return None
-    return maps.trajectory_figure(surface, contour_levels(surface, measure), shown, surface.lowest, looks)
+    return plane.trajectory_figure(surface, contour_levels(surface, measure), shown, looks)
 
 
 def cell_figure(cell: Cell) -> Figure:
@@ -129,7 +131,7 @@ def cell_figure(cell: Cell) -> Figure:
             left.set_ylabel(f"median {measure.label}")
         else:
             image = maps.draw_landscape(left, landscape, maps.heat_norm([landscape]))
-            maps.colorbar(figure, image, [left], f"median {measure.label}", measure)
+            maps.colorbar(figure, image, [left], landscape)
             left.set_xlabel("learning rate")
         left.set_title(f"{cell.problem}: {label}")
         if curves:
@@ -151,11 +153,9 @@ def overview_figure(table: pd.DataFrame) -> Figure:
     with drawing():
         figure = new_figure(max(4.5, 1.15 * ratio.shape[1] + 2.6), 0.42 * ratio.shape[0] + 1.25)
         axes = figure.subplots()
-        sns.heatmap(
-            *(ratio.replace(np.inf, 1e300),),
-            **{"ax": axes, "norm": LogNorm(1, top), "cmap": colors, "annot": labels, "fmt": "", "linewidths": 1.5},
-            cbar_kws={"label": "times worse than the best", "extend": "max", "format": lambda v, _: number(v, 2)},
-        )
+        bar = {"label": "times worse than the best", "extend": "max", "format": lambda value, _: number(value, 2)}
+        style = {"norm": LogNorm(1, top), "cmap": colors, "linewidths": 1.5, "cbar_kws": bar}
+        sns.heatmap(ratio.replace(np.inf, 1e300), ax=axes, annot=labels, fmt="", **style)
         axes.set(xlabel="", ylabel="")
         axes.tick_params(length=0)
         axes.tick_params(axis="y", rotation=0)
@@ -167,5 +167,5 @@ def worse_than_best(table: pd.DataFrame) -> pd.DataFrame:
     """Return problems by optimizers: tuned median over the problem's best; inf: lost to divergence; NaN: not run."""
     held = table.assign(shown=table[["tuned", "smallest"]].max(axis=1).where(table["tuned_n"] > 0))
     held["ratio"] = held["shown"] / held.groupby("problem")["shown"].transform("min")
-    matrix = held.pivot(index="problem", columns="label", values="ratio")
+    matrix = held.set_index(["problem", "label"])["ratio"].unstack()  # noqa: PD010  (raises on a doubled row)
     return matrix.reindex(index=table["problem"].unique(), columns=table["label"].unique())

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Measure", "auc_log_gap", "gap", "log_gap", "resolution", "steps_to_target"]
+__all__ = ["Array", "Mask", "Measure", "auc_log_gap", "gap", "log_gap", "resolution", "steps_to_target"]
 
 Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 ROUNDING = 2.0**-22
 """Two units in the last place of a single-precision loss, relative: losses are computed in single precision."""
@@ -30,21 +31,21 @@ def gap(loss: npt.ArrayLike, floor: float) -> Array:
 
 
 def resolution(floor: float, start_gap: float) -> float:
-    """Return the smallest gap that is told from zero: the rounding of a loss near ``floor``, or `DEPTH` of the start."""
+    """Return the smallest gap told from zero: the rounding of a loss near ``floor``, or `DEPTH` of the start's gap."""
     return max(ROUNDING * abs(floor), DEPTH * start_gap, float(np.finfo(np.float64).tiny))
 
 
 def log_gap(gaps: npt.ArrayLike, smallest: float) -> Array:
-    """Return log10 of ``gaps``, same shape, where anything below ``smallest`` (zero, rounding) counts as ``smallest``."""
+    """Return log10 of ``gaps``, same shape; anything below ``smallest`` (zero, rounding) counts as ``smallest``."""
     if not smallest > 0:
         raise ValueError(f"the smallest gap must be positive, got {smallest}")
     return np.log10(np.maximum(np.asarray(gaps, dtype=np.float64), smallest))
 
 
 def steps_to_target(steps: npt.ArrayLike, loss: npt.ArrayLike, target: float) -> Array:
-    """Return the first step ``[...]`` whose loss ``[..., E]`` is at or below ``target``; ``inf`` where none is (censored).
+    """Return the first step ``[...]`` whose loss ``[..., E]`` is at or below ``target``.
 
-    ``steps`` is ``[E]``; the answer is one of them, so it is as fine as the evaluations are.
+    It is ``inf`` where none is (censored). ``steps`` is ``[E]``; the answer is as fine as the evaluations are.
     """
     reached = np.asarray(loss, dtype=np.float64) <= target
     first = np.asarray(steps, dtype=np.float64)[np.argmax(reached, axis=-1)]
@@ -52,14 +53,14 @@ def steps_to_target(steps: npt.ArrayLike, loss: npt.ArrayLike, target: float) ->
 
 
 def auc_log_gap(steps: npt.ArrayLike, gaps: npt.ArrayLike, smallest: float) -> Array:
-    """Return the mean log10 gap over the run ``[...]``: the trapezoid area under ``gaps`` ``[..., E]`` over ``steps`` ``[E]``.
+    """Return the mean log10 gap ``[...]``: the trapezoid area under ``gaps`` ``[..., E]`` over ``steps`` ``[E]``.
 
     A run that diverged has ``inf``. Raises `ValueError` where there are fewer than two evaluations.
     """
     at = np.asarray(steps, dtype=np.float64)
     if at.size < 2:
         raise ValueError(f"an area needs two evaluations or more, got {at.size}")
-    return np.trapezoid(log_gap(gaps, smallest), at, axis=-1) / (at[-1] - at[0])
+    return np.asarray(np.trapezoid(log_gap(gaps, smallest), at, axis=-1) / (at[-1] - at[0]))
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Measure:
 
     @classmethod
     def of(cls, floor: float | None, start_loss: float, lowest_loss: float) -> Measure:
-        """Return the measure of a problem from its floor, its loss at the start and the lowest loss any run has seen."""
+        """Return the measure of a problem from its floor, its loss at the start and the lowest loss of any run."""
         if floor is not None:
             start = float(gap(start_loss, floor))
             return cls(floor, start, resolution(floor, start), log=True)
@@ -86,6 +87,7 @@ class Measure:
 
     @property
     def name(self) -> str:
+        """The word for a table: gap or loss."""
         return "loss" if self.floor is None else "gap"
 
     @property
@@ -98,7 +100,7 @@ class Measure:
         return gap(loss, 0.0 if self.floor is None else self.floor)
 
     def shown(self, values: npt.ArrayLike) -> Array:
-        """Return ``values`` as a logarithmic axis can show them: nothing below `smallest`. Unchanged on a linear one."""
+        """Return ``values`` as a logarithmic axis can show them: nothing below `smallest`. Unchanged if linear."""
         array = np.asarray(values, dtype=np.float64)
         return np.maximum(array, self.smallest) if self.log else array
 
@@ -107,5 +109,5 @@ class Measure:
         return 2.0 * max(best, self.smallest) if self.log else best + 0.1 * abs(self.start - best)
 
     def ratio(self, value: Any, best: float) -> Array:
-        """Return how many times worse than ``best`` a value is, both held to what rounding lets us see; needs ``log``."""
+        """Return how many times worse than ``best`` a value is, both held to what rounding shows; needs ``log``."""
         return np.asarray(self.shown(value) / self.shown(best), dtype=np.float64)

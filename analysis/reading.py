@@ -49,7 +49,8 @@ def _winner(best: Sequence[Row], rows: Sequence[Row]) -> str:
         row["label"] for row in rows if not row["best"] and row["tuned_low"] <= first["tuned_high"] and not row["exact"]
     ]
     if close:
-        return f"{sentence}; the interval{'s' if len(close) > 1 else ''} of {listing(close)} overlap{'' if len(close) > 1 else 's'} with it."
+        verb = "intervals of {} overlap" if len(close) > 1 else "interval of {} overlaps"
+        return f"{sentence}; the {verb.format(listing(close))} with it."
     rest = [row for row in rows if not row["best"] and math.isfinite(row["tuned"])]
     if rest and first["tuned"] > 0:
         second = min(rest, key=lambda row: row["tuned"])
@@ -62,9 +63,11 @@ def _margin(best: Row, curve: RateCurve | None) -> str:
     if curve is None or curve.best is None:
         return ""
     near = "twice its best" if curve.measure.log else "its best"
-    width = f"{number(curve.near_best_decades, 2)} decade{'' if curve.near_best_decades == 1 else 's'}"
+    decades = number(curve.near_best_decades, 2)
+    width = f"{decades} decade{'' if decades == '1' else 's'}"
     low, high = curve.near_best or (math.nan, math.nan)
-    sentence = f"The learning rate of {best['label']} may move over {width} ({number(low, 2)} to {number(high, 2)}) and still end within {near}"
+    reach = f"{width} ({number(low, 2)} to {number(high, 2)})"
+    sentence = f"The learning rate of {best['label']} may move over {reach} and still end within {near}"
     if curve.factor_to_divergence is None:
         return f"{sentence}; no rate of the grid above the best one diverges."
     return f"{sentence}; {times(curve.factor_to_divergence)} its best rate, runs diverge."
@@ -83,10 +86,8 @@ def _defaults(rows: Sequence[Row]) -> str:
         return "The default settings end about as low as the tuned ones."
     if len(costs) == 1:
         return f"Its default setting ends {times(costs[most])} as high as the tuned one."
-    return (
-        f"Staying at the defaults costs most with {most} ({times(costs[most])} its tuned value) "
-        f"and least with {least} ({times(costs[least])})."
-    )
+    end = f"least with {least} ({times(costs[least])})" if costs[least] > 1.1 else f"nothing with {least}"
+    return f"Staying at the defaults costs most with {most} ({times(costs[most])} its tuned value) and {end}."
 
 
 def _lost(rows: Sequence[Row]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import math
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from analysis.convergence import measure_of
 from analysis.extracts import boundary_table, convergence_table, sensitivity_table
 from analysis.figures import TITLES, overview_figure, problem_figures
 from analysis.reading import problem_reading
-from analysis.results import cell_label, interval_text, results_table, results_text
+from analysis.results import cell_label, interval_text, results_table, results_text, table_rows
 from analysis.sensitivity import landscape_of, rate_curve
 from analysis.statistics import RESAMPLES
 from analysis.style import Look, looks_of, png, svg, webp
@@ -31,7 +30,7 @@ __all__ = ["Picture", "Section", "results_table", "results_text", "write_report"
 
 GENERATOR: Final = '<meta name="generator" content="stepscape">'
 LARGEST_SVG: Final = 120_000
-"""Bytes of SVG above which the page holds a figure as WebP: many lines, and a slow page."""
+"""Bytes of SVG above which the page holds a figure as WebP: many lines make it slow."""
 
 CAPTIONS: Final = {
     "overview": "The tuned median of every optimizer over the lowest of its problem: 1× is the best, darker is better.",
@@ -40,10 +39,10 @@ CAPTIONS: Final = {
     "convergence": "Median over the test seeds at every evaluation; the shaded band holds the middle 90% of the seeds. "
     "The left side shows the winner of the tuning on fresh seeds, the right side the default setting. A cross marks "
     "where the typical run diverges or leaves the frame.",
-    "sensitivity": "What a learning rate leads to. Wide valleys forgive a wrong guess. Marker: the best rate. Cross at "
-    "the top: the first rate above it at which a seed diverges; dotted: rates where some seeds diverge.",
-    "landscape": "Every point of the grid, trained on its own seeds; darker is better. The scale of a memory is that of "
-    "its distance from 1. The dark line is the divergence boundary.",
+    "sensitivity": "What a learning rate leads to. Wide valleys forgive a wrong guess. Marker: the best rate. Cross "
+    "at the top: the first rate above it at which a seed diverges; dotted: rates where some seeds diverge.",
+    "landscape": "Every point of the grid, trained on seeds of its own; darker is better. A memory is drawn by its "
+    "distance from 1. The dark line is the divergence boundary.",
     "trajectory": "The path of the first test seed, tuned in colour and default in grey, over contours at even "
     "distances of the logarithm.",
 }
@@ -149,7 +148,7 @@ def _sections(figures: Path, record: Record, table: pd.DataFrame, jobs: int) -> 
     anchors = _anchors(record.problems)
     tasks = []
     for problem in record.problems:
-        rows = table[table["problem"] == problem].to_dict("records")
+        rows = table_rows(table[table["problem"] == problem])
         cells = tuple(
             Cell(cell.path, cell.info) for cell in record.of_problem(problem)
         )  # without tables: cheap to send
@@ -241,10 +240,8 @@ def _anchors(problems: Sequence[str]) -> dict[str, str]:
     anchors: dict[str, str] = {}
     for problem in problems:
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", problem).strip("-.") or "problem"
-        taken = set(anchors.values()) | {"overview"}
-        anchors[problem] = next(
-            name for i in range(1, 10_000) if (name := stem if i == 1 else f"{stem}-{i}") not in taken
-        )
+        taken = {"overview", "measured", *anchors.values()}
+        anchors[problem] = stem if stem not in taken else f"{stem}-{len(anchors) + 1}"
     return anchors
 
 

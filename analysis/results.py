@@ -15,7 +15,15 @@ from analysis.metrics import Array, Measure, steps_to_target
 from analysis.statistics import bootstrap_median, median
 from analysis.tables import DIVERGED, Cell, Record
 
-__all__ = ["cell_label", "final_values", "hyperparameter_text", "interval_text", "results_table", "results_text"]
+__all__ = [
+    "cell_label",
+    "final_values",
+    "hyperparameter_text",
+    "interval_text",
+    "results_table",
+    "results_text",
+    "table_rows",
+]
 
 
 def cell_label(cell: Cell) -> str:
@@ -48,6 +56,11 @@ def results_table(record: Record) -> pd.DataFrame:
     """
     rows = [row for problem in record.problems for row in _problem_rows(record.of_problem(problem))]
     return pd.DataFrame(rows)
+
+
+def table_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a results table as mappings, in its order."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def _problem_rows(cells: tuple[Cell, ...]) -> Iterator[dict[str, Any]]:
@@ -127,16 +140,17 @@ def results_text(table: pd.DataFrame, width: int = 100) -> str:
     """
     header = ("", "optimizer", "tuned", "default", "tuned at")
     lines: dict[str, list[tuple[str, ...]]] = {}
-    for row in table.to_dict("records"):
+    for row in table_rows(table):
         edge = f" (at the edge: {row['at_edge']})" if row["at_edge"] else ""
         mark = "*" if row["best"] else ""
         cells = (mark, row["label"], interval_text(row, "tuned"), interval_text(row, "default"))
         lines.setdefault(_title(row), []).append((*cells, row["hyperparameters"] + edge))
-    wide = [max(len(line[i]) for group in ([header], *lines.values()) for line in group) for i in range(4)]
+    every = [header, *(line for group in lines.values() for line in group)]
+    wide = [max(len(line[i]) for line in every) for i in range(4)]
     out = [_fit(header, wide, width)]
     for title, group in lines.items():
         out += ["", title[:width], *(_fit(line, wide, width) for line in group)]
-    seeds = sorted({int(n) for n in table["tuned_n"] if n > 1})
+    seeds = sorted({int(row["tuned_n"]) for row in table_rows(table)} - {0, 1})
     out += ["", _footnote(seeds, has_edge=bool((table["at_edge"] != "").any()))]
     return "\n".join(out)
 

@@ -1,4 +1,4 @@
-"""Data of the learning-rate maps and curves: where a landscape is good, where it is worse than the start, where it diverges.
+"""Data of the learning-rate maps and curves: where a landscape is good, worse than the start, or diverging.
 
 A landscape's matrices are ``[Y, X]``: the second hyperparameter (gamma, momentum) by the learning rate, both rising;
 a one-knob optimizer has Y = 1. A grid point is *stable* where no seed diverged.
@@ -13,13 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.axes import Axis, axis_of
-from analysis.metrics import Array, Measure
+from analysis.metrics import Array, Mask, Measure
 from analysis.statistics import median
 from analysis.tables import DIVERGED, Cell
 
-__all__ = ["Landscape", "Mask", "RateCurve", "landscape_of", "rate_curve"]
-
-Mask = npt.NDArray[np.bool_]
+__all__ = ["Landscape", "RateCurve", "landscape_of", "rate_curve"]
 
 
 @dataclass(frozen=True)
@@ -41,10 +39,12 @@ class Landscape:
 
     @property
     def best_value(self) -> float:
+        """The median at `best`; inf where there is none."""
         return float("inf") if self.best is None else float(self.median[self.best])
 
     @property
     def stable(self) -> Mask:
+        """Points where no seed diverged."""
         return np.asarray(self.diverged == 0)
 
     @property
@@ -59,7 +59,7 @@ class Landscape:
 
     @property
     def boundary(self) -> Array:
-        """Largest stable learning rate ``[Y]`` below the first unstable one; NaN: none is; inf: the whole row is stable."""
+        """Largest stable learning rate ``[Y]`` below the first unstable one; NaN: none is; inf: the whole row is."""
         return np.array([_largest_stable(self.x.values, row) for row in self.stable])
 
 
@@ -68,7 +68,7 @@ class RateCurve:
     """The measure ``[X]`` as the learning rate changes, with the second knob at its best for each rate or held.
 
     ``value`` is inf where the typical run diverged and ``stable`` False where any seed did. ``held`` is the value the
-    second knob was held at (the grid's nearest to its default); None for the best one, or where there is no second knob.
+    second knob was held at (the grid's nearest to its default); None for the best one, or where there is none.
     """
 
     rates: Array
@@ -166,7 +166,7 @@ def rate_curve(landscape: Landscape, *, held: bool = False) -> RateCurve | None:
 
 
 def _lowest(value: Array, stable: Mask, measure: Measure) -> npt.NDArray[np.intp] | None:
-    """Return the index of the lowest stable value; of several that rounding cannot tell apart, the one in their middle."""
+    """Return the index of the lowest stable value; of several equal within rounding, the one in their middle."""
     shown = np.where(stable | ~stable.any(), measure.shown(value), np.inf)
     if not np.isfinite(shown).any():
         return None

@@ -7,6 +7,7 @@ well, so that no figure depends on colour alone.
 from __future__ import annotations
 
 import io
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ INK: Final = "#222222"
 GREY: Final = "#8a8a8a"
 PNG_DPI: Final = 150
 
-THEME: Final[dict[str, Any]] = {
+THEME: Final[Any] = {
     **sns.axes_style("ticks"),
     **sns.plotting_context("paper"),
     "font.family": ["DejaVu Sans"],
@@ -110,6 +111,20 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def panel_grid(
+    count: int, *, width: float, height: float, extra: tuple[float, float], share: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of ``count`` panels of ``width`` x ``height`` inches, at most three a row, and ``extra`` room."""
+    columns = min(count, 2 if count in {2, 4} else 3)
+    rows = math.ceil(count / columns)
+    figure = new_figure(width * columns + extra[0], height * rows + extra[1])
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share)
+    panels: list[Axes] = list(grid.flat)
+    for spare in panels[count:]:
+        spare.remove()
+    return figure, panels[:count]
+
+
 def png(figure: Figure) -> bytes:
     """Return the figure as PNG; the first save lays it out, later ones keep that layout."""
     return _saved(figure, format="png", dpi=PNG_DPI)
@@ -127,9 +142,10 @@ def svg(figure: Figure) -> bytes:
 
 def _saved(figure: Figure, **options: Any) -> bytes:
     with drawing():
-        if figure.get_layout_engine() is not None:
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
+            figure.set_layout_engine(None)  # "none" would leave a placeholder, for which each save draws twice
         buffer = io.BytesIO()
         figure.savefig(buffer, **options)
     return buffer.getvalue()
@@ -143,7 +159,7 @@ def log_axis(axes: Axes, which: str, low: float, high: float) -> None:
     axis.set_major_locator(log_ticks(low, high))
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))
     axis.set_minor_formatter(NullFormatter())
-    if high / low > 1e12:
+    if high / low > 1e4:
         axis.set_minor_locator(NullLocator())
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from analysis.metrics import Array, Measure
+from analysis.metrics import Array, Mask, Measure
 from analysis.tables import Cell
 
 __all__ = ["Path2D", "Surface", "contour_levels", "path_of", "surface_of"]
 
+FAR: Final = 20.0
+"""Frames beyond the border at which a path ends: further points cannot be drawn and may overflow."""
+
 
 @dataclass(frozen=True)
 class Surface:
-    """The measure ``[Y, X]`` over ``x1`` ``[X]`` and ``x2`` ``[Y]``; ``lowest`` is the grid's lowest point."""
+    """The measure ``[Y, X]`` over ``x1`` ``[X]`` and ``x2`` ``[Y]``."""
 
     x1: Array
     x2: Array
@@ -22,28 +26,26 @@ class Surface:
 
     @property
     def lowest(self) -> tuple[float, float]:
+        """The grid's lowest point (x1, x2)."""
         row, column = np.unravel_index(int(np.nanargmin(self.value)), self.value.shape)
         return float(self.x1[column]), float(self.x2[row])
 
-    def holds(self, points: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-        """Return ``[N]``: which of ``points`` ``[N, 2]`` lie in the frame; missing ones do not."""
-        low = np.array([self.x1[0], self.x2[0]])
-        high = np.array([self.x1[-1], self.x2[-1]])
-        return np.asarray(((points >= low) & (points <= high)).all(axis=1))
+    def holds(self, points: Array, margin: float = 0.0) -> Mask:
+        """Return ``[N]``: which of ``points`` ``[N, 2]`` lie in the frame, or within ``margin`` frames of it."""
+        low, high = np.array([self.x1[0], self.x2[0]]), np.array([self.x1[-1], self.x2[-1]])
+        reach = margin * (high - low)
+        return np.asarray(((points >= low - reach) & (points <= high + reach)).all(axis=1))
 
 
 @dataclass(frozen=True)
 class Path2D:
-    """Points ``[N, 2]`` after ``steps`` ``[N]`` updates of one run, and the first step outside of the frame, if any."""
+    """Points ``[N, 2]`` after ``steps`` ``[N]`` updates; ``left_at`` is the first step outside of the frame."""
 
     setting: str
     steps: Array
     points: Array
     left_at: int | None
-
-    @property
-    def ends_inside(self) -> bool:
-        return self.left_at is None
+    ends_inside: bool
 
 
 def surface_of(cell: Cell, measure: Measure) -> Surface | None:
@@ -56,7 +58,10 @@ def surface_of(cell: Cell, measure: Measure) -> Surface | None:
 
 
 def path_of(cell: Cell, setting: str, surface: Surface) -> Path2D | None:
-    """Return the path of a setting's first seed, up to its last finite point; None where it was not run."""
+    """Return the path of a setting's first seed; None where it was not run.
+
+    It is cut before its first point that is missing (the run diverged) or further than `FAR` frames away.
+    """
     if cell.paths is None:
         return None
     table = cell.paths[cell.paths["setting"] == setting]
@@ -64,11 +69,12 @@ def path_of(cell: Cell, setting: str, surface: Surface) -> Path2D | None:
         return None
     table = table[table["seed"] == table["seed"].min()].sort_values("step")
     points = table[["x1", "x2"]].to_numpy(dtype=np.float64)
-    finite = np.isfinite(points).all(axis=1)
-    end = points.shape[0] if finite.all() else int(np.argmin(finite))
-    points, steps = points[:end], table["step"].to_numpy(dtype=np.float64)[:end]
+    near = surface.holds(points, margin=FAR)
+    end = points.shape[0] if near.all() else int(np.argmin(near))
+    steps = table["step"].to_numpy(dtype=np.float64)
     outside = ~surface.holds(points)
-    return Path2D(setting, steps, points, int(steps[np.argmax(outside)]) if outside.any() else None)
+    left_at = int(steps[np.argmax(outside)]) if outside.any() else None
+    return Path2D(setting, steps[:end], points[:end], left_at, ends_inside=not outside[-1])
 
 
 def contour_levels(surface: Surface, measure: Measure, most: int = 14) -> Array:

@@ -6,7 +6,7 @@ It is independent of the engine: plain numpy lanes ``[C, S, P]``, so that these 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -28,7 +28,7 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Toy:
-    """A quadratic with curvatures ``scales`` and gradient noise; ``floor`` None hides the minimum and adds an accuracy."""
+    """A quadratic with curvatures ``scales``, noisy gradients; ``floor`` None hides the minimum, adds an accuracy."""
 
     name: str
     scales: tuple[float, ...]
@@ -62,8 +62,9 @@ def step(name: str, g: np.ndarray, state: np.ndarray, lr: np.ndarray, knob: np.n
     return -lr * g / np.sqrt(state + 1e-6)
 
 
-def train(toy: Toy, name: str, lr: np.ndarray, knob: np.ndarray, seeds: list[int], steps: int) -> np.ndarray:
+def train(toy: Toy, name: str, knobs: tuple[np.ndarray, np.ndarray], seeds: list[int], steps: int) -> np.ndarray:
     """Return points ``[E, C, S, P]`` after 0 … ``steps`` updates; NaN from divergence on."""
+    lr, knob = knobs
     lanes = (lr.size, len(seeds), len(toy.start))
     x, state = np.broadcast_to(np.array(toy.start), lanes).copy(), np.zeros(lanes)
     rng = np.random.default_rng(seeds)
@@ -129,7 +130,7 @@ class Builder:
         names = ["lr"] if knob is None else ["lr", knob[0]]
         test = list(range(100, 100 + (self.seeds if toy.noise else 1)))
         tables, winner = self._tables(toy, name, names, test, fixed)
-        info = self._info(toy, name, names, test, position, winner)
+        info = {**self._info(toy, name, names, test), "position": position, "winner": winner}
         (folder / "cell.json").write_text(json.dumps(info), encoding="utf-8")
         for table, frame in tables.items():
             assert set(COLUMNS[table]) <= set(frame.columns), table
@@ -141,7 +142,7 @@ class Builder:
     ) -> tuple[dict[str, pd.DataFrame], dict[str, Any] | None]:
         rng = np.random.default_rng(len(toy.name) + len(name))
         lr, knob = 10 ** rng.uniform(-4, 1, self.trials), 1 - 10 ** -rng.uniform(0, 3, self.trials)
-        trial_runs = run_rows(toy, train(toy, name, lr, knob, [0, 1], self.steps), [0, 1])
+        trial_runs = run_rows(toy, train(toy, name, (lr, knob), [0, 1], self.steps), [0, 1])
         trial_runs.insert(0, "trial", np.repeat(np.arange(self.trials), 2))
         loss = trial_runs["final_loss"].fillna(np.inf).groupby(trial_runs["trial"]).median()
         trials = pd.DataFrame({"trial": loss.index, "block": loss.index // 4, "objective": loss, "seeds": 2})
@@ -153,7 +154,7 @@ class Builder:
         parts: dict[str, list[pd.DataFrame]] = {"runs": [trial_runs.assign(setting="trial")], "curves": [], "paths": []}
         for setting, values in settings.items():
             second = values.get(names[-1], 0.0) if len(names) > 1 else 0.0
-            points = train(toy, name, np.array([values["lr"]]), np.array([second]), test, self.steps)
+            points = train(toy, name, (np.array([values["lr"]]), np.array([second])), test, self.steps)
             parts["runs"].append(run_rows(toy, points, test).assign(setting=setting, trial=np.nan))
             parts["curves"].append(curve_rows(toy, points, test, 4).assign(setting=setting, trial=np.nan))
             steps = np.arange(points.shape[0])
@@ -176,22 +177,19 @@ class Builder:
         columns, rows = np.logspace(-4, 1, self.grid[0]), 1 - np.logspace(0, -3, self.grid[1])
         rows = rows if len(names) > 1 else rows[:1]
         lr, knob = (axis.ravel() for axis in np.meshgrid(columns, rows))
-        frame = run_rows(toy, train(toy, name, lr, knob, seeds, self.steps), seeds)
+        frame = run_rows(toy, train(toy, name, (lr, knob), seeds, self.steps), seeds)
         if len(names) > 1:
             frame.insert(0, names[1], np.repeat(knob, len(seeds)))
         frame.insert(0, "lr", np.repeat(lr, len(seeds)))
         return frame
 
-    def _info(
-        self, toy: Toy, name: str, names: list[str], test: list[int], position: int, winner: dict[str, Any] | None
-    ) -> dict[str, Any]:
+    def _info(self, toy: Toy, name: str, names: list[str], test: list[int]) -> dict[str, Any]:
         knob = OPTIMIZERS[name]["knob"]
         second = [dict(zip(("name", "default", "low", "high"), knob, strict=True), scale="log1m")] if knob else []
         return {
             "schema": SCHEMA_VERSION,
             "cell": f"{toy.name}--{name}",
             "suite": "toy",
-            "position": position,
             "problem": {
                 "name": toy.name,
                 "description": f"toy <{toy.name}>",
@@ -227,7 +225,6 @@ class Builder:
                 "steps": self.steps,
                 "evaluate_every": 4,
             },
-            "winner": winner,
             "defaults": {"lr": 0.01, **({knob[0]: knob[1]} if knob else {})},
             "seconds": {"tuning": 0.5, "sampling": 0.1, "test": 0.1, "landscape": 0.2},
             "lane_steps": 1000,
@@ -250,7 +247,7 @@ def record(record_folder: Path) -> Record:
 
 
 @pytest.fixture
-def edited_cell(tmp_path: Path, builder: Builder) -> Iterator[Callable[..., Cell]]:
+def edited_cell(tmp_path: Path, builder: Builder) -> Callable[..., Cell]:
     """Return a function that writes one toy's cell, with changes to its ``cell.json`` and tables, and loads it."""
     count = iter(range(99))
 
@@ -265,4 +262,4 @@ def edited_cell(tmp_path: Path, builder: Builder) -> Iterator[Callable[..., Cell
             change(pd.read_parquet(file)).to_parquet(file)
         return Cell.load(folder)
 
-    yield edit
+    return edit
