@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from optimizers.rule import Hyperparameter, Hyperparameters, Rule, State, as_like
+from optimizers.rule import Hyperparameter, Hyperparameters, Rule, State, as_like, sqrt
 
 __all__ = ["Adagrad"]
 
@@ -19,17 +19,22 @@ EPS = Hyperparameter("eps", default=1e-6, low=1e-12, high=1.0, scale="log")
 class Adagrad(Rule):
     """s <- s + g², x <- x - lr g / √(s + eps) with s₀ = 0 (Duchi, Hazan and Singer 2011; d2l 12.7).
 
-    ``eps_inside=False`` divides by √s + eps instead, as torch does.
+    ``eps_inside=False``  divides by √s + eps instead, as torch does;
+    ``averaged``          takes s / t, the mean of all squared gradients, for s: the same path as RMSProp with
+                          gamma = 1 - 1/t, and as Adagrad with lr √t but for eps.
     """
 
     eps_inside: bool = True
+    averaged: bool = False
 
     hyperparameters = (LR, EPS)
 
     def init(self, x: Tensor) -> State:
         return {"s": torch.zeros_like(x)}
 
-    def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:  # noqa: ARG002
+    def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
         s, eps = state["s"].add_(g * g), as_like(hp["eps"], g)
-        root = (s + eps).sqrt_() if self.eps_inside else s.sqrt().add_(eps)
+        if self.averaged:
+            s = s / t
+        root = (s + eps).sqrt_() if self.eps_inside else sqrt(s).add_(eps)
         return (g * as_like(-hp["lr"], g)).div_(root)

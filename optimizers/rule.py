@@ -6,7 +6,7 @@ A rule is arithmetic on tensors whose last axis is the parameter vector ``[P]``;
 
 Three habits keep a lane equal, to the bit, to the same run alone:
 
-* one elementary operation at a time (no fused ``addcmul``, ``lerp`` or ``pow``, whose kernels round differently by shape);
+* one elementary operation at a time (no fused ``addcmul``, ``lerp`` or ``pow``: their rounding depends on the shape);
 * hyperparameters arrive in double precision, are combined there (``1 - gamma`` loses nothing) and are cast by
   `as_like` only where they meet a parameter-sized tensor;
 * powers such as gamma^t are kept as running products in the state, which also makes them right under schedules.
@@ -18,18 +18,23 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import torch
 from torch import Tensor
 
-__all__ = ["Hyperparameter", "Hyperparameters", "Rule", "State", "Value", "as_like", "leaky_average_", "sqrt_"]
+__all__ = [
+    "Hyperparameter", "Hyperparameters", "Rule", "State", "Value",
+    "as_like", "leaky_average_", "leaky_square_", "ones_column", "sqrt", "sqrt_",
+]  # fmt: skip
 
 Value = float | Tensor
 """A hyperparameter's value: a float, or a float64 tensor that broadcasts against ``[C, S, P]``, as ``[C, 1, 1]``."""
 Hyperparameters = Mapping[str, Value]
 State = dict[str, Tensor]
 Scale = Literal["linear", "log", "log1m"]
+
+SMALLEST: Final = torch.finfo(torch.float32).tiny  # a normal number in single and double precision, 0 in half
 
 
 @dataclass(frozen=True)
@@ -61,13 +66,18 @@ class Hyperparameter:
         if position >= 1:
             return self.high
         if self.scale == "log":
-            return math.exp((1 - position) * math.log(self.low) + position * math.log(self.high))
-        if self.scale == "log1m":
-            return 1 - math.exp((1 - position) * math.log(1 - self.low) + position * math.log(1 - self.high))
-        return (1 - position) * self.low + position * self.high
+            value = math.exp((1 - position) * math.log(self.low) + position * math.log(self.high))
+        elif self.scale == "log1m":
+            value = 1 - math.exp((1 - position) * math.log(1 - self.low) + position * math.log(1 - self.high))
+        else:
+            value = (1 - position) * self.low + position * self.high
+        return min(max(value, self.low), self.high)  # rounding must not leave the range
 
     def position(self, value: float) -> float:
-        """Where ``value`` stands in the range, on its scale: the inverse of `at`; outside [0, 1] if out of range."""
+        """Where ``value`` stands in the range, on its scale: the inverse of `at`; outside [0, 1] if out of range.
+
+        Raises ``ValueError`` for a value the scale cannot hold: 0 on a log scale, 1 on a log1m scale.
+        """
         if self.scale == "log":
             return math.log(value / self.low) / math.log(self.high / self.low)
         if self.scale == "log1m":
@@ -80,12 +90,27 @@ class Hyperparameter:
             return [self.at(0.5)]
         return [self.at(index / (count - 1)) for index in range(count)]
 
+    @property
+    def is_memory(self) -> bool:
+        """Whether this is the decay of an average or of a momentum, at most 1 and searched as 1 - value."""
+        return self.scale == "log1m"
+
+    def validate(self, value: float) -> None:
+        """Raise ``ValueError`` for a value no rule can take: negative, not finite, or a memory above 1.
+
+        The search range is no limit: gamma = 1 is allowed, though no search goes there.
+        """
+        if not 0 <= value < math.inf:
+            raise ValueError(f"{self.name} must be finite and at least 0, got {value}")
+        if self.is_memory and value > 1:
+            raise ValueError(f"{self.name} is a memory and must be in [0, 1], got {value}")
+
 
 class Rule(ABC):
     """An update rule. Subclasses are frozen dataclasses whose fields are static options such as ``eps_inside``.
 
-    ``decay`` says how a ``weight_decay`` hyperparameter acts, where the rule has one: "coupled" adds
-    ``weight_decay * x`` to the gradient, "decoupled" shrinks x by ``lr * weight_decay`` first (Loshchilov and Hutter 2019).
+    ``decay`` says how the hyperparameter ``weight_decay`` acts, if a rule has it: "coupled" adds weight_decay x to the
+    gradient, "decoupled" first shrinks x by the share lr weight_decay (Loshchilov and Hutter 2019).
     """
 
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]]
@@ -97,9 +122,10 @@ class Rule(ABC):
 
     @abstractmethod
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
-        """Advance ``state`` in place by gradient ``g`` ``[..., P]`` at step ``t`` = 1, 2, … and return the step to add to x.
+        """Advance ``state`` in place by gradient ``g`` ``[..., P]`` at step ``t`` = 1, 2, …; return the step for x.
 
-        Never writes ``g``. The state changes in place because fresh tensors cost page faults.
+        Never writes ``g``. The state changes in place because fresh tensors cost page faults. The returned step may be
+        a tensor of the state: read it, do not write it.
         """
 
     def step_(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> None:
@@ -120,14 +146,30 @@ def as_like(value: Value, like: Tensor) -> Value:
     return value.to(like.dtype) if isinstance(value, Tensor) else value
 
 
-def leaky_average_(s: Tensor, v: Tensor, decay: Value) -> Tensor:
-    """s <- decay s + (1 - decay) v, in place; ``v`` is used up."""
-    return s.mul_(as_like(decay, s)).add_(v.mul_(as_like(1 - decay, s)))
+def ones_column(x: Tensor) -> Tensor:
+    """Ones in double precision shaped like ``x`` with a last axis of 1: where a running product of decays starts."""
+    return torch.ones_like(x[..., :1], dtype=torch.float64)
+
+
+def leaky_average_(m: Tensor, v: Tensor, decay: Value) -> Tensor:
+    """m <- decay m + (1 - decay) v, in place; ``v`` is only read."""
+    return m.mul_(as_like(decay, m)).add_(v * as_like(1 - decay, m))
+
+
+def leaky_square_(s: Tensor, v: Tensor, decay: Value) -> Tensor:
+    """s <- decay s + (1 - decay) v², in place; ``v`` is only read."""
+    squares = v * v
+    return s.mul_(as_like(decay, s)).add_(squares.mul_(as_like(1 - decay, s)))
 
 
 def sqrt_(v: Tensor) -> Tensor:
-    """The square root in place, with denormal input raised to the smallest normal number.
+    """The square root in place, with input below the smallest normal number raised to it.
 
     A second moment of a vanished gradient decays into the denormal range, where ``sqrt`` is some 30 times slower.
     """
-    return v.clamp_(min=torch.finfo(v.dtype).tiny).sqrt_()
+    return v.clamp_(min=SMALLEST).sqrt_()
+
+
+def sqrt(v: Tensor) -> Tensor:
+    """The square root as `sqrt_` takes it, of a tensor that is kept."""
+    return v.clamp(min=SMALLEST).sqrt_()

@@ -1,30 +1,60 @@
-"""Schedules: how a hyperparameter changes over a run. Pure functions of the base value and the step.
+"""Schedules: how a hyperparameter changes over a run. Pure functions of the base value and the step. Read this first.
 
-A schedule is called with the base value (a float, or a tensor with one value a lane), the step ``t`` = 1, 2, … and the
-number of steps of the run, and returns the value for that step, of the same kind. It serves lr and gamma alike.
+A schedule is called with the base value (a float, or a float64 tensor with one value a lane), the step ``t`` = 1, 2, …
+and the number of steps of the run. Whatever depends on ``t`` alone is computed as a Python float, and the base value
+meets it in single elementary operations, so that a lane's value equals the value alone to the bit.
+
+Two conventions hold for all of them. The `progress` of step t is (t - 1) / steps: the first step is taken at the start
+of a decay, whose end would be reached after the last; for `torch.optim.lr_scheduler` step t belongs to epoch t - 1.
+A *duration* below 1 is a share of the run, otherwise a number of steps.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-from optimizers.rule import Value
+from optimizers.rule import Hyperparameter, Value
 
-__all__ = ["Constant", "Schedule"]
+__all__ = ["Constant", "Schedule", "duration", "progress"]
 
 
 class Schedule(ABC):
-    """How one hyperparameter changes over a run. Subclasses are frozen dataclasses whose fields are its parameters."""
+    """How one hyperparameter changes over a run. Subclasses are frozen dataclasses whose fields are its parameters.
+
+    ``kind`` says what it is for: "lr" scales the base value, "memory" moves the decay of an average or of a momentum.
+    """
+
+    kind: ClassVar[Literal["any", "lr", "memory"]]
 
     @abstractmethod
     def __call__(self, value: Value, t: int, steps: int) -> Value:
-        """The value at step ``t`` (from 1) of ``steps``, from the base ``value``; never writes ``value``."""
+        """The value at step ``t`` (from 1) of ``steps``, from the base ``value``; never writes ``value``.
+
+        A schedule that does not depend on the base value returns a float.
+        """
+
+    def fits(self, knob: Hyperparameter) -> bool:
+        """Whether this schedule is meant for ``knob``: memory schedules for memories, lr schedules for the others."""
+        return self.kind == "any" or (self.kind == "memory") == knob.is_memory
 
 
 @dataclass(frozen=True)
 class Constant(Schedule):
     """The base value throughout."""
 
+    kind = "any"
+
     def __call__(self, value: Value, t: int, steps: int) -> Value:  # noqa: ARG002
         return value
+
+
+def progress(t: int, steps: int) -> float:
+    """The share of the run that is over when step ``t`` begins, at most 1."""
+    return min(1.0, (t - 1) / steps)
+
+
+def duration(length: float, steps: int) -> int:
+    """A duration as a whole number of steps: a share of the run below 1, otherwise steps."""
+    return round(length * steps) if length < 1 else int(length)

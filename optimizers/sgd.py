@@ -1,4 +1,4 @@
-"""Gradient descent, heavy-ball momentum and Nesterov's look-ahead."""
+"""Gradient descent, heavy-ball momentum, its averaged form and Nesterov's look-ahead."""
 
 from __future__ import annotations
 
@@ -30,12 +30,15 @@ class SGD(Rule):
 
 @dataclass(frozen=True)
 class Momentum(Rule):
-    """v <- momentum v + g, x <- x - lr v (Polyak 1964), lr outside the buffer as in torch and the book.
+    """v <- momentum v + g, x <- x - lr v with v₀ = 0 (Polyak 1964), lr outside the buffer as in torch and the book.
 
-    With ``nesterov`` the step is -lr (g + momentum v), Sutskever et al. (2013) rewritten at the look-ahead point.
+    ``nesterov``  the step is -lr (g + momentum v): Sutskever et al. (2013) rewritten at the look-ahead point;
+    ``averaged``  g enters as (1 - momentum) g, so that v is a leaky average (Adam's first moment) and the long-run step
+                  is lr g, not lr g / (1 - momentum).
     """
 
     nesterov: bool = False
+    averaged: bool = False
 
     hyperparameters = (LR, MOMENTUM)
 
@@ -44,6 +47,7 @@ class Momentum(Rule):
 
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:  # noqa: ARG002
         momentum = as_like(hp["momentum"], g)
-        v = state["v"].mul_(momentum).add_(g)
-        ahead = v * momentum + g if self.nesterov else v
+        new = g * as_like(1 - hp["momentum"], g) if self.averaged else g
+        v = state["v"].mul_(momentum).add_(new)
+        ahead = v * momentum + new if self.nesterov else v
         return ahead * as_like(-hp["lr"], g)

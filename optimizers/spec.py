@@ -21,7 +21,10 @@ class OptimizerSpec:
 
     ``axes`` are the two hyperparameters a landscape spans (the second is None for a rule with a single knob), and what
     tuning searches. ``defaults`` and ``ranges`` replace the rule's own where this variant is used with others.
-    ``reference`` cites the source.
+    ``reference`` cites the source, ``description`` says in a few words what sets this optimizer apart.
+
+    Raises ``ValueError`` for an axis, default or range of a hyperparameter the rule does not have, for two equal axes,
+    and for a default or a range that `Hyperparameter` refuses.
     """
 
     name: str
@@ -37,6 +40,10 @@ class OptimizerSpec:
         unknown = ({*self.defaults, *self.ranges, *self.axes} - {None}) - known
         if unknown:
             raise ValueError(f"{self.name}: the rule has no hyperparameter {', '.join(sorted(map(str, unknown)))}")
+        if self.axes[0] == self.axes[1]:
+            raise ValueError(f"{self.name}: a landscape needs two different axes, got {self.axes[0]} twice")
+        for knob in self.hyperparameters:
+            knob.validate(knob.default)
 
     @cached_property
     def hyperparameters(self) -> tuple[Hyperparameter, ...]:

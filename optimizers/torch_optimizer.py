@@ -1,9 +1,11 @@
-"""A rule as a drop-in `torch.optim.Optimizer`: parameter groups, closures, ``state_dict``, torch's own lr schedulers."""
+"""A rule as a drop-in `torch.optim.Optimizer`: parameter groups, closures, ``state_dict``, torch's lr schedulers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, overload
+from difflib import get_close_matches
+from itertools import chain
+from typing import Any, Final, overload
 
 import torch
 from torch import Tensor
@@ -13,14 +15,20 @@ from optimizers.schedule import Schedule
 
 __all__ = ["RuleOptimizer"]
 
+BOOKKEEPING: Final = ("params", "param_names", "name")
+NOTES: Final = ("initial_", "base_", "max_", "min_", "swa_")  # torch's schedulers keep such keys in the groups
+
 
 class RuleOptimizer(torch.optim.Optimizer):
     """Trains ``params`` by ``rule``; hyperparameters not given take the rule's defaults.
 
-    ``params`` are tensors or torch's parameter groups, which may set hyperparameters of their own. ``schedules`` maps
-    hyperparameter names to `Schedule`; they need ``steps``, the length of the run.
+    ``params`` are tensors or torch's parameter groups, which may set hyperparameters of their own. Every parameter is
+    updated as a flat vector of its own precision. ``schedules`` maps hyperparameter names to `Schedule`; they need
+    ``steps``, the length of the run, and start from the group's current value at every step.
 
-    Raises ``TypeError`` for a hyperparameter the rule does not have and ``ValueError`` for a schedule without ``steps``.
+    Raises ``TypeError`` for a hyperparameter the rule does not have and for parameters that are not real floating-point
+    numbers; ``ValueError`` for a value out of its domain, for a schedule without ``steps`` or of another kind than its
+    hyperparameter. `step` raises ``RuntimeError`` for sparse gradients.
     """
 
     def __init__(
@@ -35,20 +43,37 @@ class RuleOptimizer(torch.optim.Optimizer):
         self.rule = rule
         self.schedules = dict(schedules or {})
         self.steps = steps
-        defaults = rule.defaults()
-        unknown = sorted((set(hyperparameters) | set(self.schedules)) - set(defaults))
-        if unknown:
-            raise TypeError(f"{type(rule).__name__} has no hyperparameter {unknown[0]!r}; it has {', '.join(defaults)}")
-        if self.schedules and steps is None:
-            raise ValueError("a schedule needs steps, the number of steps of the run")
-        super().__init__(params, {**defaults, **hyperparameters})
+        self._check_names([*hyperparameters, *self.schedules])
+        for knob in rule.hyperparameters:
+            if knob.name in self.schedules and not self.schedules[knob.name].fits(knob):
+                kind, negation = type(self.schedules[knob.name]).__name__, "" if knob.is_memory else "not "
+                raise ValueError(f"{kind} is no schedule for {knob.name}, which is {negation}a memory")
+        if self.schedules and (steps is None or steps < 1):
+            raise ValueError(f"a schedule needs steps, the number of steps of the run, at least 1; got {steps}")
+        super().__init__(params, {**rule.defaults(), **hyperparameters})
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group of parameters, which may set hyperparameters of its own; raises as the constructor does."""
+        if isinstance(param_group, dict):
+            own = [key for key in param_group if key not in BOOKKEEPING and not key.startswith(NOTES)]
+            self._check_names(own)
+        super().add_param_group(param_group)
+        try:
+            for knob in self.rule.hyperparameters:
+                knob.validate(float(param_group[knob.name]))
+            for p in param_group["params"]:
+                if not p.is_floating_point():
+                    raise TypeError(f"{type(self.rule).__name__} trains real floating-point parameters, got {p.dtype}")
+        except (TypeError, ValueError):
+            self.param_groups.pop()  # a refused group leaves the optimizer as it was
+            raise
 
     @overload
     def step(self, closure: None = None) -> None: ...
     @overload
     def step(self, closure: Callable[[], float]) -> float: ...
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Take one step on every parameter that has a gradient; return the closure's loss, where one is given."""
         loss = None
@@ -56,14 +81,41 @@ class RuleOptimizer(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            base = {name: float(group[name]) for name in self.rule.defaults()}
+            base = {knob.name: float(group[knob.name]) for knob in self.rule.hyperparameters}
             for p in group["params"]:
                 if p.grad is not None:
-                    self._step_parameter(p, base)
+                    self._step_parameter(p, p.grad, base)
         return loss
 
-    def _step_parameter(self, p: Tensor, base: Mapping[str, float]) -> None:
-        x = p.detach().reshape(-1)  # a view where p is contiguous
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from a `state_dict`, to the bit: tensors are copied into the precision the rule keeps them in.
+
+        torch itself casts every tensor to the parameter's precision, which would cut running products kept in double.
+        Raises ``ValueError`` where the state was saved by a rule that keeps other tensors.
+        """
+        super().load_state_dict(state_dict)
+        numbers = chain.from_iterable(group["params"] for group in state_dict["param_groups"])
+        params = chain.from_iterable(group["params"] for group in self.param_groups)
+        for number, p in zip(numbers, params, strict=True):
+            if number in state_dict["state"]:
+                self.state[p] = self._restored(p, state_dict["state"][number])
+
+    def _restored(self, p: Tensor, saved: Mapping[str, Any]) -> dict[str, Any]:
+        state = self.rule.init(p.detach().reshape(-1))
+        if set(saved) != {*state, "step"}:
+            raise ValueError(f"{type(self.rule).__name__} keeps {sorted(state)}, the saved state has {sorted(saved)}")
+        for name, tensor in state.items():
+            tensor.copy_(saved[name])
+        return {**state, "step": int(saved["step"])}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What `pickle` and `copy.deepcopy` take along: torch's own part, the rule and the schedules."""
+        return {**super().__getstate__(), "rule": self.rule, "schedules": self.schedules, "steps": self.steps}
+
+    def _step_parameter(self, p: Tensor, grad: Tensor, base: Mapping[str, float]) -> None:
+        if grad.layout != torch.strided:
+            raise RuntimeError(f"{type(self.rule).__name__} takes no sparse gradients; make them dense (sparse=False)")
+        x = p.detach().reshape(-1)  # a view of p where its memory allows one
         state = self.state[p]
         if not state:
             state.update(self.rule.init(x), step=0)
@@ -73,6 +125,15 @@ class RuleOptimizer(torch.optim.Optimizer):
             name: self.schedules[name](value, t, self.steps or t) if name in self.schedules else value
             for name, value in base.items()
         }
-        self.rule.step_(x, p.grad.detach().reshape(-1), state, hp, t)  # type: ignore[union-attr]
+        self.rule.step_(x, grad.detach().reshape(-1), state, hp, t)
         if not p.is_contiguous():
             p.copy_(x.view_as(p))
+
+    def _check_names(self, names: Iterable[str]) -> None:
+        known = self.rule.defaults()
+        for name in names:
+            if name not in known:
+                hint = "".join(f", did you mean {near!r}" for near in get_close_matches(name, known, n=1))
+                raise TypeError(
+                    f"{type(self.rule).__name__} has no hyperparameter {name!r}{hint}; it has {', '.join(known)}"
+                )
