@@ -1,6 +1,6 @@
 """Benchmark problems: losses over one flat parameter vector, each with its start, floor, data order and fingerprint."""
 
-from problems import bbob, chapter, classic, classification, least_squares, quadratic, regression, scalable
+from problems import bbob, chapter, classic, classification, least_squares, logistic, quadratic, regression, scalable
 from problems.analytic import Analytic
 from problems.problem import Batch, Problem, ProblemSpec
 
@@ -14,6 +14,7 @@ BUILTIN: tuple[ProblemSpec, ...] = (
     *least_squares.SPECS,
     *quadratic.SPECS,
     *regression.SPECS,
+    *logistic.SPECS,
     *classification.SPECS,
 )
 """Every built-in problem, in the order they are listed."""

@@ -16,7 +16,17 @@ from torch import Tensor
 
 from problems.problem import generator
 
-__all__ = ["AIRFOIL_FILE", "DIGITS", "DataSet", "Split", "airfoil", "shuffled_rows", "split_rows"]
+__all__ = [
+    "AIRFOIL_FILE",
+    "DIGITS",
+    "DataSet",
+    "Split",
+    "airfoil",
+    "breast_cancer_table",
+    "diabetes_table",
+    "shuffled_rows",
+    "split_rows",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -70,7 +80,7 @@ def airfoil(data: Path | None) -> tuple[Array, Array, str]:
             "Replace it, or leave it out to use the built-in surrogate"
         )
     table = np.loadtxt(io.BytesIO(raw))
-    table = ((table - table.mean(0)) / table.std(0))[:AIRFOIL_ROWS]
+    table = _standardised(table)[:AIRFOIL_ROWS]
     return table[:, :-1], table[:, -1], "file"
 
 
@@ -88,6 +98,28 @@ def _airfoil_surrogate() -> tuple[Array, Array]:
     white = np.linalg.solve(np.linalg.cholesky(rows.T @ rows / AIRFOIL_ROWS), rows.T)
     table = (np.linalg.cholesky(covariance) @ white).T + mean
     return table[:, :5], table[:, 5]
+
+
+def diabetes_table() -> tuple[Array, Array]:
+    """Features ``[442, 10]`` and targets ``[442]``, both standardised over all rows."""
+    from sklearn.datasets import load_diabetes
+
+    bunch = load_diabetes(scaled=False)
+    return _standardised(bunch.data), _standardised(bunch.target)
+
+
+def breast_cancer_table(standardised: bool) -> tuple[Array, Array]:
+    """Features ``[569, 30]``, as measured or standardised over all rows, and targets ``[569]``: 1 is benign."""
+    from sklearn.datasets import load_breast_cancer
+
+    bunch = load_breast_cancer()
+    features = _standardised(bunch.data) if standardised else np.asarray(bunch.data, np.float64)
+    return features, bunch.target.astype(np.float64)
+
+
+def _standardised(table: Array) -> Array:
+    scaled: Array = (table - table.mean(0)) / table.std(0)
+    return scaled
 
 
 @dataclass(frozen=True)

@@ -1,95 +1,73 @@
-"""Regression problems: a linear model on a table of rows, in minibatches."""
+"""Regression problems: least squares on real tables, and robust losses on a table with outliers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+import math
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
-from problems.data import Array, airfoil, shuffled_rows
-from problems.problem import Batch, Problem, ProblemSpec, digest, generator
+from problems.data import airfoil, diabetes_table
+from problems.linear import LinearModel, Table
+from problems.problem import ProblemSpec, generator
 
-__all__ = ["SPECS", "Airfoil", "LinearRegression"]
+__all__ = ["SPECS", "Airfoil", "LeastSquares", "diabetes", "huber", "log_cosh", "robust_regression", "squared"]
 
 
-class LinearRegression(Problem):
-    """½ mean((X w + b - y)²) over minibatches of ``batch`` rows, reshuffled every epoch; x is (w, b).
+def squared(predictions: Tensor, targets: Tensor) -> Tensor:
+    """½ (prediction - target)²."""
+    return torch.square(predictions - targets) / 2
 
-    The start is w ~ N(0, 0.01²), b = 0, as in the book. The full-data loss is evaluated in closed form in double precision,
-    so gaps to the floor are exact down to rounding of x.
-    """
 
-    deterministic = False
-    chunk: int = 2048
+def huber(predictions: Tensor, targets: Tensor, scale: float) -> Tensor:
+    """½ r² for residuals up to ``scale``, linear beyond: scale (|r| - scale/2) (Huber 1964)."""
+    residual = predictions - targets
+    clipped = residual.clamp(-scale, scale)
+    return clipped * (residual - clipped / 2)
 
-    def __init__(self, batch: int) -> None:
-        if batch < 1:
-            raise ValueError(f"a minibatch needs at least one row, got batch={batch}")
-        self.batch = batch
 
-    def table(self) -> tuple[Array, Array]:
-        """Features ``[N, P - 1]`` and targets ``[N]`` in float64."""
-        raise NotImplementedError
+def log_cosh(predictions: Tensor, targets: Tensor, scale: float) -> Tensor:
+    """scale² log cosh(r / scale): ½ r² for small residuals, scale |r| for large ones, and smooth to all orders."""
+    residual = (predictions - targets) / scale
+    return scale**2 * (softplus(2 * residual) - residual - math.log(2))
 
-    def start(self, seeds: Sequence[int]) -> Tensor:
-        w = np.stack([generator(seed, "start").normal(0, 0.01, self.dim - 1) for seed in seeds])
-        return torch.from_numpy(np.concatenate([w, np.zeros((len(seeds), 1))], axis=1))
 
-    def loss(self, x: Tensor, batch: Batch) -> Tensor:
-        rows, targets = batch  # type: ignore[misc]
-        return (torch.einsum("sbp,...sp->...sb", rows, x) - targets).square().mean(-1) / 2
-
-    def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
-        rows, targets = self._rows
-        for index in shuffled_rows(seeds, len(targets), self.batch, steps):
-            yield rows[index], targets[index]
+class LeastSquares(LinearModel):
+    """Linear regression: its full-data loss is evaluated as the quadratic it is, so gaps are exact to rounding of x."""
 
     def evaluate(self, x: Tensor) -> dict[str, Tensor]:
-        hessian, solution, floor = self._solution
-        away = x.double() - solution
-        return {"loss": floor + ((away @ hessian) * away).sum(-1) / 2}
-
-    def definition(self) -> Mapping[str, Any]:
-        return {"batch": self.batch, "data": digest(*self._rows)}
+        away = x.double() - self.minimiser
+        return {"loss": self.minimum + ((away @ self.hessian) * away).sum(-1) / 2}
 
     @cached_property
-    def _rows(self) -> tuple[Tensor, Tensor]:
-        features, targets = self.table()
-        rows = np.column_stack([features, np.ones(len(targets))])
-        return torch.from_numpy(rows).to(self.dtype), torch.from_numpy(targets).to(self.dtype)
-
-    @cached_property
-    def _solution(self) -> tuple[Tensor, Tensor, float]:
-        """Hessian ``[P, P]``, minimiser ``[P]`` and minimum of the full-data loss, by least squares."""
-        features, targets = self.table()
-        rows = np.column_stack([features, np.ones(len(targets))])
-        solution = np.linalg.lstsq(rows, targets, rcond=None)[0]
-        floor = float(np.mean((rows @ solution - targets) ** 2) / 2)
-        return torch.from_numpy(rows.T @ rows / len(targets)), torch.from_numpy(solution), floor
+    def hessian(self) -> Tensor:
+        """The second derivatives ``[P, P]`` of the full-data loss."""
+        rows, targets = self._rows
+        return rows.T @ rows / len(targets) + self.l2 * torch.eye(self.dim, dtype=torch.float64)
 
 
-class Airfoil(LinearRegression):
+class Airfoil(LeastSquares):
     """The book's regression: NASA airfoil self-noise, 1500 rows, 5 standardised features, batch 10, two epochs.
 
     Uses the real file where the ``data`` folder holds it (checked by sha1), else rows with exactly its second moments.
     """
 
-    dim = 6
-    tags = frozenset({"chapter", "convex", "stochastic", "regression"})
-    minimum = 0.24168795  # the same for file and surrogate, to all digits written
-
     def __init__(self, batch: int = 10, data: Path | None = None) -> None:
-        super().__init__(batch)
+        if batch < 1:
+            raise ValueError(f"a minibatch needs at least one row, got batch={batch}")
+        super().__init__(
+            self._load, squared, 5, {}, batch=batch, steps=max(1, 2 * 1500 // batch), target=0.25,
+            tags=("chapter", "regression"),
+        )  # fmt: skip
         self.data = data
-        self.steps = 2 * 1500 // batch
-        self.target = 0.25
 
-    def table(self) -> tuple[Array, Array]:
+    def _load(self) -> Table:
         features, targets, _ = airfoil(self.data)
         return features, targets
 
@@ -97,8 +75,54 @@ class Airfoil(LinearRegression):
         return {**super().definition(), "origin": airfoil(self.data)[2]}
 
 
+def diabetes(batch: int = 16) -> LeastSquares:
+    """Least squares on the diabetes progression of 442 patients, ten standardised features, target standardised too.
+
+    Two of the blood measurements are nearly collinear: the Hessian's condition number is 470.
+    """
+    return LeastSquares(
+        diabetes_table, squared, 10, {}, batch=batch, steps=540, target=0.25, tags=("regression",)
+    )  # fmt: skip
+
+
+ROBUST: Mapping[str, Callable[..., Tensor]] = {"huber": huber, "log-cosh": log_cosh}
+
+
+def robust_regression(loss: str = "huber", scale: float = 1.0, outliers: float = 0.1, batch: int = 16) -> LinearModel:
+    """A linear model of 20 features under a loss that forgives outliers: 1000 rows, a tenth of them far off.
+
+    ``loss`` is "huber" or "log-cosh", ``scale`` the residual at which it turns from quadratic to linear, ``outliers``
+    the share of rows whose noise is 30 times larger. Raises ``ValueError`` for a value out of range.
+    """
+    if loss not in ROBUST or scale <= 0 or not 0 <= outliers <= 1:
+        raise ValueError(
+            f"robust-regression needs loss in {tuple(ROBUST)}, scale > 0 and outliers in [0, 1]; "
+            f"got {loss!r}, {scale} and {outliers}"
+        )
+    return LinearModel(
+        partial(_table_with_outliers, outliers), partial(ROBUST[loss], scale=scale), 20,
+        {"loss": loss, "scale": scale, "outliers": outliers}, batch=batch, steps=600, target=0.9,
+        tags=("regression", "robust"),
+    )  # fmt: skip
+
+
+def _table_with_outliers(outliers: float) -> Table:
+    """Gaussian features, planted standard normal weights, noise 0.3 N(0, 1), and 30 times that in the outlying rows."""
+    rng = generator(0, "robust regression")
+    features = rng.standard_normal((1000, 20))
+    clean = features @ rng.standard_normal(20)
+    noise = 0.3 * rng.standard_normal(1000)
+    return features, clean + np.where(rng.random(1000) < outliers, 30, 1) * noise
+
+
 SPECS: tuple[ProblemSpec, ...] = (
     ProblemSpec(
         "airfoil", Airfoil, "the book's linear regression, batch 10, two epochs", "d2l 12.5; Brooks et al. 1989"
     ),
+    ProblemSpec("diabetes", diabetes, "least squares on ten nearly collinear measurements", "Efron et al. 2004"),
+    ProblemSpec("robust-huber", robust_regression, "linear model with outliers, Huber's loss", "Huber 1964"),
+    ProblemSpec(
+        "robust-log-cosh", partial(robust_regression, "log-cosh"), "linear model with outliers, log cosh", "Green 1990"
+    ),
 )
+"""The problems of this file."""

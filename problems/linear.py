@@ -1,0 +1,134 @@
+"""Linear models: a convex loss of one linear form a row, in minibatches, with its floor computed to rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from problems.data import Array, shuffled_rows
+from problems.problem import Batch, Problem, digest, generator
+
+__all__ = ["LinearModel", "Pointwise", "Table"]
+
+Table = tuple[Array, Array]
+"""Features ``[N, P - 1]`` and targets ``[N]``, both float64."""
+
+Pointwise = Callable[[Tensor, Tensor], Tensor]
+"""The loss of each row, from predictions and targets of one shape: convex and smooth in the prediction."""
+
+NEWTON_STEPS = 100
+BLOCK = 2**22  # predictions evaluated at once
+
+
+class LinearModel(Problem):
+    """mean φ(X w + b, y) + l2/2 |x|² over minibatches of ``batch`` rows, reshuffled every epoch; x is (w, b).
+
+    ``table`` is called on first use. The start is w ~ N(0, spread²), b = 0. The full-data loss is evaluated in double
+    precision. The floor and its minimiser come from Newton's method, on first use. Raises ``ValueError`` for ``batch``
+    or ``l2`` out of range.
+    """
+
+    deterministic = False
+    chunk = 2048
+
+    def __init__(
+        self,
+        table: Callable[[], Table],
+        pointwise: Pointwise,
+        features: int,
+        definition: Mapping[str, Any],
+        *,
+        batch: int,
+        steps: int,
+        target: float,
+        tags: Sequence[str],
+        l2: float = 0.0,
+        spread: float = 0.01,
+    ) -> None:
+        if batch < 1 or l2 < 0:
+            raise ValueError(f"a linear model needs batch >= 1 and l2 >= 0, got batch={batch} and l2={l2}")
+        self.table, self.pointwise = table, pointwise
+        self.dim = features + 1
+        self.batch, self.l2, self.spread = batch, l2, spread
+        self.steps, self.target = steps, target
+        self.tags = frozenset({"convex", "stochastic", *tags})
+        self._definition = definition
+
+    def start(self, seeds: Sequence[int]) -> Tensor:
+        w = np.stack([generator(seed, "start").normal(0, self.spread, self.dim - 1) for seed in seeds])
+        return torch.from_numpy(np.concatenate([w, np.zeros((len(seeds), 1))], axis=1))
+
+    def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
+        rows, targets = (part.to(self.dtype) for part in self._rows)
+        for index in shuffled_rows(seeds, len(targets), self.batch, steps):
+            yield rows[index], targets[index]
+
+    def loss(self, x: Tensor, batch: Batch) -> Tensor:
+        rows, targets = batch  # type: ignore[misc]
+        predictions = torch.einsum("sbp,...sp->...sb", rows, x)
+        return self._penalised(self.pointwise(predictions, targets.expand_as(predictions)).mean(-1), x)
+
+    def evaluate(self, x: Tensor) -> dict[str, Tensor]:
+        lanes = x.double().reshape(-1, self.dim)
+        at_once = max(1, BLOCK // len(self._rows[1]))
+        losses = torch.cat([self._full(part) for part in torch.split(lanes, at_once)])
+        return {"loss": losses.view(x.shape[:-1])}
+
+    def definition(self) -> Mapping[str, Any]:
+        return {**self._definition, "batch": self.batch, "l2": self.l2, "data": digest(*self._rows)}
+
+    @cached_property
+    def minimum(self) -> float:  # type: ignore[override] # a fact like any other, computed when asked for
+        """The lowest full-data loss."""
+        return float(self._full(self.minimiser))
+
+    @cached_property
+    def minimisers(self) -> Sequence[Sequence[float]]:  # type: ignore[override]
+        """The one point where it is taken."""
+        return [tuple(self.minimiser.tolist())]
+
+    @cached_property
+    def minimiser(self) -> Tensor:
+        """The minimiser ``[P]`` in float64, by Newton's method with step halving until the loss stops falling."""
+        x = torch.zeros(self.dim, dtype=torch.float64)
+        loss = self._full(x)
+        for _ in range(NEWTON_STEPS):
+            step = self._newton_step(x)
+            while not (lower := self._full(x + step)) < loss:
+                step = step / 2
+                if bool((x + step == x).all()):
+                    return x
+            x, loss = x + step, lower
+        return x
+
+    def _newton_step(self, x: Tensor) -> Tensor:
+        rows, targets = self._rows
+        predictions = (rows @ x).requires_grad_()
+        (slope,) = torch.autograd.grad(self.pointwise(predictions, targets).sum(), predictions, create_graph=True)
+        (curvature,) = torch.autograd.grad(slope.sum(), predictions)
+        n = len(targets)
+        hessian = rows.T @ (curvature.unsqueeze(-1) * rows) / n + self.l2 * torch.eye(self.dim, dtype=torch.float64)
+        gradient = rows.T @ slope.detach() / n + self.l2 * x
+        scale = hessian.diagonal().rsqrt()  # makes badly scaled features harmless
+        solved: Tensor = torch.linalg.solve(hessian * scale * scale.unsqueeze(-1), gradient * scale)
+        return -scale * solved
+
+    def _full(self, x: Tensor) -> Tensor:
+        """The loss on all rows ``[...]`` of ``x [..., P]`` in double precision."""
+        rows, targets = self._rows
+        predictions = x @ rows.T
+        return self._penalised(self.pointwise(predictions, targets.expand_as(predictions)).mean(-1), x)
+
+    def _penalised(self, loss: Tensor, x: Tensor) -> Tensor:
+        return loss + (0.5 * self.l2) * x.square().sum(-1) if self.l2 else loss
+
+    @cached_property
+    def _rows(self) -> tuple[Tensor, Tensor]:
+        """Features with a last column of ones ``[N, P]`` and targets ``[N]`` in float64."""
+        features, targets = self.table()
+        return torch.from_numpy(np.column_stack([features, np.ones(len(targets))])), torch.from_numpy(targets)
