@@ -23,7 +23,7 @@ from problems import Batch, Problem
 
 __all__ = [
     "DIVERGED", "FINISHED", "PRUNED", "STATUS", "Lanes", "OnRung", "Trace",
-    "configurations", "divergence_limit", "drive", "evaluation_steps",
+    "batch_like", "configurations", "divergence_limit", "drive", "evaluation_steps",
 ]  # fmt: skip
 
 FINISHED: Final = 0
@@ -142,7 +142,7 @@ def drive(
     data = problem.batches(seeds, steps)
     for place, (before, after) in enumerate(pairwise(grid), start=1):
         for first in range(before, after, SEGMENT):
-            batches = [_to(batch, start) for batch in islice(data, min(SEGMENT, after - first))]
+            batches = [batch_like(batch, start) for batch in islice(data, min(SEGMENT, after - first))]
             for lanes in chunks:
                 lanes.advance(batches, first)
         metrics = out.record(place, chunks)
@@ -222,10 +222,10 @@ class _Recorder:
         self.stopped_at[lanes.index] = lanes.valid_steps.cpu()
 
 
-def _to(batch: Batch, like: Tensor) -> Batch:
+def batch_like(batch: Batch, like: Tensor) -> Batch:
     """The batch on the device of ``like``, its floating tensors in the precision of ``like``."""
     if batch is None:
         return None
     if isinstance(batch, tuple):
-        return tuple(_to(part, like) for part in batch)  # type: ignore[misc]
+        return tuple(batch_like(part, like) for part in batch)  # type: ignore[misc]
     return batch.to(like.device, like.dtype if batch.is_floating_point() else batch.dtype)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ from benchmarks.foreign import AnyOptimizer, ForeignSpec, write
 from optimizers import OptimizerSpec, Schedule
 from problems import Batch, Problem
 
-__all__ = ["ForeignSpec", "train", "train_with"]
+__all__ = ["ForeignSpec", "of_seed", "train", "train_with"]
 
 
 def train_with(
@@ -138,7 +139,7 @@ class _ForeignLanes(Lanes):
 
     def _closure(self, p: Tensor, batch: Batch, s: int) -> Callable[[], Tensor]:
         """The loss of one lane as a closure that leaves its gradient in ``p.grad``."""
-        alone = _of_seed(batch, s)
+        alone = of_seed(batch, s)
 
         def closure() -> Tensor:
             with torch.enable_grad():
@@ -155,7 +156,7 @@ class _Row:
     def __init__(
         self, spec: ForeignSpec, values: Mapping[str, float], x: Tensor, schedules: Mapping[str, Schedule]
     ) -> None:
-        self.values = values
+        self.name, self.values = spec.name, values
         self.parameters = [row.clone().requires_grad_() for row in x]
         try:
             self.optimizers = [spec.torch([p], **values) for p in self.parameters]
@@ -179,10 +180,11 @@ class _Row:
     def step(self, s: int, g: Tensor, closure: Callable[[], Tensor] | None) -> None:
         """One step of the lane of seed number ``s`` by its gradient ``g [P]``."""
         self.parameters[s].grad = g
-        if closure is None:
-            self.optimizers[s].step()
-        else:
-            self.optimizers[s].step(closure)  # type: ignore[arg-type]  # torch says float, its own L-BFGS needs a tensor
+        optimizer: Any = self.optimizers[s]  # torch types a closure as giving a float; its own L-BFGS needs a tensor
+        try:
+            optimizer.step(*([] if closure is None else [closure]))
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UsageError(f"{self.name} cannot step on a parameter vector: {error}") from error
 
 
 def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
@@ -190,7 +192,7 @@ def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
     return closure is not None and closure.default is closure.empty
 
 
-def _of_seed(batch: Batch, s: int) -> Batch:
+def of_seed(batch: Batch, s: int) -> Batch:
     """The batch of one seed, ``[1, ...]``."""
     if batch is None:
         return None

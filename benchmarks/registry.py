@@ -229,7 +229,7 @@ def _make_schedule(call: str) -> Schedule:
 
 
 def parse_call(text: str) -> tuple[str, dict[str, Any]]:
-    """``"name(key=1e-3, other='x')"`` as ``("name", {"key": .001, "other": "x"})``; raises `UsageError` if it is not."""
+    """``"name(key=1e-3, other='x')"`` as ``("name", {"key": .001, "other": "x"})``; raises `UsageError` otherwise."""
     name, bracket, rest = text.strip().partition("(")
     if not bracket:
         return name, {}
