@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
 
-__all__ = ["Tracker", "connect", "default_uri", "reported"]
+__all__ = ["ARTIFACTS", "SHARED", "Tracker", "connect", "default_uri", "moved", "reported"]
 
 ARTIFACTS: Final = "mlartifacts"
 SETTINGS: Final = {
@@ -55,6 +55,14 @@ best trials (`tags.role = 'trial'`) and the tuned and default settings on the te
 def default_uri(folder: Path) -> str:
     """Return the URI of the SQLite store inside the results folder ``folder``."""
     return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
+
+
+def moved(folder: Path) -> str:
+    """Return what to tell a user whose store was made for a folder of another name."""
+    return (
+        f"{folder} was moved since its MLflow store was made, and MLflow keeps absolute paths; remove mlflow.db and "
+        f"{ARTIFACTS} there and run the suite again, which rebuilds them from the record in seconds"
+    )
 
 
 class Tracker:
@@ -98,15 +106,19 @@ class Tracker:
             self._client.set_terminated(run_id)
         return run_id
 
-    def log_report(self, report: Path) -> str:
-        """Put the files of folder ``report`` into the record's report run, made on first use, and return its id."""
+    def log_cell_folder(self, folder: Path) -> None:
+        """Mirror the cell in ``folder``."""
+        self.log_cell(Cell.load(folder))
+
+    def log_report(self, folder: Path) -> str:
+        """Put ``folder/report`` into the record's report run, made on first use, and return the run's id."""
         key = short_hash(*(self._folder / name for name in SHARED))
         tags = {"role": "report", "suite": self._suite, "stepscape.digest": key, "mlflow.note.content": REPORT_NOTE}
         plan = RunPlan(f"report of {self._suite}", tags, {}, ())
         with reported(self._uri):
             done, broken = self._find(key)
             run_id = done or (broken[0] if broken else self._start(plan, {}, 0.0))
-            self._client.log_artifacts(run_id, str(report), "report")
+            self._client.log_artifacts(run_id, str(folder / "report"), "report")
             self._client.set_terminated(run_id)
         return run_id
 
@@ -125,9 +137,7 @@ class Tracker:
             tags = {"mlflow.note.content": note}
             return str(self._client.create_experiment(self._suite, artifact_location=artifacts, tags=tags))
         if self._uri == default_uri(self._folder) and found.artifact_location != artifacts:
-            raise TrackingError(
-                f"{self._folder} was moved since its MLflow store was made; remove mlflow.db and run again"
-            )
+            raise TrackingError(moved(self._folder))
         if found.lifecycle_stage == "deleted":
             self._client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
