@@ -218,20 +218,10 @@ def fingerprint_is_stable(problem: Problem) -> str | None:
 
 
 PROBLEM_CHECKS: tuple[ProblemCheck, ...] = (
-    facts_are_stated,
-    starts_are_shaped,
-    losses_are_shaped,
-    evaluations_are_finite,
-    minimisers_are_minima,
-    minimum_is_not_beaten,
-    gradients_are_right,
-    lanes_equal_alone,
-    lanes_are_isolated,
-    seeds_fix_the_data,
-    data_has_a_prefix,
-    global_randomness_is_untouched,
-    fingerprint_is_stable,
-)
+    facts_are_stated, starts_are_shaped, losses_are_shaped, evaluations_are_finite, minimisers_are_minima,
+    minimum_is_not_beaten, gradients_are_right, lanes_equal_alone, lanes_are_isolated, seeds_fix_the_data,
+    data_has_a_prefix, global_randomness_is_untouched, fingerprint_is_stable,
+)  # fmt: skip
 """Every check of a problem, cheap ones first."""
 
 

@@ -1,9 +1,10 @@
 """The public conformance kit: what must hold of every problem and optimizer, ours and anybody's own.
 
 The same checks run over every registered name in our tests, in the tests of a plug-in (``assert check_problem(p).ok``)
-and by ``stepscape check NAME``. Each check is a function in `benchmarks.problem_checks` or `benchmarks.optimizer_checks`
-whose docstring is the requirement; what fails is explained in a sentence. Nothing is skipped by name: what a problem
-cannot do it says in a field (``minimum`` is None, ``deterministic`` is False), and the checks read that.
+and by ``stepscape check NAME``. Each check is a function of `benchmarks.problem_checks` or of
+`benchmarks.optimizer_checks` whose docstring is the requirement; what fails is explained in a sentence. Nothing is
+skipped by name: what a problem cannot do it says in a field (``minimum`` is None, ``deterministic`` is False), and the
+checks read that.
 """
 
 from __future__ import annotations
