@@ -108,7 +108,9 @@ def _trajectories(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> 
     shown = {label: [path for path in both if path is not None] for label, both in paths.items() if any(both)}
     if not shown:
         return None
-    return plane.trajectory_figure(surface, contour_levels(surface, measure), shown, looks)
+    stated = next(iter(cells.values())).info["problem"].get("minimisers") or [surface.lowest]
+    minima = [(float(x1), float(x2)) for x1, x2 in stated]
+    return plane.trajectory_figure(surface, contour_levels(surface, measure), minima, shown, looks)
 
 
 def cell_figure(cell: Cell) -> Figure:

@@ -22,7 +22,11 @@ MOST_MARKERS: Final = 60
 
 
 def trajectory_figure(
-    surface: Surface, levels: Array, paths: Mapping[str, Sequence[Path2D]], looks: Mapping[str, Look]
+    surface: Surface,
+    levels: Array,
+    minima: Sequence[tuple[float, float]],
+    paths: Mapping[str, Sequence[Path2D]],
+    looks: Mapping[str, Look],
 ) -> Figure:
     """Draw one panel an optimizer: its tuned and its default path over the contours of the measure."""
     with drawing():
@@ -34,7 +38,7 @@ def trajectory_figure(
             axes.grid(visible=False)
             for path in both:
                 _draw_path(axes, path, looks[label])
-            axes.plot(*surface.lowest, "*", color=INK, mec="white", ms=11, zorder=6)
+            axes.plot(*zip(*minima, strict=True), "*", color=INK, mec="white", ms=11, ls="none", zorder=6)
             axes.set_title(label)
             axes.set_xlabel("x₁", labelpad=1)
             axes.set_ylabel("x₂", labelpad=1)
@@ -67,7 +71,7 @@ def _draw_path(axes: Axes, path: Path2D, look: Look) -> None:
 def _signs() -> list[Line2D]:
     return [
         Line2D([], [], marker="o", color="white", mec=INK, mew=1.3, ls="none", ms=6.5, label="start"),
-        Line2D([], [], marker="*", color=INK, ls="none", ms=11, label="lowest point"),
+        Line2D([], [], marker="*", color=INK, ls="none", ms=11, label="minimum"),
         Line2D([], [], color=INK, marker="o", ms=5, mec="white", label="tuned, with its end"),
         Line2D(
             [], [], color=DEFAULT_COLOR, marker="s", ms=5, mec="white", ls=(0, (3, 1.5)), label="default, with its end"

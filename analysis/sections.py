@@ -1,0 +1,141 @@
+"""The sections of a report: what the page says and shows about one problem, as plain values and files."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.axes import number
+from analysis.convergence import measure_of
+from analysis.extracts import boundary_table, convergence_table, sensitivity_table
+from analysis.figures import TITLES, problem_figures
+from analysis.reading import problem_reading
+from analysis.results import cell_label
+from analysis.sensitivity import landscape_of, rate_curve
+from analysis.style import Look, png, svg, webp
+from analysis.tables import Cell
+
+__all__ = ["Picture", "Section", "picture_of", "plain", "section_of"]
+
+LARGEST_SVG: Final = 120_000
+"""Bytes of SVG above which the page holds a figure as WebP: many lines make it slow."""
+
+CAPTIONS: Final = {
+    "overview": "The tuned median of every optimizer over the lowest of its problem: 1× is the best, darker is better.",
+    "outcome": "Where each run ended: filled circles are tuned medians, hollow ones the default setting; bars are 90% "
+    "bootstrap intervals of the median, ticks single test seeds. Further left is better.",
+    "convergence": "Median over the test seeds at every evaluation; the shaded band holds the middle 90% of the seeds. "
+    "The left side shows the winner of the tuning on fresh seeds, the right side the default setting. A cross marks "
+    "where the typical run diverges or leaves the frame.",
+    "sensitivity": "What a learning rate leads to. Wide valleys forgive a wrong guess. Marker: the best rate. Cross "
+    "at the top: the first rate above it at which a seed diverges; dotted: rates where some seeds diverge.",
+    "landscape": "Every point of the grid, trained on seeds of its own; darker is better. A memory is drawn by its "
+    "distance from 1. The dark line is the divergence boundary.",
+    "trajectory": "The path of the first test seed, tuned in colour and default in grey, over contours at even "
+    "distances of the logarithm.",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the page: its words, the ``stem`` of its files, its data URI and its size in CSS pixels."""
+
+    title: str
+    caption: str
+    stem: str
+    uri: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says about one problem; ``rows`` are those of the results table, ``tables`` become CSV files."""
+
+    anchor: str
+    problem: Mapping[str, Any]
+    reading: list[str]
+    rows: list[dict[str, Any]]
+    pictures: list[Picture]
+    measured: list[tuple[str, str]]
+    tables: Mapping[str, pd.DataFrame]
+
+
+def section_of(
+    figures: Path, anchor: str, cells: tuple[Cell, ...], rows: list[dict[str, Any]], looks: Mapping[str, Look]
+) -> Section:
+    """Return the section of the problem of ``cells``; writes its figures to the folder ``figures``."""
+    measure = measure_of(cells)
+    landscapes = {cell_label(cell): landscape_of(cell, measure) for cell in cells}
+    curves = {label: rate_curve(landscape) for label, landscape in landscapes.items() if landscape is not None}
+    return Section(
+        anchor=anchor,
+        problem=cells[0].info["problem"],
+        reading=problem_reading(rows, {label: curve for label, curve in curves.items() if curve is not None}),
+        rows=rows,
+        pictures=[picture_of(figures, anchor, name, figure) for name, figure in problem_figures(cells, looks)],
+        measured=_measured(cells),
+        tables={
+            "convergence": convergence_table(cells),
+            "sensitivity": sensitivity_table(cells),
+            "boundary": boundary_table(cells),
+        },
+    )
+
+
+def picture_of(figures: Path, anchor: str, name: str, figure: Figure) -> Picture:
+    """Save ``figure`` to the folder ``figures`` as PNG and SVG and return what the page needs of it."""
+    stem = anchor if anchor == name else f"{anchor}-{name}"
+    vector = svg(figure)
+    (figures / f"{stem}.svg").write_bytes(vector)
+    (figures / f"{stem}.png").write_bytes(png(figure))
+    kind, content = ("svg+xml", vector) if len(vector) <= LARGEST_SVG else ("webp", webp(figure))
+    uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    title = TITLES.get(name, name)
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
+    return Picture(title[0].upper() + title[1:], CAPTIONS[name], stem, uri, width, height)
+
+
+def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
+    """Return the protocol of a problem's cells as (name, text); what differs between cells says so for each."""
+    facts: dict[str, dict[str, str]] = {}
+    for cell in cells:
+        winner, optimizer = cell.info["winner"], cell.info["optimizer"]
+        own = {
+            **cell.info["protocol"],
+            "schedule": cell.schedule,
+            "searched": optimizer["searched"],
+            "fixed": optimizer["fixed"],
+            "winner": "none: every trial diverged" if winner is None else f"trial {winner['trial']}",
+            "seconds": {name: round(float(value), 2) for name, value in cell.info["seconds"].items()},
+            "lane_steps": f"{cell.info['lane_steps']:,}",
+            "reference": optimizer["reference"],
+        }
+        for name, value in own.items():
+            facts.setdefault(name, {})[cell_label(cell)] = plain(value)
+    rows = []
+    for name, by_cell in facts.items():
+        same = len(set(by_cell.values())) == 1
+        text = next(iter(by_cell.values())) if same else "; ".join(f"{label}: {v}" for label, v in by_cell.items())
+        rows.append((name.replace("_", " "), text))
+    return rows
+
+
+def plain(value: Any) -> str:
+    """Return a JSON value as a person would write it; a run of integers as "3 to 12"."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {plain(part)}" for name, part in value.items()) or "none"
+    if isinstance(value, list):
+        whole = len(value) > 3 and all(isinstance(part, int) for part in value)
+        if whole and value == list(range(value[0], value[-1] + 1)):
+            return f"{value[0]} to {value[-1]}"
+        return ", ".join(plain(part) for part in value) or "none"
+    if isinstance(value, float):
+        return number(value)
+    return "none" if value is None else str(value)
