@@ -17,11 +17,12 @@ from optimizers.rule import (
     Rule,
     State,
     as_like,
+    divided,
     leaky_average_,
     leaky_square_,
     ones_column,
     sqrt_,
-)  # fmt: skip
+)
 
 __all__ = ["AdaBelief", "Adam", "AdamW", "NAdam", "Yogi"]
 
@@ -81,8 +82,9 @@ class NAdam(Rule):
         product = state["forgotten1"].mul_(now)
         seen = 1 - state["forgotten2"].mul_(hp["beta2"])
         root = sqrt_(s / as_like(seen, g)).add_(as_like(hp["eps"], g))
-        step = g * as_like(-hp["lr"] * (1 - now) / (1 - product), g)
-        return step.add_(m * as_like(-hp["lr"] * following / (1 - product * following), g)).div_(root)
+        of_g = divided(-hp["lr"] * (1 - now), 1 - product)
+        of_m = divided(-hp["lr"] * following, 1 - product * following)
+        return (g * as_like(of_g, g)).add_(m * as_like(of_m, g)).div_(root)
 
 
 @dataclass(frozen=True)
@@ -132,4 +134,4 @@ def corrected_step(m: Tensor, s: Tensor, state: State, hp: Hyperparameters) -> T
     seen1 = 1 - state["forgotten1"].mul_(hp["beta1"])
     seen2 = 1 - state["forgotten2"].mul_(hp["beta2"])
     root = sqrt_(s / as_like(seen2, m)).add_(as_like(hp["eps"], m))
-    return (m * as_like(-hp["lr"] / seen1, m)).div_(root)
+    return (m * as_like(divided(-hp["lr"], seen1), m)).div_(root)

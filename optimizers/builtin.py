@@ -17,7 +17,7 @@ from optimizers.lr_schedules import (
     Step,
     Warmup,
     WarmupStableDecay,
-)  # fmt: skip
+)
 from optimizers.memory_schedules import (
     BiasCorrection,
     CappedAverage,
@@ -26,7 +26,7 @@ from optimizers.memory_schedules import (
     OneMinusGammaOverT,
     OneMinusInverse,
     OneMinusPower,
-)  # fmt: skip
+)
 from optimizers.mukkamala_hein import MHRMSProp, SCAdagrad, SCRMSProp
 from optimizers.rmsprop import RMSProp, RMSPropMomentum
 from optimizers.rprop import Rprop

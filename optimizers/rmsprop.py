@@ -18,7 +18,7 @@ from optimizers.rule import (
     leaky_square_,
     ones_column,
     sqrt,
-)  # fmt: skip
+)
 
 __all__ = ["RMSProp", "RMSPropMomentum"]
 

@@ -8,7 +8,7 @@ Three habits keep a lane equal, to the bit, to the same run alone:
 
 * one elementary operation at a time (no fused ``addcmul``, ``lerp`` or ``pow``: their rounding depends on the shape);
 * hyperparameters arrive in double precision, are combined there (``1 - gamma`` loses nothing) and are cast by
-  `as_like` only where they meet a parameter-sized tensor;
+  `as_like` only where they meet a parameter-sized tensor; a float over a tensor is `divided`, not written with ``/``;
 * powers such as gamma^t are kept as running products in the state, which also makes them right under schedules.
 """
 
@@ -25,7 +25,7 @@ from torch import Tensor
 
 __all__ = [
     "Hyperparameter", "Hyperparameters", "Rule", "State", "Value",
-    "as_like", "leaky_average_", "leaky_square_", "ones_column", "sqrt", "sqrt_",
+    "as_like", "divided", "leaky_average_", "leaky_square_", "ones_column", "sqrt", "sqrt_",
 ]  # fmt: skip
 
 Value = float | Tensor
@@ -149,6 +149,11 @@ def as_like(value: Value, like: Tensor) -> Value:
 def ones_column(x: Tensor) -> Tensor:
     """Ones in double precision shaped like ``x`` with a last axis of 1: where a running product of decays starts."""
     return torch.ones_like(x[..., :1], dtype=torch.float64)
+
+
+def divided(value: Value, by: Tensor) -> Tensor:
+    """``value / by``, rounded once; torch divides a float by a tensor as a product with the reciprocal, rounding twice."""
+    return torch.as_tensor(value, dtype=by.dtype, device=by.device) / by
 
 
 def leaky_average_(m: Tensor, v: Tensor, decay: Value) -> Tensor:

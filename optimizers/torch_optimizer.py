@@ -93,6 +93,10 @@ class RuleOptimizer(torch.optim.Optimizer):
         torch itself casts every tensor to the parameter's precision, which would cut running products kept in double.
         Raises ``ValueError`` where the state was saved by a rule that keeps other tensors.
         """
+        kept = sorted(self.rule.init(torch.zeros(1)))
+        for saved in state_dict["state"].values():
+            if sorted(saved) != sorted([*kept, "step"]):
+                raise ValueError(f"{type(self.rule).__name__} keeps {kept}, the saved state has {sorted(saved)}")
         super().load_state_dict(state_dict)
         numbers = chain.from_iterable(group["params"] for group in state_dict["param_groups"])
         params = chain.from_iterable(group["params"] for group in self.param_groups)
@@ -102,8 +106,6 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     def _restored(self, p: Tensor, saved: Mapping[str, Any]) -> dict[str, Any]:
         state = self.rule.init(p.detach().reshape(-1))
-        if set(saved) != {*state, "step"}:
-            raise ValueError(f"{type(self.rule).__name__} keeps {sorted(state)}, the saved state has {sorted(saved)}")
         for name, tensor in state.items():
             tensor.copy_(saved[name])
         return {**state, "step": int(saved["step"])}
