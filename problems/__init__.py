@@ -1,6 +1,18 @@
 """Benchmark problems: losses over one flat parameter vector, each with its start, floor, data order and fingerprint."""
 
-from problems import bbob, chapter, classic, classification, least_squares, logistic, quadratic, regression, scalable
+from problems import (
+    bbob,
+    chapter,
+    classic,
+    classification,
+    least_squares,
+    logistic,
+    online,
+    quadratic,
+    quadratic_deep,
+    regression,
+    scalable,
+)
 from problems.analytic import Analytic
 from problems.problem import Batch, Problem, ProblemSpec
 
@@ -13,6 +25,8 @@ BUILTIN: tuple[ProblemSpec, ...] = (
     *bbob.SPECS,
     *least_squares.SPECS,
     *quadratic.SPECS,
+    *quadratic_deep.SPECS,
+    *online.SPECS,
     *regression.SPECS,
     *logistic.SPECS,
     *classification.SPECS,

@@ -28,7 +28,7 @@ class Analytic(Problem):
 
     ``function`` maps ``[..., P]`` to ``[...]``; ``parameters`` are what it was built with. Where no ``target`` is
     given, a problem of known minimum counts as solved when a thousandth of the gap at the start is left (Moré and Wild
-    2009). A ``frame`` is kept for two variables only.
+    2009). A ``frame`` is kept for two variables only; a ``box`` holds x inside after every update.
     """
 
     dtype = torch.float64
@@ -44,6 +44,7 @@ class Analytic(Problem):
         target: float | None = None,
         tags: Sequence[str] = (),
         frame: Frame | None = None,
+        box: Frame | None = None,
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
         self.function = function
@@ -52,6 +53,7 @@ class Analytic(Problem):
         self.steps = steps
         self.frame = frame if self.dim == 2 else None
         self.tags = frozenset({"deterministic", *tags})
+        self._box = None if box is None else torch.tensor(box, dtype=torch.float64).T
         self._start = torch.tensor(start, dtype=torch.float64)
         self._parameters = dict(parameters or {})
         if target is None and minimum is not None:
@@ -63,6 +65,11 @@ class Analytic(Problem):
 
     def loss(self, x: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002 - no data
         return self.function(x)
+
+    def project_(self, x: Tensor) -> None:
+        """Back into the box, where there is one."""
+        if self._box is not None:
+            x.clamp_(*self._box.to(x))
 
     def definition(self) -> Mapping[str, Any]:
         return {"function": self.function.__name__, **self._parameters}

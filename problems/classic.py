@@ -30,6 +30,7 @@ BRANIN = 0.39788735772973816
 BRANIN_AT = ((math.pi, 2.275), (-math.pi, 12.275), (3 * math.pi, 2.475))
 BRANIN_FRAME: Frame = ((-5.0, 10.0), (0.0, 15.0))
 MCCORMICK = -1.9132229549810367
+MCCORMICK_BOX: Frame = ((-1.5, 4.0), (-3.0, 4.0))
 MCCORMICK_AT = (0.5 - math.pi / 3, -0.5 - math.pi / 3)
 MONKEY_AT = ((1.5, 1.5 * math.sqrt(3)), (-3.0, 0.0), (1.5, -1.5 * math.sqrt(3)))
 
@@ -95,7 +96,7 @@ def branin(x: Tensor) -> Tensor:
 
 
 def mccormick(x: Tensor) -> Tensor:
-    """sin(x1 + x2) + (x1 - x2)² - 1.5 x1 + 2.5 x2 + 1 from the origin; unbounded below far from it."""
+    """sin(x1 + x2) + (x1 - x2)² - 1.5 x1 + 2.5 x2 + 1 from the origin, on a box: unbounded below."""
     x1, x2 = x.unbind(-1)
     return torch.sin(x1 + x2) + (x1 - x2).square() - 1.5 * x1 + 2.5 * x2 + 1
 
@@ -159,12 +160,12 @@ SPECS: tuple[ProblemSpec, ...] = (
     listed(branin, (2.5, 12.5), BRANIN, *BRANIN_AT, source="Branin 1972", steps=500,
            tags=(*TAGS, "multimodal"), frame=BRANIN_FRAME),
     listed(mccormick, (0.0, 0.0), MCCORMICK, MCCORMICK_AT, source="McCormick 1976", steps=100,
-           tags=TAGS, frame=((-1.5, 4.0), (-3.0, 4.0))),
+           tags=TAGS, frame=MCCORMICK_BOX, box=MCCORMICK_BOX),
     listed(saddle, (1.0, 1e-4), -0.25, (0.0, 1.0), (0.0, -1.0), source="the simplest strict saddle", steps=100,
            tags=(*TAGS, "saddle"), frame=((-1.5, 1.5), (-1.5, 1.5))),
     listed(monkey_saddle, (1e-3, 1e-3), -6.75, *MONKEY_AT, source="the monkey saddle plus r⁴ / 4", steps=500,
            tags=(*TAGS, "saddle"), frame=((-4.0, 4.0), (-4.0, 4.0))),
-    ProblemSpec("rosenbrock-noisy", rosenbrock_noisy, "Rosenbrock's valley from (-0.5, 1.5), noise variance 1/batch", DEEPOBS),
-    ProblemSpec("beale-noisy", beale_noisy, "Beale's function from (-4.5, 4.5), noise variance 1/batch", DEEPOBS),
-    ProblemSpec("branin-noisy", branin_noisy, "Branin's function from (2.5, 12.5), noise variance 1/batch", DEEPOBS),
+    ProblemSpec("rosenbrock-noisy", rosenbrock_noisy, "Rosenbrock from (-0.5, 1.5), noise variance 1/batch", DEEPOBS),
+    ProblemSpec("beale-noisy", beale_noisy, "Beale from (-4.5, 4.5), noise variance 1/batch", DEEPOBS),
+    ProblemSpec("branin-noisy", branin_noisy, "Branin from (2.5, 12.5), noise variance 1/batch", DEEPOBS),
 )  # fmt: skip

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from problems.problem import generator
 
-__all__ = ["blocks", "rotation"]
+__all__ = ["Array", "blocks", "rotation"]
 
 Array = npt.NDArray[np.floating]
 

@@ -3,57 +3,145 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from problems.noise import Array, blocks, rotation
 from problems.problem import Batch, Problem, ProblemSpec, generator
 
-__all__ = ["SPECS", "Quadratic"]
+__all__ = ["SPECS", "Noise", "NoisyQuadratic", "Quadratic"]
 
-DRAWN = 64  # steps of noise drawn at once: bounded memory, few calls
+Noise = Literal["gaussian", "student-t", "multiplicative", "sparse", "none"]
 
 
 class Quadratic(Problem):
-    """½ Σ hᵢ xᵢ² with eigenvalues log-spaced from 1/condition to 1, from all ones; each gradient carries N(0, sigma²) noise.
+    """½ Σ hᵢ zᵢ², eigenvalues log-spaced from 1/condition to 1, from z = ones; z is x, or x turned where ``rotated``.
 
-    The noise is a random linear term of the training loss, so it has mean zero and leaves the curvature alone; what is
-    evaluated is the loss without it, whose floor is 0.
+    Evaluated without noise, its floor is 0. The training loss carries noise of mean zero:
+
+    * "gaussian" and "student-t" (2 degrees of freedom: infinite variance): sigma times a random number is added to each
+      gradient entry;
+    * "multiplicative": each eigenvalue is multiplied by 1 + sigma N(0, 1), so that the noise vanishes at the minimum;
+    * "sparse": an eigenvalue is seen with probability 1/rank, the steepest always, and then counts rank times; sigma
+      plays no part, as in "none".
+
+    Raises ``ValueError`` for a parameter out of range or an unknown noise.
     """
 
     minimum = 0.0
-    deterministic = False
-    chunk: int = 2048
+    chunk = 2048
 
-    def __init__(self, dim: int = 100, condition: float = 1000.0, sigma: float = 0.1) -> None:
-        if dim < 1 or condition < 1 or sigma < 0:
-            raise ValueError(f"a quadratic needs dim >= 1, condition >= 1, sigma >= 0; got {dim}, {condition}, {sigma}")
-        self.dim, self.condition, self.sigma = dim, condition, sigma
+    def __init__(
+        self,
+        dim: int = 100,
+        condition: float = 1000.0,
+        rotated: bool = False,
+        noise: Noise = "gaussian",
+        sigma: float = 0.1,
+    ) -> None:
+        if not (dim >= 1 and 1 <= condition < np.inf and 0 <= sigma < np.inf):
+            raise ValueError(f"quadratic needs dim >= 1, condition >= 1, sigma >= 0; got {dim}, {condition}, {sigma}")
+        if noise not in get_args(Noise):
+            raise ValueError(f"quadratic has no noise {noise!r}; it has {', '.join(get_args(Noise))}")
+        self.dim, self.condition, self.rotated, self.noise = dim, condition, rotated, noise
+        self.sigma = 0.0 if noise in ("sparse", "none") else sigma
+        self.deterministic = noise == "none"
         self.steps = 300
         self.target = 0.1
-        self.tags = frozenset({"stochastic", "convex", "quadratic"})
+        self.tags = frozenset({"quadratic", "convex", "deterministic" if self.deterministic else "stochastic"})
         self.minimisers = [(0.0,) * dim]
         self._eigenvalues = torch.from_numpy(np.geomspace(1 / condition, 1, dim))
 
     def start(self, seeds: Sequence[int]) -> Tensor:
-        return torch.ones(len(seeds), self.dim, dtype=torch.float64)
+        z = torch.ones(len(seeds), self.dim, dtype=torch.float64)
+        return z @ rotation(self.dim) if self.rotated else z
 
     def loss(self, x: Tensor, batch: Batch) -> Tensor:
-        clean = (x.square() * (0.5 * self._eigenvalues).to(x)).sum(-1)
-        return clean if batch is None else clean + (x * batch).sum(-1)  # type: ignore[operator]
+        z = x @ rotation(self.dim).to(x).T if self.rotated else x
+        half = (0.5 * self._eigenvalues).to(x)
+        if not isinstance(batch, Tensor):
+            return (z.square() * half).sum(-1)
+        if self.noise in ("multiplicative", "sparse"):
+            return (z.square() * (half * batch)).sum(-1)
+        return (z.square() * half).sum(-1) + (x * batch).sum(-1)
 
     def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
-        generators = [generator(seed, "quadratic noise") for seed in seeds]
-        for first in range(0, steps, DRAWN):
-            noise = np.stack([g.standard_normal((DRAWN, self.dim), dtype=np.float32) for g in generators], axis=1)
-            yield from torch.from_numpy(self.sigma * noise[: steps - first])
+        """The noise ``[S, P]`` of each update: added to the gradient, or what eigenvalues are multiplied by."""
+        if self.noise == "none":
+            yield from super().batches(seeds, steps)
+        else:
+            yield from blocks(seeds, steps, f"{self.noise} noise", self._sample)
 
     def definition(self) -> Mapping[str, Any]:
-        return {"dim": self.dim, "condition": self.condition, "sigma": self.sigma}
+        return {name: getattr(self, name) for name in ("dim", "condition", "rotated", "noise", "sigma")}
+
+    def _sample(self, g: np.random.Generator, count: int) -> Array:
+        """Noise ``[count, P]`` of one seed, in single precision."""
+        shape = (count, self.dim)
+        if self.noise == "student-t":
+            return np.float32(self.sigma) * g.standard_t(2, shape).astype(np.float32)
+        if self.noise == "sparse":
+            rank = np.arange(self.dim, 0, -1, dtype=np.float32)
+            return rank * (g.random(shape, dtype=np.float32) * rank < 1)
+        drawn = np.float32(self.sigma) * g.standard_normal(shape, dtype=np.float32)
+        return 1 + drawn if self.noise == "multiplicative" else drawn
+
+
+class NoisyQuadratic(Problem):
+    """The noisy quadratic model (Zhang et al. 2019): ½ Σ hᵢ xᵢ² with hᵢ = 1/i, from N(0, 1).
+
+    The gradient noise of a minibatch has variance hᵢ / batch: it follows the curvature, as in networks near a minimum.
+    The expected loss under SGD is known exactly: `expected_loss`. Raises ``ValueError`` for a dim or batch below one.
+    """
+
+    minimum = 0.0
+    deterministic = False
+    steps = 300
+    chunk = 2048
+    tags = frozenset({"quadratic", "convex", "stochastic"})
+
+    def __init__(self, dim: int = 100, batch: int = 16) -> None:
+        if dim < 1 or batch < 1:
+            raise ValueError(f"noisy-quadratic needs dim >= 1 and batch >= 1, got {dim} and {batch}")
+        self.dim, self.batch = dim, batch
+        self.target = 0.1
+        self.minimisers = [(0.0,) * dim]
+        self._eigenvalues = 1 / np.arange(1, dim + 1)
+
+    def start(self, seeds: Sequence[int]) -> Tensor:
+        return torch.from_numpy(np.stack([generator(seed, "start").standard_normal(self.dim) for seed in seeds]))
+
+    def loss(self, x: Tensor, batch: Batch) -> Tensor:
+        clean = (x.square() * torch.from_numpy(0.5 * self._eigenvalues).to(x)).sum(-1)
+        return clean + (x * batch).sum(-1) if isinstance(batch, Tensor) else clean
+
+    def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
+        """The noise ``[S, P]`` added to the gradient of each update."""
+        deviation = np.sqrt(self._eigenvalues / self.batch).astype(np.float32)
+        shape = (self.dim,)
+        yield from blocks(
+            seeds, steps, "minibatch noise",
+            lambda g, count: deviation * g.standard_normal((count, *shape), dtype=np.float32),
+        )  # fmt: skip
+
+    def expected_loss(self, lr: float, steps: int) -> float:
+        """The expected loss after ``steps`` of SGD: E x² <- (1 - lr h)² E x² + lr² c / batch, in closed form.
+
+        Source: Zhang et al. 2019, "Which Algorithmic Choices Matter at Which Batch Sizes?", the model of its section 3.
+        """
+        h = self._eigenvalues
+        kept = (1 - lr * h) ** 2
+        stationary = lr**2 * h / self.batch / (1 - kept)
+        return float(0.5 * np.sum(h * (stationary + kept**steps * (1 - stationary))))
+
+    def definition(self) -> Mapping[str, Any]:
+        return {"dim": self.dim, "batch": self.batch}
 
 
 SPECS: tuple[ProblemSpec, ...] = (
-    ProblemSpec("quadratic", Quadratic, "log-spaced spectrum, Gaussian gradient noise", "noisy quadratic model"),
+    ProblemSpec("quadratic", Quadratic, "log-spaced spectrum, five kinds of gradient noise", "own construction"),
+    ProblemSpec("noisy-quadratic", NoisyQuadratic, "hᵢ = cᵢ = 1/i: SGD's expected loss is known", "Zhang et al. 2019"),
 )

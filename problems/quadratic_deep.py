@@ -1,0 +1,161 @@
+"""DeepOBS's quadratic_deep, rebuilt number by number: an ill-conditioned quadratic with a thousand rows of data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, cached_property
+from itertools import chain, islice, repeat
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from problems.data import shuffled_rows
+from problems.problem import Batch, Problem, ProblemSpec
+
+__all__ = ["SPECS", "QuadraticDeep", "Shuffle"]
+
+Array = npt.NDArray[np.float64]
+Shuffle = Literal["epoch", "once"]
+
+DIM = 100
+ROWS = 1000
+BATCH = 128
+PER_EPOCH = ROWS // BATCH  # minibatches; DeepOBS drops the rows left over, in testing too
+
+
+class QuadraticDeep(Problem):
+    """The mean of ½ (x - r)ᵀ Q (x - r) over 1000 rows r ~ N(0, 0.6²), from ones.
+
+    Q has 90 eigenvalues in (0, 1) and 10 in (30, 60). As in DeepOBS (Schneider et al. 2019, its TensorFlow version):
+    rows of seed 42, held-out rows of seed 43, 7 minibatches of 128 an epoch, 100 epochs. There Q is drawn from one
+    stream of random numbers, so that a process that builds the problem again gets the next Q: ``instance`` counts them
+    from 0. Instances are different problems with different floors.
+
+    ``shuffle`` is "epoch" (a new order every epoch) or "once" (one order a seed for all epochs, as in the stored
+    DeepOBS baselines), which under much momentum ends elsewhere.
+
+    Raises ``ValueError`` for a negative instance or an unknown shuffle.
+    """
+
+    dim = DIM
+    deterministic = False
+    steps = 100 * PER_EPOCH
+    chunk = 1024
+    tags = frozenset({"quadratic", "convex", "stochastic", "deepobs"})
+
+    def __init__(self, instance: int = 0, shuffle: Shuffle = "epoch") -> None:
+        if instance < 0:
+            raise ValueError(f"quadratic-deep counts its instances from 0, got {instance}")
+        if shuffle not in get_args(Shuffle):
+            raise ValueError(f"quadratic-deep shuffles {' or '.join(get_args(Shuffle))}, not {shuffle!r}")
+        self.instance, self.shuffle = instance, shuffle
+
+    def start(self, seeds: Sequence[int]) -> Tensor:
+        return torch.ones(len(seeds), DIM, dtype=torch.float64)
+
+    def loss(self, x: Tensor, batch: Batch) -> Tensor:
+        center, spread = batch  # type: ignore[misc]
+        return self._around(x, center) + spread
+
+    def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
+        """The mean ``[S, P]`` of each minibatch, and the loss ``[S]`` that is left there."""
+        rows = _rows(42)
+        order: Iterator[Tensor]
+        if self.shuffle == "once":
+            epoch = list(shuffled_rows(seeds, ROWS, BATCH, PER_EPOCH))
+            order = islice(chain.from_iterable(repeat(epoch)), steps)
+        else:
+            order = shuffled_rows(seeds, ROWS, BATCH, steps)
+        for index in order:
+            center, spread = self._summary(rows[index])
+            yield center.to(self.dtype), spread.to(self.dtype)
+
+    def evaluate(self, x: Tensor) -> dict[str, Tensor]:
+        """The loss on all training rows, and "test_loss" on the 896 held-out rows DeepOBS tests on."""
+        test_rows = _rows(43)[: PER_EPOCH * BATCH]
+        metrics = {}
+        for name, (center, spread) in {"loss": self._training, "test_loss": self._summary(test_rows)}.items():
+            metrics[name] = self._around(x.double(), center) + spread
+        return metrics
+
+    @cached_property
+    def minimum(self) -> float:  # type: ignore[override]  # a fact like any other, computed when asked for
+        """The training loss at the mean of the training rows."""
+        return float(self._training[1])
+
+    @cached_property
+    def minimisers(self) -> Sequence[Sequence[float]]:  # type: ignore[override]
+        """The mean of the training rows."""
+        return [self._training[0].tolist()]
+
+    @cached_property
+    def target(self) -> float:  # type: ignore[override]
+        """One hundredth above the minimum."""
+        return 1.01 * self.minimum
+
+    def definition(self) -> Mapping[str, Any]:
+        return {"instance": self.instance, "shuffle": self.shuffle}
+
+    def _around(self, x: Tensor, center: Tensor) -> Tensor:
+        """½ (x - center)ᵀ Q (x - center), [...]."""
+        away = x - center
+        return 0.5 * (away * (away @ _hessian(self.instance).to(x))).sum(-1)
+
+    def _summary(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean ``[..., P]`` of rows ``[..., B, P]``, and the mean ``[...]`` of their losses there.
+
+        The mean loss of many rows is the loss of their mean plus this constant: one row's work instead of B.
+        """
+        center = rows.mean(-2)
+        return center, self._around(rows, center.unsqueeze(-2)).mean(-1)
+
+    @cached_property
+    def _training(self) -> tuple[Tensor, Tensor]:
+        return self._summary(_rows(42))
+
+
+@cache
+def _rows(seed: int) -> Tensor:
+    """DeepOBS's data ``[1000, 100]``: single precision numbers, held in double."""
+    drawn = np.random.RandomState(seed).normal(0.0, 0.6, (ROWS, DIM)).astype(np.float32)
+    return torch.from_numpy(drawn.astype(np.float64))
+
+
+@cache
+def _hessian(instance: int) -> Tensor:
+    """Q ``[100, 100]`` of an instance: eigenvalues, then a rotation, from one stream seeded with 42."""
+    rng = np.random.RandomState(42)
+    for _ in range(instance + 1):
+        eigenvalues = np.concatenate([rng.uniform(0, 1, 90), rng.uniform(30, 60, 10)])
+        turned = _rotation(rng)
+    return torch.from_numpy(turned.T @ (eigenvalues[:, None] * turned))
+
+
+def _rotation(rng: np.random.RandomState) -> Array:
+    """A uniform rotation ``[100, 100]`` by the subgroup algorithm (Diaconis and Shahshahani 1987).
+
+    From a rotation of d coordinates one of d + 1: leave the new, first coordinate alone, then reflect it onto a random
+    direction. The order of draws and the sign at the end are DeepOBS's.
+    """
+    angle = 2 * np.pi * rng.random_sample()
+    turned = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    for d in range(2, DIM):
+        direction = rng.standard_normal(d + 1)
+        mirror = -direction / np.linalg.norm(direction)
+        mirror[0] += 1
+        mirror /= np.linalg.norm(mirror)
+        larger = np.eye(d + 1)
+        larger[1:, 1:] = turned
+        turned = larger - 2 * np.outer(mirror, mirror @ larger)
+    return -turned
+
+
+SPECS: tuple[ProblemSpec, ...] = (
+    ProblemSpec(
+        "quadratic-deep", QuadraticDeep, "DeepOBS's ill-conditioned quadratic, its instances told apart",
+        "Schneider et al. 2019 (DeepOBS)",
+    ),
+)  # fmt: skip
