@@ -1,8 +1,8 @@
-"""What a problem is: a loss over one flat parameter vector, its data order, and facts that tests read back. Read this first.
+"""What a problem is: a loss over one flat parameter vector, its data, and facts that tests read back. Read this first.
 
 Shapes in one vocabulary: ``[C]`` configurations, ``[S]`` seeds, ``[P]`` parameters, ``[B]`` rows of a batch. Parameters
-are ``x [..., S, P]`` or, without data, ``[..., P]``; a loss is ``[..., S]``, one number a lane. Lanes are independent, so
-the gradient of the sum is every lane's own gradient.
+are ``x [..., S, P]`` or, without data, ``[..., P]``; a loss is ``[..., S]``, one number a lane. Lanes are independent,
+so the gradient of the sum is every lane's own gradient.
 
 All randomness comes from `generator`, a function of the seed and of what the numbers are for, so that a seed means the
 same data, order, noise and start whoever stands beside it.
@@ -30,8 +30,8 @@ Batch = Tensor | tuple[Tensor, ...] | None
 class Problem(ABC):
     """A loss to be minimised, with its start, its data order and its facts.
 
-    A new problem states its facts as attributes and defines `start` and `loss`; with data also `batches` and `evaluate`.
-    Constructors are cheap: data is loaded on first use.
+    A new problem states its facts as attributes and defines `start` and `loss`, with data also `batches` and
+    `evaluate`. Constructors are cheap: data is loaded on first use.
     """
 
     name: str = ""
@@ -52,7 +52,7 @@ class Problem(ABC):
     dtype: torch.dtype = torch.float32
     """The precision it is trained in."""
     chunk: int = 4096
-    """How many lanes are trained as one tensor: a property of the problem, not of the machine, so that records agree."""
+    """How many lanes are trained as one tensor: the problem's property, not the machine's, so that records agree."""
     frame: tuple[tuple[float, float], tuple[float, float]] | None = None
     """What a picture of a 2-D problem shows: ((low, high) of x1, (low, high) of x2)."""
 
@@ -70,7 +70,7 @@ class Problem(ABC):
             yield None
 
     def project_(self, x: Tensor) -> None:  # noqa: B027 - most problems allow every point
-        """Move ``x [..., P]`` in place to the nearest feasible point; called after every update. Default: all are feasible."""
+        """Move ``x [..., P]`` in place to the nearest feasible point, after every update. Default: all are feasible."""
 
     def evaluate(self, x: Tensor) -> dict[str, Tensor]:
         """What is reported of ``x [..., P]``: the full-data ``"loss"`` and any further metrics, each ``[...]``."""
@@ -99,7 +99,7 @@ class Problem(ABC):
 
 @dataclass(frozen=True)
 class ProblemSpec:
-    """One entry of the registry: ``build`` makes an instance from keyword parameters; its defaults are the named problem.
+    """One entry of the registry: ``build`` makes an instance from keyword parameters, by default the named problem.
 
     A ``build`` that takes ``data`` is given the user's data folder (or None).
     """
@@ -117,11 +117,12 @@ class ProblemSpec:
 
     @property
     def takes_data(self) -> bool:
+        """True where ``build`` wants the user's data folder."""
         return "data" in inspect.signature(self.build).parameters
 
 
 def generator(seed: int, purpose: str) -> np.random.Generator:
-    """A random generator that is a function of ``seed`` and ``purpose`` alone: equal for equal, independent for others."""
+    """A random generator that is a function of ``seed`` and ``purpose``: equal for equal, independent for others."""
     return np.random.default_rng([seed, zlib.crc32(purpose.encode())])
 
 
