@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Block", "Space", "Study", "Winner", "grid_shape", "objective_values", "trial_count", "tune"]
 
-AT_EDGE = 0.01  # a winner closer than this share of the range to a bound counts as at the edge
+AT_EDGE = 0.02  # a winner closer than this share of the range to a bound counts as at the edge
 
 
 @dataclass(frozen=True)

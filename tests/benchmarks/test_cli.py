@@ -1,0 +1,163 @@
+"""The command line: what it prints, what it refuses in one line, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cli import main
+
+TINY = """
+name = "tiny"
+problems = ["ellipse"]
+optimizers = ["sgd"]
+[tuning]
+trials = 4
+[landscape]
+grid = "4x3"
+"""
+
+
+def call(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as left:
+        main([str(argument) for argument in arguments])
+    return int(left.value.code or 0)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from benchmarks.cli import main\n"
+        "try:\n    main(['--help'])\n"
+        "except SystemExit:\n    pass\n"
+        "heavy = {'torch', 'numpy', 'pandas', 'mlflow', 'optuna', 'matplotlib', 'pydantic'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_a_report_is_written_without_torch(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(TINY)
+    assert call("run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 0
+    code = (
+        "import sys\n"
+        "from benchmarks.cli import main\n"
+        f"try:\n    main(['report', {str(tmp_path / 'out')!r}, '--jobs', '1'])\n"
+        "except SystemExit as left:\n    assert not left.code\n"
+        "assert not {'torch', 'optuna', 'mlflow'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("command", ["run", "tune", "landscape", "list", "report", "ui", "speed", "check"])
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(command, "--help") == 0
+    assert "Usage: stepscape " + command in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["problems", "optimizers", "suites", "schedules"])
+def test_lists_are_lines_for_people_and_json_for_machines(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("list", kind) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert call("list", kind, "--json") == 0
+    entries = json.loads(capsys.readouterr().out)
+    assert [line.split()[0] for line in lines] == [entry["name"] for entry in entries]
+    assert all(entry["description"] for entry in entries)
+
+
+def test_a_run_prints_its_results_and_where_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "tiny.toml").write_text(TINY)
+    assert call("run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 0
+    out = capsys.readouterr().out
+    assert "ellipse" in out
+    assert "sgd" in out
+    assert str(tmp_path / "out" / "report" / "index.html") in out
+    assert call("run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking") == 0
+    assert "all 1 cells were finished already" in capsys.readouterr().out
+
+
+def test_tune_and_landscape_run_one_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options = ["--no-tracking", "--jobs", "1", "--steps", "15"]
+    assert call("tune", "quadratic(dim=3)", "rmsprop", "--trials", "4", "--search", "lr=1e-3:1", "--fix", "eps=1e-4", *options) == 0
+    assert call("landscape", "ellipse", "rmsprop", "--grid", "5x4", *options) == 0
+    folders = sorted(path.name for path in (tmp_path / "results").iterdir())
+    assert [name.rpartition("-")[0] for name in folders] == ["landscape-ellipse-rmsprop", "tune-quadratic_dim_3-rmsprop"]
+    assert "rmsprop" in capsys.readouterr().out
+
+
+MISTAKES: list[tuple[list[str], str]] = [
+    (["run", "quik"], "unknown suite 'quik', did you mean 'quick'"),
+    (["run", "nowhere/mine.toml"], "there is no suite file"),
+    (["tune", "elipse", "sgd"], "unknown problem 'elipse', did you mean 'ellipse'"),
+    (["tune", "ellipse", "sdg"], "unknown optimizer 'sdg', did you mean 'sgd'"),
+    (["tune", "ellipse", "sgd", "--trials", "0"], "0 is not in the range"),
+    (["tune", "ellipse", "sgd", "--sampler", "bayes"], "tuning.sampler"),
+    (["tune", "ellipse", "sgd", "--schedule", "cosin"], "unknown schedule 'cosin'"),
+    (["tune", "ellipse", "sgd", "--search", "lr"], "--search is written NAME=LOW:HIGH"),
+    (["tune", "ellipse", "sgd", "--search", "lrr=1:2"], "no hyperparameter 'lrr', did you mean 'lr'"),
+    (["tune", "ellipse", "sgd", "--fix", "lr=x"], "--fix is written NAME=VALUE"),
+    (["tune", "ellipse", "sgd", "--children", "few"], "--children is a number, all or none"),
+    (["landscape", "ellipse", "rmsprop", "--grid", "0x5"], "at least 2 points on each side, got 0x5"),
+    (["landscape", "ellipse"], "Missing argument 'OPTIMIZER'"),
+    (["report", "nowhere"], "not a results folder"),
+    (["report", "mlflow:quick"], "needs --tracking-uri"),
+    (["ui", "nowhere"], "nowhere"),
+    (["list", "problem"], "is not one of"),
+    (["rum"], "No such command 'rum'"),
+    (["check", "no-such-thing"], "no-such-thing"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[" ".join(a) for a, _ in MISTAKES])
+def test_a_users_mistake_is_one_line_exit_code_2_and_nothing_written(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call(*arguments) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_suite_that_is_no_toml_is_a_users_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.toml").write_text("name = ")
+    assert call("run", tmp_path / "bad.toml") == 2
+    assert "is not valid TOML" in capsys.readouterr().err
+
+
+def test_a_foreign_folder_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    (tmp_path / "tiny.toml").write_text(TINY)
+    assert call("run", tmp_path / "tiny.toml", "--out", tmp_path / "out") == 2
+    assert "holds other files" in capsys.readouterr().err
+    assert [item.name for item in (tmp_path / "out").iterdir()] == ["notes.txt"]
+
+
+def test_a_run_whose_cells_all_fail_exits_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "rule.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from optimizers import OptimizerSpec\n"
+        "from optimizers.sgd import SGD\n"
+        "@dataclass(frozen=True)\n"
+        "class Broken(SGD):\n"
+        "    def update(self, g, state, hp, t):\n"
+        "        raise RuntimeError('no luck at all')\n"
+        "SPEC = OptimizerSpec('broken-in-cli-test', Broken(), ('lr', None), 'nobody', 'fails')\n"
+    )
+    (tmp_path / "s.toml").write_text(TINY.replace('"sgd"', '"broken-in-cli-test"') .replace("[tuning]", 'plugins = ["rule.py"]\n[tuning]'))
+    assert call("run", tmp_path / "s.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 1
+    assert "no luck at all" in capsys.readouterr().err
+
+
+def test_the_module_is_the_command(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "benchmarks", "--version"], check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("stepscape")

@@ -1,0 +1,84 @@
+"""Landscapes: every point of the grid is the run it says it is."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from benchmarks import landscape as module
+from benchmarks.lanes import DIVERGED, FINISHED, train
+from benchmarks.landscape import GridMap, grid_axes, landscape
+from benchmarks.registry import OPTIMIZERS, make_problem
+from benchmarks.study import Space
+from benchmarks.suite import Searching
+
+
+def map_of(optimizer: str, problem: str = "ellipse", grid: tuple[int, int] = (6, 4), **searching) -> GridMap:
+    spec = OPTIMIZERS[optimizer]
+    return landscape(
+        make_problem(problem), spec, Space.of(spec, Searching(**searching)), grid, [1, 2], 20, evaluate_every=20
+    )
+
+
+def test_a_grid_spans_both_ranges_ends_included() -> None:
+    grid = map_of("rmsprop", search={"lr": [1e-3, 1.0], "gamma": [0.0, 0.99]})
+    lr, gamma = sorted(set(grid.values["lr"].tolist())), sorted(set(grid.values["gamma"].tolist()))
+    assert (len(lr), len(gamma)) == (6, 4)
+    assert (lr[0], lr[-1]) == (1e-3, 1.0)
+    assert (gamma[0], gamma[-1]) == (0.0, 0.99)
+    ratios = [b / a for a, b in zip(lr, lr[1:], strict=False)]
+    assert max(ratios) - min(ratios) < 1e-9
+
+
+def test_a_one_knob_rule_has_a_line() -> None:
+    grid = map_of("sgd")
+    assert list(grid.values) == ["lr"]
+    assert grid.final_loss.shape == (6, 2)
+
+
+def test_every_point_is_its_own_run() -> None:
+    grid = map_of("rmsprop", "quadratic")
+    for c in (0, 7, 23):
+        values = {name: float(value[c]) for name, value in grid.values.items()}
+        alone = train(make_problem("quadratic"), OPTIMIZERS["rmsprop"].rule, values, [1, 2], 20)
+        assert torch.equal(alone.final_loss[0].nan_to_num(-1), grid.final_loss[c].nan_to_num(-1))
+
+
+def test_training_in_groups_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = map_of("rmsprop", "quadratic", (40, 30))
+    calls: list[tuple[int, int]] = []
+    monkeypatch.setattr(module, "GROUP", 1)
+    spec = OPTIMIZERS["rmsprop"]
+    cut = landscape(
+        make_problem("quadratic"), spec, Space.of(spec, Searching()), (40, 30), [1, 2], 20, evaluate_every=20,
+        on_progress=lambda done, total: calls.append((done, total)),
+    )  # fmt: skip
+    assert calls == [(1024, 1200), (1200, 1200)]
+    assert torch.equal(whole.final_loss.nan_to_num(-1), cut.final_loss.nan_to_num(-1))
+
+
+def test_divergence_is_kept_as_data() -> None:
+    grid = map_of("sgd", search={"lr": [0.01, 100.0]}, grid=(20, 2))
+    diverged = grid.status == DIVERGED
+    assert 0 < int(diverged.sum()) < diverged.numel()
+    assert torch.equal(grid.final_loss.isnan(), diverged)
+    assert (grid.stopped_at[~diverged] == 20).all()
+    assert (grid.stopped_at[diverged] < 20).all()
+    assert set(grid.status.unique().tolist()) == {FINISHED, DIVERGED}
+
+
+def test_the_boundary_of_gradient_descent_is_two_over_the_largest_eigenvalue() -> None:
+    spec = OPTIMIZERS["sgd"]
+    space = Space.of(spec, Searching(search={"lr": [0.1, 1.0]}))
+    grid = landscape(make_problem("ellipse"), spec, space, (400, 2), [1], 400, evaluate_every=400)
+    worse = (grid.status[:, 0] == DIVERGED) | (grid.final_loss[:, 0] > grid.start_loss[:, 0])
+    first = float(grid.values["lr"][worse].min())
+    assert first == pytest.approx(2 / 4, rel=10 ** (1 / 399) - 1 + 1e-9)  # to one grid spacing
+
+
+def test_off_the_axes_the_defaults_hold() -> None:
+    spec = OPTIMIZERS["adam"]
+    space = Space.of(spec, Searching())
+    assert [(knob.name, count) for knob, count in grid_axes(spec, space, (5, 3))] == [("lr", 5), ("beta2", 3)]
+    fixed = Space.of(spec, Searching(fixed={"beta2": 0.99}))
+    assert [(knob.name, count) for knob, count in grid_axes(spec, fixed, (5, 3))] == [("lr", 5)]
