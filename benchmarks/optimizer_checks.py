@@ -109,7 +109,7 @@ def state_is_shaped(spec: OptimizerSpec) -> str | None:
     x = torch.ones(SHAPE)
     for name, tensor in spec.rule.init(x).items():
         if tensor.shape not in (x.shape, (*x.shape[:-1], 1)):
-            return f"the state {name!r} has shape {tuple(tensor.shape)}, x {tuple(x.shape)}; shape it like x or x[..., :1]"
+            return f"state {name!r} has shape {tuple(tensor.shape)}, x {tuple(x.shape)}; make it like x, or x[..., :1]"
         if tensor.data_ptr() == x.data_ptr():
             return f"the state {name!r} shares memory with x; clone it"
     return None
@@ -153,7 +153,7 @@ def lanes_equal_alone(spec: OptimizerSpec) -> str | None:
         for c in range(SHAPE[0]):
             own = {name: float(value[c]) for name, value in values.items()}
             if not torch.equal(_rule_steps(spec.rule, g[:, c, 1].to(dtype), own), together[c, 1]):
-                return f"configuration {c} differs in {dtype}; use elementary operations, none fused, and norms over dim=-1"
+                return f"lane ({c}, 1) differs in {dtype}; use elementary operations, none fused, and norms over dim=-1"
     return None
 
 

@@ -57,11 +57,12 @@ class Report:
     @property
     def lines(self) -> list[str]:
         """A line for each check, a further one for each complaint, and a count: what ``stepscape check`` prints."""
-        lines = []
+        lines: list[str] = []
         for finding in self.findings:
             lines.append(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.requirement}")
             if finding.complaint is not None:
-                lines.append(f"      {finding.complaint}")
+                complaint = f"      {finding.complaint}"
+                lines.append("      as above" if complaint in lines else complaint)  # one cause may fail many checks
         passed = sum(finding.ok for finding in self.findings)
         return [*lines, f"{self.name}: {passed} of {len(self.findings)} checks passed"]
 
