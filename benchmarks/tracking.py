@@ -91,19 +91,19 @@ class Tracker:
             for run_id in broken:
                 self._delete(run_id)
         plan, children = cell_run(cell), [*setting_runs(cell), *trial_runs(cell, self._children)]
-        table, figure = trials_table(cell), _overview(cell)
+        table, figure, ended = trials_table(cell), _overview(cell), time.time()
         with reported(self._uri):
-            run_id = self._start(plan, {"stepscape.suite": self._suite_digest}, _seconds(cell))
+            run_id = self._start(plan, {"stepscape.suite": self._suite_digest}, ended - _seconds(cell))
             self._client.log_table(run_id, table, "trials.json")
             self._client.log_figure(run_id, figure, "overview.png")
             self._client.log_artifacts(run_id, str(cell.path), "record")
             for name in SHARED:
                 self._client.log_artifact(run_id, str(self._folder / name), "record")
             for rank, child in enumerate(children):
-                # MLflow shows the latest start first, so the best trial must have started last
-                child_id = self._start(child, {"mlflow.parentRunId": run_id}, rank * 1e-3)
-                self._client.set_terminated(child_id)
-            self._client.set_terminated(run_id)
+                # MLflow lists the latest start first, so the best trial must have started last
+                began = ended - rank / 1000
+                self._end(self._start(child, {"mlflow.parentRunId": run_id}, began), ended)
+            self._end(run_id, ended)
         return run_id
 
     def log_cell_folder(self, folder: Path) -> None:
@@ -117,9 +117,9 @@ class Tracker:
         plan = RunPlan(f"report of {self._suite}", tags, {}, ())
         with reported(self._uri):
             done, broken = self._find(key)
-            run_id = done or (broken[0] if broken else self._start(plan, {}, 0.0))
+            run_id = done or (broken[0] if broken else self._start(plan, {}, time.time()))
             self._client.log_artifacts(run_id, str(folder / "report"), "report")
-            self._client.set_terminated(run_id)
+            self._end(run_id, time.time())
         return run_id
 
     @cached_property
@@ -159,19 +159,19 @@ class Tracker:
             self._client.delete_run(run.info.run_id)
         self._client.delete_run(run_id)
 
-    def _start(self, plan: RunPlan, tags: Mapping[str, str], seconds: float) -> str:
-        """Write ``plan`` as a run that began ``seconds`` ago and return its id; the caller ends it."""
+    def _start(self, plan: RunPlan, tags: Mapping[str, str], began: float) -> str:
+        """Write ``plan`` as a run that began at the time ``began`` and return its id; the caller ends it."""
         from mlflow.entities import Metric, Param
 
-        now = time.time()
         all_tags = {**plan.tags, **tags, "mlflow.user": _user(), "mlflow.source.name": "stepscape"}
-        run = self._client.create_run(
-            self._experiment, start_time=int((now - seconds) * 1000), tags=all_tags, run_name=plan.name
-        )
-        metrics = [Metric(key, value, int(now * 1000), step) for key, value, step in plan.points]
+        run = self._client.create_run(self._experiment, int(began * 1000), all_tags, plan.name)
+        metrics = [Metric(key, value, int(began * 1000), step) for key, value, step in plan.points]
         params = [Param(key, value) for key, value in plan.params.items()]
         self._client.log_batch(run.info.run_id, metrics=metrics, params=params)
         return str(run.info.run_id)
+
+    def _end(self, run_id: str, ended: float) -> None:
+        self._client.set_terminated(run_id, end_time=int(ended * 1000))
 
 
 def connect(uri: str) -> MlflowClient:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from analysis.tables import SCHEMA_VERSION, Cell, Record
-from benchmarks.tracking import connect, default_uri, reported
+from benchmarks import tracking
 
 SUITE = 'name = "toy"\ndescription = "Two optimizers on a toy problem."\n'
 KNOBS = {
@@ -156,13 +158,21 @@ def builder() -> RecordBuilder:
     return RecordBuilder()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _plain_overview() -> Iterator[None]:
+    """An empty picture in place of a cell's overview, which takes a third of a second to draw."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tracking, "_overview", lambda cell: Figure(figsize=(1, 1)))
+        yield
+
+
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database without experiments of ours: its migrations take two seconds, so they run once."""
-    folder = tmp_path_factory.mktemp("store")
-    with reported(default_uri(folder)):
-        connect(default_uri(folder)).get_experiment_by_name("toy")
-    return folder / "mlflow.db"
+    uri = tracking.default_uri(tmp_path_factory.mktemp("store"))
+    with tracking.reported(uri):
+        tracking.connect(uri).get_experiment_by_name("toy")
+    return Path(uri.removeprefix("sqlite:///"))
 
 
 @pytest.fixture
@@ -170,4 +180,15 @@ def record(tmp_path: Path, builder: RecordBuilder, empty_store: Path) -> Record:
     """A record of two cells whose store is empty."""
     record = builder.record(tmp_path / "toy")
     shutil.copy(empty_store, record.path / "mlflow.db")
+    return record
+
+
+@pytest.fixture(scope="session")
+def logged(tmp_path_factory: pytest.TempPathFactory, builder: RecordBuilder, empty_store: Path) -> Record:
+    """A record whose cells are mirrored in its store, with three trials each; for tests that leave both as they are."""
+    record = builder.record(tmp_path_factory.mktemp("logged") / "toy")
+    shutil.copy(empty_store, record.path / "mlflow.db")
+    tracker = tracking.Tracker(tracking.default_uri(record.path), "toy", record.path, children=3)
+    for cell in record:
+        tracker.log_cell(cell)
     return record
