@@ -284,8 +284,8 @@ def _single(kind: str, tables: dict[str, Any], options: dict[str, Any]) -> tuple
         "steps": options.pop("steps"), **tables, "optimizer": {optimizer: {"search": search, "fixed": fixed}},
     }  # fmt: skip
     short = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:6]
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{kind}-{problem}-{optimizer}").strip("_") + f"-{short}"
-    return Suite.checked({"name": name, **definition}, "the command"), options
+    parts = (re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("_") for part in (kind, problem, optimizer, short))
+    return Suite.checked({"name": "-".join(parts), **definition}, "the command"), options
 
 
 def _run_suite(
