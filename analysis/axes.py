@@ -73,7 +73,8 @@ class Axis:
         every = max(1, math.ceil(len(whole) / 6))
         if self.scale == "log":
             return whole[::every], [number(10.0**tick) for tick in whole[::every]]
-        places = whole[::every] if len(whole) > 2 else sorted({*whole, *(t + math.log10(2) for t in whole if t < high)})
+        halves = [tick + math.log10(2) for tick in range(math.floor(low), math.ceil(high))]
+        places = whole[::every] if len(whole) > 2 else sorted([*whole, *halves])
         places = [place for place in places if low - 1e-9 <= place <= high + 1e-9]
         return places, [value_text(1 - 10.0**-place, "log1m") for place in places]
 

@@ -149,7 +149,7 @@ def cell_figure(cell: Cell) -> Figure:
 def overview_figure(table: pd.DataFrame) -> Figure:
     """Draw the results table as a matrix: how many times worse than its problem's best each tuned optimizer ends."""
     ratio = worse_than_best(table)
-    labels = ratio.map(lambda value: "lost" if np.isinf(value) else "–" if np.isnan(value) else f"{number(value, 2)}×")
+    labels = ratio.map(lambda value: "lost" if np.isinf(value) else ">1e6×" if value > 1e6 else f"{number(value, 2)}×")
     top = max(10.0, float(np.nanmin([1e4, np.nanmax(ratio.replace(np.inf, np.nan), initial=1.0)])))
     colors = mpl.colormaps["viridis"].with_extremes(bad="#f2f2f2", over="#fde725")
     with drawing():

@@ -131,7 +131,7 @@ def _outline(axes: Axes, x: Array, y: Array, mask: Mask, color: str) -> None:
 def colorbar(figure: Figure, image: Any, panels: Sequence[Axes], landscape: Landscape) -> None:
     """Add the colour bar of heat maps beside ``panels``, its ticks readable for one decade or ten."""
     measure, norm = landscape.measure, image.norm
-    below = float(image.get_array().min()) < norm.vmin
+    below = bool((image.get_array().compressed() < norm.vmin).any())
     bar = figure.colorbar(
         image, ax=list(panels), extend="both" if below else "max", fraction=0.05, pad=0.015, aspect=28
     )

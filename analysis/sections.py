@@ -27,7 +27,8 @@ LARGEST_SVG: Final = 120_000
 """Bytes of SVG above which the page holds a figure as WebP: many lines make it slow."""
 
 CAPTIONS: Final = {
-    "overview": "The tuned median of every optimizer over the lowest of its problem: 1× is the best, darker is better.",
+    "overview": "The tuned median of every optimizer over the lowest of its problem: 1× is the best, darker is better; "
+    "lost: the median diverged; blank: not run.",
     "outcome": "Where each run ended: filled circles are tuned medians, hollow ones the default setting; bars are 90% "
     "bootstrap intervals of the median, ticks single test seeds. Further left is better.",
     "convergence": "Median over the test seeds at every evaluation; the shaded band holds the middle 90% of the seeds. "

@@ -1,0 +1,288 @@
+"""Figures draw whatever a record may hold; the report is one page that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from analysis.convergence import measure_of
+from analysis.figures import cell_figure, overview_figure, problem_figures
+from analysis.report import write_report
+from analysis.results import cell_label, results_table
+from analysis.style import looks_of, png, svg
+from analysis.tables import Cell, Record, RecordError
+from analysis.trajectory import contour_levels, path_of, surface_of
+
+NAMES = {"outcome", "convergence", "sensitivity", "landscape"}
+
+
+@pytest.fixture(scope="module")
+def page(record_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(record_folder, tmp_path_factory.mktemp("report") / "out")
+
+
+@pytest.fixture
+def small(record_folder: Path, tmp_path: Path) -> Path:
+    """A record of a single cell, whose report is quick to write."""
+    folder = tmp_path / "small"
+    shutil.copytree(record_folder / "cells" / "noisy--rmsprop", folder / "cells" / "noisy--rmsprop")
+    for name in ("suite.toml", "environment.json"):
+        shutil.copy(record_folder / name, folder / name)
+    return folder
+
+
+def drawn(*cells: Cell) -> dict[str, Figure]:
+    """Every figure of the cells' problem, laid out."""
+    figures = dict(problem_figures(cells, looks_of([cell_label(cell) for cell in cells])))
+    for figure in figures.values():
+        figure.draw_without_rendering()
+    return figures
+
+
+def test_a_problem_in_the_plane_has_trajectories_and_others_have_not(record: Record) -> None:
+    assert set(drawn(*record.of_problem("ellipse"))) == {*NAMES, "trajectory"}
+    assert set(drawn(*record.of_problem("classes"))) == NAMES
+
+
+def test_one_knob_optimizers_alone_have_no_heat_map(record: Record) -> None:
+    assert set(drawn(record.of_problem("noisy")[0])) == {"outcome", "convergence", "sensitivity"}
+
+
+def test_every_axis_of_a_figure_is_labelled(record: Record) -> None:
+    for name, figure in drawn(*record.of_problem("ellipse")).items():
+        assert figure.get_suptitle().startswith("ellipse"), name
+        assert any(axes.get_xlabel() for axes in figure.axes), name
+        assert any(axes.get_ylabel() for axes in figure.axes) or name == "outcome"
+
+
+def diverge(frame: pd.DataFrame) -> pd.DataFrame:
+    """Let every run of a table diverge after its first step."""
+    if "status" in frame:
+        return frame.assign(status="diverged", final_loss=np.nan)
+    return frame.assign(loss=frame["loss"].mask(frame["step"] > 0))
+
+
+def untuned(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["setting"] != "tuned"]
+
+
+def solve(frame: pd.DataFrame) -> pd.DataFrame:
+    """Let every run of a table end exactly at the floor."""
+    return frame.assign(**{name: 0.25 for name in ("final_loss", "loss") if name in frame})
+
+
+def sink(frame: pd.DataFrame) -> pd.DataFrame:
+    """Make every loss of a table negative."""
+    return frame.assign(**{name: frame[name] - 10 for name in frame.filter(regex="loss$")})
+
+
+def one_seed(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["seed"].isin([100, 10])]
+
+
+Change = Callable[[pd.DataFrame], pd.DataFrame]
+BOTH, ALL = ("runs", "curves"), ("runs", "curves", "landscape")
+EDITS: dict[str, tuple[dict[str, Any], dict[str, Change]]] = {
+    "everything diverged": ({"winner": None}, dict.fromkeys(ALL, diverge)),
+    "no landscape": ({}, {"landscape": lambda frame: frame[:0]}),
+    "no winner": ({"winner": None}, dict.fromkeys(BOTH, untuned)),
+    "gaps of zero": ({}, dict.fromkeys(ALL, solve)),
+    "a default outside of the grid": ({"defaults": {"gamma": 0.99999, "lr": 100.0}}, {}),
+    "negative losses": ({"problem": {"minimum": None, "start_loss": -0.5}}, dict.fromkeys(ALL, sink)),
+    "one seed": ({}, dict.fromkeys(ALL, one_seed)),
+}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "case"), [*(("rmsprop", case) for case in EDITS), ("sgd", "everything diverged")]
+)
+def test_figures_are_drawn_from_a_cell_with(optimizer: str, case: str, edited_cell: Callable[..., Cell]) -> None:
+    info, tables = EDITS[case]
+    cell = edited_cell(1, optimizer, info, **tables)
+    assert "outcome" in drawn(cell)
+    cell_figure(cell).draw_without_rendering()
+
+
+def test_a_cell_figure_needs_no_pyplot(record: Record) -> None:
+    import matplotlib.pyplot as plt
+
+    figure = cell_figure(record.of_problem("ellipse")[2])
+    assert len(figure.axes) == 3
+    assert plt.get_fignums() == []
+
+
+def test_a_figure_is_the_same_to_the_byte_each_time(record: Record) -> None:
+    first, second = (cell_figure(record.of_problem("noisy")[2]) for _ in range(2))
+    assert svg(first) == svg(second)
+    assert png(first) == png(second)
+
+
+def test_the_overview_shows_cells_that_are_missing_or_lost(record: Record) -> None:
+    table = results_table(record).drop(index=4)
+    table.loc[0, "tuned"] = np.inf
+    texts = [text.get_text() for text in overview_figure(table).axes[0].texts]
+    assert len(texts) == 8
+    assert {"lost", "1×"} <= set(texts)
+
+
+def test_a_path_that_leaves_the_frame_says_when_and_ends_before_it_is_too_far(edited_cell: Callable[..., Cell]) -> None:
+    def fly(paths: pd.DataFrame) -> pd.DataFrame:
+        return paths.assign(x1=paths["x1"].where(paths["step"] < 5, 7.0 * 10.0 ** (paths["step"] - 5)))
+
+    cell = edited_cell(0, "sgd", paths=fly)
+    surface = surface_of(cell, measure_of((cell,)))
+    assert surface is not None
+    path = path_of(cell, "tuned", surface)
+    assert path is not None
+    assert (path.left_at, path.ends_inside) == (5, False)
+    assert np.abs(path.points).max() < 250
+    assert "trajectory" in drawn(cell)
+
+
+def test_contours_are_at_even_distances_of_the_logarithm(record: Record) -> None:
+    cell = record.of_problem("ellipse")[0]
+    measure = measure_of((cell,))
+    surface = surface_of(cell, measure)
+    assert surface is not None
+    assert surface.lowest == (0, 0)
+    steps = np.diff(np.log10(contour_levels(surface, measure)))
+    np.testing.assert_allclose(steps, steps[0])
+
+
+def test_looks_differ_in_more_than_colour() -> None:
+    looks = looks_of([f"optimizer {i}" for i in range(30)])
+    assert len({(look.color, str(look.line), look.marker) for look in looks.values()}) == 30
+    assert len({str(look.line) for look in list(looks.values())[:5]}) == 5
+
+
+class Links(HTMLParser):
+    """Collects what a page loads and links to, its ids and the alternative texts of its pictures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.hrefs: list[str] = []
+        self.ids: list[str] = []
+        self.pictures: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.tags.add(tag)
+        self.loads += [found[name] for name in ("src", "srcset", "data", "poster") if name in found]
+        self.hrefs += [found["href"]] if "href" in found else []
+        self.ids += [found["id"]] if "id" in found else []
+        self.pictures += [found["alt"]] if tag == "img" else []
+
+
+@pytest.fixture(scope="module")
+def links(page: Path) -> Links:
+    parser = Links()
+    parser.feed(page.read_text(encoding="utf-8"))
+    return parser
+
+
+def test_the_page_loads_nothing_from_anywhere(page: Path, links: Links) -> None:
+    assert all(load.startswith("data:image/") for load in links.loads)
+    assert not links.tags & {"script", "link", "iframe", "object"}
+    style = page.read_text(encoding="utf-8").split("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_the_links_of_the_page_lead_to_places_on_it(links: Links) -> None:
+    assert len(links.ids) == len(set(links.ids))
+    assert (
+        {href.removeprefix("#") for href in links.hrefs}
+        == set(links.ids)
+        == {"ellipse", "noisy", "classes", "measured"}
+    )
+
+
+def test_every_figure_is_on_the_page_and_in_two_files(page: Path, links: Links) -> None:
+    expected = {"overview", *(f"{p}-{name}" for p in ("ellipse", "noisy", "classes") for name in NAMES)}
+    expected |= {"ellipse-trajectory"}
+    for kind in ("png", "svg"):
+        assert {file.stem for file in (page.parent / "figures").glob(f"*.{kind}")} == expected
+    assert len(links.pictures) == len(expected)
+    assert all(links.pictures)
+
+
+def test_text_from_the_record_is_escaped(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "<b>tests</b>" not in text
+    assert "&lt;b&gt;tests&lt;/b&gt;" in text
+    assert "toy &lt;suite&gt;" in text
+
+
+def test_the_page_says_how_it_was_measured(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for fact in ("f-noisy", "a book", "100 to 104", "5 test seeds", "90% bootstrap interval"):
+        assert fact in text
+
+
+def test_the_page_is_small_and_stays_light(page: Path) -> None:
+    assert page.stat().st_size < 2_000_000
+    text = page.read_text(encoding="utf-8")
+    assert 'name="color-scheme" content="light"' in text
+    assert 'name="viewport"' in text
+
+
+def test_the_tables_are_the_numbers_of_the_figures(page: Path, record: Record) -> None:
+    folder = page.parent / "tables"
+    results = pd.read_csv(folder / "results.csv")
+    np.testing.assert_allclose(results["tuned"], results_table(record)["tuned"])
+    assert len(pd.read_csv(folder / "convergence.csv")) == 9 * 2 * 11
+    assert len(pd.read_csv(folder / "boundary.csv")) == 3 * (1 + 6 + 6)
+    sensitivity = pd.read_csv(folder / "sensitivity.csv")
+    assert list(sensitivity["label"][:3]) == ["sgd", "momentum", "rmsprop"]
+    assert (sensitivity["factor_to_divergence"] > 1).all()
+
+
+def test_a_report_of_the_same_record_is_the_same_to_the_byte(small: Path, tmp_path: Path) -> None:
+    first, second = (write_report(small, tmp_path / name).parent for name in ("one", "two"))
+    files = sorted(file.relative_to(first) for file in first.rglob("*") if file.is_file())
+    assert files == sorted(file.relative_to(second) for file in second.rglob("*") if file.is_file())
+    assert [file for file in files if (first / file).read_bytes() != (second / file).read_bytes()] == []
+
+
+def test_an_older_report_is_replaced_and_progress_is_told(small: Path, page: Path) -> None:
+    older = shutil.copytree(page.parent, small / "report")
+    seen: list[tuple[int, int]] = []
+    assert write_report(small, progress=lambda done, total: seen.append((done, total))) == older / "index.html"
+    assert {file.name.split("-")[0] for file in (older / "figures").iterdir()} == {"noisy"}
+    assert {file.name for file in small.iterdir()} == {"cells", "environment.json", "report", "suite.toml"}
+    assert seen == [(1, 1)]
+
+
+def test_a_folder_that_is_no_report_is_never_overwritten(record_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("my page", encoding="utf-8")
+    with pytest.raises(RecordError, match="is not a report"):
+        write_report(record_folder, tmp_path)
+    assert (tmp_path / "index.html").read_text(encoding="utf-8") == "my page"
+
+
+def test_problems_whose_names_look_alike_as_files_are_told_apart(small: Path) -> None:
+    first = small / "cells" / "noisy--rmsprop"
+    for position, name in enumerate(["q(d=2)", "q[d=2]"]):
+        cell = shutil.copytree(first, small / "cells" / f"copy{position}")
+        info = json.loads((cell / "cell.json").read_text(encoding="utf-8"))
+        info["problem"]["name"], info["position"] = name, position
+        (cell / "cell.json").write_text(json.dumps(info), encoding="utf-8")
+        (cell / "landscape.parquet").unlink()
+        pd.read_parquet(first / "landscape.parquet")[:0].to_parquet(cell / "landscape.parquet")
+    shutil.rmtree(first)
+    page = write_report(small, jobs=2)
+    anchors = re.findall(r'<section id="([^"]+)"', page.read_text(encoding="utf-8"))
+    assert anchors == ["q-d-2", "q-d-2-2", "measured"]
+    assert len(list((page.parent / "figures").glob("q-d-2-2-*.svg"))) == 2

@@ -1,0 +1,160 @@
+"""The results table, its plain text, and what is said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.convergence import measure_of
+from analysis.reading import listing, problem_reading, times
+from analysis.results import interval_text, results_table, results_text, table_rows
+from analysis.sensitivity import landscape_of, rate_curve
+from analysis.tables import Cell, Record
+
+
+def one_cell(cell: Cell) -> dict[str, object]:
+    return table_rows(results_table(Record(Path(), {"name": "one"}, {}, (cell,))))[0]
+
+
+def lose(seeds: list[int]) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Return a change of the runs' table that lets ``seeds`` diverge in the tuned setting."""
+
+    def change(runs: pd.DataFrame) -> pd.DataFrame:
+        lost = (runs["setting"] == "tuned") & runs["seed"].isin(seeds)
+        return runs.assign(status=runs["status"].mask(lost, "diverged"), final_loss=runs["final_loss"].mask(lost))
+
+    return change
+
+
+def test_the_table_has_one_row_a_cell_in_the_suites_order(record: Record) -> None:
+    table = results_table(record)
+    assert list(table["problem"]) == ["ellipse"] * 3 + ["noisy"] * 3 + ["classes"] * 3
+    assert list(table["optimizer"][:3]) == ["sgd", "momentum", "rmsprop"]
+
+
+def test_a_row_holds_the_median_gap_of_the_test_runs_inside_its_interval(record: Record) -> None:
+    row = table_rows(results_table(record))[3]
+    runs = record.cells[3].runs
+    tuned = runs[runs["setting"] == "tuned"]["final_loss"] - 0.25
+    assert row["tuned"] == pytest.approx(tuned.median())
+    assert tuned.min() <= row["tuned_low"] <= row["tuned"] <= row["tuned_high"] <= tuned.max()
+    assert (row["tuned_n"], row["default_n"], row["measure"], row["exact"]) == (5, 5, "gap", False)
+
+
+def test_a_deterministic_problem_says_exact_instead_of_an_interval(record: Record) -> None:
+    row = table_rows(results_table(record))[0]
+    assert row["tuned_n"] == 1
+    assert interval_text(row, "tuned").endswith("exact")
+
+
+def test_a_problem_without_a_floor_is_compared_by_its_loss(record: Record) -> None:
+    row = table_rows(results_table(record))[-1]
+    assert row["measure"] == "loss"
+    assert np.isnan(row["tuned_steps"])
+
+
+def test_every_problem_has_a_best_row_with_the_lowest_median(record: Record) -> None:
+    for _, group in results_table(record).groupby("problem"):
+        assert group["tuned"].idxmin() in group.index[group["best"]]
+
+
+def test_diverged_seeds_are_counted_and_never_averaged(edited_cell: Callable[..., Cell]) -> None:
+    row = one_cell(edited_cell(1, "sgd", runs=lose([100, 101])))
+    assert row["tuned_diverged"] == 2
+    assert np.isfinite(row["tuned"])
+    assert row["tuned_high"] == np.inf
+    assert "(2 of 5 diverged)" in interval_text(row, "tuned")
+
+
+def test_a_cell_whose_test_runs_all_diverged_says_so_and_is_not_the_best(edited_cell: Callable[..., Cell]) -> None:
+    row = one_cell(edited_cell(1, "sgd", runs=lose(list(range(100, 105)))))
+    assert (row["tuned"], row["best"]) == (np.inf, False)
+    assert interval_text(row, "tuned") == "all diverged"
+
+
+def test_a_cell_without_a_winner_was_not_run_tuned(edited_cell: Callable[..., Cell]) -> None:
+    def untuned(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["setting"] != "tuned"]
+
+    row = one_cell(edited_cell(1, "sgd", {"winner": None}, runs=untuned, curves=untuned))
+    assert (row["tuned_n"], row["hyperparameters"], row["best"]) == (0, "", False)
+    assert interval_text(row, "tuned") == "not run"
+    assert np.isfinite(row["default"])
+
+
+def test_gaps_that_rounding_hides_are_given_as_a_bound_and_share_the_first_place(record: Record) -> None:
+    rows = [
+        {**row, "tuned": gap} for row, gap in zip(table_rows(results_table(record)), (0.0, 1e-30, 1.0), strict=False)
+    ]
+    assert interval_text(rows[0], "tuned") == "<1e-15 exact"
+
+
+def test_steps_to_the_target_are_the_median_and_infinite_where_most_seeds_never_reach_it(record: Record) -> None:
+    table = results_table(record).set_index(["problem", "optimizer"])
+    assert table.loc[("ellipse", "sgd"), "default_steps"] == np.inf
+    reached = table["tuned_steps"][np.isfinite(table["tuned_steps"])]
+    assert len(reached)
+    assert set(reached) <= set(range(4, 41, 4))
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_the_text_keeps_its_width_groups_by_problem_and_marks_the_best(record: Record, width: int) -> None:
+    text = results_text(results_table(record), width)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    assert [line for line in lines if "start" in line][1].startswith("noisy (gap to the floor")
+    assert sum(line.startswith("* ") for line in lines) >= 4
+    assert "5 fresh test seeds" in text
+
+
+def test_the_columns_of_the_text_are_aligned(record: Record) -> None:
+    lines = results_text(results_table(record), 120).splitlines()
+    column = lines[0].index("default")
+    rows = [line for line in lines[1:] if line[3:4].strip() and "start" not in line and not line.startswith("* best")]
+    assert len(rows) == 9
+    assert all(line[column - 1] == " " and line[column] != " " for line in rows)
+
+
+def test_a_winner_at_the_edge_is_flagged_in_the_text(edited_cell: Callable[..., Cell]) -> None:
+    cell = edited_cell(1, "sgd", {"winner": {"at_edge": ["lr"]}})
+    text = results_text(results_table(Record(Path(), {}, {}, (cell,))))
+    assert "(at the edge: lr)" in text
+
+
+@pytest.mark.parametrize(("ratio", "said"), [(1.44, "1.4 times"), (30.4, "30 times"), (3e7, "over a million times")])
+def test_ratios_are_said_as_people_say_them(ratio: float, said: str) -> None:
+    assert times(ratio) == said
+
+
+def test_lists_read_as_sentences_do() -> None:
+    assert listing(["a"]) == "a"
+    assert listing(["a", "b", "c"]) == "a, b and c"
+
+
+def test_a_reading_names_the_best_optimizer_its_margin_and_the_cost_of_the_defaults(record: Record) -> None:
+    cells = record.of_problem("noisy")
+    rows = [row for row in table_rows(results_table(record)) if row["problem"] == "noisy"]
+    landscapes = {cell.optimizer: landscape_of(cell, measure_of(cells)) for cell in cells}
+    curves = {name: curve for name, scape in landscapes.items() if scape and (curve := rate_curve(scape))}
+    said = " ".join(problem_reading(rows, curves))
+    best = next(row["label"] for row in rows if row["best"])
+    assert f"{best} ends lowest" in said
+    assert "5 test seeds" in said
+    assert "decade" in said
+    assert "defaults" in said
+
+
+def test_a_reading_says_which_runs_diverged_and_which_winners_lie_at_an_edge(edited_cell: Callable[..., Cell]) -> None:
+    row = one_cell(edited_cell(1, "sgd", {"winner": {"at_edge": ["lr"]}}, runs=lose([100])))
+    said = " ".join(problem_reading([row], {}))
+    assert "Diverged: 1 of 5 tuned runs of sgd." in said
+    assert "at the edge of the search range for sgd (lr)" in said
+
+
+def test_a_reading_of_a_problem_that_nothing_survived_says_so(edited_cell: Callable[..., Cell]) -> None:
+    row = one_cell(edited_cell(1, "sgd", runs=lose(list(range(100, 105)))))
+    assert "No tuned setting" in problem_reading([row], {})[0]
