@@ -34,7 +34,7 @@ Hyperparameters = Mapping[str, Value]
 State = dict[str, Tensor]
 Scale = Literal["linear", "log", "log1m"]
 
-SMALLEST: Final = torch.finfo(torch.float32).tiny  # a normal number in single and double precision, 0 in half
+SMALLEST: Final = torch.finfo(torch.float32).tiny  # a normal number in single and in double precision
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def ones_column(x: Tensor) -> Tensor:
 
 
 def divided(value: Value, by: Tensor) -> Tensor:
-    """``value / by``, rounded once; torch divides a float by a tensor as a product with the reciprocal, rounding twice."""
+    """``value / by``, rounded once: torch takes a float over a tensor as a product with the reciprocal."""
     return torch.as_tensor(value, dtype=by.dtype, device=by.device) / by
 
 
@@ -168,13 +168,19 @@ def leaky_square_(s: Tensor, v: Tensor, decay: Value) -> Tensor:
 
 
 def sqrt_(v: Tensor) -> Tensor:
-    """The square root in place, with input below the smallest normal number raised to it.
+    """The square root in place, with input raised to about 1e-38; in half precision to its smallest positive number.
 
-    A second moment of a vanished gradient decays into the denormal range, where ``sqrt`` is some 30 times slower.
+    A second moment of a vanished gradient decays into the denormal range, where ``sqrt`` is some 30 times slower; and
+    half precision rounds eps to 0, so that nothing else would keep a root from being 0.
     """
-    return v.clamp_(min=SMALLEST).sqrt_()
+    return v.clamp_(min=_floor(v)).sqrt_()
 
 
 def sqrt(v: Tensor) -> Tensor:
     """The square root as `sqrt_` takes it, of a tensor that is kept."""
-    return v.clamp(min=SMALLEST).sqrt_()
+    return v.clamp(min=_floor(v)).sqrt_()
+
+
+def _floor(v: Tensor) -> float:
+    info = torch.finfo(v.dtype)
+    return max(SMALLEST, info.tiny * info.eps)
