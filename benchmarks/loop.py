@@ -44,8 +44,13 @@ def train_with(
 ) -> Trace:
     """Train with ``spec``, whichever kind it is: see `benchmarks.lanes.train` for the arguments and what it raises.
 
-    Hyperparameters that are not given take the defaults of ``spec``.
+    Hyperparameters that are not given take the defaults of ``spec``. Raises `UsageError` also for a schedule that does
+    not fit its hyperparameter, as one of lr given to a memory.
     """
+    for knob in spec.hyperparameters:
+        schedule = (schedules or {}).get(knob.name)
+        if schedule is not None and not schedule.fits(knob):
+            raise UsageError(f"the schedule {schedule} does not fit {spec.name}'s {knob.name}")
     if isinstance(spec, OptimizerSpec):
         defaults = {knob.name: knob.default for knob in spec.hyperparameters}
         return lanes.train(

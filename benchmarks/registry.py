@@ -6,11 +6,10 @@ and ``stepscape.problems`` and loaded only when their name is asked for, so that
 
 from __future__ import annotations
 
-import ast
-import importlib
 import runpy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -19,6 +18,7 @@ import torch
 
 import optimizers
 import problems
+from benchmarks.calls import import_object, parse_call, split_outside_brackets
 from benchmarks.errors import StepscapeError, UnknownNameError, UsageError, nearest
 from benchmarks.foreign import AnyOptimizer, Ranges, choose_axes, first_line, foreign, ranged
 from optimizers import OptimizerSpec, Rule, Schedule
@@ -49,35 +49,41 @@ class Registry(Mapping[str, Spec], Generic[Spec]):
         self.kind = kind
         self.spec_type = spec_type
         self._specs: dict[str, Spec] = {}
-        self._plugins: dict[str, EntryPoint] | None = None
         for spec in builtin:
-            self.register(spec)
+            self._add(spec)
 
     def register(self, spec: Spec) -> Spec:
         """Add ``spec`` under its name and return it; raises `UsageError` where it is no spec or the name is taken."""
         if not isinstance(spec, self.spec_type):
-            raise UsageError(f"an {self.kind} is registered as {self.spec_type.__name__}, got {type(spec).__name__}")
-        if spec.name in self._specs:
-            raise UsageError(f"the {self.kind} name {spec.name!r} is taken; choose another")
-        self._specs[spec.name] = spec
-        return spec
+            raise UsageError(f"{self.kind}s are registered as {self.spec_type.__name__}, not as {type(spec).__name__}")
+        if spec.name in self.plugins:
+            owner = self.plugins[spec.name].value
+            raise UsageError(f"the {self.kind} name {spec.name!r} is taken by the plug-in {owner}; choose another")
+        return self._add(spec)
 
     @property
     def plugins(self) -> Mapping[str, EntryPoint]:
-        """The entry points of installed plug-ins, by name; those whose name is built in are left out."""
-        if self._plugins is None:
-            found = entry_points(group=f"stepscape.{self.kind}s")
-            self._plugins = {point.name: point for point in found if point.name not in self._specs}
-        return self._plugins
+        """The entry points of installed plug-ins, by name; one whose name is taken is left out (see `refused`)."""
+        return self._installed[0]
 
     @property
-    def refused(self) -> list[str]:
+    def refused(self) -> Sequence[str]:
         """One sentence for each installed plug-in whose name is taken."""
-        return [
-            f"the plug-in {point.value} wants the {self.kind} name {point.name!r}, which is taken; it was left out"
-            for point in entry_points(group=f"stepscape.{self.kind}s")
-            if point.name in self._specs and point.name not in self.plugins
-        ]
+        return self._installed[1]
+
+    @cached_property
+    def _installed(self) -> tuple[dict[str, EntryPoint], list[str]]:
+        """The plug-ins found when first asked, and what is to be said of those that were left out."""
+        plugins: dict[str, EntryPoint] = {}
+        refused = []
+        for point in entry_points(group=f"stepscape.{self.kind}s"):
+            if point.name in self._specs or plugins.setdefault(point.name, point) != point:
+                owner = "us" if point.name in self._specs else plugins[point.name].value
+                refused.append(
+                    f"the plug-in {point.value} wants the {self.kind} name {point.name!r}, which is taken by {owner}; "
+                    "it was left out"
+                )
+        return plugins, refused
 
     def __getitem__(self, name: str) -> Spec:
         if name in self._specs:
@@ -95,6 +101,11 @@ class Registry(Mapping[str, Spec], Generic[Spec]):
     def __contains__(self, name: object) -> bool:
         return name in self._specs or name in self.plugins
 
+    @property
+    def loaded(self) -> Sequence[Spec]:
+        """The specs at hand without loading a plug-in."""
+        return list(self._specs.values())
+
     def _load(self, point: EntryPoint) -> Spec:
         try:
             spec = point.load()
@@ -105,10 +116,16 @@ class Registry(Mapping[str, Spec], Generic[Spec]):
             ) from error
         if not isinstance(spec, self.spec_type) or spec.name != point.name:
             raise StepscapeError(
-                f"the plug-in {point.value} should be an {self.spec_type.__name__} named {point.name!r}, "
+                f"the plug-in {point.value} should be of type {self.spec_type.__name__} and named {point.name!r}, "
                 f"got {spec!r:.80}"
             )
-        return self.register(spec)
+        return self._add(spec)
+
+    def _add(self, spec: Spec) -> Spec:
+        if spec.name in self._specs:
+            raise UsageError(f"the {self.kind} name {spec.name!r} is taken; choose another")
+        self._specs[spec.name] = spec
+        return spec
 
 
 OPTIMIZERS: Registry[OptimizerSpec] = Registry("optimizer", OptimizerSpec, optimizers.BUILTIN)
@@ -179,6 +196,8 @@ def make_problem(text: str, data: Path | None = None) -> Problem:
     name, given = parse_call(text)
     spec = _own_problem(name) if ":" in name else PROBLEMS[name]
     if isinstance(spec, Problem):
+        if given:
+            raise UsageError(f"{name!r} is a ready problem without parameters, got {', '.join(given)}")
         return spec
     known = spec.parameters
     for key in given:
@@ -195,18 +214,21 @@ def make_problem(text: str, data: Path | None = None) -> Problem:
 
 
 def make_schedules(text: str) -> dict[str, Schedule]:
-    """The schedules ``text`` names, by hyperparameter: ``"cosine"`` (of lr) or ``"lr=cosine gamma=average"``.
+    """The schedules ``text`` names, by hyperparameter: ``"cosine"`` (of lr) or ``"lr=cosine gamma=gamma-linear"``.
 
-    Raises `UnknownNameError` for an unknown schedule and `UsageError` for a wrong parameter.
+    A schedule inside a schedule is written as text: ``"warmup(then='cosine', length=0.2)"``. Raises `UnknownNameError`
+    for an unknown schedule and `UsageError` for a wrong parameter or a schedule of memories given to lr.
     """
     result: dict[str, Schedule] = {}
-    for part in _split_outside_brackets(text):
+    for part in split_outside_brackets(text):
         target, separator, call = part.partition("=")
         if not separator or "(" in target:
             target, call = "lr", part
         if target in result:
             raise UsageError(f"schedule {text!r} gives {target} twice")
         schedule = _make_schedule(call)
+        if target == "lr" and schedule.kind == "memory":
+            raise UsageError(f"schedule {call!r} is one of memories; write whose, as gamma={call}")
         if not isinstance(schedule, optimizers.schedule.Constant):
             result[target] = schedule
     return result
@@ -217,44 +239,23 @@ def _make_schedule(call: str) -> Schedule:
     if name not in optimizers.SCHEDULES:
         raise UnknownNameError("schedule", name, optimizers.SCHEDULES)
     kind = optimizers.SCHEDULES[name]
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    known = {field.name: field.type for field in fields(kind)}  # type: ignore[arg-type]
     for key in given:
         if key not in known:
             has = f"it has {', '.join(known)}" if known else "it has none"
             raise UsageError(f"schedule {name!r} has no parameter {key!r}{nearest(key, known)}; {has}")
+    inner = {key: _make_schedule(value) for key, value in given.items() if known[key] == "Schedule"}
     try:
-        return kind(**given)
+        return kind(**{**given, **inner})
     except (TypeError, ValueError) as error:
         raise UsageError(f"schedule {call!r}: {error}") from error
-
-
-def parse_call(text: str) -> tuple[str, dict[str, Any]]:
-    """``"name(key=1e-3, other='x')"`` as ``("name", {"key": .001, "other": "x"})``; raises `UsageError` otherwise."""
-    name, bracket, rest = text.strip().partition("(")
-    if not bracket:
-        return name, {}
-    try:
-        call = ast.parse(f"call({rest}", mode="eval").body
-        if not isinstance(call, ast.Call) or call.args or not rest.endswith(")"):
-            raise ValueError("parameters are written key=value")
-        return name, {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
-    except (SyntaxError, ValueError) as error:
-        raise UsageError(f"{text!r} is not of the form name(key=value, …): {error}") from error
-
-
-def import_object(path: str) -> Any:
-    """The object ``package.module:NAME``; raises `UsageError` where the module or the name is missing."""
-    module, _, name = path.partition(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"{path!r} cannot be imported: {error}") from error
 
 
 def load_plugin_file(path: Path) -> None:
     """Run a Python file of the user's and register every `OptimizerSpec` and `ProblemSpec` among its top-level names.
 
-    Raises `UsageError` where there is no such file, and `StepscapeError` where it fails or defines nothing.
+    Specs that are registered already, as a built-in one it starts from, are passed over. Raises `UsageError` where
+    there is no such file or a name is taken, and `StepscapeError` where it fails or defines nothing.
     """
     if not path.is_file():
         raise UsageError(f"the plug-in file {path} does not exist")
@@ -265,8 +266,10 @@ def load_plugin_file(path: Path) -> None:
     specs = [value for value in namespace.values() if isinstance(value, OptimizerSpec | ProblemSpec)]
     if not specs:
         raise StepscapeError(f"the plug-in file {path} defines no OptimizerSpec and no ProblemSpec at its top level")
+    known = [*OPTIMIZERS.loaded, *PROBLEMS.loaded]
     for spec in specs:
-        register(spec)
+        if not any(spec is other for other in known):
+            register(spec)
 
 
 def _own_problem(path: str) -> Problem | ProblemSpec:
@@ -278,15 +281,3 @@ def _own_problem(path: str) -> Problem | ProblemSpec:
     if callable(thing):
         return ProblemSpec(path, thing, "", path)
     raise UsageError(f"{path!r} is no Problem, ProblemSpec or function that makes one, but {type(thing).__name__}")
-
-
-def _split_outside_brackets(text: str) -> list[str]:
-    """``text`` cut at spaces that stand outside of brackets."""
-    parts, depth = [""], 0
-    for character in text.strip():
-        depth += (character == "(") - (character == ")")
-        if character == " " and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return [part for part in parts if part]

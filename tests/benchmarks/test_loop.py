@@ -9,6 +9,7 @@ from benchmarks.lanes import DIVERGED, FINISHED, PRUNED
 from benchmarks.loop import train_with
 from benchmarks.registry import make_optimizer, make_problem
 from optimizers import Schedule
+from optimizers.lr_schedules import Cosine
 
 # Both compute the same formula in double precision, in another order of operations.
 ROUNDING = 1e-10
@@ -24,12 +25,16 @@ TWINS = [
 class Halving(Schedule):
     """The base value divided by the step."""
 
+    kind = "any"
+
     def __call__(self, value, t, steps):
         return value / t
 
 
 class Fading(Schedule):
     """From the base value down to half of it at the end."""
+
+    kind = "any"
 
     def __call__(self, value, t, steps):
         return value * (1 - 0.5 * t / steps)
@@ -164,6 +169,7 @@ def test_a_constrained_problem_is_projected_after_every_foreign_step():
     [
         ("torch:RMSprop", {"alpha": 0.9}, {}, "has no hyperparameter 'alpha'; it has lr, gamma"),
         ("torch:SGD", {"lr": 0.1}, {"schedules": {"gamma": Fading()}}, "has no hyperparameter 'gamma'"),
+        ("torch:RMSprop", {}, {"schedules": {"gamma": Cosine()}}, "does not fit torch:RMSprop's gamma"),
         ("torch:Adam", {"lr": [0.1, -1.0]}, {}, "torch:Adam refuses"),
         ("torch:SparseAdam", {"lr": 0.1}, {}, "torch:SparseAdam cannot step on a parameter vector"),
         ("torch:Muon", {"lr": 0.1}, {}, "only supports 2D"),
