@@ -72,7 +72,7 @@ class Axis:
         whole = [float(tick) for tick in range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)]
         every = max(1, math.ceil(len(whole) / 6))
         if self.scale == "log":
-            return whole[::every], [number(10.0**tick) for tick in whole[::every]]
+            return whole[::every], [number(10.0**tick, smallest=1e-3) for tick in whole[::every]]
         halves = [tick + math.log10(2) for tick in range(math.floor(low), math.ceil(high))]
         places = whole[::every] if len(whole) > 2 else sorted([*whole, *halves])
         places = [place for place in places if low - 1e-9 <= place <= high + 1e-9]
@@ -86,15 +86,15 @@ def axis_of(info: Any, name: str, values: npt.ArrayLike) -> Axis:
     return Axis(name, scale, float(default), np.asarray(values, dtype=np.float64))
 
 
-def number(value: float, digits: int = 3) -> str:
-    """Return ``value`` as people write it: 0.0032, 12.5, 3.1e-9, ∞."""
+def number(value: float, digits: int = 3, smallest: float = 1e-4) -> str:
+    """Return ``value`` as people write it: 0.0032, 12.5, 3.1e-9, ∞; with an exponent where it is below ``smallest``."""
     if math.isnan(value):
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if value == 0:
         return "0"
-    if 1e-3 <= abs(value) < 10 ** max(digits, 5):
+    if smallest <= abs(value) < 10 ** max(digits, 5):
         return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa

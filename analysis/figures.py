@@ -19,7 +19,7 @@ from analysis.metrics import Measure
 from analysis.results import cell_label, final_values
 from analysis.sensitivity import RateCurve, landscape_of, rate_curve
 from analysis.statistics import bootstrap_median
-from analysis.style import Look, drawing, looks_of, new_figure
+from analysis.style import Look, drawing, looks_of, new_figure, tick_text
 from analysis.tables import Cell
 from analysis.trajectory import contour_levels, path_of, surface_of
 
@@ -137,8 +137,8 @@ def cell_figure(cell: Cell) -> Figure:
             left.set_xlabel("learning rate")
         left.set_title(f"{cell.problem}: {label}")
         if curves:
-            medians = np.concatenate([measure.shown(curve.band.median) for curve in curves.values()])
-            lines.draw_curves(right, curves, measure, looks, lines.frame_limits(medians, measure))
+            limits = lines.band_limits([curve.band for curve in curves.values()], measure)
+            lines.draw_curves(right, curves, measure, looks, limits)
             right.legend()
         right.set_title("Convergence on the test seeds")
         right.set_xlabel("steps (updates)")
@@ -155,7 +155,7 @@ def overview_figure(table: pd.DataFrame) -> Figure:
     with drawing():
         figure = new_figure(max(4.5, 1.15 * ratio.shape[1] + 2.6), 0.42 * ratio.shape[0] + 1.25)
         axes = figure.subplots()
-        bar = {"label": "times worse than the best", "extend": "max", "format": lambda value, _: number(value, 2)}
+        bar = {"label": "times worse than the best", "extend": "max", "format": tick_text}
         style = {"norm": LogNorm(1, top), "cmap": colors, "linewidths": 1.5, "cbar_kws": bar}
         sns.heatmap(ratio.replace(np.inf, 1e300), ax=axes, annot=labels, fmt="", **style)
         axes.set(xlabel="", ylabel="")

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from analysis.axes import number
 from analysis.convergence import Convergence
@@ -21,7 +22,15 @@ from analysis.sensitivity import RateCurve
 from analysis.statistics import LEVEL, Band, Estimate
 from analysis.style import GREY, INK, Look, drawing, log_axis, new_figure
 
-__all__ = ["convergence_figure", "draw_curves", "draw_rates", "frame_limits", "outcome_figure", "sensitivity_figure"]
+__all__ = [
+    "band_limits",
+    "convergence_figure",
+    "draw_curves",
+    "draw_rates",
+    "frame_limits",
+    "outcome_figure",
+    "sensitivity_figure",
+]
 
 Lines = Mapping[str, Convergence]
 Rates = Mapping[str, RateCurve]
@@ -46,13 +55,20 @@ def frame_limits(values: Array, measure: Measure) -> tuple[float, float]:
     return low / margin, high * margin
 
 
+def band_limits(bands: Sequence[Band], measure: Measure) -> tuple[float, float]:
+    """Return `frame_limits` for medians and the lower ends of their bands, down to a fifth of the lowest median."""
+    medians = np.concatenate([measure.shown(band.median) for band in bands])
+    lows = np.concatenate([measure.shown(band.low) for band in bands])
+    return frame_limits(np.append(medians, np.maximum(lows, medians.min() / 5) if measure.log else lows), measure)
+
+
 def convergence_figure(
     panels: Mapping[str, Lines], measure: Measure, looks: Mapping[str, Look], metrics: Mapping[str, Mapping[str, Lines]]
 ) -> Figure:
     """Draw ``panels`` (setting -> label -> curve) side by side; each of ``metrics`` (name -> panels) adds a row."""
     rows = 1 + len(metrics)
     bands = [line.band for lines in panels.values() for line in lines.values()]
-    limits = frame_limits(np.concatenate([measure.shown(band.median) for band in bands]), measure)
+    limits = band_limits(bands, measure)
     with drawing():
         figure = new_figure(9, 2.7 * rows + 1.0)
         grid = figure.subplots(rows, len(panels), sharex=True, sharey="row", squeeze=False)
@@ -67,6 +83,7 @@ def convergence_figure(
             row[0].set_ylabel(name.replace("_", " "))
         for axes in grid[-1]:
             axes.set_xlabel("steps (updates)")
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
         _legend(figure, grid[0])
     return figure
 
@@ -74,7 +91,7 @@ def convergence_figure(
 def draw_curves(
     axes: Axes, lines: Lines, measure: Measure, looks: Mapping[str, Look], limits: tuple[float, float]
 ) -> None:
-    """Draw median lines with bands; a cross marks where the typical run diverges or leaves the frame."""
+    """Draw median lines with bands; a cross marks where the typical run diverges or leaves the frame for good."""
     _measure_axis(axes, measure, limits)
     for label, line in lines.items():
         band, top = line.band, limits[1]
@@ -82,9 +99,9 @@ def draw_curves(
         high = np.where(np.isfinite(band.high), measure.shown(band.high), 10 * top)
         alive = np.where(np.isfinite(middle), middle, np.nan)
         _line(axes, line, Band(alive, measure.shown(band.low), high, band.n), looks[label], label)
-        gone = ~np.isfinite(middle) | (middle > top)
-        if gone.any():
-            last = max(int(np.argmax(gone)) - 1, 0)
+        seen = np.flatnonzero(middle <= top)
+        last = int(seen[-1]) if seen.size else 0
+        if last < middle.size - 1:
             axes.plot(line.steps[last], min(middle[last], top), color=looks[label].color, **LOST)
 
 
@@ -130,12 +147,15 @@ def outcome_figure(tuned: Outcomes, default: Outcomes, measure: Measure, looks: 
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(f"{measure.label} after the last step")
         seeds = any(estimate.n > 1 for side in (tuned, default) for _, estimate in side.values())
-        figure.legend(handles=_outcome_signs(seeds=seeds), loc="outside lower center", ncols=5, handletextpad=0.4)
+        beyond = bool((measure.shown(every) > high).any())
+        figure.legend(
+            handles=_outcome_signs(seeds=seeds, beyond=beyond), loc="outside lower center", ncols=5, handletextpad=0.4
+        )
     return figure
 
 
-def _outcome_signs(*, seeds: bool) -> list[Line2D]:
-    """Return the legend of the outcome figure, with intervals where there are several ``seeds``."""
+def _outcome_signs(*, seeds: bool, beyond: bool) -> list[Line2D]:
+    """Return the legend of the outcome figure: of several ``seeds``, or with runs ``beyond`` the frame."""
     dot: dict[str, Any] = {"marker": "o", "ls": "none", "color": INK, "ms": 6}
     over_seeds = [
         Line2D([], [], marker="|", ls="none", color=INK, ms=8, label="one test seed"),
@@ -145,7 +165,7 @@ def _outcome_signs(*, seeds: bool) -> list[Line2D]:
         Line2D([], [], label="tuned, median" if seeds else "tuned", **dot),
         Line2D([], [], label="default, median" if seeds else "default", mfc="white", **dot),
         *(over_seeds if seeds else []),
-        Line2D([], [], color=INK, label="diverged or beyond the frame", **LOST),
+        *([Line2D([], [], color=INK, label="diverged or beyond the frame", **LOST)] if beyond else []),
     ]
 
 

@@ -16,10 +16,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from analysis.axes import number
 from analysis.metrics import Array, Mask
 from analysis.sensitivity import Landscape
-from analysis.style import GREY, INK, drawing, log_ticks, panel_grid, place_ticks
+from analysis.style import GREY, INK, drawing, log_ticks, panel_grid, place_ticks, tick_text
 
 __all__ = ["colorbar", "draw_landscape", "heat_norm", "landscape_figure"]
 
@@ -50,7 +49,9 @@ def landscape_figure(landscapes: Mapping[str, Landscape]) -> Figure:
             axes.set_title(label)
             axes.set_xlabel(landscape.x.name if landscape.x.name != "lr" else "learning rate", labelpad=1)
         colorbar(figure, image, panels, first)
-        figure.legend(handles=_signs(n), loc="outside lower center", ncols=3, handlelength=1.8)
+        figure.legend(
+            handles=_signs(n), loc="outside lower center", ncols=3 if len(panels) > 1 else 2, handlelength=1.8
+        )
     return figure
 
 
@@ -138,5 +139,5 @@ def colorbar(figure: Figure, image: Any, panels: Sequence[Axes], landscape: Land
     bar.set_label(f"median {measure.label}" if landscape.n > 1 else measure.label)
     if measure.log:
         bar.ax.yaxis.set_major_locator(log_ticks(norm.vmin, norm.vmax))
-        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(tick_text))
         bar.ax.yaxis.set_minor_formatter(NullFormatter())

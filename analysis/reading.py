@@ -44,7 +44,8 @@ def _winner(best: Sequence[Row], rows: Sequence[Row]) -> str:
             f"{names} {both} reach the floor within rounding ({what} {interval_text(first, 'tuned', interval=False)})."
         )
     seeds = "" if first["exact"] else f" over {first['tuned_n']} test seeds"
-    sentence = f"{names} ends lowest: {what} {interval_text(first, 'tuned')}{seeds} at {first['hyperparameters']}"
+    value = interval_text(first, "tuned", interval=not first["exact"])
+    sentence = f"{names} ends lowest: {what} {value}{seeds} at {first['hyperparameters']}"
     close = [
         row["label"] for row in rows if not row["best"] and row["tuned_low"] <= first["tuned_high"] and not row["exact"]
     ]
@@ -62,12 +63,16 @@ def _winner(best: Sequence[Row], rows: Sequence[Row]) -> str:
 def _margin(best: Row, curve: RateCurve | None) -> str:
     if curve is None or curve.best is None:
         return ""
-    near = "twice its best" if curve.measure.log else "its best"
+    near = "twice its best" if curve.measure.log else "a tenth of the way from its best to the start"
     decades = number(curve.near_best_decades, 2)
     width = f"{decades} decade{'' if decades == '1' else 's'}"
     low, high = curve.near_best or (math.nan, math.nan)
-    reach = f"{width} ({number(low, 2)} to {number(high, 2)})"
-    sentence = f"The learning rate of {best['label']} may move over {reach} and still end within {near}"
+    sentence = f"The learning rate of {best['label']} may move over {width}"
+    if low < high:
+        sentence += f" ({number(low, 2)} to {number(high, 2)})"
+    else:
+        sentence += " at most (one step of the grid)"
+    sentence += f" and still end within {near}"
     if curve.factor_to_divergence is None:
         return f"{sentence}; no rate of the grid above the best one diverges."
     return f"{sentence}; {times(curve.factor_to_divergence)} its best rate, runs diverge."

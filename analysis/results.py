@@ -47,12 +47,13 @@ def results_table(record: Record) -> pd.DataFrame:
     """Return one row a cell, in the suite's order.
 
     Columns: ``problem``, ``optimizer``, ``schedule``, ``label`` (optimizer and schedule), ``hyperparameters`` (the
-    winner's, as text), ``at_edge`` (names at the edge of their range, as text), ``best`` (lowest tuned median of its
-    problem; equal within rounding are all best), ``measure`` (gap or loss), ``smallest`` (rounding of the measure),
-    ``start``, ``exact`` (deterministic problem: one run says all); and for each setting, tuned and default, the median
-    after the last step, the ends ``_low`` and ``_high`` of its 90% bootstrap interval, the numbers ``_diverged`` of
-    ``_n`` test seeds, and ``_steps``, the median number of steps to the problem's target (inf: not reached by half of
-    the seeds; NaN: no target). A median is inf where half of the seeds diverged and NaN where the setting was not run.
+    winner's that were searched, as text), ``at_edge`` (names at the edge of their range, as text), ``best`` (lowest
+    tuned median of its problem; equal within rounding are all best), ``measure`` (gap or loss), ``smallest`` (rounding
+    of the measure), ``start``, ``exact`` (deterministic problem: one run says all); and for each setting, tuned and
+    default, the median after the last step, the ends ``_low`` and ``_high`` of its 90% bootstrap interval, the numbers
+    ``_diverged`` of ``_n`` test seeds, and ``_steps``, the median number of steps to the problem's target (inf: not
+    reached by half of the seeds; NaN: no target). A median is inf where half of the seeds diverged and NaN where the
+    setting was not run.
     """
     rows = [row for problem in record.problems for row in _problem_rows(record.of_problem(problem))]
     return pd.DataFrame(rows)
@@ -80,7 +81,9 @@ def _row(cell: Cell, measure: Measure) -> dict[str, Any]:
         "optimizer": cell.optimizer,
         "schedule": cell.schedule,
         "label": cell_label(cell),
-        "hyperparameters": "" if winner is None else hyperparameter_text(cell, winner["hyperparameters"]),
+        "hyperparameters": ""
+        if winner is None
+        else hyperparameter_text(cell, _searched(cell, winner["hyperparameters"])),
         "at_edge": "" if winner is None else ", ".join(winner["at_edge"]),
         "best": False,
         "measure": measure.name,
@@ -91,6 +94,11 @@ def _row(cell: Cell, measure: Measure) -> dict[str, Any]:
     for setting in SETTINGS:
         row |= {f"{setting}{key}": value for key, value in _summary(cell, setting, measure).items()}
     return row
+
+
+def _searched(cell: Cell, values: Mapping[str, float]) -> dict[str, float]:
+    """Return those of ``values`` that the tuning chose; what it held fixed stands in the protocol."""
+    return {name: values[name] for name in cell.info["optimizer"]["searched"] if name in values}
 
 
 def _summary(cell: Cell, setting: str, measure: Measure) -> dict[str, float]:

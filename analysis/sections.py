@@ -33,7 +33,7 @@ CAPTIONS: Final = {
     "bootstrap intervals of the median, ticks single test seeds. Further left is better.",
     "convergence": "Median over the test seeds at every evaluation; the shaded band holds the middle 90% of the seeds. "
     "The left side shows the winner of the tuning on fresh seeds, the right side the default setting. A cross marks "
-    "where the typical run diverges or leaves the frame.",
+    "where the typical run diverges or leaves the frame for good.",
     "sensitivity": "What a learning rate leads to. Wide valleys forgive a wrong guess. Marker: the best rate. Cross "
     "at the top: the first rate above it at which a seed diverges; dotted: rates where some seeds diverge.",
     "landscape": "Every point of the grid, trained on seeds of its own; darker is better. A memory is drawn by its "

@@ -114,9 +114,14 @@ def new_figure(width: float, height: float) -> Figure:
 def panel_grid(
     count: int, *, width: float, height: float, extra: tuple[float, float], share: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure of ``count`` panels of ``width`` x ``height`` inches, at most three a row, and ``extra`` room."""
+    """Return a figure of ``count`` panels of ``width`` x ``height`` inches, at most three a row, and ``extra`` room.
+
+    A panel that stands alone is larger, so that a legend below it has room.
+    """
     columns = min(count, 2 if count in {2, 4} else 3)
     rows = math.ceil(count / columns)
+    if count == 1:
+        width, height = 1.6 * width, 1.3 * height
     figure = new_figure(width * columns + extra[0], height * rows + extra[1])
     grid = figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share)
     panels: list[Axes] = list(grid.flat)
@@ -157,7 +162,7 @@ def log_axis(axes: Axes, which: str, low: float, high: float) -> None:
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
     axis.set_major_locator(log_ticks(low, high))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))
+    axis.set_major_formatter(FuncFormatter(tick_text))
     axis.set_minor_formatter(NullFormatter())
     if high / low > 1e4:
         axis.set_minor_locator(NullLocator())
@@ -167,6 +172,11 @@ def log_ticks(low: float, high: float) -> LogLocator:
     """Return ticks at 1, 2 and 5 in every decade where there are few decades, else at no more than eight decades."""
     few = high / low < 10**2.5
     return LogLocator(base=10, subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=20 if few else 8)
+
+
+def tick_text(value: float, _position: int | None = None) -> str:
+    """Return the label of a tick; short, so that neighbours do not touch."""
+    return number(value, 2, smallest=1e-3)
 
 
 def place_ticks(axes: Axes, which: str, axis: Axis) -> None:

@@ -12,8 +12,8 @@ from analysis.tables import Cell
 
 __all__ = ["Path2D", "Surface", "contour_levels", "path_of", "surface_of"]
 
-FAR: Final = 20.0
-"""Frames beyond the border at which a path ends: further points cannot be drawn and may overflow."""
+FAR: Final = 1000.0
+"""Frames away from the centre beyond which points cannot be drawn: canvases overflow."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,22 @@ class Surface:
         row, column = np.unravel_index(int(np.nanargmin(self.value)), self.value.shape)
         return float(self.x1[column]), float(self.x2[row])
 
-    def holds(self, points: Array, margin: float = 0.0) -> Mask:
-        """Return ``[N]``: which of ``points`` ``[N, 2]`` lie in the frame, or within ``margin`` frames of it."""
-        low, high = np.array([self.x1[0], self.x2[0]]), np.array([self.x1[-1], self.x2[-1]])
-        reach = margin * (high - low)
-        return np.asarray(((points >= low - reach) & (points <= high + reach)).all(axis=1))
+    @property
+    def frame(self) -> tuple[Array, Array]:
+        """The lower and the upper corner, each ``[2]``."""
+        return np.array([self.x1[0], self.x2[0]]), np.array([self.x1[-1], self.x2[-1]])
+
+    def holds(self, points: Array) -> Mask:
+        """Return ``[N]``: which of ``points`` ``[N, 2]`` lie in the frame; missing ones do not."""
+        low, high = self.frame
+        return np.asarray(((points >= low) & (points <= high)).all(axis=1))
+
+    def drawn_in(self, points: Array) -> Array:
+        """Return ``points`` ``[N, 2]`` with those beyond `FAR` frames moved towards the centre to that distance."""
+        low, high = self.frame
+        away = points - (low + high) / 2
+        distance = np.abs(away / (high - low)).max(axis=1, keepdims=True)
+        return np.asarray((low + high) / 2 + away / np.maximum(1.0, distance / FAR))
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,7 @@ def surface_of(cell: Cell, measure: Measure) -> Surface | None:
 def path_of(cell: Cell, setting: str, surface: Surface) -> Path2D | None:
     """Return the path of a setting's first seed; None where it was not run.
 
-    It is cut before its first point that is missing (the run diverged) or further than `FAR` frames away.
+    It ends before its first missing point (the run diverged); points beyond `FAR` frames are drawn in towards them.
     """
     if cell.paths is None:
         return None
@@ -69,12 +80,12 @@ def path_of(cell: Cell, setting: str, surface: Surface) -> Path2D | None:
         return None
     table = table[table["seed"] == table["seed"].min()].sort_values("step")
     points = table[["x1", "x2"]].to_numpy(dtype=np.float64)
-    near = surface.holds(points, margin=FAR)
-    end = points.shape[0] if near.all() else int(np.argmin(near))
+    finite = np.isfinite(points).all(axis=1)
+    end = points.shape[0] if finite.all() else int(np.argmin(finite))
     steps = table["step"].to_numpy(dtype=np.float64)
     outside = ~surface.holds(points)
     left_at = int(steps[np.argmax(outside)]) if outside.any() else None
-    return Path2D(setting, steps[:end], points[:end], left_at, ends_inside=not outside[-1])
+    return Path2D(setting, steps[:end], surface.drawn_in(points[:end]), left_at, ends_inside=not outside[-1])
 
 
 def contour_levels(surface: Surface, measure: Measure, most: int = 14) -> Array:
