@@ -16,6 +16,7 @@ from optimizers.rule import (
     Hyperparameters,
     Rule,
     State,
+    Value,
     as_like,
     divided,
     leaky_average_,
@@ -80,11 +81,11 @@ class NAdam(Rule):
         s = leaky_square_(state["s"], g, hp["beta2"])
         now, following = (hp["beta1"] * (1 - 0.5 * 0.96 ** (self.momentum_decay * at)) for at in (t, t + 1))
         product = state["forgotten1"].mul_(now)
-        seen = 1 - state["forgotten2"].mul_(hp["beta2"])
-        root = sqrt_(s / as_like(seen, g)).add_(as_like(hp["eps"], g))
         of_g = divided(-hp["lr"] * (1 - now), 1 - product)
         of_m = divided(-hp["lr"] * following, 1 - product * following)
-        return (g * as_like(of_g, g)).add_(m * as_like(of_m, g)).div_(root)
+        step = (g * as_like(of_g, g)).add_(m * as_like(of_m, g))
+        seen = 1 - state["forgotten2"].mul_(hp["beta2"])
+        return step.div_(sqrt_(s / as_like(seen, g)).add_(as_like(hp["eps"], g)))
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,12 @@ class Yogi(Rule):
 
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:  # noqa: ARG002
         m = leaky_average_(state["m"], g, hp["beta1"])
-        s, squares = state["s"], g * g
-        s.sub_((s - squares).sign_().mul_(squares).mul_(as_like(1 - hp["beta2"], g)))
-        return corrected_step(m, s, state, hp)
+        return corrected_step(m, self._average_(state["s"], g, hp["beta2"]), state, hp)
+
+    @staticmethod
+    def _average_(s: Tensor, g: Tensor, beta2: Value) -> Tensor:
+        squares = g * g
+        return s.sub_((s - squares).sign_().mul_(squares).mul_(as_like(1 - beta2, g)))
 
 
 @dataclass(frozen=True)

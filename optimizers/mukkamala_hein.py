@@ -33,8 +33,8 @@ class SCAdagrad(Rule):
         return {"s": torch.zeros_like(x)}
 
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:  # noqa: ARG002
-        s = state["s"].add_(g * g)
-        return (g * as_like(-hp["lr"], g)).div_(damped(s, self.xi1, hp["eps"]))
+        divisor = damped(state["s"].add_(g * g), self.xi1, hp["eps"])
+        return (g * as_like(-hp["lr"], g)).div_(divisor)
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,15 @@ class SCRMSProp(Rule):
         return {"v": torch.zeros_like(x)}
 
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
-        total = growing_total(state["v"], g, hp["gamma"], t)
-        return (g * as_like(-hp["lr"], g)).div_(damped(total, self.xi1, hp["eps"]))
+        divisor = damped(growing_total(state["v"], g, hp["gamma"], t), self.xi1, hp["eps"])
+        return (g * as_like(-hp["lr"], g)).div_(divisor)
 
 
 def growing_total(v: Tensor, g: Tensor, gamma: Value, t: int) -> Tensor:
     """v <- (1 - gamma/t) v + (gamma/t) g², in place; returns t v, a fresh tensor."""
     share = gamma / t
-    squares = g * g
-    return v.mul_(as_like(1 - share, g)).add_(squares.mul_(as_like(share, g))) * t
+    v.mul_(as_like(1 - share, g)).add_((g * g).mul_(as_like(share, g)))
+    return v * t
 
 
 def damped(s: Tensor, xi1: float, xi2: Value) -> Tensor:

@@ -18,6 +18,7 @@ from optimizers.rule import (
     leaky_square_,
     ones_column,
     sqrt,
+    sqrt_,
 )
 
 __all__ = ["RMSProp", "RMSPropMomentum"]
@@ -62,19 +63,23 @@ class RMSProp(Rule):
         return state
 
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:  # noqa: ARG002
-        return (g * as_like(-hp["lr"], g)).div_(self.root(g, state, hp))
+        root = self.root(g, state, hp)
+        return (g * as_like(-hp["lr"], g)).div_(root)
 
     def root(self, g: Tensor, state: State, hp: Hyperparameters) -> Tensor:
         """Advance the averages by ``g`` and return what the step is divided by, a fresh tensor like ``g``."""
         s, eps = leaky_square_(state["s"], g, hp["gamma"]), as_like(hp["eps"], g)
         if self.centered:
             m = leaky_average_(state["m"], g, hp["gamma"])
-            s = (s - m * m).clamp_(min=0)
+            s = (m * m).neg_().add_(s).clamp_(min=0)
         if self.running_max:
             s = torch.maximum(state["peak"], s, out=state["peak"])
         if self.corrected:
             s = s / as_like(1 - state["forgotten"].mul_(hp["gamma"]), g)
-        return (s + eps).sqrt_() if self.eps_inside else sqrt(s).add_(eps)
+        kept = s is state["s"] or self.running_max
+        if self.eps_inside:
+            return (s + eps if kept else s.add_(eps)).sqrt_()
+        return (sqrt(s) if kept else sqrt_(s)).add_(eps)
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ class Rprop(Rule):
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:  # noqa: ARG002
         size, sign = state["size"], g.sign()
         agreement = state["sign"].mul_(sign)
-        turned = agreement < 0
-        size.copy_(torch.where(turned, size * self.shrink, torch.where(agreement > 0, size * self.grow, size)))
+        turned, one = agreement < 0, g.new_ones(())
+        size.mul_(torch.where(agreement > 0, one * self.grow, one)).mul_(torch.where(turned, one * self.shrink, one))
         size.clamp_(*self._bounds(hp["lr"], g))
         state["sign"].copy_(sign.masked_fill_(turned, 0))
         return sign.mul_(size).mul_(as_like(-hp["lr"], g))

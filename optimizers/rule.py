@@ -10,6 +10,9 @@ Three habits keep a lane equal, to the bit, to the same run alone:
 * hyperparameters arrive in double precision, are combined there (``1 - gamma`` loses nothing) and are cast by
   `as_like` only where they meet a parameter-sized tensor; a float over a tensor is `divided`, not written with ``/``;
 * powers such as gamma^t are kept as running products in the state, which also makes them right under schedules.
+
+And one keeps it fast: at most two temporaries the size of the parameters live at a time. With a third the allocator
+gives memory back and asks for it again at every step, measured 5 times slower at 150,000 numbers.
 """
 
 from __future__ import annotations

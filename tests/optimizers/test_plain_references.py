@@ -1,0 +1,208 @@
+"""The rules torch lacks, against one-parameter references in plain floats, written from their papers' pseudo-code.
+
+A reference takes the gradients one by one, uses powers where the papers have powers, and shares nothing with the rules.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from math import copysign, exp, sqrt
+
+import pytest
+import torch
+
+from optimizers import BUILTIN
+
+SPECS = {spec.name: spec for spec in BUILTIN}
+STEPS = 50
+
+Reference = Callable[..., Iterator[float]]
+REFERENCES: dict[str, Reference] = {}
+
+
+def reference(name: str) -> Callable[[Reference], Reference]:
+    """Enter a generator of steps ``(gradients, **hyperparameters) -> the change of x at each gradient``."""
+
+    def enter(function: Reference) -> Reference:
+        REFERENCES[name] = function
+        return function
+
+    return enter
+
+
+def sign(number: float) -> float:
+    return copysign(1.0, number) if number else 0.0
+
+
+@reference("momentum-ema")
+def leaky_momentum(gs: Sequence[float], lr: float, momentum: float) -> Iterator[float]:
+    v = 0.0
+    for g in gs:
+        v = momentum * v + (1 - momentum) * g
+        yield -lr * v
+
+
+@reference("signsgd")
+def sign_descent(gs: Sequence[float], lr: float) -> Iterator[float]:
+    for g in gs:
+        yield -lr * sign(g)
+
+
+@reference("signum")
+def signum(gs: Sequence[float], lr: float, momentum: float) -> Iterator[float]:
+    m = 0.0
+    for g in gs:
+        m = momentum * m + (1 - momentum) * g
+        yield -lr * sign(m)
+
+
+@reference("lion")
+def lion(gs: Sequence[float], lr: float, beta1: float, beta2: float, weight_decay: float) -> Iterator[float]:
+    m, x = 0.0, 1.0
+    for g in gs:
+        update = sign(beta1 * m + (1 - beta1) * g)
+        m = beta2 * m + (1 - beta2) * g
+        step = -lr * (update + weight_decay * x)
+        x += step
+        yield step
+
+
+@reference("adagrad")
+def adagrad(gs: Sequence[float], lr: float, eps: float) -> Iterator[float]:
+    for t in range(1, len(gs) + 1):
+        yield -lr * gs[t - 1] / sqrt(sum(g**2 for g in gs[:t]) + eps)
+
+
+@reference("adagrad-averaged")
+def averaged_adagrad(gs: Sequence[float], lr: float, eps: float) -> Iterator[float]:
+    for t in range(1, len(gs) + 1):
+        yield -lr * gs[t - 1] / sqrt(sum(g**2 for g in gs[:t]) / t + eps)
+
+
+@reference("sc-adagrad")
+def strongly_convex_adagrad(gs: Sequence[float], lr: float, eps: float) -> Iterator[float]:
+    for t in range(1, len(gs) + 1):
+        v = sum(g**2 for g in gs[:t])
+        yield -lr * gs[t - 1] / (v + eps * exp(-0.1 * v))
+
+
+def leaky_squares(gs: Sequence[float], gamma: float, start: float = 0.0) -> list[float]:
+    """The leaky average written out as the sum it stands for."""
+    return [
+        gamma**t * start + (1 - gamma) * sum(gamma ** (t - 1 - i) * gs[i] ** 2 for i in range(t))
+        for t in range(1, len(gs) + 1)
+    ]
+
+
+@reference("rmsprop")
+def rmsprop(gs: Sequence[float], lr: float, gamma: float, eps: float) -> Iterator[float]:
+    for g, s in zip(gs, leaky_squares(gs, gamma), strict=True):
+        yield -lr * g / sqrt(s + eps)
+
+
+@reference("rmsprop-tf1")
+def rmsprop_from_ones(gs: Sequence[float], lr: float, gamma: float, eps: float) -> Iterator[float]:
+    for g, s in zip(gs, leaky_squares(gs, gamma, start=1.0), strict=True):
+        yield -lr * g / sqrt(s + eps)
+
+
+@reference("rmsprop-corrected")
+def corrected_rmsprop(gs: Sequence[float], lr: float, gamma: float, eps: float) -> Iterator[float]:
+    for t, (g, s) in enumerate(zip(gs, leaky_squares(gs, gamma), strict=True), start=1):
+        yield -lr * g / (sqrt(s / (1 - gamma**t)) + eps)
+
+
+@reference("rmsprop-amsgrad")
+def rmsprop_with_maximum(gs: Sequence[float], lr: float, gamma: float, eps: float) -> Iterator[float]:
+    averages = leaky_squares(gs, gamma)
+    for t, g in enumerate(gs, start=1):
+        yield -lr * g / sqrt(max(averages[:t]) + eps)
+
+
+@reference("rmsprop-graves")
+def graves(gs: Sequence[float], lr: float, gamma: float, momentum: float, eps: float) -> Iterator[float]:
+    n = m = delta = 0.0
+    for g in gs:
+        n = gamma * n + (1 - gamma) * g**2
+        m = gamma * m + (1 - gamma) * g
+        delta = momentum * delta - lr * g / sqrt(n - m**2 + eps)
+        yield delta
+
+
+@reference("rmsprop-mh")
+def rmsprop_of_mukkamala_and_hein(gs: Sequence[float], lr: float, gamma: float, eps: float) -> Iterator[float]:
+    v = 0.0
+    for t, g in enumerate(gs, start=1):
+        beta = 1 - gamma / t
+        v = beta * v + (1 - beta) * g**2
+        yield -(lr / sqrt(t)) * g / (sqrt(v) + eps / sqrt(t))
+
+
+@reference("sc-rmsprop")
+def strongly_convex_rmsprop(gs: Sequence[float], lr: float, gamma: float, eps: float) -> Iterator[float]:
+    v = 0.0
+    for t, g in enumerate(gs, start=1):
+        beta = 1 - gamma / t
+        v = beta * v + (1 - beta) * g**2
+        yield -(lr / t) * g / (v + eps * exp(-0.1 * t * v) / t)
+
+
+@reference("yogi")
+def yogi(gs: Sequence[float], lr: float, beta1: float, beta2: float, eps: float) -> Iterator[float]:
+    m = v = 1e-6
+    for t, g in enumerate(gs, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = v - (1 - beta2) * sign(v - g**2) * g**2
+        yield -lr * (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + eps)
+
+
+@reference("adabelief")
+def adabelief(gs: Sequence[float], lr: float, beta1: float, beta2: float, eps: float) -> Iterator[float]:
+    m = s = 0.0
+    for t, g in enumerate(gs, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        s = beta2 * s + (1 - beta2) * (g - m) ** 2 + eps
+        yield -lr * (m / (1 - beta1**t)) / (sqrt(s / (1 - beta2**t)) + eps)
+
+
+def gradients() -> list[float]:
+    """50 gradients of many sizes and both signs, a few of them zero."""
+    generator = torch.Generator().manual_seed(17)
+    size = torch.logspace(-2, 1, STEPS, dtype=torch.float64)[torch.randperm(STEPS, generator=generator)]
+    g = torch.randn(STEPS, generator=generator, dtype=torch.float64) * size
+    g[9:12] = 0
+    return [float(value) for value in g]
+
+
+def path(name: str, gs: Sequence[float], hp: dict[str, float]) -> list[float]:
+    x = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    optimizer = SPECS[name].torch([x], **hp)
+    points = []
+    for g in gs:
+        x.grad = torch.tensor([g], dtype=torch.float64)
+        optimizer.step()
+        points.append(x.item())
+    return points
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("name", REFERENCES)
+def test_a_rule_follows_its_papers_pseudo_code(name: str, memory: float) -> None:
+    varied = {"gamma": memory or 0.01 if name in ("rmsprop-mh", "sc-rmsprop") else memory, "beta2": memory, "lr": 0.05}
+    hp = {knob.name: varied.get(knob.name, knob.default) for knob in SPECS[name].hyperparameters}
+    if "weight_decay" in hp:
+        hp["weight_decay"] = 0.1
+    if "momentum" in hp and "gamma" not in hp:
+        hp["momentum"] = memory
+    x, expected = 1.0, []
+    for step in REFERENCES[name](gradients(), **hp):
+        x += step
+        expected.append(x)
+    # sums written out and powers round differently from running averages and products
+    assert path(name, gradients(), hp) == pytest.approx(expected, rel=1e-10, abs=1e-12)
+
+
+def test_every_rule_without_a_torch_namesake_has_a_reference() -> None:
+    of_torch = {
+        "sgd", "momentum", "nesterov", "adagrad-torch", "rmsprop-torch", "rmsprop-centered", "rmsprop-momentum",
+        "rprop", "adadelta", "adam", "adamw", "amsgrad", "nadam",
+    }  # fmt: skip
+    assert set(REFERENCES) == set(SPECS) - of_torch
