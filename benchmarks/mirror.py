@@ -32,7 +32,6 @@ Point = tuple[str, float, int]
 """A metric's key, value and step."""
 
 CURVE: Final = 100  # points of a curve: a chart shows no more, and a thousand cost a tenth of a second
-SETTINGS: Final = ("tuned", "default")
 
 
 @dataclass(frozen=True)
@@ -81,17 +80,15 @@ def trial_runs(cell: Cell, children: Children) -> list[RunPlan]:
 
 def setting_runs(cell: Cell) -> list[RunPlan]:
     """Return the runs of the tuned and of the default setting on the test seeds, as far as they were run."""
-    values = {"default": cell.info["defaults"]}
-    if cell.info["winner"] is not None:
-        values["tuned"] = cell.info["winner"]["hyperparameters"]
-    lines = _median_curves(cell.curves[cell.curves["setting"].isin(SETTINGS)], "setting")
+    settings = _settings(cell)
+    lines = _median_curves(cell.curves[cell.curves["setting"].isin(settings)], "setting")
     plans = []
-    for setting in SETTINGS:
-        if setting in values and setting in lines:
-            name = f"{setting} on test seeds: {hyperparameter_text(cell, values[setting])}"
+    for setting, values in settings.items():
+        if setting in lines:
             tags = {**_tags(cell, "test"), "setting": setting, "seeds": _seeds(cell, "test_seeds")}
             points = _finite([*_outcome(cell, setting, ""), *lines[setting]])
-            plans.append(RunPlan(name, tags, _params(cell, values[setting]), points))
+            name = f"{setting} on test seeds: {_short(cell, values)}"
+            plans.append(RunPlan(name, tags, _params(cell, values), points))
     return plans
 
 
@@ -114,7 +111,7 @@ def _trial_run(cell: Cell, row: Mapping[Any, Any], line: Iterable[Point]) -> Run
     }
     points = _finite([("objective", float(row["objective"]), 0), *line])
     params = _params(cell, {**cell.info["optimizer"]["fixed"], **values})
-    return RunPlan(f"trial {row['trial']}: {hyperparameter_text(cell, values)}", tags, params, points)
+    return RunPlan(f"trial {row['trial']}: {_short(cell, values)}", tags, params, points)
 
 
 def _tags(cell: Cell, role: str) -> dict[str, str]:
@@ -130,7 +127,7 @@ def _tags(cell: Cell, role: str) -> dict[str, str]:
 
 
 def _cell_points(cell: Cell) -> Iterator[Point]:
-    for setting in SETTINGS:
+    for setting in ("tuned", "default"):
         yield from _outcome(cell, setting, f"{setting}/")
     best = np.minimum.accumulate(cell.trials.sort_values("trial")["objective"].to_numpy(dtype=np.float64))
     yield from (("best_objective", float(value), trial) for trial, value in enumerate(best))
@@ -145,11 +142,16 @@ def _outcome(cell: Cell, setting: str, prefix: str) -> Iterator[Point]:
     if runs.empty:
         return
     loss = runs["final_loss"].where(runs["status"] != DIVERGED).to_numpy(dtype=np.float64)
-    yield f"{prefix}final_loss", float(median(gap(loss, 0.0))), 0
+    yield f"{prefix}final_loss", _rounded(median(gap(loss, 0.0))), 0
     if cell.floor is not None:
-        yield f"{prefix}final_gap", float(median(gap(loss, cell.floor))), 0
+        yield f"{prefix}final_gap", _rounded(median(gap(loss, cell.floor))), 0
     yield f"{prefix}runs", float(len(runs)), 0
     yield f"{prefix}diverged", float((runs["status"] == DIVERGED).sum()), 0
+
+
+def _rounded(value: Any) -> float:
+    """Return five significant digits: MLflow cuts long numbers off in its tables, where 1.23456789e-15 reads 1.23456."""
+    return float(f"{float(value):.5g}")
 
 
 def _median_curves(curves: pd.DataFrame, by: str) -> dict[Any, list[Point]]:
@@ -205,33 +207,47 @@ def _title(cell: Cell) -> str:
 
 
 def _description(cell: Cell) -> str:
-    """Return the note MLflow shows above the run, in Markdown: what was run, what won and how it was found."""
+    """Return the note MLflow shows on the run's page, in Markdown: the result first, for long notes are folded."""
     problem, optimizer, protocol = cell.info["problem"], cell.info["optimizer"], cell.info["protocol"]
-    winner = cell.info["winner"]
-    measure = "loss" if cell.floor is None else "gap"
-    rows = [f"| setting | hyperparameters | median final {measure} | diverged |", "|---|---|---|---|"]
-    settings = {"tuned": winner and winner["hyperparameters"], "default": cell.info["defaults"]}
-    for setting, values in settings.items():
+    measure = "final_loss" if cell.floor is None else "final_gap"
+    lines = [
+        f"Median {'loss' if cell.floor is None else 'gap to the floor'} after {protocol['steps']} steps on test seeds:",
+        "",
+    ]
+    for setting, values in _settings(cell).items():
         found = {key: value for key, value, _ in _outcome(cell, setting, "")}
-        if values is not None and found:
-            lost = f"{found['diverged']:.0f} of {found['runs']:.0f}"
-            rows.append(
-                f"| {setting} | {hyperparameter_text(cell, values)} | {number(found[f'final_{measure}'])} | {lost} |"
-            )
-    edge = (
-        f" The winner is at the edge of its range: {', '.join(winner['at_edge'])}."
-        if winner and winner["at_edge"]
-        else ""
-    )
-    lost = "Every trial diverged, so there is no winner." if len(cell.trials) else "Nothing was tuned."
-    won = f"Trial {winner['trial']} won.{edge}" if winner else lost
+        if found:
+            lost = f", {found['diverged']:.0f} of {found['runs']:.0f} diverged" if found["diverged"] else ""
+            lines.append(f"- **{setting}** ({_short(cell, values)}): **{number(found[measure])}**{lost}")
     return "\n".join(
         [
-            f"**{_title(cell)}**: {problem['description'].rstrip('.')}. {optimizer['description'].rstrip('.')}.",
-            "",
-            *rows,
+            *lines,
             "",
             f"Tuned over {protocol['trials']} trials by {protocol['sampler']}, {protocol['block']} asked at a time, "
-            f"{len(protocol['tuning_seeds'])} seeds each. {won} The table is of fresh test seeds only.",
+            f"{len(protocol['tuning_seeds'])} seeds each. {_verdict(cell)}",
+            "",
+            f"- {cell.problem}: {problem['description']}",
+            f"- {cell.optimizer}: {optimizer['description']} ({optimizer['reference']})",
         ]
+    )
+
+
+def _verdict(cell: Cell) -> str:
+    winner = cell.info["winner"]
+    if winner is None:
+        return "Every trial diverged, so there is no winner." if len(cell.trials) else "Nothing was tuned."
+    edge = f" It is at the edge of its range: {', '.join(winner['at_edge'])}." if winner["at_edge"] else ""
+    return f"Trial {winner['trial']} won.{edge}"
+
+
+def _settings(cell: Cell) -> dict[str, Mapping[str, float]]:
+    """Return the hyperparameters of the settings that may have been run on the test seeds."""
+    winner = cell.info["winner"]
+    return {**({"tuned": winner["hyperparameters"]} if winner else {}), "default": cell.info["defaults"]}
+
+
+def _short(cell: Cell, values: Mapping[str, float]) -> str:
+    """Return those of ``values`` that were searched, as text."""
+    return hyperparameter_text(
+        cell, {name: values[name] for name in cell.info["optimizer"]["searched"] if name in values}
     )

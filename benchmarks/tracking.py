@@ -9,6 +9,7 @@ loses nothing, for the record is on disk and running the suite again mirrors wha
 from __future__ import annotations
 
 import getpass
+import json
 import logging
 import os
 import time
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
 
-__all__ = ["ARTIFACTS", "SHARED", "Tracker", "connect", "default_uri", "moved", "reported"]
+__all__ = ["ARTIFACTS", "SHARED", "VIEW", "Tracker", "connect", "default_uri", "moved", "reported"]
 
 ARTIFACTS: Final = "mlartifacts"
 SETTINGS: Final = {
@@ -43,6 +44,20 @@ SETTINGS: Final = {
 
 NOISY: Final = ("mlflow", "alembic", "sqlalchemy", "urllib3")
 SHARED: Final = ("suite.toml", "environment.json")  # the record's files that belong to no cell
+VIEW: Final = "cells"
+CELLS_VIEW: Final = {
+    "searchFilter": "tags.role = 'cell'",
+    "orderByKey": "tags.`problem`",
+    "orderByAsc": True,
+    "selectedColumns": [
+        *(f"metrics.`{setting}/{key}`" for setting in ("tuned", "default") for key in ("final_gap", "diverged")),
+        "metrics.`tuned/final_loss`",
+        *(f"params.`best.{name}`" for name in ("lr", "gamma", "momentum")),
+        *(f"tags.`{name}`" for name in ("problem", "optimizer", "at_edge")),
+    ],
+}
+"""What MLflow's table of runs shows at first, in the form of the views that people share; else it shows no result."""
+
 REPORT_NOTE: Final = (
     "The whole suite in one page: download `report/index.html`; its figures and tables stand beside it."
 )
@@ -134,7 +149,7 @@ class Tracker:
         artifacts = (self._folder.resolve() / ARTIFACTS).as_uri() if local else None
         if found is None:
             note = EXPERIMENT_NOTE.format(description=_suite_description(self._folder))
-            tags = {"mlflow.note.content": note}
+            tags = {"mlflow.note.content": note, f"mlflow.sharedViewState.{VIEW}": json.dumps(CELLS_VIEW)}
             return str(self._client.create_experiment(self._suite, artifact_location=artifacts, tags=tags))
         if self._uri == default_uri(self._folder) and found.artifact_location != artifacts:
             raise TrackingError(moved(self._folder))

@@ -18,11 +18,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 from urllib.error import HTTPError
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 from urllib.request import ProxyHandler, build_opener
 
 from benchmarks.errors import TrackingError, UsageError
-from benchmarks.tracking import ARTIFACTS, default_uri, moved
+from benchmarks.tracking import ARTIFACTS, VIEW, default_uri, moved
 
 __all__ = ["serve", "serving", "view_url"]
 
@@ -82,15 +82,11 @@ def serving(folder: Path, port: int) -> Iterator[tuple[str, subprocess.Popen[byt
 
 
 def view_url(port: int, experiment: str) -> str:
-    """Return the address of the table of an experiment's cells, the best first."""
-    view = {
-        "workflowType": "machine_learning",  # else MLflow opens its page for language models
-        "searchFilter": "tags.role = 'cell'",
-        "orderByKey": "attributes.start_time",
-        "orderByAsc": "false",
-        "compareRunsMode": "TABLE",
-    }
-    return f"http://{HOST}:{port}/#/experiments/{experiment}/runs?{urlencode(view, quote_via=quote)}"
+    """Return the address of an experiment's table of cells, as `benchmarks.tracking.CELLS_VIEW` lays it out."""
+    # without the type of workflow, MLflow opens its page for language models
+    return (
+        f"http://{HOST}:{port}/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
+    )
 
 
 def _check_store(folder: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import tracking
 from benchmarks.errors import TrackingError
 from benchmarks.mirror import trials_table
-from benchmarks.tracking import Tracker, connect, default_uri, reported
+from benchmarks.tracking import VIEW, Tracker, connect, default_uri, reported
 
 DRAWN = tracking._overview  # as it is before the tests put an empty picture in its place
 
@@ -68,6 +68,14 @@ def test_a_cell_becomes_a_finished_run_with_tags_params_and_metrics(logged, logg
     assert run.data.params["sampler"] == "random"
     assert float(run.data.params["best.lr"]) == pytest.approx(logged.cells[1].info["winner"]["hyperparameters"]["lr"])
     assert run.data.metrics["best_objective"] == logged.cells[1].trials["objective"].min()
+
+
+def test_the_experiment_shows_its_cells_and_results_at_first(logged_store):
+    tags = logged_store.get_experiment_by_name("toy").tags
+    view = json.loads(tags[f"mlflow.sharedViewState.{VIEW}"])
+    assert view["searchFilter"] == "tags.role = 'cell'"
+    assert "metrics.`tuned/final_gap`" in view["selectedColumns"]
+    assert tags["mlflow.note.content"].startswith("Two optimizers on a toy problem.")
 
 
 def test_the_best_objective_goes_on_to_the_last_trial(logged, logged_store):

@@ -45,7 +45,7 @@ def test_a_taken_port_is_named_with_another_to_choose(record):
 def test_the_address_opens_the_table_of_cells():
     url = view_url(5000, "1")
     assert url.startswith("http://127.0.0.1:5000/#/experiments/1/runs?")
-    assert "searchFilter=tags.role%20%3D%20%27cell%27" in url
+    assert url.endswith("&viewStateShareKey=cells")
 
 
 @pytest.mark.slow
