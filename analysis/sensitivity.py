@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analysis.axes import Axis, axis_of
+from analysis.axes import Axis
+from analysis.grid import Grid, grid_of
 from analysis.metrics import Array, Mask, Measure
-from analysis.statistics import median
-from analysis.tables import DIVERGED, Cell
+from analysis.tables import Cell
 
-__all__ = ["Landscape", "RateCurve", "landscape_of", "rate_curve"]
+__all__ = ["Landscape", "RateCurve", "landscape_from", "landscape_of", "rate_curve"]
 
 
 @dataclass(frozen=True)
@@ -124,21 +124,13 @@ class RateCurve:
 
 def landscape_of(cell: Cell, measure: Measure) -> Landscape | None:
     """Return the landscape of ``cell``; None where the suite asked for none."""
-    table = cell.landscape
-    if table.empty:
-        return None
-    x_name, y_name = cell.info["optimizer"]["axes"]
-    keys = [name for name in (y_name, x_name) if name is not None and name in table]
-    table = table.assign(
-        measure=measure(table["final_loss"].to_numpy()), diverged=(table["status"] == DIVERGED).astype(np.float64)
-    )
-    wide = table.pivot(index=keys, columns="seed", values=["measure", "diverged"]).sort_index()
-    x = axis_of(cell.info, x_name, np.unique(table[x_name]))
-    y = axis_of(cell.info, y_name, np.unique(table[y_name])) if len(keys) == 2 else None
-    shape = (1 if y is None else y.values.size, x.values.size)
-    measures = _filled(wide["measure"].to_numpy(dtype=np.float64), shape)
-    diverged = _filled(wide["diverged"].to_numpy(dtype=np.float64), shape)
-    return Landscape(x, y, median(measures), diverged.mean(axis=0), measures.shape[0], measure)
+    grid = grid_of(cell, measure)
+    return None if grid is None else landscape_from(grid)
+
+
+def landscape_from(grid: Grid) -> Landscape:
+    """Return what is typical of ``grid`` over its seeds."""
+    return Landscape(grid.x, grid.y, grid.median, grid.diverged.mean(axis=0), grid.n, grid.measure)
 
 
 def rate_curve(landscape: Landscape, *, held: bool = False) -> RateCurve | None:
@@ -180,10 +172,3 @@ def _largest_stable(rates: Array, stable: Mask) -> float:
         return float("inf")
     first = int(np.argmin(stable))
     return float(rates[first - 1]) if first else float("nan")
-
-
-def _filled(flat: Array, shape: tuple[int, int]) -> Array:
-    """Return ``[points, S]`` as ``[S, Y, X]``; raises `ValueError` where the grid has holes."""
-    if flat.shape[0] != shape[0] * shape[1] or np.isnan(flat).any():
-        raise ValueError(f"the landscape is no full {shape[1]} x {shape[0]} grid over its seeds")
-    return np.asarray(np.moveaxis(flat.reshape(*shape, -1), -1, 0))
