@@ -46,7 +46,7 @@ def test_the_nearest_grid_value_is_near_on_the_drawn_scale() -> None:
     assert gamma().values[gamma().nearest(0.985)] == pytest.approx(0.99)
 
 
-NUMBERS = {0.0: "0", 0.01234: "0.0123", 12.5: "12.5", 1234.4: "1,234", 3.14e-9: "3.14e-9", 1e-4: "1e-4"}
+NUMBERS = {0.0: "0", 0.01234: "0.0123", 12.5: "12.5", 1234.4: "1,234", 3.14e-9: "3.14e-9", 1e-4: "0.0001"}
 NUMBERS |= {np.inf: "∞", np.nan: "–", 2.5e12: "2.5e12", -0.5: "-0.5"}
 
 
