@@ -1,17 +1,21 @@
 """Benchmark problems: losses over one flat parameter vector, each with its start, floor, data order and fingerprint."""
 
 from problems import (
+    autoencoder,
     bbob,
     chapter,
     classic,
     classification,
+    factorization,
     least_squares,
+    lenet,
     logistic,
     online,
     quadratic,
     quadratic_deep,
     regression,
     scalable,
+    sequence,
 )
 from problems.analytic import Analytic
 from problems.problem import Batch, Problem, ProblemSpec
@@ -30,5 +34,9 @@ BUILTIN: tuple[ProblemSpec, ...] = (
     *regression.SPECS,
     *logistic.SPECS,
     *classification.SPECS,
+    *factorization.SPECS,
+    *autoencoder.SPECS,
+    *lenet.SPECS,
+    *sequence.SPECS,
 )
 """Every built-in problem, in the order they are listed."""

@@ -1,0 +1,62 @@
+"""LeNet on 28x28 images: two convolutions and three linear layers, as the book has it, with ReLU and max-pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from problems.data import DataSet
+from problems.images import FASHION_MNIST, MNIST_5K
+from problems.module import ModuleProblem, Tensors
+from problems.problem import ProblemSpec
+
+__all__ = ["SPECS", "fashion_mnist_lenet", "lenet", "mnist_lenet"]
+
+
+def lenet() -> nn.Module:
+    """LeNet-5 for 28x28 grey images and ten classes: 61,706 parameters (LeCun et al. 1998; d2l 7.6)."""
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 28, 28)),
+        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    )  # fmt: skip
+
+
+def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
+    """The share of rows whose largest logit is at the label."""
+    return (logits.argmax(-1) == labels).to(logits.dtype).mean()
+
+
+def mnist_lenet(batch: int = 64) -> ModuleProblem:
+    """LeNet on 5000 real MNIST images: 4000 to train on, 1000 held out."""
+    return _lenet_on(MNIST_5K, batch, 310, ())
+
+
+def fashion_mnist_lenet(batch: int = 64) -> ModuleProblem:
+    """LeNet on Fashion-MNIST, the book's exercise; the set is downloaded on first use."""
+    return _lenet_on(FASHION_MNIST, batch, 900, ("download",))
+
+
+def _lenet_on(data: DataSet, batch: int, steps: int, tags: Sequence[str]) -> ModuleProblem:
+    def trained() -> Tensors:
+        split = data.load()
+        return split.inputs, split.labels
+
+    def held() -> Tensors:
+        split = data.load()
+        return split.held_inputs, split.held_labels
+
+    return ModuleProblem(
+        lenet, cross_entropy, trained, heldout=held, metrics={"accuracy": accuracy}, batch=batch, steps=steps,
+        minimum=0.0, target=0.3, tags=("nonconvex", "network", "convolution", *tags), chunk=1, measured=data.measured,
+    )  # fmt: skip
+
+
+SPECS: tuple[ProblemSpec, ...] = (
+    ProblemSpec("mnist-lenet", mnist_lenet, "LeNet on 5000 MNIST images", "LeCun et al. 1998; d2l 7.6"),
+    ProblemSpec("fashion-mnist-lenet", fashion_mnist_lenet, "LeNet, downloaded images", "Xiao et al. 2017; d2l 7.6"),
+)
+"""The problems of this file."""

@@ -1,0 +1,189 @@
+"""Anybody's ``nn.Module`` as a problem: its parameters become one flat vector, and lanes are trained together by vmap.
+
+    ModuleProblem(
+        lambda: nn.Sequential(nn.Linear(64, 32), nn.Tanh(), nn.Linear(32, 10)),
+        nn.functional.cross_entropy,
+        data=(images, labels),
+    )
+
+Batching helps where a module is many small operations, whose overhead lanes share, and hurts where each is large.
+``chunk`` says how many lanes are trained at once, 1 meaning one at a time without vmap. `ModuleProblem.explain`
+measures what is best and says why; nothing is measured while training, for a record must not depend on the machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from problems.batching import Tensors, at_once, explain, one_by_one
+from problems.data import shuffled_rows
+from problems.problem import Batch, Problem, digest, generator
+
+__all__ = ["ModuleProblem", "Tensors"]
+
+Measure = Callable[[Tensor, Tensor], Tensor]
+"""From a module's output and the target to a number: a mean over the examples."""
+
+BLOCK = 256  # examples evaluated at once
+
+
+class ModuleProblem(Problem):
+    """A module and a loss over minibatches of ``batch`` examples, reshuffled every epoch.
+
+    ``module`` makes a fresh module; a seed's start is what it initialises itself to under that seed. ``data`` (or a
+    function that returns it, called on first use) are tensors ``[N, ...]``: what the module takes, and last the target.
+    ``loss(output, target)`` and each of ``metrics`` are means over examples. ``heldout`` is data of the same kind;
+    ``measured`` bounds the examples of either that evaluation looks at.
+
+    Raises ``ValueError`` for modules that lanes cannot share: with running statistics (BatchNorm), with dropout, or
+    with frozen parameters. Other buffers are constants.
+    """
+
+    deterministic = False
+
+    def __init__(
+        self,
+        module: Callable[[], nn.Module],
+        loss: Measure,
+        data: Tensors | Callable[[], Tensors],
+        *,
+        heldout: Tensors | Callable[[], Tensors] | None = None,
+        metrics: Mapping[str, Measure] | None = None,
+        batch: int = 32,
+        steps: int = 300,
+        minimum: float | None = None,
+        target: float | None = None,
+        tags: Sequence[str] = (),
+        chunk: int = 16,
+        measured: int | None = None,
+    ) -> None:
+        if batch < 1 or chunk < 1:
+            raise ValueError(f"batch and chunk must be at least 1, got {batch} and {chunk}")
+        self.factory, self.module_loss = module, loss
+        self.data, self.heldout, self.metrics = data, heldout, dict(metrics or {})
+        self.batch, self.steps, self.chunk, self.measured = batch, steps, chunk, measured
+        self.minimum, self.target = minimum, target
+        self.tags = frozenset({"stochastic", "module", *tags})
+        self._module = self._fresh(0)
+        _refuse_what_lanes_cannot_share(self._module)
+        self._shapes = {name: parameter.shape for name, parameter in self._module.named_parameters()}
+        self.dim = sum(shape.numel() for shape in self._shapes.values())
+
+    def start(self, seeds: Sequence[int]) -> Tensor:
+        return torch.stack(
+            [nn.utils.parameters_to_vector(self._fresh(seed).parameters()).detach().double() for seed in seeds]
+        )
+
+    def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
+        for index in shuffled_rows(seeds, len(self._train[0]), self.batch, steps):
+            yield tuple(part[index] for part in self._train)
+
+    def loss(self, x: Tensor, batch: Batch) -> Tensor:
+        if not isinstance(batch, tuple):
+            raise TypeError(f"the batch of a module problem is a tuple of tensors, got {type(batch).__name__}")
+        return self._measure([self.module_loss], x, batch)[0]
+
+    def evaluate(self, x: Tensor) -> dict[str, Tensor]:
+        values = self._over(["loss", *self.metrics], x, self._train)
+        if self._held is not None:
+            held = self._over(["loss", *self.metrics], x, self._held)
+            values |= {f"heldout_{name}": value for name, value in held.items()}
+        return values
+
+    def definition(self) -> Mapping[str, Any]:
+        loss = getattr(self.module_loss, "__name__", repr(self.module_loss))
+        return {"module": repr(self._module), "loss": loss, "batch": self.batch, "data": digest(*self._train)}
+
+    def explain(self, chunks: Sequence[int] = (1, 4, 16, 64)) -> str:
+        """What a step of one lane costs at each chunk size on this machine, which is best, and why."""
+        return explain(self._cost, chunks, self.chunk)
+
+    def _fresh(self, seed: int) -> nn.Module:
+        """A module as it initialises itself under ``seed``; global random state is put back as it was."""
+        with torch.random.fork_rng(devices=[]):  # a module draws from the global generator, and from no other
+            torch.default_generator.manual_seed(int(generator(seed, "module").integers(2**62)))
+            return self.factory()
+
+    @cached_property
+    def _train(self) -> Tensors:
+        return self.data() if callable(self.data) else self.data
+
+    @cached_property
+    def _held(self) -> Tensors | None:
+        return self.heldout() if callable(self.heldout) else self.heldout
+
+    def _over(self, names: Sequence[str], x: Tensor, data: Tensors) -> dict[str, Tensor]:
+        """Each named measure's mean over the examples ``[...]``, block by block."""
+        measures = [self.module_loss if name == "loss" else self.metrics[name] for name in names]
+        data = tuple(part[: self.measured] for part in data)
+        lanes, totals = x.reshape(-1, 1, self.dim), [torch.zeros((), dtype=x.dtype, device=x.device) for _ in names]
+        for first in range(0, len(data[0]), BLOCK):
+            rows = tuple(_like(part[first : first + BLOCK], x).unsqueeze(0) for part in data)
+            share = rows[0].shape[1] / len(data[0])
+            values = self._measure(measures, lanes, rows)
+            totals = [total + share * value for total, value in zip(totals, values, strict=True)]
+        return {name: total.reshape(x.shape[:-1]) for name, total in zip(names, totals, strict=True)}
+
+    def _measure(self, measures: Sequence[Measure], x: Tensor, batch: Tensors) -> list[Tensor]:
+        """Each measure ``[..., S]`` of ``x [..., S, P]`` on the batch ``[S, B, ...]``, a chunk of lanes at a time."""
+
+        def of_lane(lane: Tensor, *rows: Tensor) -> Tensors:
+            *inputs, target = rows
+            output = functional_call(self._module, self._named(lane), tuple(inputs))
+            return tuple(measure(output, target).to(lane.dtype) for measure in measures)
+
+        seeds = x.shape[-2]
+        parts = [
+            at_once(of_lane, lanes, batch) if self.chunk > 1 else one_by_one(of_lane, lanes, batch)
+            for lanes in torch.split(x.reshape(-1, seeds, self.dim), max(1, self.chunk // seeds))
+        ]
+        return [torch.cat(values).reshape(x.shape[:-1]) for values in zip(*parts, strict=True)]
+
+    def _named(self, lane: Tensor) -> dict[str, Tensor]:
+        """The module's parameters as views of ``lane [P]``, and its constants in the same precision."""
+        parts = torch.split(lane, [shape.numel() for shape in self._shapes.values()])
+        named = {name: part.view(shape) for (name, shape), part in zip(self._shapes.items(), parts, strict=True)}
+        return {name: _like(buffer, lane) for name, buffer in self._module.named_buffers()} | named
+
+    def _cost(self, chunk: int, repeats: int = 5) -> float:
+        """Seconds of loss and gradient a lane with so many lanes at once, the fastest of some."""
+        x = self.start([0]).to(self.dtype).expand(max(chunk, 4), 1, -1).clone().requires_grad_()
+        batch = tuple(_like(part[: self.batch].unsqueeze(0), x) for part in self._train)
+        kept, self.chunk = self.chunk, chunk
+        try:
+            seconds = []
+            for _ in range(repeats):
+                began = time.perf_counter()
+                torch.autograd.grad(self.loss(x, batch).sum(), x)
+                seconds.append(time.perf_counter() - began)
+        finally:
+            self.chunk = kept
+        return min(seconds) / len(x)
+
+
+def _refuse_what_lanes_cannot_share(module: nn.Module) -> None:
+    for name, part in module.named_modules():
+        label = f"{type(part).__name__} {name!r}" if name else type(part).__name__
+        if isinstance(part, nn.modules.batchnorm._NormBase) and part.track_running_stats:
+            raise ValueError(
+                f"{label} keeps running statistics, which lanes cannot share; "
+                "use track_running_stats=False, GroupNorm or LayerNorm"
+            )
+        dropout = part.p if isinstance(part, nn.modules.dropout._DropoutNd) else getattr(part, "dropout", 0.0)
+        if isinstance(dropout, float) and dropout > 0:
+            raise ValueError(f"{label} drops units at random, which no seed of a lane could repeat; set it to 0")
+    for name, parameter in module.named_parameters():
+        if not parameter.requires_grad:
+            raise ValueError(f"parameter {name!r} is frozen, but every parameter is trained; make it a buffer")
+
+
+def _like(part: Tensor, x: Tensor) -> Tensor:
+    """A floating tensor in the precision of ``x``, any tensor on its device."""
+    return part.to(x.device, x.dtype if part.is_floating_point() else part.dtype)
