@@ -49,9 +49,9 @@ PRUNED: Final = "pruned"
 COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
     "trials": {
         "trial": "number of the trial, from 0, in the order asked",
-        "block": "number of the block the trial was asked in",
+        "block": "number of the block the trial was asked in; -1 for a trial another process told a shared study",
         "state": "complete | diverged (told inf) | pruned",
-        "objective": "what the sampler was told; lower is better; inf where diverged",
+        "objective": "what the sampler was told; lower is better; inf where diverged, NaN where pruned (a second one: objective_2)",
         "seeds": "number of tuning seeds",
         "diverged": "number of tuning seeds that diverged",
     },

@@ -22,7 +22,7 @@ from optimizers import Schedule
 from problems import Batch, Problem
 
 __all__ = [
-    "DIVERGED", "FINISHED", "PRUNED", "STATUS", "Lanes", "OnRung", "Trace",
+    "DIVERGED", "FINISHED", "PRUNED", "STATUS", "Evaluate", "Lanes", "OnRung", "Trace",
     "batch_like", "configurations", "divergence_limit", "drive", "evaluation_steps",
 ]  # fmt: skip
 
@@ -35,6 +35,9 @@ STATUS: Final = ("finished", "diverged", "pruned")
 DIVERGENCE_FACTOR: Final = 1e6
 SEGMENT: Final = 32  # steps whose data is held at once
 LEAVING: Final = 0.25  # the share of stopped configurations in a chunk that pays for copying the others
+
+Evaluate = int | Sequence[int] | None
+"""When runs are evaluated, besides at the start and the end: every so many steps, at the steps listed, or not."""
 
 OnRung = Callable[[int, Mapping[str, Tensor]], Tensor | None]
 """Called after each evaluation with its step and the metrics ``[C, S]`` (NaN for stopped lanes); returns which of the
@@ -121,7 +124,7 @@ def drive(
     seeds: Sequence[int],
     steps: int,
     *,
-    evaluate_every: int | None,
+    evaluate_every: Evaluate,
     on_rung: OnRung | None,
     keep_path: bool,
 ) -> Trace:
@@ -132,7 +135,7 @@ def drive(
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise UsageError(f"train needs at least one seed, each once, got {list(seeds)}")
-    if steps < 1 or (evaluate_every is not None and evaluate_every < 1):
+    if steps < 1 or (isinstance(evaluate_every, int) and evaluate_every < 1):
         raise UsageError(f"steps and evaluate_every must be at least 1, got {steps} and {evaluate_every}")
     began = time.perf_counter()
     grid = evaluation_steps(steps, evaluate_every)
@@ -157,9 +160,11 @@ def drive(
     )  # fmt: skip
 
 
-def evaluation_steps(steps: int, every: int | None) -> list[int]:
-    """The steps evaluated: 0, every ``every`` steps, and the last."""
-    return [*range(0, steps, every or steps), steps]
+def evaluation_steps(steps: int, every: Evaluate) -> list[int]:
+    """The steps evaluated: 0, every ``every`` steps (or those listed), and the last."""
+    if every is None or isinstance(every, int):
+        return [*range(0, steps, every or steps), steps]
+    return [0, *sorted({step for step in every if 0 < step < steps}), steps]
 
 
 def divergence_limit(problem: Problem, start: Tensor) -> Tensor:

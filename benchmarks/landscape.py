@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from benchmarks.lanes import Trace
+from benchmarks.drive import Trace
 from benchmarks.foreign import AnyOptimizer
-from benchmarks.loop import train_with
-from benchmarks.study import Space
-from optimizers import Hyperparameter, Schedule
-from problems import Problem
+from benchmarks.space import Space
+from benchmarks.study import Task
+from benchmarks.work import Work
+from optimizers import Hyperparameter
 
 __all__ = ["GridMap", "grid_axes", "landscape"]
 
-GROUP = 2**26  # parameters of lanes held at once: 256 MB in float32, a few times that with the state
+GROUP = 1e8  # parameters times steps that are trained between two looks at the clock: about a second
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,7 @@ class GridMap:
     lane_steps: int
 
 
-def grid_axes(
-    spec: AnyOptimizer, space: Space, grid: tuple[int, int]
-) -> list[tuple[Hyperparameter, int]]:
+def grid_axes(spec: AnyOptimizer, space: Space, grid: tuple[int, int]) -> list[tuple[Hyperparameter, int]]:
     """The axes of the landscape with their number of points: the spec's axes as searched; one only where it has one."""
     ranged = {knob.name: knob for knob in space.searched}
     names = [axis for axis in spec.axes if axis is not None and axis in ranged] or [space.searched[0].name]
@@ -47,35 +45,28 @@ def grid_axes(
 
 
 def landscape(
-    problem: Problem,
-    spec: AnyOptimizer,
+    task: Task,
     space: Space,
     grid: tuple[int, int],
-    seeds: Sequence[int],
-    steps: int,
     *,
-    evaluate_every: int,
-    schedules: Mapping[str, Schedule] | None = None,
+    work: Work | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GridMap:
     """Train the whole grid; hyperparameters off the axes take their fixed values, or their defaults where searched.
 
-    The grid is trained in groups that bound memory; ``on_progress(done, all)`` counts its points.
+    The grid is trained in groups, which bounds memory; ``on_progress(done, all)`` counts its points. Raises `OutOfTime`
+    at a group's end after the deadline of ``work``.
     """
-    axes = grid_axes(spec, space, grid)
+    work = work or Work()
+    axes = grid_axes(task.spec, space, grid)
     mesh = torch.cartesian_prod(*(torch.tensor(knob.grid(count), dtype=torch.float64) for knob, count in axes))
     values = dict(zip((knob.name for knob, _ in axes), mesh.reshape(-1, len(axes)).unbind(-1), strict=True))
-    base = space.defaults(spec)
-    count = len(mesh)
-    size = _group_size(problem, len(seeds))
+    base = space.defaults(task.spec)
+    count, size = len(mesh), _group_size(task)
     traces: list[Trace] = []
     for first in range(0, count, size):
-        part = {name: value[first : first + size] for name, value in values.items()}
-        traces.append(
-            train_with(
-                problem, spec, {**base, **part}, seeds, steps, evaluate_every=evaluate_every, schedules=schedules
-            )
-        )
+        part = {**base, **{name: value[first : first + size] for name, value in values.items()}}
+        traces.append(work.trace(f"landscape-{first:06d}", lambda part=part: task.train(part)))  # type: ignore[misc]
         if on_progress is not None:
             on_progress(min(first + size, count), count)
     loss = torch.cat([trace.loss for trace in traces])
@@ -91,7 +82,8 @@ def landscape(
     )
 
 
-def _group_size(problem: Problem, seeds: int) -> int:
+def _group_size(task: Task) -> int:
     """Configurations trained by one call: whole chunks, so that grouping changes no lane's neighbours."""
-    per_chunk = max(1, problem.chunk // seeds)
-    return per_chunk * max(1, GROUP // (problem.dim * seeds * per_chunk))
+    seeds = len(task.seeds)
+    per_chunk = max(1, task.problem.chunk // seeds)
+    return per_chunk * max(1, int(GROUP / (task.problem.dim * seeds * per_chunk * task.steps)))

@@ -20,6 +20,7 @@ from benchmarks.drive import (
     FINISHED,
     PRUNED,
     STATUS,
+    Evaluate,
     Lanes,
     OnRung,
     Trace,
@@ -44,7 +45,7 @@ def train(
     seeds: Sequence[int],
     steps: int,
     *,
-    evaluate_every: int | None = None,
+    evaluate_every: Evaluate = None,
     schedules: Mapping[str, Schedule] | None = None,
     on_rung: OnRung | None = None,
     device: str | torch.device = "cpu",
@@ -56,7 +57,7 @@ def train(
 
     Hyperparameters are floats or tensors ``[C]``, all of one length; those not given take the rule's defaults.
     ``seeds`` fix start, data order and noise; lanes of a seed see the same. Losses are evaluated at step 0, every
-    ``evaluate_every`` steps (default: only the last) and at the end. ``dtype`` and ``chunk`` (lanes) default to the
+    ``evaluate_every`` steps (or at the steps listed; default: none) and at the end. ``dtype`` and ``chunk`` (lanes) default to the
     problem's.
 
     Raises `UsageError` for an unknown hyperparameter, unequal lengths, no seed or a count below one.

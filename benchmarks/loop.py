@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import lanes
-from benchmarks.drive import Lanes, OnRung, Trace, configurations, divergence_limit, drive
+from benchmarks.drive import Evaluate, Lanes, OnRung, Trace, configurations, divergence_limit, drive
 from benchmarks.errors import UsageError
 from benchmarks.foreign import AnyOptimizer, ForeignSpec, write
 from optimizers import OptimizerSpec, Schedule
@@ -34,7 +34,7 @@ def train_with(
     seeds: Sequence[int],
     steps: int,
     *,
-    evaluate_every: int | None = None,
+    evaluate_every: Evaluate = None,
     schedules: Mapping[str, Schedule] | None = None,
     on_rung: OnRung | None = None,
     device: str | torch.device = "cpu",
@@ -72,7 +72,7 @@ def train(
     seeds: Sequence[int],
     steps: int,
     *,
-    evaluate_every: int | None = None,
+    evaluate_every: Evaluate = None,
     schedules: Mapping[str, Schedule] | None = None,
     on_rung: OnRung | None = None,
     device: str | torch.device = "cpu",

@@ -20,16 +20,17 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from analysis.tables import SCHEMA_VERSION, check_columns
+from analysis.tables import COLUMNS, SCHEMA_VERSION, check_columns
 from benchmarks.errors import SuiteError, UsageError
 from benchmarks.landscape import GridMap
 from benchmarks.lanes import PRUNED, STATUS, Trace
-from benchmarks.study import Block
+from benchmarks.study import Study
 from benchmarks.suite import CellPlan, Suite
 from problems import Problem
 
 __all__ = [
     "curves_table",
+    "empty_table",
     "finished",
     "landscape_table",
     "open_folder",
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 SURFACE_POINTS = 121  # along each axis: fine enough for contours, 15,000 rows
-OURS = {"suite.toml", "environment.json", "cells", "report", "mlflow.db", "mlartifacts"}
+OURS = {"suite.toml", "environment.json", "cells", "unfinished", "report", "mlflow.db", "mlartifacts"}
 
 
 def open_folder(folder: Path, suite: Suite) -> None:
@@ -111,15 +112,16 @@ def environment() -> dict[str, Any]:
     }
 
 
-def trials_table(blocks: Sequence[Block], fixed: Mapping[str, float]) -> pd.DataFrame:
-    """One row a trial, with every hyperparameter's value."""
+def trials_table(study: Study) -> pd.DataFrame:
+    """One row a trial, with every hyperparameter's value; trials of other processes in a shared study have no block."""
+    blocks, fixed = study.blocks, study.space.fixed
     frames = [
         pd.DataFrame(
             {
                 "trial": block.trials,
                 "block": block.number,
-                "state": np.where(np.isinf(block.objective.numpy()), "diverged", "complete"),
-                "objective": block.objective.numpy(),
+                "state": block.states,
+                **_objective_columns(block.objective),
                 "seeds": block.trace.status.shape[1],
                 "diverged": block.diverged.numpy(),
                 **_columns(block.values, fixed, len(block.trials)),
@@ -127,13 +129,15 @@ def trials_table(blocks: Sequence[Block], fixed: Mapping[str, float]) -> pd.Data
         )
         for block in blocks
     ]
-    columns = ["trial", "block", "state", "objective", "seeds", "diverged"]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*columns, *fixed])
+    if study.others:
+        rows = [{**other, **other["values"], **fixed, "block": -1, "seeds": 0, "diverged": 0} for other in study.others]
+        frames.append(pd.DataFrame(rows).drop(columns="values"))
+    return pd.concat(frames, ignore_index=True) if frames else empty_table("trials")
 
 
 def runs_table(
     setting: str, trace: Trace, values: Mapping[str, Tensor], fixed: Mapping[str, float], seeds: Sequence[int],
-    trials: range | None = None,
+    trials: Sequence[int] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """One row a run of ``trace``, with every hyperparameter's value; ``trials`` numbers its configurations."""
     count = len(trace.status)
@@ -154,7 +158,7 @@ def runs_table(
     )
 
 
-def curves_table(setting: str, trace: Trace, seeds: Sequence[int], trials: range | None = None) -> pd.DataFrame:
+def curves_table(setting: str, trace: Trace, seeds: Sequence[int], trials: Sequence[int] | None = None) -> pd.DataFrame:
     """One row a run and evaluation: the loss and the problem's further metrics."""
     count, evaluations = len(trace.status), len(trace.step)
     return pd.DataFrame(
@@ -211,11 +215,22 @@ def surface_table(problem: Problem) -> pd.DataFrame | None:
     return pd.DataFrame({"x1": points[:, 0].numpy(), "x2": points[:, 1].numpy(), "loss": loss.numpy()})
 
 
+def empty_table(name: str) -> pd.DataFrame:
+    """The table of that name without a row."""
+    return pd.DataFrame(columns=list(COLUMNS[name]))
+
+
+def _objective_columns(objective: Tensor) -> dict[str, Any]:
+    """``objective``, and ``objective_2`` where there are two."""
+    names = ["objective", "objective_2"]
+    return {name: column.numpy() for name, column in zip(names, objective.unbind(-1), strict=False)}
+
+
 def _columns(values: Mapping[str, Tensor], fixed: Mapping[str, float], count: int) -> dict[str, Any]:
     return {**{name: v.numpy() for name, v in values.items()}, **{name: np.full(count, v) for name, v in fixed.items()}}
 
 
-def _trial_column(trials: range | None, count: int, repeats: int) -> Any:
+def _trial_column(trials: Sequence[int] | None, count: int, repeats: int) -> Any:
     if trials is None:
         return pd.array([pd.NA] * (count * repeats), dtype="Int64")
     return pd.array(np.repeat(np.asarray(trials), repeats), dtype="Int64")

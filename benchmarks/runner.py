@@ -1,9 +1,9 @@
 """A suite from plan to record: the story on one page.
 
-    plans   every cell is checked before anything is written
-    cells   missing ones run, in parallel; each tunes, re-trains winner and defaults on fresh seeds, maps its landscape
-    record  a cell lands by one rename
-    MLflow  mirrors each cell after it has landed; an outage costs the mirror, never the record
+plans   every cell is checked before anything is written
+cells   missing ones run, in parallel; each tunes, re-trains winner and defaults on fresh seeds, maps its landscape
+record  a cell lands by one rename
+MLflow  mirrors each cell after it has landed; an outage costs the mirror, never the record
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,18 @@ import pandas as pd
 import torch
 
 from benchmarks import record
+from benchmarks.drive import Trace
 from benchmarks.errors import StepscapeError, UsageError
-from benchmarks.landscape import GridMap, grid_axes, landscape
-from benchmarks.lanes import Trace
 from benchmarks.foreign import AnyOptimizer
-from benchmarks.loop import train_with
-from benchmarks.registry import load_plugin_file, make_optimizer, make_problem, make_schedules
-from benchmarks.study import Space, Study, trial_count, tune
+from benchmarks.landscape import GridMap, grid_axes, landscape
+from benchmarks.objectives import check_objectives
+from benchmarks.pruning import optuna_pruner
+from benchmarks.registry import PROBLEMS, load_plugin_file, make_optimizer, make_problem, make_schedules, parse_call
+from benchmarks.samplers import trial_count
+from benchmarks.space import Space
+from benchmarks.study import Study, Task, tune
 from benchmarks.suite import CellPlan, Suite
+from benchmarks.work import OutOfTime, Work
 from benchmarks.workers import map_unordered
 from optimizers import Schedule
 from problems import Problem
@@ -47,13 +51,17 @@ class Prepared:
     space: Space
     steps: int
 
-    @property
-    def evaluate_every(self) -> int:
-        return max(1, self.steps // self.plan.evaluations)
+    def task(self, seeds: Sequence[int], evaluate: int | Sequence[int]) -> Task:
+        """The training of this cell on ``seeds``, as studies, tests and landscapes share it."""
+        return Task(self.plan.name, self.problem, self.spec, self.schedules, self.steps, evaluate, seeds)
 
     @property
-    def landscape_evaluate_every(self) -> int:
-        return max(1, self.steps // self.plan.landscape.evaluations)
+    def evaluate(self) -> int | list[int]:
+        """When the runs of studies and tests are evaluated."""
+        count = self.plan.evaluations
+        if self.plan.spacing == "linear":
+            return max(1, self.steps // count)
+        return sorted({round(self.steps ** (place / count)) for place in range(count + 1)})
 
     def seeds(self, listed: Sequence[int]) -> list[int]:
         """The seeds to train on: where nothing is random, the first stands for all."""
@@ -81,11 +89,12 @@ class Prepared:
 
 @dataclass(frozen=True)
 class CellRun:
-    """How one cell ended: its name, what it cost, and the error where it failed."""
+    """How one cell ended: its name, what it cost, the error where it failed, and whether time ran out first."""
 
     name: str
     seconds: float
     error: str | None = None
+    unfinished: bool = False
 
 
 @dataclass
@@ -96,6 +105,11 @@ class RunResult:
     ran: list[CellRun] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def unfinished(self) -> list[CellRun]:
+        """The cells that the time budget did not let end."""
+        return [cell for cell in self.ran if cell.unfinished]
 
     @property
     def failed(self) -> list[CellRun]:
@@ -113,6 +127,9 @@ def prepare(plan: CellPlan, data: Path | None = None) -> Prepared:
     for name in schedules:
         if name not in known:
             raise UsageError(f"schedule {plan.schedule!r}: optimizer {plan.optimizer!r} has no hyperparameter {name!r}")
+    if plan.tuning.enabled:
+        check_objectives(problem, plan.tuning)
+        optuna_pruner(plan.tuning)
     return Prepared(plan, problem, spec, schedules, Space.of(spec, plan.searching), plan.steps or problem.steps)
 
 
@@ -122,13 +139,16 @@ def run(
     *,
     jobs: int = 1,
     data: Path | None = None,
+    storage: str | None = None,
+    deadline: float | None = None,
     on_start: Callable[[float, int], None] | None = None,
     on_cell: Callable[[CellRun, float], None] | None = None,
     mirror: Callable[[Path], None] | None = None,
 ) -> RunResult:
     """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same problems.
 
-    ``on_start(cost, kept)`` says the estimated work ahead, ``on_cell(cell, cost)`` each cell that ended; ``mirror`` is
+    Studies are kept in the Optuna ``storage`` where one is given, else in memory. After the ``deadline`` (``time.time()``)
+    cells stop at the next block; what they made is kept for the next run. ``on_start(cost, kept)`` says the estimated work ahead, ``on_cell(cell, cost)`` each cell that ended; ``mirror`` is
     handed every finished cell's folder, those of earlier runs too, and may raise `StepscapeError`: it is then not asked again.
     """
     cells = {plan.name: prepare(plan, data) for plan in suite.cells()}
@@ -141,91 +161,109 @@ def run(
     mirrored = _Mirror(mirror, result)
     for name in result.kept:
         mirrored(folder / "cells" / name)
-    tasks = [(cell.plan, folder, data) for cell in missing]
-    for done in map_unordered(_run_task, tasks, jobs, lambda task: task[0].name in record.finished(folder, [task[0]])):
+    orders = [Order(cell.plan, folder, data, storage, deadline) for cell in missing]
+    for done in map_unordered(_run_order, orders, jobs, lambda order: bool(record.finished(folder, [order.plan]))):
         result.ran.append(done)
         if on_cell is not None:
             on_cell(done, cells[done.name].cost)
-        if done.error is None:
+        if done.error is None and not done.unfinished:
             mirrored(folder / "cells" / done.name)
     return result
 
 
-def run_cell(plan: CellPlan, folder: Path, data: Path | None = None) -> Path:
-    """Run one cell and land it in ``folder``: tune, test winner and defaults on fresh seeds, map the landscape."""
+@dataclass(frozen=True)
+class Order:
+    """What a worker is sent: a cell's plan, the folder it lands in, and where and until when to work."""
+
+    plan: CellPlan
+    folder: Path
+    data: Path | None = None
+    storage: str | None = None
+    deadline: float | None = None
+
+
+def run_cell(order: Order) -> Path:
+    """Run one cell and land it: tune, test winner and defaults on fresh seeds, map the landscape.
+
+    Raises `OutOfTime` where the deadline came first; a later call goes on from the blocks that were made.
+    """
     torch.set_num_threads(1)
-    cell = prepare(plan, data)
-    tuning_seeds, test_seeds = cell.seeds(plan.tuning.seeds), cell.seeds(plan.test.seeds)
-    landscape_seeds = cell.seeds(plan.landscape.seeds)
-    study, tuning_seconds = _timed(lambda: _tune(cell, tuning_seeds))
-    tests, test_seconds = _timed(lambda: _test(cell, study, test_seeds))
-    grid = _landscape(cell, landscape_seeds)
+    plan = order.plan
+    cell = prepare(plan, order.data)
+    kept = order.folder / "unfinished" / f"{plan.name}-{cell.problem.fingerprint()}"
+    work = Work(kept, order.deadline)
+    study, tuning_seconds = _timed(lambda: _tune(cell, work, order.storage))
+    tests, test_seconds = _timed(lambda: _test(cell, study))
+    grid = _landscape(cell, work)
     tables = {
-        "trials": record.trials_table(study.blocks, cell.space.fixed),
-        **_run_tables(cell, study, tests, tuning_seeds, test_seeds),
-        "landscape": record.landscape_table(grid, landscape_seeds) if grid else _empty("landscape"),
-        **_picture_tables(cell, tests, test_seeds),
+        "trials": record.trials_table(study),
+        **_run_tables(cell, study, tests),
+        "landscape": _landscape_table(cell, grid),
+        **_picture_tables(cell, tests),
     }
     seconds = {"tuning": tuning_seconds, "sampling": study.sampling_seconds, "test": test_seconds,
                "landscape": grid.seconds if grid else 0.0}  # fmt: skip
     traces = [*(block.trace for block in study.blocks), *(trace for _, trace in tests.values())]
     lane_steps = sum(trace.lane_steps for trace in traces) + (grid.lane_steps if grid else 0)
     info = _describe(cell, study, tests, seconds, lane_steps)
-    return record.write_cell(folder, plan.name, info, tables)
+    path = record.write_cell(order.folder, plan.name, info, tables)
+    work.forget()
+    return path
 
 
 Tests = Mapping[str, tuple[Mapping[str, float], Trace]]
 """For "tuned" (where there is a winner) and "default": the hyperparameters and their runs on the test seeds."""
 
 
-def _run_task(task: tuple[CellPlan, Path, Path | None]) -> CellRun:
+def _run_order(order: Order) -> CellRun:
     """A cell as a worker runs it: an exception becomes the cell's error and stops nobody else."""
-    plan, folder, data = task
     began = time.perf_counter()
+    name = order.plan.name
     try:
-        run_cell(plan, folder, data)
+        run_cell(order)
+    except OutOfTime:
+        return CellRun(name, time.perf_counter() - began, unfinished=True)
     except StepscapeError as error:
-        return CellRun(plan.name, time.perf_counter() - began, str(error))
+        return CellRun(name, time.perf_counter() - began, str(error))
     except Exception:
-        return CellRun(plan.name, time.perf_counter() - began, traceback.format_exc())
-    return CellRun(plan.name, time.perf_counter() - began)
+        return CellRun(name, time.perf_counter() - began, traceback.format_exc())
+    return CellRun(name, time.perf_counter() - began)
 
 
-def _tune(cell: Prepared, seeds: Sequence[int]) -> Study:
-    if not cell.plan.tuning.enabled:
-        return Study([], None, 0.0)
-    return tune(
-        cell.problem, cell.spec, cell.space, cell.plan.tuning, seeds, cell.steps,
-        cell=cell.plan.name, evaluate_every=cell.evaluate_every, schedules=cell.schedules,
-    )  # fmt: skip
+def _tune(cell: Prepared, work: Work, storage: str | None) -> Study:
+    tuning = cell.plan.tuning
+    if not tuning.enabled:
+        return Study(cell.space, [], None, 0, 0.0)
+    task = cell.task(cell.seeds(tuning.seeds), cell.evaluate)
+    if storage is not None:
+        task = replace(task, name=f"{cell.plan.suite}/{task.name}/{cell.problem.fingerprint()}")
+    return tune(task, cell.space, tuning, work, storage)
 
 
-def _test(cell: Prepared, study: Study, seeds: Sequence[int]) -> Tests:
+def _test(cell: Prepared, study: Study) -> Tests:
     settings = {"tuned": study.winner.values} if study.winner else {}
     settings["default"] = cell.space.defaults(cell.spec)
-    traces = {
-        name: train_with(
-            cell.problem, cell.spec, values, seeds, cell.steps,
-            evaluate_every=1 if cell.problem.dim == 2 else cell.evaluate_every,
-            schedules=cell.schedules, keep_path=cell.problem.dim == 2,
-        )
-        for name, values in settings.items()
-    }  # fmt: skip
-    return {name: (settings[name], trace) for name, trace in traces.items()}
+    planar = cell.problem.dim == 2
+    task = cell.task(cell.seeds(cell.plan.test.seeds), 1 if planar else cell.evaluate)
+    return {name: (values, task.train(dict(values), keep_path=planar)) for name, values in settings.items()}
 
 
-def _landscape(cell: Prepared, seeds: Sequence[int]) -> GridMap | None:
-    if not cell.plan.landscape.enabled:
+def _landscape(cell: Prepared, work: Work) -> GridMap | None:
+    plan = cell.plan.landscape
+    if not plan.enabled:
         return None
-    return landscape(
-        cell.problem, cell.spec, cell.space, cell.plan.landscape.grid, seeds, cell.steps,
-        evaluate_every=cell.landscape_evaluate_every, schedules=cell.schedules,
-    )  # fmt: skip
+    task = cell.task(cell.seeds(plan.seeds), max(1, cell.steps // plan.evaluations))
+    return landscape(task, cell.space, plan.grid, work=work)
 
 
-def _run_tables(
-    cell: Prepared, study: Study, tests: Tests, tuning_seeds: Sequence[int], test_seeds: Sequence[int]
-) -> dict[str, pd.DataFrame]:
+def _landscape_table(cell: Prepared, grid: GridMap | None) -> pd.DataFrame:
+    if grid is None:
+        return record.empty_table("landscape")
+    return record.landscape_table(grid, cell.seeds(cell.plan.landscape.seeds))
+
+
+def _run_tables(cell: Prepared, study: Study, tests: Tests) -> dict[str, pd.DataFrame]:
+    tuning_seeds, test_seeds = cell.seeds(cell.plan.tuning.seeds), cell.seeds(cell.plan.test.seeds)
     fixed = cell.space.fixed
     runs = [record.runs_table("trial", b.trace, b.values, fixed, tuning_seeds, b.trials) for b in study.blocks]
     curves = [record.curves_table("trial", b.trace, tuning_seeds, b.trials) for b in study.blocks]
@@ -235,19 +273,14 @@ def _run_tables(
     return {"runs": pd.concat(runs, ignore_index=True), "curves": pd.concat(curves, ignore_index=True)}
 
 
-def _picture_tables(cell: Prepared, tests: Tests, seeds: Sequence[int]) -> dict[str, pd.DataFrame]:
+def _picture_tables(cell: Prepared, tests: Tests) -> dict[str, pd.DataFrame]:
     """Paths and surface of a 2-D problem; nothing for others."""
     surface = record.surface_table(cell.problem)
     if cell.problem.dim != 2 or surface is None:
         return {}
+    seeds = cell.seeds(cell.plan.test.seeds)
     paths = [record.paths_table(setting, trace, seeds) for setting, (_, trace) in tests.items()]
     return {"paths": pd.concat(paths, ignore_index=True), "surface": surface}
-
-
-def _empty(table: str) -> pd.DataFrame:
-    from analysis.tables import COLUMNS
-
-    return pd.DataFrame(columns=list(COLUMNS[table]))
 
 
 def _describe(
@@ -256,7 +289,7 @@ def _describe(
     """The content of ``cell.json``, as `analysis.tables.Cell` documents it."""
     plan, problem, spec, space = cell.plan, cell.problem, cell.spec, cell.space
     trace = tests["default"][1]
-    searched = {knob.name: knob for knob in space.searched}
+    searched = {knob.name: knob for knob in study.space.searched}
     knobs = [searched.get(knob.name, knob) for knob in spec.hyperparameters]
     winner = study.winner
     return {
@@ -280,15 +313,16 @@ def _describe(
         "schedule": plan.schedule,
         "protocol": {
             "sampler": plan.tuning.sampler, "trials": sum(len(block.trials) for block in study.blocks),
-            "block": plan.tuning.block, "objective": plan.tuning.objective,
+            "block": plan.tuning.block, "objective": " and ".join(plan.tuning.objective),
+            "aggregate": plan.tuning.aggregate, "pruner": plan.tuning.pruner,
             "tuning_seeds": cell.seeds(plan.tuning.seeds), "test_seeds": cell.seeds(plan.test.seeds),
             "landscape_seeds": cell.seeds(plan.landscape.seeds),
             "grid": list(plan.landscape.grid) if plan.landscape.enabled else None,
-            "steps": cell.steps, "evaluate_every": cell.evaluate_every,
+            "steps": cell.steps, "evaluate_every": cell.evaluate if plan.spacing == "linear" else None,
         },
         "winner": None if winner is None else {
             "trial": winner.trial, "objective": winner.objective, "hyperparameters": dict(winner.values),
-            "at_edge": winner.at_edge,
+            "at_edge": winner.at_edge, "widened": study.widened,
         },
         "defaults": cell.space.defaults(spec),
         "seconds": {name: round(value, 4) for name, value in seconds.items()},
@@ -298,8 +332,6 @@ def _describe(
 
 def _description(problem: Problem) -> str:
     """The registered one-line description of the problem, or the first line of its class's docstring."""
-    from benchmarks.registry import PROBLEMS, parse_call
-
     name = parse_call(problem.name)[0]
     return PROBLEMS[name].description if name in PROBLEMS else (type(problem).__doc__ or "").partition("\n")[0]
 

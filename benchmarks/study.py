@@ -1,84 +1,69 @@
 """Tuning a cell: an Optuna study that asks a block of trials, trains all their lanes at once, and tells.
 
-A study is a pure function of its cell. It lives in memory while it runs, and its sampler is built anew for every block from
-(cell, block), so that a study broken off and taken up again ends like one that never stopped. A configuration that
-diverged on any tuning seed is told ``inf``: never nan, which Optuna would forget.
+A study is a pure function of its cell. It lives in memory, its sampler is built anew for every block, and the traces of
+its blocks are kept while it runs: broken off and taken up again, it asks the same, reads what was trained, and ends with
+the same trials, to the bit. A configuration that diverged on a tuning seed is told ``inf``, one that was pruned is told
+PRUNED with its intermediate values; neither is ever nan, which Optuna would forget.
+
+With a storage of the user's the study lives there instead, written trial by trial, and other processes and machines may
+work on it at the same time; which trials it has then depends on who asked when.
 """
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import math
-import time
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks.errors import UsageError, nearest
-from benchmarks.lanes import DIVERGED, Trace
+from benchmarks.drive import DIVERGED, PRUNED, OnRung, Trace, evaluation_steps
 from benchmarks.foreign import AnyOptimizer
 from benchmarks.loop import train_with
-from benchmarks.suite import Searching, Tuning
-from optimizers import Hyperparameter, Schedule
+from benchmarks.objectives import intermediate_values, trial_values
+from benchmarks.pruning import make_rungs, optuna_pruner
+from benchmarks.space import Space
+from benchmarks.storage import Session
+from benchmarks.suite import Tuning
+from benchmarks.work import Work
+from optimizers import Schedule
 from problems import Problem
 
-if TYPE_CHECKING:
-    import optuna
-
-__all__ = ["Block", "Space", "Study", "Winner", "grid_shape", "objective_values", "trial_count", "tune"]
-
-AT_EDGE = 0.02  # a winner closer than this share of the range to a bound counts as at the edge
+__all__ = ["Block", "Study", "Task", "Winner", "tune"]
 
 
 @dataclass(frozen=True)
-class Space:
-    """What is searched and what is held fixed, for one optimizer in one suite."""
+class Task:
+    """What every trial of a study trains: the problem, the optimizer, the budget and the seeds."""
 
-    searched: tuple[Hyperparameter, ...]
-    fixed: Mapping[str, float]
+    name: str
+    problem: Problem
+    spec: AnyOptimizer
+    schedules: Mapping[str, Schedule]
+    steps: int
+    evaluate: int | Sequence[int]
+    seeds: Sequence[int]
 
-    @classmethod
-    def of(cls, spec: AnyOptimizer, searching: Searching) -> Space:
-        """The spec's own search with the suite's ranges and fixed values; raises `UsageError` for a wrong one."""
-        known = {knob.name: knob for knob in spec.hyperparameters}
-        for name in (*searching.search, *searching.fixed):
-            if name not in known:
-                raise UsageError(f"optimizer {spec.name!r} has no hyperparameter {name!r}{nearest(name, known)}")
-        names = [name for name in dict.fromkeys((*spec.searched, *searching.search)) if name not in searching.fixed]
-        if not names:
-            raise UsageError(f"optimizer {spec.name!r}: every hyperparameter is fixed, nothing is left to search")
-        try:
-            searched = tuple(_ranged(known[name], searching.search.get(name)) for name in names)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"optimizer {spec.name!r}: {error}") from error
-        return cls(searched, {n: k.default for n, k in known.items() if n not in names} | dict(searching.fixed))
-
-    def defaults(self, spec: AnyOptimizer) -> dict[str, float]:
-        """The setting of somebody who tunes nothing: the spec's defaults, and what the suite fixes."""
-        return {knob.name: self.fixed.get(knob.name, knob.default) for knob in spec.hyperparameters}
-
-    def at_edge(self, values: Mapping[str, float]) -> list[str]:
-        """The searched names whose value is at a bound of its range; a memory of 0 is no bound one could move."""
-        edges = []
-        for knob in self.searched:
-            position = knob.position(values[knob.name])
-            natural = knob.scale == "log1m" and knob.low == 0
-            if position > 1 - AT_EDGE or (position < AT_EDGE and not natural):
-                edges.append(knob.name)
-        return edges
+    def train(
+        self, values: Mapping[str, Tensor | float], on_rung: OnRung | None = None, *, keep_path: bool = False
+    ) -> Trace:
+        """Train the configurations ``values`` on every seed."""
+        return train_with(
+            self.problem, self.spec, values, self.seeds, self.steps,
+            evaluate_every=self.evaluate, schedules=self.schedules, on_rung=on_rung, keep_path=keep_path,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Block:
-    """Trials asked together: their numbers, searched values ``{name: [C]}``, objectives ``[C]`` and the trace of their lanes."""
+    """Trials asked together: numbers, searched values ``{name: [C]}``, objectives ``[C, K]`` and the trace of their lanes.
+
+    An objective is ``inf`` where a seed diverged and NaN where the trial was pruned.
+    """
 
     number: int
-    trials: range
+    trials: Sequence[int]
     values: Mapping[str, Tensor]
     objective: Tensor
     trace: Trace
@@ -87,6 +72,15 @@ class Block:
     def diverged(self) -> Tensor:
         """The number of diverged seeds of each trial ``[C]``."""
         return (self.trace.status == DIVERGED).sum(-1)
+
+    @property
+    def states(self) -> list[str]:
+        """How each trial ended: complete, diverged or pruned."""
+        pruned = (self.trace.status == PRUNED).any(-1) & (self.diverged == 0)
+        return [
+            "pruned" if is_pruned else "diverged" if value == torch.inf else "complete"
+            for is_pruned, value in zip(pruned.tolist(), self.objective[:, 0].tolist(), strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -101,185 +95,82 @@ class Winner:
 
 @dataclass(frozen=True)
 class Study:
-    """A finished study; ``sampling_seconds`` is what asking and telling took."""
+    """A finished study. ``space`` is the last one searched, ``widened`` how often it grew; ``others`` are the trials other
+    processes told a shared study; ``sampling_seconds`` is what asking and telling took.
+    """
 
+    space: Space
     blocks: Sequence[Block]
     winner: Winner | None
+    widened: int
     sampling_seconds: float
+    others: Sequence[Mapping[str, Any]] = ()
 
 
-def tune(
-    problem: Problem,
-    spec: AnyOptimizer,
-    space: Space,
-    tuning: Tuning,
-    seeds: Sequence[int],
-    steps: int,
-    *,
-    cell: str,
-    evaluate_every: int,
-    schedules: Mapping[str, Schedule] | None = None,
-    on_block: Callable[[Block], None] | None = None,
-) -> Study:
-    """Search ``space`` with ``tuning.trials`` trials; ``cell`` names the study and seeds its sampler."""
-    import optuna
+def tune(task: Task, space: Space, tuning: Tuning, work: Work | None = None, storage: str | None = None) -> Study:
+    """Search ``space`` with ``tuning.trials`` trials, and wider ones where the winner is at the edge and the suite allows.
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="minimize", study_name=cell)
+    Raises `OutOfTime` at a block's end after the deadline of ``work``.
+    """
+    study = _search(task, space, tuning, work or Work(), storage, 0)
+    for number in range(1, tuning.widen + 1):
+        if study.winner is None or not study.winner.at_edge:
+            break
+        wider = study.space.widened(study.winner.values)
+        again = _search(replace(task, name=f"{task.name} widened {number}"), wider, tuning, work or Work(), storage,
+                        len(study.blocks))  # fmt: skip
+        blocks = [*study.blocks, *_renumbered(again.blocks, sum(len(block.trials) for block in study.blocks))]
+        study = Study(
+            wider, blocks, _winner(blocks, wider, ()), number,
+            study.sampling_seconds + again.sampling_seconds, [*study.others, *again.others],
+        )  # fmt: skip
+    return study
+
+
+def _search(task: Task, space: Space, tuning: Tuning, work: Work, storage: str | None, first_block: int) -> Study:
+    """One search of one space."""
+    session = Session(task.name, space, tuning, optuna_pruner(tuning), storage)
+    evaluations = evaluation_steps(task.steps, task.evaluate)
     blocks: list[Block] = []
-    sampling = 0.0
-    count = trial_count(tuning, space)
-    for number, first in enumerate(range(0, count, tuning.block)):
-        trials = range(first, min(first + tuning.block, count))
-        began = time.perf_counter()
-        values, tell = _ask(study, space, tuning, trials, cell, number)
-        sampling += time.perf_counter() - began
-        trace = train_with(
-            problem, spec, {**space.fixed, **values}, seeds, steps, evaluate_every=evaluate_every, schedules=schedules
-        )
-        objective = objective_values(trace, tuning.objective)
-        began = time.perf_counter()
-        tell(objective.tolist())
-        sampling += time.perf_counter() - began
-        blocks.append(Block(number, trials, values, objective, trace))
-        if on_block is not None:
-            on_block(blocks[-1])
-    return Study(blocks, _winner(blocks, space), sampling)
+    while trials := session.ask(len(blocks)):
+        values = {k.name: torch.tensor([t[k.name] for t in trials.values], dtype=torch.float64) for k in space.searched}
+        finished = _finished_values(tuning, blocks) if tuning.pruner == "median" else {}
+        rungs = make_rungs(tuning, len(blocks), evaluations, finished, trials.handles)
+        number = first_block + len(blocks)
+        key = f"block-{number:04d}" if storage is None else f"trials-{trials.numbers[0]:05d}"
+        trace = work.trace(key, lambda v=values, r=rungs: task.train({**space.fixed, **v}, r))  # type: ignore[misc]
+        block = Block(number, trials.numbers, values, trial_values(task.problem, tuning, trace), trace)
+        session.tell(trials, block)
+        blocks.append(block)
+    others = session.others({number for block in blocks for number in block.trials})
+    return Study(space, blocks, _winner(blocks, space, others), 0, session.seconds, others)
 
 
-def objective_values(trace: Trace, objective: str) -> Tensor:
-    """What each configuration is told ``[C]``: the mean over seeds of the final or best loss, ``inf`` if a seed diverged."""
-    loss = trace.final_loss if objective == "final" else trace.loss.nan_to_num(torch.inf).amin(-1)
-    diverged = (trace.status == DIVERGED).any(-1) | ~loss.isfinite().all(-1)
-    return loss.mean(-1).masked_fill(diverged, torch.inf)
+def _finished_values(tuning: Tuning, blocks: Sequence[Block]) -> dict[int, Tensor]:
+    """At each evaluated step, the values of the trials that finished."""
+    finished: dict[int, list[float]] = {}
+    for block in blocks:
+        for state, pairs in zip(block.states, intermediate_values(tuning, block.trace), strict=True):
+            for step, value in pairs if state == "complete" else ():
+                finished.setdefault(step, []).append(value)
+    return {step: torch.tensor(values) for step, values in finished.items()}
 
 
-def trial_count(tuning: Tuning, space: Space) -> int:
-    """The number of trials a study makes: as many as asked for, or the largest grid that is not more."""
-    return math.prod(grid_shape(tuning.trials, len(space.searched))) if tuning.sampler == "grid" else tuning.trials
+def _renumbered(blocks: Sequence[Block], offset: int) -> list[Block]:
+    return [replace(block, trials=[offset + trial for trial in block.trials]) for block in blocks]
 
 
-def grid_shape(trials: int, axes: int) -> list[int]:
-    """How many points a grid of at most ``trials`` points has along each of ``axes`` hyperparameters; more for the first."""
-    shape: list[int] = []
-    left = trials
-    for remaining in range(axes, 0, -1):
-        shape.append(max(1, math.ceil(round(left ** (1 / remaining), 9))) if remaining > 1 else max(1, left))
-        left //= shape[-1]
-    return shape
-
-
-def _ask(
-    study: optuna.Study, space: Space, tuning: Tuning, trials: range, cell: str, block: int
-) -> tuple[dict[str, Tensor], Callable[[list[float]], None]]:
-    """The values of a block of trials ``{name: [C]}``, and the function that takes their objectives."""
-    import optuna
-
-    distributions = {_optuna_name(knob): _distribution(knob) for knob in space.searched}
-    if tuning.sampler == "grid":
-        points = _grid_points(space.searched, tuning.trials)[trials.start : trials.stop]
-
-        def tell_grid(objectives: list[float]) -> None:
-            for point, value in zip(points, objectives, strict=True):
-                params = dict(zip(distributions, map(_to_optuna, space.searched, point), strict=True))
-                study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=value))
-
-        columns = list(zip(*points, strict=True))
-        return {k.name: torch.tensor(c, dtype=torch.float64) for k, c in zip(space.searched, columns, strict=True)}, tell_grid
-
-    study.sampler = _sampler(tuning, distributions, cell, block)
-    asked = [study.ask(distributions) for _ in trials]
-
-    def tell(objectives: list[float]) -> None:
-        for trial, value in zip(asked, objectives, strict=True):
-            study.tell(trial, value)
-
-    values = {
-        knob.name: torch.tensor([_from_optuna(knob, t.params[_optuna_name(knob)]) for t in asked], dtype=torch.float64)
-        for knob in space.searched
-    }
-    return values, tell
-
-
-def _sampler(tuning: Tuning, distributions: Mapping[str, Any], cell: str, block: int) -> optuna.samplers.BaseSampler:
-    """The sampler of one block. QMC continues one scrambled sequence; the others are seeded anew by (cell, block)."""
-    from optuna import samplers
-
-    seed = _seed(cell, block)
-    if tuning.sampler == "random":
-        return samplers.RandomSampler(seed=seed)
-    if tuning.sampler == "gp":
-        return samplers.GPSampler(seed=seed, n_startup_trials=tuning.block, deterministic_objective=False)
-    if tuning.sampler == "tpe":
-        return samplers.TPESampler(seed=seed, n_startup_trials=tuning.block, multivariate=True, constant_liar=True)
-    known = dict(sorted(distributions.items()))  # so that the first block is sampled like the others, not at random
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", _optuna_experimental())
-        if tuning.sampler == "qmc":
-
-            class KnownSpaceQMC(samplers.QMCSampler):
-                def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:  # noqa: ARG002
-                    return known
-
-            return KnownSpaceQMC(scramble=True, seed=_seed(cell, 0))
-
-        class KnownSpaceCmaEs(samplers.CmaEsSampler):
-            def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:  # noqa: ARG002
-                return known
-
-        return KnownSpaceCmaEs(seed=seed, popsize=tuning.block, n_startup_trials=0, warn_independent_sampling=False)
-
-
-def _optuna_experimental() -> type[Warning]:
-    """Optuna's warning for interfaces it may still change; QMC is used knowingly."""
-    from optuna.exceptions import ExperimentalWarning
-
-    return ExperimentalWarning
-
-
-def _seed(cell: str, block: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"{cell}\n{block}".encode()).digest()[:4])
-
-
-def _grid_points(searched: Sequence[Hyperparameter], trials: int) -> list[tuple[float, ...]]:
-    shape = grid_shape(trials, len(searched))
-    return list(itertools.product(*(knob.grid(count) for knob, count in zip(searched, shape, strict=True))))
-
-
-def _optuna_name(knob: Hyperparameter) -> str:
-    """A memory is searched, and shown by Optuna, as 1 - value, which is log-uniform."""
-    return f"1 - {knob.name}" if knob.scale == "log1m" else knob.name
-
-
-def _distribution(knob: Hyperparameter) -> optuna.distributions.FloatDistribution:
-    from optuna.distributions import FloatDistribution
-
-    if knob.scale == "log1m":
-        return FloatDistribution(1 - knob.high, 1 - knob.low, log=True)
-    return FloatDistribution(knob.low, knob.high, log=knob.scale == "log")
-
-
-def _to_optuna(knob: Hyperparameter, value: float) -> float:
-    return min(max(1 - value, 1 - knob.high), 1 - knob.low) if knob.scale == "log1m" else value
-
-
-def _from_optuna(knob: Hyperparameter, value: float) -> float:
-    return 1 - value if knob.scale == "log1m" else value
-
-
-def _ranged(knob: Hyperparameter, change: Sequence[float | str] | None) -> Hyperparameter:
-    if change is None:
-        return knob
-    low, high, *scale = change
-    return Hyperparameter(knob.name, knob.default, float(low), float(high), *(scale or [knob.scale]))  # type: ignore[arg-type]
-
-
-def _winner(blocks: Sequence[Block], space: Space) -> Winner | None:
-    """The trial with the lowest objective, the first of equals; None where every trial diverged."""
-    objective = torch.cat([block.objective for block in blocks])
-    best = int(objective.argmin())
-    if not objective[best].isfinite():
+def _winner(blocks: Sequence[Block], space: Space, others: Sequence[Mapping[str, Any]]) -> Winner | None:
+    """The complete trial with the lowest (first) objective, the earliest of equals; None where there is none."""
+    candidates = [
+        (value, trial, {name: float(column[place]) for name, column in block.values.items()})
+        for block in blocks
+        for place, (trial, value) in enumerate(zip(block.trials, block.objective[:, 0].tolist(), strict=True))
+        if value < torch.inf
+    ]
+    candidates += [(o["objective"], o["trial"], o["values"]) for o in others if o["state"] == "complete"]
+    if not candidates:
         return None
-    searched = {k.name: float(torch.cat([block.values[k.name] for block in blocks])[best]) for k in space.searched}
+    objective, trial, searched = min(candidates, key=lambda candidate: candidate[:2])
     values = {**searched, **space.fixed}
-    return Winner(best, float(objective[best]), values, space.at_edge(values))
+    return Winner(trial, objective, values, space.at_edge(values))

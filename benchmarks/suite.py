@@ -20,11 +20,16 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from benchmarks.errors import SuiteError, UnknownNameError, nearest
 
-__all__ = ["SAMPLERS", "CellPlan", "Landscape", "Overrides", "Searching", "Suite", "Test", "Tuning", "builtin_suites", "parse_grid"]
+__all__ = [
+    "SAMPLERS", "CellPlan", "Landscape", "Overrides", "Searching", "Suite", "Test", "Tuning", "builtin_suites",
+    "parse_grid",
+]  # fmt: skip
 
 SAMPLERS = ("tpe", "random", "qmc", "cmaes", "gp", "grid")
 Sampler = Literal["tpe", "random", "qmc", "cmaes", "gp", "grid"]
-Objective = Literal["final", "best"]
+Objective = Literal["final", "best", "auc", "steps-to-target"]
+Spacing = Literal["linear", "log"]
+Count = Annotated[int, Field(gt=0, strict=True)]
 
 FIRST_TUNING_SEED, FIRST_TEST_SEED, FIRST_LANDSCAPE_SEED = 1, 1001, 2001
 
@@ -40,7 +45,13 @@ def _seeds(first: int) -> Any:
             raise ValueError("the same seed stands twice")
         return value
 
-    return Annotated[list[Annotated[int, Field(ge=0)]], BeforeValidator(listed), Field(min_length=1), AfterValidator(distinct)]
+    seed = Annotated[int, Field(ge=0)]
+    return Annotated[list[seed], BeforeValidator(listed), Field(min_length=1), AfterValidator(distinct)]
+
+
+def _listed(value: Any) -> Any:
+    """A single name as a list of one."""
+    return [value] if isinstance(value, str) else value
 
 
 def parse_grid(value: Any) -> Any:
@@ -65,14 +76,33 @@ class Strict(BaseModel):
 
 
 class Tuning(Strict):
-    """How the best configuration is searched: an Optuna study, asked a block at a time."""
+    """How the best configuration is searched: an Optuna study, asked a block at a time.
+
+    ``aggregate`` joins the seeds of a trial: mean, median, or a quantile as q0.9. ``pruner`` stops lanes at rungs, each
+    ``reduction`` times later than the one before. ``widen`` allows so many searches again with a wider range where the
+    winner is at the edge of its range.
+    """
 
     enabled: bool = True
     sampler: Sampler = "tpe"
-    trials: Annotated[int, Field(gt=0, strict=True)] = 64
-    block: Annotated[int, Field(gt=0, strict=True)] = 16
-    objective: Objective = "final"
+    trials: Count = 64
+    block: Count = 16
+    objective: Annotated[list[Objective], BeforeValidator(_listed), Field(min_length=1, max_length=2)] = ["final"]
+    aggregate: Annotated[str, Field(pattern=r"^(mean|median|q0?\.\d+)$")] = "mean"
+    pruner: Annotated[str, Field(pattern=r"^(none|halving|hyperband|median|optuna:\w+)$")] = "none"
+    reduction: Annotated[int, Field(ge=2, strict=True)] = 2
+    widen: Annotated[int, Field(ge=0, le=5, strict=True)] = 0
     seeds: _seeds(FIRST_TUNING_SEED) = 4  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def _possible(self) -> Tuning:
+        if len(self.objective) == 2 and self.sampler in ("cmaes", "gp"):
+            raise ValueError(f"the sampler {self.sampler} takes one objective; tpe, random, qmc and grid take two")
+        if len(self.objective) == 2 and self.pruner != "none":
+            raise ValueError("pruning needs a single objective")
+        if self.sampler == "grid" and self.pruner.startswith("optuna:"):
+            raise ValueError("a grid is told to Optuna afterwards, so its own pruners see nothing; use halving")
+        return self
 
 
 class Test(Strict):
@@ -87,23 +117,45 @@ class Landscape(Strict):
     enabled: bool = True
     grid: Grid = (32, 24)
     seeds: _seeds(FIRST_LANDSCAPE_SEED) = 2  # type: ignore[valid-type]
-    evaluations: Annotated[int, Field(gt=0, strict=True)] = 2
-
-
-class Overrides(Strict):
-    """What one problem changes: its budgets."""
-
-    steps: Annotated[int, Field(gt=0, strict=True)] | None = None
-    evaluations: Annotated[int, Field(gt=0, strict=True)] | None = None
-    trials: Annotated[int, Field(gt=0, strict=True)] | None = None
-    grid: Grid | None = None
+    evaluations: Count = 2
 
 
 Range = Annotated[list[float | str], Field(min_length=2, max_length=3)]
 
 
+class Overrides(Strict):
+    """What a problem, an optimizer or a single cell changes; ``trials`` and ``grid`` stand for those of the tables.
+
+    ``search`` gives ranges (and adds a hyperparameter to the search), ``fixed`` holds hyperparameters at a value.
+    """
+
+    steps: Count | None = None
+    evaluations: Count | None = None
+    spacing: Spacing | None = None
+    trials: Count | None = None
+    grid: Grid | None = None
+    tuning: Tuning = Tuning()
+    test: Test = Test()
+    landscape: Landscape = Landscape()
+    search: dict[str, Range] = {}
+    fixed: dict[str, float] = {}
+
+
+class CellOverrides(Overrides):
+    """Overrides of the cells that match: those of the problem, optimizer and schedule that are given."""
+
+    problem: str | None = None
+    optimizer: str | None = None
+    schedule: str | None = None
+
+    def matches(self, problem: str, optimizer: str, schedule: str) -> bool:
+        """Whether the cell is one of those meant."""
+        meant = (self.problem, self.optimizer, self.schedule)
+        return all(want in (None, name) for want, name in zip(meant, (problem, optimizer, schedule), strict=True))
+
+
 class Searching(Strict):
-    """What one optimizer changes: search ranges (which also add a hyperparameter to the search) and fixed values."""
+    """The search ranges and fixed values of one cell."""
 
     search: dict[str, Range] = {}
     fixed: dict[str, float] = {}
@@ -119,6 +171,7 @@ class CellPlan(Strict):
     schedule: str
     steps: int | None
     evaluations: int
+    spacing: Spacing
     tuning: Tuning
     test: Test
     landscape: Landscape
@@ -130,7 +183,9 @@ class CellPlan(Strict):
         """The cell's name and folder: readable, and unique where names hold characters a folder cannot."""
         text = "--".join([self.problem, self.optimizer, *([self.schedule] if self.schedule != "constant" else [])])
         clean = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("_.")
-        return clean if clean == text and len(text) <= 100 else f"{clean[:100]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        if clean == text and len(text) <= 100:
+            return text
+        return f"{clean[:100]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 class Suite(Strict):
@@ -142,13 +197,15 @@ class Suite(Strict):
     optimizers: Annotated[list[str], Field(min_length=1)]
     schedules: Annotated[list[str], Field(min_length=1)] = ["constant"]
     plugins: list[str] = []
-    steps: Annotated[int, Field(gt=0, strict=True)] | None = None
-    evaluations: Annotated[int, Field(gt=0, strict=True)] = 20
+    steps: Count | None = None
+    evaluations: Count = 20
+    spacing: Spacing = "linear"
     tuning: Tuning = Tuning()
     test: Test = Test()
     landscape: Landscape = Landscape()
     problem: dict[str, Overrides] = {}
-    optimizer: dict[str, Searching] = {}
+    optimizer: dict[str, Overrides] = {}
+    cell: list[CellOverrides] = []
 
     @model_validator(mode="after")
     def _consistent(self) -> Suite:
@@ -157,14 +214,23 @@ class Suite(Strict):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{kind}: {twice[0]!r} stands twice")
-        for table, names in (("problem", self.problems), ("optimizer", self.optimizers)):
-            for key in getattr(self, table):
-                if key not in names:
-                    raise ValueError(f"[{table}.{key!r}] is not among the suite's {table}s{nearest(key, names)}")
-        seeds = {"tuning": self.tuning.seeds, "test": self.test.seeds}
-        shared = sorted(set(seeds["tuning"]) & set(seeds["test"])) if self.tuning.enabled else []
-        if shared:
-            raise ValueError(f"tuning and test seeds overlap ({shared[0]}): a result must come from seeds nobody chose by")
+        names = {"problem": self.problems, "optimizer": self.optimizers, "schedule": self.schedules}
+        meant = [("problem", key) for key in self.problem] + [("optimizer", key) for key in self.optimizer]
+        meant += [(kind, getattr(change, kind)) for change in self.cell for kind in names]
+        for kind, key in meant:
+            if key is not None and key not in names[kind]:
+                raise ValueError(f"{kind} {key!r} is not among the suite's {kind}s{nearest(key, names[kind])}")
+        try:
+            plans = self.cells()
+        except ValidationError as error:  # overrides that do not go together
+            raise ValueError(_sentence(error.errors()[0])) from error
+        for plan in plans:
+            shared = sorted(set(plan.tuning.seeds) & set(plan.test.seeds)) if plan.tuning.enabled else []
+            if shared:
+                raise ValueError(
+                    f"{plan.name}: tuning and test seeds overlap ({shared[0]}): "
+                    "a result must come from seeds nobody chose by"
+                )
         return self
 
     @classmethod
@@ -211,30 +277,45 @@ class Suite(Strict):
         return [self._plan(place, *names) for place, names in enumerate(combinations)]
 
     def _plan(self, position: int, problem: str, optimizer: str, schedule: str) -> CellPlan:
-        change = self.problem.get(problem, Overrides())
-        tuning = self.tuning.model_copy(update={"trials": change.trials} if change.trials else {})
-        landscape = self.landscape.model_copy(update={"grid": change.grid} if change.grid else {})
+        """The plan of one cell: the suite's tables, changed by the problem's, the optimizer's and matching cells'."""
+        changes = [self.problem.get(problem), self.optimizer.get(optimizer)]
+        changes += [change for change in self.cell if change.matches(problem, optimizer, schedule)]
+        plan: dict[str, Any] = {name: getattr(self, name) for name in ("steps", "evaluations", "spacing")}
+        tables: dict[str, dict[str, Any]] = {
+            name: dict(getattr(self, name)) for name in ("tuning", "test", "landscape")
+        }
+        searching: dict[str, dict[str, Any]] = {"search": {}, "fixed": {}}
+        for change in filter(None, changes):
+            plan |= {name: getattr(change, name) for name in plan if getattr(change, name) is not None}
+            for name, table in tables.items():
+                given = getattr(change, name)
+                table |= {key: getattr(given, key) for key in given.model_fields_set}
+            tables["tuning"] |= {"trials": change.trials} if change.trials else {}
+            tables["landscape"] |= {"grid": change.grid} if change.grid else {}
+            searching = {name: {**values, **getattr(change, name)} for name, values in searching.items()}
         return CellPlan(
             suite=self.name, position=position, problem=problem, optimizer=optimizer, schedule=schedule,
-            steps=change.steps or self.steps, evaluations=change.evaluations or self.evaluations,
-            tuning=tuning, test=self.test, landscape=landscape,
-            searching=self.optimizer.get(optimizer, Searching()), plugins=self.plugins,
+            tuning=Tuning(**tables["tuning"]), test=Test(**tables["test"]), landscape=Landscape(**tables["landscape"]),
+            searching=Searching(**searching), plugins=self.plugins, **plan,
         )  # fmt: skip
 
     def to_toml(self) -> str:
-        """The suite with every default written out; reads back as an equal suite."""
-        data = json.loads(self.model_dump_json(exclude_none=True))
+        """The suite with every default of its own tables written out; reads back as an equal suite."""
+        changes = {"problem", "optimizer", "cell"}
+        data = json.loads(self.model_dump_json(exclude_none=True, exclude=changes))
+        data |= json.loads(self.model_dump_json(exclude_unset=True, include=changes))
         lines, tables = [], []
         for key, value in data.items():
             if key in ("problem", "optimizer"):
-                tables += [((key, name), table) for name, table in value.items()]
+                tables += [(f"[{key}.{json.dumps(name)}]", table) for name, table in value.items()]
+            elif key == "cell":
+                tables += [("[[cell]]", table) for table in value]
             elif isinstance(value, dict):
-                tables.append(((key,), value))
+                tables.append((f"[{key}]", value))
             else:
-                lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
-        for path, table in tables:
-            lines += ["", f"[{'.'.join(json.dumps(part) if index else part for index, part in enumerate(path))}]"]
-            lines += [f"{key} = {_toml(value)}" for key, value in table.items()]
+                lines.append(f"{key} = {_toml(value)}")
+        for head, table in tables:
+            lines += ["", head, *(f"{key} = {_toml(value)}" for key, value in table.items())]
         return "\n".join(lines) + "\n"
 
 
@@ -267,7 +348,10 @@ def _sentence(error: Any) -> str:
 def _keys_beside(path: list[str]) -> list[str]:
     """The known keys of the table an unknown key stands in."""
     tables: dict[str, type[Strict]] = {
-        "tuning": Tuning, "test": Test, "landscape": Landscape, "problem": Overrides, "optimizer": Searching,
+        "tuning": Tuning, "test": Test, "landscape": Landscape, "problem": Overrides, "optimizer": Overrides,
+        "cell": CellOverrides,
     }  # fmt: skip
-    table = tables.get(path[0], Suite) if len(path) > 1 else Suite
+    table: type[Strict] = Suite
+    for part in path[:-1]:
+        table = tables.get(part, table)
     return list(table.model_fields)

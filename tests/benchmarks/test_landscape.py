@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
 from benchmarks import landscape as module
-from benchmarks.lanes import DIVERGED, FINISHED, train
 from benchmarks.landscape import GridMap, grid_axes, landscape
+from benchmarks.lanes import DIVERGED, FINISHED, train
 from benchmarks.registry import OPTIMIZERS, make_problem
-from benchmarks.study import Space
+from benchmarks.space import Space
+from benchmarks.study import Task
 from benchmarks.suite import Searching
 
 
 def map_of(optimizer: str, problem: str = "ellipse", grid: tuple[int, int] = (6, 4), **searching) -> GridMap:
     spec = OPTIMIZERS[optimizer]
-    return landscape(
-        make_problem(problem), spec, Space.of(spec, Searching(**searching)), grid, [1, 2], 20, evaluate_every=20
-    )
+    return landscape(task(optimizer, problem), Space.of(spec, Searching(**searching)), grid)
+
+
+def task(optimizer: str, problem: str = "ellipse", steps: int = 20, seeds: tuple[int, ...] = (1, 2)) -> Task:
+    return Task("c", make_problem(problem), OPTIMIZERS[optimizer], {}, steps, steps, seeds)
 
 
 def test_a_grid_spans_both_ranges_ends_included() -> None:
@@ -26,7 +31,7 @@ def test_a_grid_spans_both_ranges_ends_included() -> None:
     assert (len(lr), len(gamma)) == (6, 4)
     assert (lr[0], lr[-1]) == (1e-3, 1.0)
     assert (gamma[0], gamma[-1]) == (0.0, 0.99)
-    ratios = [b / a for a, b in zip(lr, lr[1:], strict=False)]
+    ratios = [b / a for a, b in pairwise(lr)]
     assert max(ratios) - min(ratios) < 1e-9
 
 
@@ -50,7 +55,7 @@ def test_training_in_groups_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(module, "GROUP", 1)
     spec = OPTIMIZERS["rmsprop"]
     cut = landscape(
-        make_problem("quadratic"), spec, Space.of(spec, Searching()), (40, 30), [1, 2], 20, evaluate_every=20,
+        task("rmsprop", "quadratic"), Space.of(spec, Searching()), (40, 30),
         on_progress=lambda done, total: calls.append((done, total)),
     )  # fmt: skip
     assert calls == [(1024, 1200), (1200, 1200)]
@@ -70,7 +75,7 @@ def test_divergence_is_kept_as_data() -> None:
 def test_the_boundary_of_gradient_descent_is_two_over_the_largest_eigenvalue() -> None:
     spec = OPTIMIZERS["sgd"]
     space = Space.of(spec, Searching(search={"lr": [0.1, 1.0]}))
-    grid = landscape(make_problem("ellipse"), spec, space, (400, 2), [1], 400, evaluate_every=400)
+    grid = landscape(task("sgd", steps=400, seeds=(1,)), space, (400, 2))
     worse = (grid.status[:, 0] == DIVERGED) | (grid.final_loss[:, 0] > grid.start_loss[:, 0])
     first = float(grid.values["lr"][worse].min())
     assert first == pytest.approx(2 / 4, rel=10 ** (1 / 399) - 1 + 1e-9)  # to one grid spacing

@@ -1,4 +1,4 @@
-"""A suite from plan to record: checked before anything is written, resumed where it stopped, one failure stops nobody."""
+"""A suite from plan to record: checked before anything is written, resumed where it stopped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks import runner
 from benchmarks.errors import TrackingError, UnknownNameError, UsageError
 from benchmarks.lanes import train
 from benchmarks.registry import OPTIMIZERS, make_problem
-from benchmarks.runner import run, run_cell
+from benchmarks.runner import Order, run, run_cell
 from benchmarks.suite import Suite
 from benchmarks.workers import map_unordered
 
@@ -104,7 +104,7 @@ def test_a_run_that_was_broken_off_ends_like_one_that_was_not(folder: Path, tmp_
     from benchmarks import record
 
     record.open_folder(tmp_path, TINY)
-    run_cell(TINY.cells()[3], tmp_path)
+    run_cell(Order(TINY.cells()[3], tmp_path))
     result = run(TINY, tmp_path)
     assert (len(result.kept), len(result.ran)) == (1, 3)
     for plan in TINY.cells():
@@ -130,7 +130,11 @@ def test_the_number_of_processes_changes_nothing(folder: Path, tmp_path: Path) -
         (("rmsprop", "rmsprob"), UnknownNameError, "unknown optimizer 'rmsprob', did you mean 'rmsprop'"),
         (('"airfoil"', '"airfoil(bach=3)"'), UsageError, "no parameter 'bach', did you mean 'batch'"),
         (("steps = 30", 'schedules = ["cosin"]'), UnknownNameError, "unknown schedule 'cosin'"),
-        (("steps = 30", 'schedules = ["gamma=constant", "gamma=linear"]'), UsageError, "'sgd' has no hyperparameter"),
+        (
+            ("steps = 30", 'schedules = ["gamma=constant", "gamma=bias-correction"]'),
+            UsageError,
+            "'sgd' has no hyperparameter",
+        ),
     ],
 )
 def test_a_wrong_name_is_found_before_anything_is_written(change, error, message, tmp_path: Path) -> None:
@@ -218,7 +222,7 @@ def test_a_cell_trains_on_one_thread(tmp_path: Path) -> None:
     torch.set_num_threads(2)
     try:
         record.open_folder(tmp_path, TINY)
-        run_cell(TINY.cells()[0], tmp_path)
+        run_cell(Order(TINY.cells()[0], tmp_path))
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(threads)

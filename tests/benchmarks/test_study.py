@@ -10,7 +10,9 @@ import torch
 from benchmarks.errors import UsageError
 from benchmarks.lanes import DIVERGED
 from benchmarks.registry import OPTIMIZERS, make_problem
-from benchmarks.study import Space, Study, grid_shape, trial_count, tune
+from benchmarks.samplers import grid_shape, trial_count
+from benchmarks.space import Space
+from benchmarks.study import Study, Task, tune
 from benchmarks.suite import SAMPLERS, Searching, Tuning
 from optimizers import OptimizerSpec
 
@@ -21,7 +23,13 @@ FAST = [name for name in SAMPLERS if name != "gp"]  # each GP ask after the firs
 def study(sampler: str = "tpe", trials: int = 24, block: int = 8, cell: str = "ellipse--rmsprop", **searching) -> Study:
     space = Space.of(RMSPROP, Searching(**searching))
     tuning = Tuning(sampler=sampler, trials=trials, block=block)
-    return tune(make_problem("ellipse"), RMSPROP, space, tuning, [1], 20, cell=cell, evaluate_every=20)
+    return tune(task("rmsprop", steps=20, cell=cell), space, tuning)
+
+
+def task(
+    optimizer: str, problem: str = "ellipse", steps: int = 50, cell: str = "c", seeds: tuple[int, ...] = (1,)
+) -> Task:
+    return Task(cell, make_problem(problem), OPTIMIZERS[optimizer], {}, steps, max(1, steps // 10), seeds)
 
 
 def column(result: Study, name: str) -> torch.Tensor:
@@ -29,7 +37,7 @@ def column(result: Study, name: str) -> torch.Tensor:
 
 
 def objectives(result: Study) -> torch.Tensor:
-    return torch.cat([block.objective for block in result.blocks])
+    return torch.cat([block.objective[:, 0] for block in result.blocks])
 
 
 @pytest.mark.parametrize("sampler", FAST)
@@ -84,7 +92,7 @@ def test_a_diverged_configuration_is_told_inf_and_the_study_goes_on() -> None:
     sgd = OPTIMIZERS["sgd"]
     space = Space.of(sgd, Searching(search={"lr": [0.1, 100.0]}))
     tuning = Tuning(trials=24, block=8)
-    result = tune(make_problem("ellipse"), sgd, space, tuning, [1], 50, cell="c", evaluate_every=50)
+    result = tune(task("sgd"), space, tuning)
     objective = objectives(result)
     diverged = torch.cat([block.trace.status for block in result.blocks])[:, 0] == DIVERGED
     assert 0 < int(diverged.sum()) < 24
@@ -95,7 +103,7 @@ def test_a_diverged_configuration_is_told_inf_and_the_study_goes_on() -> None:
 def test_a_study_whose_trials_all_diverge_has_no_winner() -> None:
     sgd = OPTIMIZERS["sgd"]
     space = Space.of(sgd, Searching(search={"lr": [50.0, 100.0]}))
-    result = tune(make_problem("ellipse"), sgd, space, Tuning(trials=4, block=4), [1], 50, cell="c", evaluate_every=50)
+    result = tune(task("sgd"), space, Tuning(trials=4, block=4))
     assert result.winner is None
     assert [int(n) for n in result.blocks[0].diverged] == [1, 1, 1, 1]
 
@@ -110,12 +118,11 @@ def test_the_winner_is_the_lowest_objective_and_carries_every_hyperparameter() -
 
 
 def test_one_diverged_seed_makes_the_configuration_diverged() -> None:
-    noisy = make_problem("quadratic(sigma=0.5)")
-    sgd = OPTIMIZERS["sgd"]
-    space = Space.of(sgd, Searching(search={"lr": [0.01, 100.0]}))
-    result = tune(noisy, sgd, space, Tuning(trials=32, block=32), [1, 2, 3], 60, cell="c", evaluate_every=60)
+    space = Space.of(OPTIMIZERS["sgd"], Searching(search={"lr": [0.01, 100.0]}))
+    noisy = task("sgd", "quadratic(sigma=0.5)", steps=60, seeds=(1, 2, 3))
+    result = tune(noisy, space, Tuning(trials=32, block=32))
     some = (result.blocks[0].trace.status == DIVERGED).any(-1)
-    assert torch.equal(result.blocks[0].objective.isinf(), some)
+    assert torch.equal(result.blocks[0].objective[:, 0].isinf(), some)
 
 
 def test_a_winner_at_a_bound_is_flagged_but_no_memory_at_all_is_not_a_bound() -> None:

@@ -13,7 +13,7 @@ GOOD = 'name = "mine"\nproblems = ["ellipse"]\noptimizers = ["sgd", "rmsprop"]\n
 
 
 def test_a_suite_reads_back_from_its_own_text() -> None:
-    text = GOOD + '[tuning]\ntrials = 8\n[optimizer.rmsprop]\nsearch = {lr = [1e-4, 1.0], gamma = [0.5, 0.99]}\nfixed = {eps = 1e-3}\n'
+    text = GOOD + "[tuning]\ntrials = 8\n[optimizer.rmsprop]\nsearch = {lr = [1e-4, 1.0]}\nfixed = {eps = 1e-3}\n"
     suite = Suite.parse(text, "test")
     assert Suite.parse(suite.to_toml(), "again") == suite
 
@@ -39,7 +39,7 @@ def test_a_suite_unfolds_into_one_plan_a_cell_with_distinct_names() -> None:
 
 
 def test_cell_names_are_folders_whatever_the_problem_is_called() -> None:
-    names = ['quadratic(dim=3)', 'quadratic(dim=4)', 'quadratic(dim=3, condition=10.0)']
+    names = ["quadratic(dim=3)", "quadratic(dim=4)", "quadratic(dim=3, condition=10.0)"]
     suite = Suite.checked({"name": "s", "problems": names, "optimizers": ["my_rules.lib:Thing"]}, "test")
     folders = [plan.name for plan in suite.cells()]
     assert len(set(folders)) == 3
@@ -76,7 +76,10 @@ def test_seeds_are_a_list_or_a_count_and_never_shared_by_tuning_and_test() -> No
         (GOOD + "[landscape]\ngrid = '0x5'\n", "at least 2 points on each side, got 0x5"),
         (GOOD + "[landscape]\ngrid = 'big'\n", "written COLUMNSxROWS"),
         (GOOD + "[problem.elipse]\nsteps = 5\n", r"not among the suite's problems, did you mean 'ellipse'\?"),
-        ('name = "x"\nproblems = "ellipse"\n', "problems: input should be a valid list; the key 'optimizers' is missing"),
+        (
+            'name = "x"\nproblems = "ellipse"\n',
+            "problems: input should be a valid list; the key 'optimizers' is missing",
+        ),
         ('name = "x"\nproblems = []\noptimizers = ["sgd"]\n', "problems: list should have at least 1 item"),
         ('name = "x"\nproblems = ["a", "a"]\noptimizers = ["sgd"]\n', "'a' stands twice"),
         ('name = "../x"\nproblems = ["a"]\noptimizers = ["sgd"]\n', "name: string should match"),

@@ -1,0 +1,138 @@
+"""Pruning in lanes: which configurations of a block go on at a rung, decided for all of them at once.
+
+Synchronous successive halving and hyperband see the whole block at each rung, so that no lane's fate hangs on its place.
+Optuna's own pruners see one trial at a time, and cost milliseconds a call.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.errors import UsageError, nearest
+from benchmarks.objectives import rung_values
+from benchmarks.suite import Tuning
+
+if TYPE_CHECKING:
+    import optuna
+
+__all__ = ["Halving", "MedianRule", "OptunaRule", "Rungs", "make_rungs", "optuna_pruner", "rung_steps"]
+
+
+class Rungs(ABC):
+    """Decides at each evaluation of one block which configurations go on."""
+
+    def __init__(self, tuning: Tuning) -> None:
+        self.tuning = tuning
+
+    def __call__(self, step: int, metrics: Mapping[str, Tensor]) -> Tensor | None:
+        """The mask ``[C]`` of those that go on after ``step``, or None for all; a diverged seed always ends a trial."""
+        values = rung_values(self.tuning, metrics["loss"])
+        chosen = self.choose(step, values)
+        alive = values.isfinite()
+        return alive if chosen is None else chosen & alive
+
+    @abstractmethod
+    def choose(self, step: int, values: Tensor) -> Tensor | None:
+        """The mask of those that go on, from the values ``[C]`` (``inf`` for those that are out); None for all."""
+
+
+class Halving(Rungs):
+    """Successive halving: at each rung the best 1/reduction go on (Jamieson and Talwalkar 2016), ties by number."""
+
+    def __init__(self, tuning: Tuning, steps: Sequence[int]) -> None:
+        super().__init__(tuning)
+        self.steps = steps
+
+    def choose(self, step: int, values: Tensor) -> Tensor | None:
+        times = self.steps.count(step)
+        alive = int(values.isfinite().sum())
+        if times == 0 or alive == 0:
+            return None
+        keep = max(1, math.ceil(alive / self.tuning.reduction**times))
+        mask = torch.zeros(len(values), dtype=torch.bool)
+        mask[torch.argsort(values, stable=True)[:keep]] = True
+        return mask
+
+
+class MedianRule(Rungs):
+    """Stops what is worse at a step than the median of the finished trials at that step (Golovin et al. 2017)."""
+
+    def __init__(self, tuning: Tuning, finished: Mapping[int, Tensor]) -> None:
+        super().__init__(tuning)
+        self.finished = finished
+
+    def choose(self, step: int, values: Tensor) -> Tensor | None:
+        before = self.finished.get(step)
+        if before is None or len(before) < self.tuning.block:
+            return None
+        return values <= before.median()
+
+
+class OptunaRule(Rungs):
+    """One of Optuna's own pruners, asked trial by trial."""
+
+    def __init__(self, tuning: Tuning, trials: Sequence[optuna.Trial]) -> None:
+        super().__init__(tuning)
+        self.trials = trials
+        self.out = torch.zeros(len(trials), dtype=torch.bool)
+
+    def choose(self, step: int, values: Tensor) -> Tensor | None:
+        for place, (trial, value) in enumerate(zip(self.trials, values.tolist(), strict=True)):
+            if self.out[place] or not math.isfinite(value):
+                continue
+            trial.report(value, step)
+            self.out[place] = trial.should_prune()
+        return ~self.out
+
+
+def rung_steps(tuning: Tuning, block: int, evaluations: Sequence[int]) -> list[int]:
+    """The evaluated steps at which block number ``block`` is halved; a step stands twice where two rungs fall on it.
+
+    Rungs are at 1/reduction, 1/reduction², … of the steps, so many that one configuration of a full block is left.
+    Hyperband leaves out the earliest rungs of every other block in turn: none, one, two, …, all.
+    """
+    steps = evaluations[-1]
+    count = math.ceil(round(math.log(tuning.block, tuning.reduction), 9))
+    wanted = [steps / tuning.reduction**power for power in range(count, 0, -1)]
+    if tuning.pruner == "hyperband":
+        wanted = wanted[block % (count + 1) :]
+    inner = [step for step in evaluations if 0 < step < steps]
+    return [next((step for step in inner if step >= want), inner[-1]) for want in wanted] if inner else []
+
+
+def make_rungs(
+    tuning: Tuning, block: int, evaluations: Sequence[int], finished: Mapping[int, Tensor], trials: Sequence[Any]
+) -> Rungs | None:
+    """The pruner of one block, None where nothing is pruned.
+
+    ``finished`` maps evaluated steps to the values of earlier, finished trials; ``trials`` are Optuna's live ones.
+    """
+    if tuning.pruner in ("halving", "hyperband"):
+        return Halving(tuning, rung_steps(tuning, block, evaluations))
+    if tuning.pruner == "median":
+        return MedianRule(tuning, finished)
+    if tuning.pruner.startswith("optuna:"):
+        return OptunaRule(tuning, trials)
+    return None
+
+
+def optuna_pruner(tuning: Tuning) -> optuna.pruners.BasePruner:
+    """The pruner object a study is made with; raises `UsageError` where Optuna has none of that name."""
+    import optuna
+
+    if not tuning.pruner.startswith("optuna:"):
+        return optuna.pruners.NopPruner()
+    name = tuning.pruner.removeprefix("optuna:")
+    known = [kind for kind in dir(optuna.pruners) if kind.endswith("Pruner") and kind != "BasePruner"]
+    if name not in known:
+        raise UsageError(f"Optuna has no pruner {name!r}{nearest(name, known)}; it has {', '.join(known)}")
+    try:
+        return getattr(optuna.pruners, name)()  # type: ignore[no-any-return]
+    except TypeError as error:
+        raise UsageError(f"Optuna's {name} cannot be made without arguments ({error}); choose another") from error

@@ -1,0 +1,120 @@
+"""What a study searches: ranges on their scales, fixed values, and the same in Optuna's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from benchmarks.errors import UsageError, nearest
+from benchmarks.foreign import AnyOptimizer
+from benchmarks.suite import Searching
+from optimizers import Hyperparameter
+
+if TYPE_CHECKING:
+    from optuna.distributions import FloatDistribution
+
+__all__ = ["Space"]
+
+AT_EDGE = 0.02  # a winner closer than this share of the range to a bound counts as at the edge
+WIDENED = 0.5  # by this share of its range, on its scale, a range grows at the end where its winner stood
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is searched and what is held fixed, for one optimizer in one suite."""
+
+    searched: tuple[Hyperparameter, ...]
+    fixed: Mapping[str, float]
+
+    @classmethod
+    def of(cls, spec: AnyOptimizer, searching: Searching) -> Space:
+        """The spec's own search with the suite's ranges and fixed values; raises `UsageError` for a wrong one."""
+        known = {knob.name: knob for knob in spec.hyperparameters}
+        for name in (*searching.search, *searching.fixed):
+            if name not in known:
+                raise UsageError(f"optimizer {spec.name!r} has no hyperparameter {name!r}{nearest(name, known)}")
+        names = [name for name in dict.fromkeys((*spec.searched, *searching.search)) if name not in searching.fixed]
+        if not names:
+            raise UsageError(f"optimizer {spec.name!r}: every hyperparameter is fixed, nothing is left to search")
+        try:
+            searched = tuple(_ranged(known[name], searching.search.get(name)) for name in names)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"optimizer {spec.name!r}: {error}") from error
+        return cls(searched, {n: k.default for n, k in known.items() if n not in names} | dict(searching.fixed))
+
+    def defaults(self, spec: AnyOptimizer) -> dict[str, float]:
+        """The setting of somebody who tunes nothing: the spec's defaults, and what the suite fixes."""
+        return {knob.name: self.fixed.get(knob.name, knob.default) for knob in spec.hyperparameters}
+
+    def at_edge(self, values: Mapping[str, float]) -> list[str]:
+        """The searched names whose value is at a bound of its range; a memory of 0 is no bound one could move."""
+        return [knob.name for knob in self.searched if _edge(knob, values[knob.name])]
+
+    def widened(self, values: Mapping[str, float]) -> Space:
+        """The space with every range grown at the end where ``values`` is at its edge."""
+        return replace(self, searched=tuple(_grown(knob, values[knob.name]) for knob in self.searched))
+
+    def distributions(self) -> dict[str, FloatDistribution]:
+        """Optuna's distributions; a memory is searched, and shown by Optuna, as log-uniform "1 - name"."""
+        return {_optuna_name(knob): _distribution(knob) for knob in self.searched}
+
+    def from_optuna(self, params: Mapping[str, float]) -> dict[str, float]:
+        """The searched values of a trial with Optuna's ``params``."""
+        return {
+            knob.name: 1 - params[_optuna_name(knob)] if knob.scale == "log1m" else params[knob.name]
+            for knob in self.searched
+        }
+
+    def to_optuna(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Optuna's parameters for searched ``values``, inside their distributions whatever rounding did."""
+        params = {}
+        for knob, (name, distribution) in zip(self.searched, self.distributions().items(), strict=True):
+            value = 1 - values[knob.name] if knob.scale == "log1m" else values[knob.name]
+            params[name] = min(max(value, distribution.low), distribution.high)
+        return params
+
+
+def _edge(knob: Hyperparameter, value: float) -> int:
+    """-1 or 1 where the value is at the low or high end of its range, else 0."""
+    position = knob.position(value)
+    if position > 1 - AT_EDGE:
+        return 1
+    natural = knob.scale == "log1m" and knob.low == 0
+    return -1 if position < AT_EDGE and not natural else 0
+
+
+def _grown(knob: Hyperparameter, value: float) -> Hyperparameter:
+    edge = _edge(knob, value)
+    if edge == 0:
+        return knob
+    beyond = _beyond(knob, 1 + WIDENED if edge > 0 else -WIDENED)
+    return replace(knob, high=beyond) if edge > 0 else replace(knob, low=beyond)
+
+
+def _beyond(knob: Hyperparameter, position: float) -> float:
+    """The value at a position outside of [0, 1]; a memory does not fall below 0."""
+    if knob.scale == "log":
+        return float(knob.low * (knob.high / knob.low) ** position)
+    if knob.scale == "log1m":
+        return max(0.0, 1 - (1 - knob.low) * ((1 - knob.high) / (1 - knob.low)) ** position)
+    return knob.low + position * (knob.high - knob.low)
+
+
+def _optuna_name(knob: Hyperparameter) -> str:
+    return f"1 - {knob.name}" if knob.scale == "log1m" else knob.name
+
+
+def _distribution(knob: Hyperparameter) -> FloatDistribution:
+    from optuna.distributions import FloatDistribution
+
+    if knob.scale == "log1m":
+        return FloatDistribution(1 - knob.high, 1 - knob.low, log=True)
+    return FloatDistribution(knob.low, knob.high, log=knob.scale == "log")
+
+
+def _ranged(knob: Hyperparameter, change: Sequence[float | str] | None) -> Hyperparameter:
+    if change is None:
+        return knob
+    low, high, *scale = change
+    return Hyperparameter(knob.name, knob.default, float(low), float(high), *(scale or [knob.scale]))  # type: ignore[arg-type]

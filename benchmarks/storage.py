@@ -1,0 +1,186 @@
+"""Optuna studies: asked and told by blocks, in memory or in a storage of the user's, and exported when finished.
+
+Storages are named as Optuna names them: ``sqlite:///file.db``, ``postgresql+psycopg://…``, or ``journal:///file.log`` for a
+journal file. Trials carry what belongs to a record as user attributes; memories appear as "1 - name", on the log scale
+they are searched on.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.errors import StepscapeError, UsageError
+from benchmarks.objectives import intermediate_values
+from benchmarks.samplers import grid_points, make_sampler, trial_count
+from benchmarks.space import Space
+from benchmarks.suite import Tuning
+
+if TYPE_CHECKING:
+    import optuna
+
+    from benchmarks.study import Block
+
+__all__ = ["Asked", "Session", "open_storage"]
+
+WORKER = "stepscape.worker"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The trials of a block: numbers, searched values, and Optuna's live trials (none for a grid)."""
+
+    numbers: Sequence[int]
+    values: Sequence[Mapping[str, float]]
+    handles: Sequence[optuna.Trial]
+
+
+class Session:
+    """A study being asked and told; ``seconds`` is the time that took."""
+
+    def __init__(
+        self, name: str, space: Space, tuning: Tuning, pruner: optuna.pruners.BasePruner, storage: str | None
+    ) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        began = time.perf_counter()
+        self.name, self.space, self.tuning = name, space, tuning
+        self.shared = storage is not None
+        self.count = trial_count(tuning, space)
+        self.distributions = space.distributions()
+        if self.shared and tuning.sampler == "grid":
+            raise UsageError("a grid needs no storage to share: every process would train the same points")
+        self.study = optuna.create_study(
+            study_name=name, storage=open_storage(storage) if storage else None, pruner=pruner, load_if_exists=True,
+            directions=["minimize"] * len(tuning.objective), sampler=make_sampler(tuning, self.distributions, name, 0),
+        )  # fmt: skip
+        if self.shared:
+            self._bury_the_dead()
+        self.seconds = time.perf_counter() - began
+
+    def ask(self, block: int) -> Asked | None:
+        """The next block of trials, None where the study has all it wants."""
+        began = time.perf_counter()
+        asked = self._ask_grid() if self.tuning.sampler == "grid" else self._ask_sampler(block)
+        self.seconds += time.perf_counter() - began
+        return asked
+
+    def tell(self, asked: Asked, block: Block) -> None:
+        """Tell the study how the trials of ``block`` ended."""
+        import optuna
+        from optuna.trial import TrialState
+
+        began = time.perf_counter()
+        reports = list(intermediate_values(self.tuning, block.trace))
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        known = {trial.number: set(trial.intermediate_values) for trial in running}  # what a live pruner has reported
+        for place, state in enumerate(block.states):
+            pruned = state == "pruned"
+            values = None if pruned else block.objective[place].tolist()
+            if not asked.handles:
+                final = TrialState.PRUNED if pruned else TrialState.COMPLETE
+                self.study.add_trial(
+                    optuna.trial.create_trial(
+                        state=final, values=values, params=self.space.to_optuna(asked.values[place]),
+                        distributions=self.distributions, intermediate_values=dict(reports[place]),
+                        user_attrs=dict(asked.values[place]),
+                    )
+                )  # fmt: skip
+                continue
+            trial = asked.handles[place]
+            for step, value in reports[place] if self.tuning.pruner != "none" else ():
+                if step not in known[trial.number]:
+                    trial.report(value, step)
+            self.study.tell(trial, values, state=TrialState.PRUNED if pruned else TrialState.COMPLETE)
+        self.seconds += time.perf_counter() - began
+
+    def others(self, own: set[int]) -> list[dict[str, Any]]:
+        """The finished trials of a shared study that other processes told."""
+        from optuna.trial import TrialState
+
+        if not self.shared:
+            return []
+        states = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
+        found = []
+        for trial in self.study.get_trials(deepcopy=False, states=tuple(states)):
+            if trial.number not in own:
+                value = trial.values[0] if trial.values else float("nan")
+                state = "diverged" if value == float("inf") else states[trial.state]
+                values = self.space.from_optuna(trial.params)
+                found.append({"trial": trial.number, "state": state, "objective": value, "values": values})
+        return found
+
+    def _ask_grid(self) -> Asked | None:
+        first = len(self.study.get_trials(deepcopy=False))
+        numbers = range(first, min(first + self.tuning.block, self.count))
+        return Asked(numbers, grid_points(self.space, numbers, self.tuning.trials), []) if numbers else None
+
+    def _ask_sampler(self, block: int) -> Asked | None:
+        from optuna.trial import TrialState
+
+        busy = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+        there = len(self.study.get_trials(deepcopy=False, states=busy))
+        wanted = min(self.tuning.block, self.count - there)
+        if wanted <= 0:
+            return None
+        key = f"{self.name}\n{there}\n{_worker()}" if self.shared else self.name
+        self.study.sampler = make_sampler(self.tuning, self.distributions, key, block)
+        handles = [self.study.ask(self.distributions) for _ in range(wanted)]
+        values = [self.space.from_optuna(trial.params) for trial in handles]
+        if self.shared:
+            for trial, value in zip(handles, values, strict=True):
+                for name, number in value.items():
+                    trial.set_user_attr(name, number)
+                trial.set_user_attr(WORKER, _worker())
+        return Asked([trial.number for trial in handles], values, handles)
+
+    def _bury_the_dead(self) -> None:
+        """Fail the running trials of processes of this machine that are gone; others' are left to them."""
+        from optuna.trial import TrialState
+
+        host = socket.gethostname()
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            name, _, pid = str(trial.user_attrs.get(WORKER, "")).rpartition(":")
+            if name == host and not _alive(int(pid)):
+                self.study.tell(trial.number, state=TrialState.FAIL)
+
+
+def open_storage(url: str) -> optuna.storages.BaseStorage:
+    """The storage at ``url``; raises `UsageError` for a malformed URL and `StepscapeError` where it cannot be opened."""
+    import optuna
+
+    scheme, separator, path = url.partition("://")
+    if not separator:
+        raise UsageError(f"a storage is a URL, as sqlite:///studies.db or journal:///studies.log, got {url!r}")
+    try:
+        if scheme == "journal":
+            backend = optuna.storages.journal.JournalFileBackend(path.removeprefix("/"))
+            return optuna.storages.JournalStorage(backend)
+        return optuna.storages.RDBStorage(url)
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise StepscapeError(f"the storage {_without_password(url)} cannot be opened: {reason}") from error
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"://([^:/@]+):[^@]*@", r"://\1:…@", url)
+
+
+def _worker() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,54 @@
+"""Work that can be broken off: traces kept as they are made, so that an interrupted cell loses at most one block.
+
+Training is deterministic, so a trace read back is the trace that would be made again, to the bit.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from benchmarks.drive import Trace
+
+__all__ = ["OutOfTime", "Work"]
+
+WORTH_KEEPING: Final = 0.5  # seconds of training below which making it again is as quick as reading it
+
+
+class OutOfTime(Exception):  # noqa: N818 - no error: the user's budget ended
+    """The wall-clock budget is used up; what was made is kept."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where a cell keeps the traces of its parts until it lands, and until when it may work (``time.time()``)."""
+
+    folder: Path | None = None
+    deadline: float | None = None
+
+    def trace(self, name: str, make: Callable[[], Trace]) -> Trace:
+        """The trace kept under ``name``, or a new one; raises `OutOfTime` where it had to be made after the deadline."""
+        path = None if self.folder is None else self.folder / f"{name}.pt"
+        if path is not None and path.exists():
+            return Trace(**torch.load(path, weights_only=True))
+        if self.deadline is not None and time.time() > self.deadline:
+            raise OutOfTime
+        trace = make()
+        if path is not None and trace.seconds >= WORTH_KEEPING:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            working = path.with_name(f".{path.name}.{os.getpid()}")
+            torch.save({field.name: getattr(trace, field.name) for field in fields(trace)}, working)
+            working.replace(path)
+        return trace
+
+    def forget(self) -> None:
+        """Remove what was kept, once the cell has landed."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
