@@ -43,8 +43,8 @@ def ellipse_turned(angle: float = 45.0, condition: float = 20.0) -> Analytic:
 
     Raises ``ValueError`` for a condition number below one.
     """
-    if not condition >= 1:
-        raise ValueError(f"ellipse-turned needs condition >= 1, got {condition}")
+    if not 1 <= condition < math.inf:
+        raise ValueError(f"ellipse-turned needs a finite condition >= 1, got {condition}")
     return Analytic(
         turned(angle, condition), START, minimum=0.0, minimisers=[(0.0, 0.0)], steps=20, target=1e-3,
         tags=("chapter", "convex"), frame=((-6.0, 3.0), (-5.0, 3.0)),

@@ -113,7 +113,7 @@ class FiniteSum(Sloped):
     """
 
     deterministic = False
-    steps = 20_000
+    steps = 5000
     minimisers = ((-2.0,),)
 
     def __init__(self, n: int = 5) -> None:

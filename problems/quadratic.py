@@ -128,14 +128,12 @@ class NoisyQuadratic(Problem):
         )  # fmt: skip
 
     def expected_loss(self, lr: float, steps: int) -> float:
-        """The expected loss after ``steps`` of SGD: E x² <- (1 - lr h)² E x² + lr² c / batch, in closed form.
-
-        Source: Zhang et al. 2019, "Which Algorithmic Choices Matter at Which Batch Sizes?", the model of its section 3.
-        """
+        """The expected loss after ``steps`` of SGD, where E x² <- (1 - lr h)² E x² + lr² h / batch each step."""
         h = self._eigenvalues
         kept = (1 - lr * h) ** 2
-        stationary = lr**2 * h / self.batch / (1 - kept)
-        return float(0.5 * np.sum(h * (stationary + kept**steps * (1 - stationary))))
+        unmoved = kept == 1  # the geometric series of 1, …, kept^(steps - 1) then has the sum steps
+        series = np.where(unmoved, steps, (1 - kept**steps) / np.where(unmoved, 1, 1 - kept))
+        return float(0.5 * np.sum(h * (kept**steps + lr**2 * h / self.batch * series)))
 
     def definition(self) -> Mapping[str, Any]:
         return {"dim": self.dim, "batch": self.batch}

@@ -62,24 +62,21 @@ class QuadraticDeep(Problem):
 
     def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
         """The mean ``[S, P]`` of each minibatch, and the loss ``[S]`` that is left there."""
-        rows = _rows(42)
-        order: Iterator[Tensor]
         if self.shuffle == "once":
-            epoch = list(shuffled_rows(seeds, ROWS, BATCH, PER_EPOCH))
-            order = islice(chain.from_iterable(repeat(epoch)), steps)
-        else:
-            order = shuffled_rows(seeds, ROWS, BATCH, steps)
-        for index in order:
-            center, spread = self._summary(rows[index])
+            epoch = list(self._minibatches(seeds, PER_EPOCH))
+            return islice(chain.from_iterable(repeat(epoch)), steps)
+        return self._minibatches(seeds, steps)
+
+    def _minibatches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
+        rows, losses = _rows(42), self._losses_at_zero
+        for index in shuffled_rows(seeds, ROWS, BATCH, steps):
+            center, spread = self._summary(rows[index], losses[index])
             yield center.to(self.dtype), spread.to(self.dtype)
 
     def evaluate(self, x: Tensor) -> dict[str, Tensor]:
         """The loss on all training rows, and "test_loss" on the 896 held-out rows DeepOBS tests on."""
-        test_rows = _rows(43)[: PER_EPOCH * BATCH]
-        metrics = {}
-        for name, (center, spread) in {"loss": self._training, "test_loss": self._summary(test_rows)}.items():
-            metrics[name] = self._around(x.double(), center) + spread
-        return metrics
+        summaries = {"loss": self._training, "test_loss": self._held_out}
+        return {name: self._around(x.double(), center) + spread for name, (center, spread) in summaries.items()}
 
     @cached_property
     def minimum(self) -> float:  # type: ignore[override]  # a fact like any other, computed when asked for
@@ -104,17 +101,27 @@ class QuadraticDeep(Problem):
         away = x - center
         return 0.5 * (away * (away @ _hessian(self.instance).to(x))).sum(-1)
 
-    def _summary(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def _summary(self, rows: Tensor, losses_at_zero: Tensor) -> tuple[Tensor, Tensor]:
         """The mean ``[..., P]`` of rows ``[..., B, P]``, and the mean ``[...]`` of their losses there.
 
         The mean loss of many rows is the loss of their mean plus this constant: one row's work instead of B.
         """
         center = rows.mean(-2)
-        return center, self._around(rows, center.unsqueeze(-2)).mean(-1)
+        return center, losses_at_zero.mean(-1) - self._around(center, torch.zeros_like(center))
+
+    @cached_property
+    def _losses_at_zero(self) -> Tensor:
+        """½ rᵀ Q r of each training row."""
+        return self._around(_rows(42), torch.zeros(DIM, dtype=torch.float64))
 
     @cached_property
     def _training(self) -> tuple[Tensor, Tensor]:
-        return self._summary(_rows(42))
+        return self._summary(_rows(42), self._losses_at_zero)
+
+    @cached_property
+    def _held_out(self) -> tuple[Tensor, Tensor]:
+        rows = _rows(43)[: PER_EPOCH * BATCH]
+        return self._summary(rows, self._around(rows, torch.zeros(DIM, dtype=torch.float64)))
 
 
 @cache
