@@ -33,7 +33,7 @@ MOMENTUM = Hyperparameter("momentum", default=0.9, low=0.0, high=0.999, scale="l
 class RMSProp(Rule):
     """s <- gamma s + (1 - gamma) g², x <- x - lr g / √(s + eps) with s₀ = 0 (Hinton 2012, lecture 6e; d2l 12.8).
 
-    Options, each a difference between implementations in use:
+    Options, each a difference between implementations in use; raises ``ValueError`` for ``corrected`` with a ``start``:
 
     ``eps_inside``   under the root (the chapter, TensorFlow, Keras) or added to it (torch);
     ``start``        s₀; TensorFlow 1 starts at 1, which makes the first steps small where they are large from 0;
@@ -51,6 +51,10 @@ class RMSProp(Rule):
     corrected: bool = False
 
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = (LR, GAMMA, EPS)
+
+    def __post_init__(self) -> None:
+        if self.corrected and self.start:
+            raise ValueError(f"only an average that starts at 0 can be bias-corrected, got start={self.start}")
 
     def init(self, x: Tensor) -> State:
         state = {"s": torch.full_like(x, self.start)}

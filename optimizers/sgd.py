@@ -49,5 +49,5 @@ class Momentum(Rule):
         momentum = as_like(hp["momentum"], g)
         new = g * as_like(1 - hp["momentum"], g) if self.averaged else g
         v = state["v"].mul_(momentum).add_(new)
-        ahead = v * momentum + new if self.nesterov else v
-        return ahead * as_like(-hp["lr"], g)
+        lr = as_like(-hp["lr"], g)
+        return (v * momentum).add_(new).mul_(lr) if self.nesterov else v * lr

@@ -59,6 +59,11 @@ def test_the_first_corrected_step_is_lr_whatever_gamma() -> None:
         torch.testing.assert_close(first, -0.01 * gs[0].sign(), rtol=1e-9, atol=0)
 
 
+def test_an_average_that_does_not_start_at_zero_takes_no_bias_correction() -> None:
+    with pytest.raises(ValueError, match=r"only an average that starts at 0 can be bias-corrected, got start=1\.0"):
+        RMSProp(start=1.0, corrected=True)
+
+
 def test_gamma_one_is_gradient_descent_with_lr_over_root_eps() -> None:
     assert_same(path(RMSProp(), lr=4e-4, gamma=1.0, eps=1e-6), path(SGD(), lr=0.4))
 
