@@ -28,7 +28,7 @@ RESAMPLES: Final = 200
 
 @dataclass(frozen=True)
 class Grid:
-    """A cell's trained grid: the measure ``[S, Y, X]`` after every run, inf where it ``diverged``.
+    """A cell's trained grid ``[S, Y, X]``: the measure after each run, inf if it ``diverged``; and at its ``start``.
 
     Y runs over the second hyperparameter (one row where there is none), X over the learning rate; both rise.
     """
@@ -36,6 +36,7 @@ class Grid:
     x: Axis
     y: Axis | None
     values: Array
+    start: Array
     diverged: Mask
     measure: Measure
 
@@ -51,8 +52,8 @@ class Grid:
 
     @property
     def stable(self) -> Mask:
-        """``[S, Y, X]``: which runs finished and ended no higher than they started."""
-        return np.asarray(~self.diverged & (self.values <= self.measure.start))
+        """``[S, Y, X]``: which runs finished and ended no higher than where they began themselves."""
+        return np.asarray(~self.diverged & (self.values <= self.start))
 
     def settings(self, row: int, column: int) -> dict[str, float]:
         """The hyperparameters of a grid point, by name."""
@@ -79,14 +80,19 @@ def grid_of(cell: Cell, measure: Measure) -> Grid | None:
         return None
     x_name, y_name = cell.info["optimizer"]["axes"]
     keys = [name for name in (y_name, x_name) if name is not None and name in table]
-    table = table.assign(measure=measure(table["final_loss"].to_numpy()), lost=table["status"] == DIVERGED)
-    wide = table.pivot(index=keys, columns="seed", values=["measure", "lost"]).sort_index()
+    table = table.assign(
+        measure=measure(table["final_loss"].to_numpy()),
+        start=measure(table["start_loss"].to_numpy()),
+        lost=(table["status"] == DIVERGED).astype(np.float64),
+    )
+    wide = table.pivot(index=keys, columns="seed", values=["measure", "start", "lost"]).sort_index()
     x = axis_of(cell.info, x_name, np.unique(table[x_name]))
     y = axis_of(cell.info, y_name, np.unique(table[y_name])) if len(keys) == 2 else None
     shape = (1 if y is None else y.values.size, x.values.size)
-    values = _filled(wide["measure"].to_numpy(dtype=np.float64), shape)
-    lost = _filled(wide["lost"].to_numpy(dtype=np.float64), shape)
-    return Grid(x, y, values, lost > 0, measure)
+    values, start, lost = (
+        _filled(wide[name].to_numpy(dtype=np.float64), shape) for name in ("measure", "start", "lost")
+    )
+    return Grid(x, y, values, start, lost > 0, measure)
 
 
 def progress(measure: Measure, values: npt.ArrayLike) -> Array:
