@@ -34,7 +34,7 @@ class DigitsAutoencoder(Problem):
         self.code, self.batch = code, batch
         self.dim = self.network.dim
         self.steps, self.target = 880, 1.2
-        self.tags = frozenset({"nonconvex", "stochastic", "network", "reconstruction"})
+        self.tags = frozenset({"nonconvex", "stochastic", "neural", "reconstruction"})
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return self.network.start(seeds)

@@ -143,7 +143,7 @@ def digits_mlp(hidden: int = 32, batch: int = 32) -> Classifier:
         raise ValueError(f"digits-mlp needs hidden >= 1, got {hidden}")
     return Classifier(
         MLP((64, hidden, 10)), DIGITS, {"hidden": hidden}, batch=batch, steps=300, target=0.1,
-        tags=("nonconvex", "network"),
+        tags=("nonconvex", "neural"),
     )  # fmt: skip
 
 
@@ -153,7 +153,7 @@ def digits_cnn(filters: int = 8, batch: int = 32) -> Classifier:
         raise ValueError(f"digits-cnn needs filters >= 1, got {filters}")
     return Classifier(
         ConvNet(8, filters, 10), DIGITS, {"filters": filters}, batch=batch, steps=300, target=0.1,
-        tags=("nonconvex", "network", "convolution"), chunk=16,
+        tags=("nonconvex", "neural", "convolution"), chunk=16,
     )  # fmt: skip
 
 
@@ -166,7 +166,7 @@ def two_spirals(hidden: int = 32, batch: int = 32) -> Classifier:
         raise ValueError(f"two-spirals needs hidden >= 1, got {hidden}")
     return Classifier(
         MLP((2, hidden, hidden, 2)), TWO_SPIRALS, {"hidden": hidden}, batch=batch, steps=3000, target=0.3,
-        tags=("nonconvex", "network"),
+        tags=("nonconvex", "neural"),
     )  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def mnist_mlp(hidden: int = 64, batch: int = 64) -> Classifier:
 
 def fashion_mnist_mlp(hidden: int = 64, batch: int = 64) -> Classifier:
     """A ReLU network on Fashion-MNIST, 784-hidden-10; the set is downloaded on first use."""
-    return _image_mlp("fashion-mnist-mlp", FASHION_MNIST, hidden, batch=batch, steps=900, tags=("download",))
+    return _image_mlp("fashion-mnist-mlp", FASHION_MNIST, hidden, batch=batch, steps=900, tags=("network",))
 
 
 def _image_mlp(name: str, data: DataSet, hidden: int, *, batch: int, steps: int, tags: Sequence[str]) -> Classifier:
@@ -185,7 +185,7 @@ def _image_mlp(name: str, data: DataSet, hidden: int, *, batch: int, steps: int,
         raise ValueError(f"{name} needs hidden >= 1, got {hidden}")
     return Classifier(
         MLP((784, hidden, 10), torch.relu), data, {"hidden": hidden}, batch=batch, steps=steps, target=0.3,
-        tags=("nonconvex", "network", *tags), chunk=16,
+        tags=("nonconvex", "neural", *tags), chunk=16,
     )  # fmt: skip
 
 

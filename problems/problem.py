@@ -47,6 +47,7 @@ class Problem(ABC):
     steps: int = 100
     """The default budget of updates."""
     tags: frozenset[str] = frozenset()
+    """Words to sort and choose by; ``network`` says that its data is downloaded on first use."""
     deterministic: bool = True
     """True where seeds change nothing, neither the start nor the gradients: one seed then says all."""
     dtype: torch.dtype = torch.float32
