@@ -61,8 +61,8 @@ class DeepLinear(Problem):
     """½ mean((w₄ W₃ W₂ W₁ row - y)²) over minibatches: linear regression as four layers.
 
     Convex in the product, not in the layers; at zero, near the start, there is a saddle whose gradients vanish to third
-    order (Saxe et al. 2014). Weights start as N(0, (scale / √10)²). Evaluated in closed form on all 500 rows, with least
-    squares as the floor. Raises ``ValueError`` for depth or scale below what makes sense.
+    order (Saxe et al. 2014). Weights start as N(0, (scale / √10)²). Evaluated in closed form on all 500 rows; the
+    floor is that of least squares. Raises ``ValueError`` for depth or scale below what makes sense.
     """
 
     deterministic = False

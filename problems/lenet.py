@@ -15,7 +15,7 @@ from problems.problem import ProblemSpec
 __all__ = ["SPECS", "fashion_mnist_lenet", "lenet", "mnist_lenet"]
 
 
-MEASURED = 1000  # images of either part that evaluation looks at: all would cost more than the training
+MEASURED = 500  # images of either part that evaluation looks at: all would cost more than the training
 
 
 def lenet() -> nn.Module:
@@ -33,12 +33,12 @@ def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
     return (logits.argmax(-1) == labels).to(logits.dtype).mean()
 
 
-def mnist_lenet(batch: int = 64) -> ModuleProblem:
+def mnist_lenet(batch: int = 32) -> ModuleProblem:
     """LeNet on 5000 real MNIST images: 4000 to train on, 1000 held out."""
     return _lenet_on(MNIST_5K, batch, 310, ())
 
 
-def fashion_mnist_lenet(batch: int = 64) -> ModuleProblem:
+def fashion_mnist_lenet(batch: int = 32) -> ModuleProblem:
     """LeNet on Fashion-MNIST, the book's exercise; the set is downloaded on first use."""
     return _lenet_on(FASHION_MNIST, batch, 900, ("network",))
 

@@ -31,7 +31,7 @@ __all__ = ["ModuleProblem", "Tensors"]
 Measure = Callable[[Tensor, Tensor], Tensor]
 """From a module's output and the target to a number: a mean over the examples."""
 
-BLOCK = 256  # examples evaluated at once
+BLOCK = 128  # examples evaluated at once
 
 
 class ModuleProblem(Problem):
