@@ -88,7 +88,8 @@ class NoisyAnalytic(Analytic):
             raise ValueError(f"gradient noise needs sigma >= 0, got {sigma}")
         super().__init__(
             clean.function, clean.start([0])[0].tolist(), minimum=clean.minimum, minimisers=clean.minimisers,
-            steps=steps, target=clean.target, tags=tuple(clean.tags), frame=clean.frame, parameters={"sigma": sigma},
+            steps=steps, target=clean.target, tags=tuple(clean.tags), frame=clean.frame,
+            parameters={"sigma": float(sigma)},
         )  # fmt: skip
         self.sigma = sigma
         self.tags = (self.tags - {"deterministic"}) | {"stochastic"}

@@ -79,7 +79,7 @@ def _quadratic(name: str, curvature: Tensor, condition: float, *, turned: bool) 
     def form(z: Tensor) -> Tensor:
         return (z.square() * curvature.to(z)).sum(-1)
 
-    return _convex(name, form, len(curvature), turned=turned, tag="quadratic", condition=condition)
+    return _convex(name, form, len(curvature), turned=turned, tag="quadratic", condition=float(condition))
 
 
 def _convex(

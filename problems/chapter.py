@@ -41,14 +41,16 @@ def turned(angle: float, condition: float) -> Callable[[Tensor], Tensor]:
 def ellipse_turned(angle: float = 45.0, condition: float = 20.0) -> Analytic:
     """The ellipse at any angle (degrees) and condition number; angle 0 and condition 20 are the chapter's.
 
-    Raises ``ValueError`` for a condition number below one.
+    Raises ``ValueError`` for a condition number below one or a number that is not finite.
     """
-    if not 1 <= condition < math.inf:
-        raise ValueError(f"ellipse-turned needs a finite condition >= 1, got {condition}")
+    if not (math.isfinite(angle) and 1 <= condition < math.inf):
+        raise ValueError(
+            f"ellipse-turned needs a finite angle and a finite condition >= 1, got {angle} and {condition}"
+        )
     return Analytic(
         turned(angle, condition), START, minimum=0.0, minimisers=[(0.0, 0.0)], steps=20, target=1e-3,
         tags=("chapter", "convex"), frame=((-6.0, 3.0), (-5.0, 3.0)),
-        parameters={"angle": angle, "condition": condition},
+        parameters={"angle": float(angle), "condition": float(condition)},
     )  # fmt: skip
 
 

@@ -66,7 +66,7 @@ class Periodic(Sloped):
         if period < 2 or not total > 0:
             raise ValueError(f"slopes {large} and {period - 1} times {small} need a positive mean and a period >= 2")
         super().__init__(total / period, ("convex", "deterministic"))
-        self.large, self.small, self.period = large, small, period
+        self.large, self.small, self.period = float(large), float(small), period
 
     def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
         """The slope ``[S, 1]`` of each step."""
@@ -84,6 +84,8 @@ def reddi_periodic(c: float = 3.0) -> Periodic:
 
     Raises ``ValueError`` unless c > 2, below which +1 is the minimum.
     """
+    if not c > 2:
+        raise ValueError(f"reddi-periodic needs c > 2, got {c}")
     return Periodic(c, -1.0, 3)
 
 

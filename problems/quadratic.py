@@ -46,8 +46,8 @@ class Quadratic(Problem):
             raise ValueError(f"quadratic needs dim >= 1, condition >= 1, sigma >= 0; got {dim}, {condition}, {sigma}")
         if noise not in get_args(Noise):
             raise ValueError(f"quadratic has no noise {noise!r}; it has {', '.join(get_args(Noise))}")
-        self.dim, self.condition, self.rotated, self.noise = dim, condition, rotated, noise
-        self.sigma = 0.0 if noise in ("sparse", "none") else sigma
+        self.dim, self.condition, self.rotated, self.noise = dim, float(condition), rotated, noise
+        self.sigma = 0.0 if noise in ("sparse", "none") else float(sigma)
         self.deterministic = noise == "none"
         self.steps = 300
         self.target = 0.1

@@ -158,7 +158,9 @@ def test_other_sizes_conform(problem):
 
 
 def test_slopes_without_a_positive_mean_are_refused():
-    with pytest.raises(ValueError, match=r"slopes 2\.0 and 2 times -1\.0 need a positive mean"):
+    with pytest.raises(ValueError, match=r"slopes 3\.0 and 3 times -1\.0 need a positive mean"):
+        Periodic(3.0, -1.0, 4)
+    with pytest.raises(ValueError, match=r"reddi-periodic needs c > 2, got 2\.0"):
         reddi_periodic(2.0)
 
 

@@ -47,6 +47,12 @@ def test_no_two_problems_or_parameter_values_share_a_fingerprint(fingerprints):
     assert len(set(fingerprints.values())) == len(fingerprints)
 
 
+@pytest.mark.parametrize("name", [name for name, spec in SPECS.items() if "condition" in spec.parameters])
+def test_a_whole_number_means_the_same_instance_as_the_float(name):
+    build = SPECS[name].build
+    assert build(condition=100).fingerprint() == build(condition=100.0).fingerprint()
+
+
 def test_fingerprints_stay_what_they_were(fingerprints):
     assert {name: fingerprints[name] for name in PINNED} == PINNED
 
