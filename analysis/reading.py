@@ -79,25 +79,33 @@ def _margin(best: Row, curve: RateCurve | None) -> str:
 
 
 def _defaults(rows: Sequence[Row]) -> str:
+    """Return what it costs to leave each optimizer at its default setting: divergence first, then ratios."""
+    lost = [row["label"] for row in rows if row["default_n"] and math.isinf(row["default"])]
     costs = {
         row["label"]: row["default"] / max(row["tuned"], row["smallest"])
         for row in rows
         if row["default_n"] and math.isfinite(row["default"]) and math.isfinite(row["tuned"]) and row["tuned"] > 0
     }
+    begin = (
+        f"At the default setting{'s' if len(lost) > 1 else ''}, {listing(lost)} diverge{'' if len(lost) > 1 else 's'}"
+    )
     if not costs:
-        return ""
+        return f"{begin}." if lost else ""
+    begin = f"{begin}; of the others, staying there costs" if lost else "Staying at the defaults costs"
     least, most = min(costs, key=lambda label: costs[label]), max(costs, key=lambda label: costs[label])
     if costs[most] <= 1.1:
-        return "The default settings end about as low as the tuned ones."
-    if len(costs) == 1:
-        return f"Its default setting ends {times(costs[most])} as high as the tuned one."
-    end = f"least with {least} ({times(costs[least])})" if costs[least] > 1.1 else f"nothing with {least}"
-    return f"Staying at the defaults costs most with {most} ({times(costs[most])} its tuned value) and {end}."
+        return f"{begin} nothing."
+    end = "" if len(costs) == 1 else f" and least with {least} ({times(costs[least])})"
+    if costs[least] <= 1.1:
+        end = f" and nothing with {least}"
+    return f"{begin} most with {most} ({times(costs[most])} its tuned value){end}."
 
 
 def _lost(rows: Sequence[Row]) -> str:
     parts = [
-        f"{row[f'{setting}_diverged']} of {row[f'{setting}_n']} {setting} runs of {row['label']}"
+        f"the {setting} run of {row['label']}"
+        if row[f"{setting}_n"] == 1
+        else f"{row[f'{setting}_diverged']} of {row[f'{setting}_n']} {setting} runs of {row['label']}"
         for row in rows
         for setting in ("tuned", "default")
         if row[f"{setting}_diverged"]

@@ -149,7 +149,7 @@ def results_text(table: pd.DataFrame, width: int = 100) -> str:
     header = ("", "optimizer", "tuned", "default", "tuned at")
     lines: dict[str, list[tuple[str, ...]]] = {}
     for row in table_rows(table):
-        edge = f" (at the edge: {row['at_edge']})" if row["at_edge"] else ""
+        edge = f" ! {row['at_edge']}" if row["at_edge"] else ""
         mark = "*" if row["best"] else ""
         cells = (mark, row["label"], interval_text(row, "tuned"), interval_text(row, "default"))
         lines.setdefault(_title(row), []).append((*cells, row["hyperparameters"] + edge))
@@ -178,4 +178,4 @@ def _footnote(seeds: list[int], *, has_edge: bool) -> str:
     note = "* best of its problem."
     if seeds:
         note += f" Median [90% interval] over {' or '.join(map(str, seeds))} fresh test seeds."
-    return note + (" At the edge: the search range was too narrow." if has_edge else "")
+    return note + (" ! at the edge of its search range." if has_edge else "")

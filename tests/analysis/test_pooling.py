@@ -33,7 +33,7 @@ def test_one_name_for_two_instances_is_refused_and_both_are_named(record: Record
     cells = [*record.cells]
     cells[4] = changed(cells[4], problem={"fingerprint": "f-other"})
     with pytest.raises(
-        PoolingError, match=r"noisy stands for 2 different instances.*f-noisy.*noisy--momentum.*f-other"
+        PoolingError, match=r"noisy stands for 2 different.*f-noisy.*noisy--momentum.*f-other"
     ):
         pool(cells)
 

@@ -122,7 +122,8 @@ def test_the_columns_of_the_text_are_aligned(record: Record) -> None:
 def test_a_winner_at_the_edge_is_flagged_in_the_text(edited_cell: Callable[..., Cell]) -> None:
     cell = edited_cell(1, "sgd", {"winner": {"at_edge": ["lr"]}})
     text = results_text(results_table(Record(Path(), {}, {}, (cell,))))
-    assert "(at the edge: lr)" in text
+    assert "! lr" in text
+    assert "at the edge of its search range" in text
 
 
 @pytest.mark.parametrize(("ratio", "said"), [(1.44, "1.4 times"), (30.4, "30 times"), (3e7, "over a million times")])
@@ -158,3 +159,11 @@ def test_a_reading_says_which_runs_diverged_and_which_winners_lie_at_an_edge(edi
 def test_a_reading_of_a_problem_that_nothing_survived_says_so(edited_cell: Callable[..., Cell]) -> None:
     row = one_cell(edited_cell(1, "sgd", runs=lose(list(range(100, 105)))))
     assert "No tuned setting" in problem_reading([row], {})[0]
+
+
+def test_a_reading_puts_defaults_that_diverge_before_those_that_cost(record: Record) -> None:
+    rows = [row for row in table_rows(results_table(record)) if row["problem"] == "noisy"]
+    rows[0] |= {"default": np.inf, "default_diverged": 5}
+    said = " ".join(problem_reading(rows, {}))
+    assert "At the default setting, sgd diverges; of the others, staying there costs most with rmsprop" in said
+    assert "5 of 5 default runs of sgd" in said
