@@ -51,7 +51,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
         "trial": "number of the trial, from 0, in the order asked",
         "block": "number of the block the trial was asked in; -1 for a trial another process told a shared study",
         "state": "complete | diverged (told inf) | pruned",
-        "objective": "what the sampler was told; lower is better; inf where diverged, NaN where pruned (a second one: objective_2)",
+        "objective": "what the sampler was told, lower is better; inf where diverged, NaN where pruned; a second one is objective_2",
         "seeds": "number of tuning seeds",
         "diverged": "number of tuning seeds that diverged",
     },

@@ -19,7 +19,7 @@ def notes(kind: str) -> list[str]:
         return []
     from benchmarks.registry import OPTIMIZERS, PROBLEMS
 
-    return (PROBLEMS if kind == "problems" else OPTIMIZERS).refused
+    return list((PROBLEMS if kind == "problems" else OPTIMIZERS).refused)
 
 
 def text(kind: str, listed: list[dict[str, Any]], width: int) -> str:
@@ -44,7 +44,9 @@ def _line(kind: str, entry: dict[str, Any]) -> str:
         return f"{entry['description']} ({knobs})"
     if kind == "suites":
         return f"{entry['cells']:>3} cells  {entry['description']}"
-    parameters = ", ".join(f"{name}={value!r}" if value is not None else name for name, value in entry["parameters"].items())
+    parameters = ", ".join(
+        f"{name}={value!r}" if value is not None else name for name, value in entry["parameters"].items()
+    )
     return f"{entry['description']}{f' ({parameters})' if parameters else ''}"
 
 
@@ -52,7 +54,7 @@ def _problems() -> list[dict[str, Any]]:
     from benchmarks.errors import StepscapeError
     from benchmarks.registry import PROBLEMS, make_problem
 
-    listed = []
+    listed: list[dict[str, Any]] = []
     for name in PROBLEMS:
         try:
             spec, problem = PROBLEMS[name], make_problem(name)

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from typing import Self
+
+    from benchmarks.runner import CellRun
     from benchmarks.suite import Suite
 
 __all__ = ["cli", "main"]
@@ -74,8 +77,10 @@ def _machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--data", type=click.Path(path_type=Path, exists=True, file_okay=False), envvar="STEPSCAPE_DATA",
                 help="Folder with data files of your own, as airfoil_self_noise.dat.  [env: STEPSCAPE_DATA]",
             ),
-            click.option("--tracking-uri", metavar="URI", help="MLflow store.  [default: SQLite in the results folder]"),
+            click.option("--tracking-uri", metavar="URI", help="MLflow store.  [default: SQLite in the folder]"),
             click.option("--no-tracking", is_flag=True, help="Write no MLflow runs."),
+            click.option("--storage", metavar="URL", help="Keep Optuna's studies there, live and shared."),
+            click.option("--minutes", type=click.FloatRange(min=0.1), help="Stop after this long; go on another time."),
             click.option(
                 "--children", default="12", metavar="N|all|none", show_default=True,
                 help="Trials of a cell that become MLflow runs of their own: the best N.",
@@ -93,10 +98,14 @@ def _study_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.argument("problem"),
             click.argument("optimizer"),
             click.option("--steps", type=click.IntRange(1), help="Updates a run.  [default: the problem's]"),
-            click.option("--schedule", default="constant", show_default=True, help="As cosine, or 'lr=linear gamma=…'."),
+            click.option(
+                "--schedule", default="constant", show_default=True, help="As cosine, or 'lr=linear gamma=…'."
+            ),
             click.option("--search", multiple=True, metavar="NAME=LOW:HIGH", help="Search this range; repeatable."),
             click.option("--fix", multiple=True, metavar="NAME=VALUE", help="Hold a hyperparameter fixed; repeatable."),
-            click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own."),
+            click.option(
+                "--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own."
+            ),
         )
     ):
         command = option(command)
@@ -128,15 +137,16 @@ def list_(kind: str, as_json: bool) -> None:
 @click.argument("suite", metavar="SUITE")
 @_machine_options
 @click.pass_context
-def run(context: click.Context, suite: str, **machine: Any) -> None:
+def run(context: click.Context, /, suite: str, **machine: Any) -> None:
     """Run SUITE: a built-in name, or the path of a TOML file of your own.
 
-    Every cell (problem × optimizer × schedule) is tuned by an Optuna study, its winner and its defaults are trained again
-    on fresh seeds, and its landscape is mapped. Finished cells are kept: the same command goes on where it stopped.
+    Every cell (problem × optimizer × schedule) is tuned by an Optuna study, its winner and its defaults are trained
+    again on fresh seeds, and its landscape is mapped. Finished cells are kept: the same command goes on where it
+    stopped.
     """
     from benchmarks.suite import Suite
 
-    context.exit(_run_suite(Suite.load(suite), **machine))
+    context.exit(_execute(Suite.load(suite), machine))
 
 
 @cli.command()
@@ -146,11 +156,19 @@ def run(context: click.Context, suite: str, **machine: Any) -> None:
 @click.option("--sampler", default="tpe", show_default=True, help="tpe, random, qmc, cmaes, gp (slow), grid.")
 @click.option("--seeds", default=4, show_default=True, type=click.IntRange(1), help="Tuning seeds.")
 @click.option("--test-seeds", default=10, show_default=True, type=click.IntRange(1), help="Fresh seeds of the result.")
-@click.option("--objective", default="final", show_default=True, help="final or best loss, averaged over the seeds.")
+@click.option(
+    "--objective",
+    multiple=True,
+    default=["final"],
+    show_default=True,
+    help="final, best, auc (of the log gap) or steps-to-target; twice for two objectives.",
+)
+@click.option("--aggregate", default="mean", show_default=True, help="Over the seeds: mean, median or as q0.9.")
+@click.option("--pruner", default="none", show_default=True, help="none, halving, hyperband, median or optuna:NAME.")
+@click.option("--widen", default=0, show_default=True, help="Searches again, wider, while the winner is at an edge.")
 @_machine_options
 @click.pass_context
-def tune(context: click.Context, trials: int, block: int, sampler: str, seeds: int, test_seeds: int, objective: str,
-         **rest: Any) -> None:  # fmt: skip
+def tune(context: click.Context, /, test_seeds: int, **options: Any) -> None:
     """Tune OPTIMIZER on PROBLEM with an Optuna study, and compare the winner with the defaults on fresh seeds.
 
     \b
@@ -158,9 +176,12 @@ def tune(context: click.Context, trials: int, block: int, sampler: str, seeds: i
       stepscape tune airfoil rmsprop
       stepscape tune 'quadratic(dim=20)' adam --trials 128 --sampler cmaes --search lr=1e-4:1
     """
-    tuning = {"trials": trials, "block": block, "sampler": sampler, "seeds": seeds, "objective": objective}
-    suite, machine = _single("tune", {"tuning": tuning, "test": {"seeds": test_seeds}, "landscape": {"enabled": False}}, rest)
-    context.exit(_run_suite(suite, **machine))
+    from benchmarks.command import single_cell_suite
+
+    names = ("trials", "block", "sampler", "seeds", "objective", "aggregate", "pruner", "widen")
+    tuning = {name: options.pop(name) for name in names}
+    tables = {"tuning": tuning, "test": {"seeds": test_seeds}, "landscape": {"enabled": False}}
+    context.exit(_execute(single_cell_suite("tune", tables, options), options))
 
 
 @cli.command()
@@ -169,7 +190,7 @@ def tune(context: click.Context, trials: int, block: int, sampler: str, seeds: i
 @click.option("--seeds", default=4, show_default=True, type=click.IntRange(1), help="Seeds at every point.")
 @_machine_options
 @click.pass_context
-def landscape(context: click.Context, grid: str, seeds: int, **rest: Any) -> None:
+def landscape(context: click.Context, /, grid: str, seeds: int, **options: Any) -> None:
     """Map OPTIMIZER on PROBLEM over a dense grid of lr and its second hyperparameter, with the region of divergence.
 
     \b
@@ -177,9 +198,10 @@ def landscape(context: click.Context, grid: str, seeds: int, **rest: Any) -> Non
       stepscape landscape ellipse rmsprop
       stepscape landscape airfoil momentum --grid 128x64 --search lr=1e-3:1
     """
+    from benchmarks.command import single_cell_suite
+
     tables = {"tuning": {"enabled": False}, "landscape": {"grid": grid, "seeds": seeds}}
-    suite, machine = _single("landscape", tables, rest)
-    context.exit(_run_suite(suite, **machine))
+    context.exit(_execute(single_cell_suite("landscape", tables, options), options))
 
 
 @cli.command()
@@ -200,7 +222,40 @@ def report(folder: str, out: Path | None, tracking_uri: str | None, jobs: int | 
         if tracking_uri is None:
             raise UsageError("mlflow:EXPERIMENT needs --tracking-uri, the store the experiment is in")
         source = fetch(folder.removeprefix("mlflow:"), tracking_uri, Path("results") / folder.removeprefix("mlflow:"))
-    click.echo(f"report: {_write_report(source, jobs, out)}")
+    from analysis.report import write_report
+    from benchmarks.workers import default_jobs
+
+    with _Bar("report") as bar:
+        page = write_report(source, out, progress=bar.show, jobs=jobs or default_jobs())
+    click.echo(f"report: {page.resolve()}")
+
+
+@cli.group()
+def export() -> None:
+    """Write a results folder in another tool's form."""
+
+
+@export.command("optuna")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("url", metavar="URL")
+def export_optuna(folder: Path, url: str) -> None:
+    """Write every study of the results folder DIR to the Optuna storage URL, for load_study and optuna-dashboard.
+
+    \b
+    Examples:
+      stepscape export optuna results/quick sqlite:///studies.db
+      stepscape export optuna results/quick journal:///studies.log
+    """
+    from analysis.tables import Record
+    from benchmarks.export import export_cell
+
+    cells = [cell for cell in Record.load(folder) if len(cell.trials)]
+    with _Bar("export") as bar:
+        written = 0
+        for done, cell in enumerate(cells, start=1):
+            written += export_cell(cell, url)
+            bar.show(done, len(cells))
+    click.echo(f"{written} studies written to {url}, {len(cells) - written} were there already")
 
 
 @cli.command()
@@ -219,7 +274,7 @@ def ui(folder: Path, port: int, open_browser: bool) -> None:
 @click.option("--repeats", default=5, show_default=True, type=click.IntRange(1), help="Medians are of this many.")
 @click.option("--check", is_flag=True, help="Exit with 1 where a goal is missed.")
 @click.pass_context
-def speed(context: click.Context, as_json: bool, repeats: int, check: bool) -> None:
+def speed(context: click.Context, /, as_json: bool, repeats: int, check: bool) -> None:
     """Measure the lanes engine against a plain torch.optim.RMSprop loop, one thread each, in one run.
 
     Times vary from machine to machine and minute to minute; the ratio of the two is what counts.
@@ -240,7 +295,7 @@ def speed(context: click.Context, as_json: bool, repeats: int, check: bool) -> N
 @click.argument("name", metavar="NAME")
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own.")
 @click.pass_context
-def check(context: click.Context, name: str, plugins: tuple[str, ...]) -> None:
+def check(context: click.Context, /, name: str, plugins: tuple[str, ...]) -> None:
     """Check that a problem or an optimizer keeps the rules everything here relies on, and explain what does not.
 
     NAME is a registered name, or package.module:OBJECT of your own.
@@ -255,117 +310,31 @@ def check(context: click.Context, name: str, plugins: tuple[str, ...]) -> None:
     context.exit(0 if result.ok else 1)
 
 
-def _single(kind: str, tables: dict[str, Any], options: dict[str, Any]) -> tuple[Suite, dict[str, Any]]:
-    """A suite of one cell from a command's options, named by what it is; and the machine options that are left."""
-    import hashlib
-    import json
-    import re
-
-    from benchmarks.errors import UsageError
-    from benchmarks.suite import Suite
-
-    problem, optimizer = options.pop("problem"), options.pop("optimizer")
-    search, fixed = {}, {}
-    for text in options.pop("search"):
-        name, _, bounds = text.partition("=")
-        try:
-            search[name] = [float(bound) for bound in bounds.split(":")]
-        except ValueError:
-            raise UsageError(f"--search is written NAME=LOW:HIGH, as lr=1e-4:1, got {text!r}") from None
-    for text in options.pop("fix"):
-        name, _, value = text.partition("=")
-        try:
-            fixed[name] = float(value)
-        except ValueError:
-            raise UsageError(f"--fix is written NAME=VALUE, as eps=1e-8, got {text!r}") from None
-    definition: dict[str, Any] = {
-        "problems": [problem], "optimizers": [optimizer], "schedules": [options.pop("schedule")],
-        "plugins": [str(Path(plugin).resolve()) for plugin in options.pop("plugins")],
-        "steps": options.pop("steps"), **tables, "optimizer": {optimizer: {"search": search, "fixed": fixed}},
-    }  # fmt: skip
-    short = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:6]
-    parts = (re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("_") for part in (kind, problem, optimizer, short))
-    return Suite.checked({"name": "-".join(parts), **definition}, "the command"), options
-
-
-def _run_suite(
-    suite: Suite, *, out: Path | None, jobs: int | None, data: Path | None, tracking_uri: str | None, no_tracking: bool,
-    children: str,
-) -> int:  # fmt: skip
-    """Run, mirror, report and print; the exit code."""
-    import time
-
-    from benchmarks import runner
-    from benchmarks.workers import default_jobs
-
-    folder = out or Path("results") / suite.name
-    jobs = jobs or default_jobs()
-    began = time.perf_counter()
-    mirror = None if no_tracking else _open_tracker(tracking_uri, suite, folder, children)
-    with _Progress(suite) as progress:
-        result = runner.run(
-            suite, folder, jobs=jobs, data=data, on_start=progress.start, on_cell=progress.cell,
-            mirror=mirror.log_cell_folder if mirror else None,
-        )  # fmt: skip
-    for failure in result.failed:
-        click.echo(f"stepscape: cell {failure.name} failed: {failure.error}", err=True)
-    if not result.ran:
-        click.echo(f"{suite.name}: all {len(result.kept)} cells were finished already.")
-    if len(result.failed) == len(suite.cells()):
-        return 1
-    page = folder / "report" / "index.html"
-    if result.ran or not page.is_file():
-        page = _write_report(folder, jobs)
-        if mirror is not None and not result.warnings:
-            result.warnings += _attempt(lambda: mirror.log_report(folder))
-    _print_results(folder, page, suite, result.warnings, time.perf_counter() - began)
-    return 1 if result.failed else 0
-
-
-def _print_results(folder: Path, page: Path, suite: Suite, warnings: list[str], seconds: float) -> None:
+def _execute(suite: Suite, machine: dict[str, Any]) -> int:
+    """Run a suite, print what came of it; the exit code."""
     from analysis.report import results_table, results_text
     from analysis.tables import Record
+    from benchmarks.command import Machine, execute
 
-    click.echo(results_text(results_table(Record.load(folder)), _width()))
-    for warning in warnings:
+    with _Progress(suite) as progress:
+        outcome = execute(suite, Machine(**machine), progress, progress.estimate)
+    result = outcome.result
+    for failure in result.failed:
+        click.echo(f"stepscape: cell {failure.name} failed: {failure.error}", err=True)
+    if result.unfinished:
+        cells = f"{len(result.unfinished)} of {len(suite.cells())} cells"
+        click.echo(f"stepscape: time is up before {cells} ended; the same command goes on from there", err=True)
+    if not result.ran:
+        click.echo(f"{suite.name}: all {len(result.kept)} cells were finished already.")
+    for warning in outcome.warnings:
         click.echo(f"stepscape: {warning}", err=True)
-    click.echo(f"\nrecord:  {folder}\nreport:  {page.resolve()}\nbrowse:  stepscape ui {folder}\n{suite.name}: {seconds:.0f} s")
-
-
-def _write_report(folder: Path, jobs: int | None, out: Path | None = None) -> Path:
-    from tqdm import tqdm
-
-    from analysis.report import write_report
-    from benchmarks.workers import default_jobs
-
-    with tqdm(desc="report", disable=None, leave=False) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        return write_report(folder, out, progress=show, jobs=jobs or default_jobs())
-
-
-def _open_tracker(uri: str | None, suite: Suite, folder: Path, children: str) -> Any:
-    from benchmarks.errors import UsageError
-    from benchmarks.tracking import Tracker, default_uri
-
-    if children not in ("all", "none") and not children.isdigit():
-        raise UsageError(f"--children is a number, all or none, got {children!r}")
-    count: Any = int(children) if children.isdigit() else children
-    return Tracker(uri or default_uri(folder), suite.name, folder, children=count)
-
-
-def _attempt(work: Callable[[], None]) -> list[str]:
-    """Do the work; a mistake or an outage becomes a warning."""
-    from benchmarks.errors import StepscapeError
-
-    try:
-        work()
-    except StepscapeError as error:
-        return [str(error)]
-    return []
+    if outcome.page is not None:
+        click.echo(results_text(results_table(Record.load(outcome.folder)), _width()))
+        click.echo(f"\nrecord:  {outcome.folder}\nreport:  {outcome.page.resolve()}")
+        if not machine["no_tracking"]:
+            click.echo(f"browse:  stepscape ui {outcome.folder}")
+    click.echo(f"{suite.name}: {outcome.seconds:.0f} s")
+    return outcome.exit_code
 
 
 def _width() -> int:
@@ -374,31 +343,57 @@ def _width() -> int:
     return shutil.get_terminal_size((100, 24)).columns
 
 
-class _Progress:
-    """A bar over the estimated work with the remaining time; without a terminal, a line for each finished cell."""
+class _Bar:
+    """A progress bar with the remaining time on a terminal, nothing elsewhere."""
 
-    def __init__(self, suite: Suite) -> None:
-        self.suite = suite
-        self.cells, self.done = len(suite.cells()), 0
-
-    def __enter__(self) -> _Progress:
+    def __init__(self, text: str, total: float | None = None) -> None:
         from tqdm import tqdm
 
         form = "{desc} {percentage:3.0f}% |{bar}| {elapsed} elapsed, {remaining} left"
-        self.bar = tqdm(total=1.0, desc=self.suite.name, disable=None, bar_format=form, leave=False)
+        self.bar = tqdm(total=total, desc=text, disable=None, bar_format=form, leave=False)
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.bar.close()
 
-    def start(self, cost: float, kept: int) -> None:
-        self.done = kept
-        self.bar.total = cost
-        self.bar.refresh()
+    def show(self, done: float, total: float) -> None:
+        """So much of ``total`` is done."""
+        self.bar.total = total
+        self.bar.update(done - self.bar.n)
 
-    def cell(self, cell: Any, cost: float) -> None:
-        self.done += 1
-        self.bar.set_description(f"{self.suite.name} {self.done}/{self.cells} cells", refresh=False)
+
+class _Progress(_Bar):
+    """A bar over the estimated work of a suite's cells; without a terminal, a line for each cell that ended."""
+
+    def __init__(self, suite: Suite) -> None:
+        super().__init__(suite.name, 1.0)
+        self.name, self.cells, self.ended = suite.name, len(suite.cells()), 0
+
+    def estimate(self, seconds: float, cells: int, jobs: int) -> None:
+        """Say up front how long it will take."""
+        time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+        processes = "one process" if jobs == 1 else f"{jobs} processes"
+        click.echo(f"{self.name}: {cells} cells to run, about {time} in {processes}", err=True)
+
+    def start(self, cost: float, kept: int) -> None:
+        """The work ahead, and the cells that stand."""
+        self.ended = kept
+        self.show(0, cost)
+
+    def cell(self, cell: CellRun, cost: float) -> None:
+        """A cell ended."""
+        self.ended += not cell.unfinished
+        self.bar.set_description(f"{self.name} {self.ended}/{self.cells} cells", refresh=False)
         self.bar.update(cost)
         if self.bar.disable:
-            click.echo(f"[{self.done}/{self.cells}] {cell.name} {cell.seconds:.1f} s", err=True)
+            state = "out of time" if cell.unfinished else "failed" if cell.error else f"{cell.seconds:.1f} s"
+            click.echo(f"[{self.ended}/{self.cells}] {cell.name} {state}", err=True)
+
+    def report(self, done: int, total: int) -> None:
+        """The report is being written."""
+        self.bar.set_description("report", refresh=False)
+        if done == 0:
+            self.bar.reset(total)
+        self.show(done, total)

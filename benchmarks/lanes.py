@@ -57,8 +57,8 @@ def train(
 
     Hyperparameters are floats or tensors ``[C]``, all of one length; those not given take the rule's defaults.
     ``seeds`` fix start, data order and noise; lanes of a seed see the same. Losses are evaluated at step 0, every
-    ``evaluate_every`` steps (or at the steps listed; default: none) and at the end. ``dtype`` and ``chunk`` (lanes) default to the
-    problem's.
+    ``evaluate_every`` steps (or at the steps listed; default: none) and at the end. ``dtype`` and ``chunk`` (lanes)
+    default to the problem's.
 
     Raises `UsageError` for an unknown hyperparameter, unequal lengths, no seed or a count below one.
     """

@@ -150,7 +150,7 @@ def _outcome(cell: Cell, setting: str, prefix: str) -> Iterator[Point]:
 
 
 def _rounded(value: Any) -> float:
-    """Return five significant digits: MLflow cuts long numbers off in its tables, where 1.23456789e-15 reads 1.23456."""
+    """Return five significant digits: MLflow cuts off long numbers in its tables, so 1.23456789e-15 reads 1.2345."""
     return float(f"{float(value):.5g}")
 
 

@@ -1,8 +1,8 @@
 """Objectives: what a trial is worth, from the trace of its runs.
 
-A run's value is its final loss, its best one, the mean over the evaluations of log10 of the gap ("auc"), or the steps it
-needs to the target; a trial's value joins its seeds by mean, median or a quantile. A configuration with a diverged seed
-is worth ``inf``.
+A run's value is its final loss, its best one, the mean over the evaluations of log10 of the gap ("auc"), or the steps
+it needs to the target; a trial's value joins its seeds by mean, median or a quantile. A configuration with a diverged
+seed is worth ``inf``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def trial_values(problem: Problem, tuning: Tuning, trace: Trace) -> Tensor:
 
 
 def rung_values(tuning: Tuning, loss: Tensor) -> Tensor:
-    """The loss ``[C]`` of each configuration at a rung, from ``loss [C, S]``; ``inf`` where a seed is no longer valid."""
+    """The loss ``[C]`` of each configuration at a rung, from ``loss [C, S]``; ``inf`` where a seed is invalid."""
     return aggregate(tuning, loss.nan_to_num(torch.inf), dim=1)
 
 

@@ -1,7 +1,7 @@
 """What must hold of every problem: each check takes a problem and returns a complaint, or None where all is well.
 
-The docstring of a check is the requirement in a sentence; the complaint says what came instead and what to do. All
-arithmetic is in float64, where a gradient can be told from a wrong one, on two configurations and two seeds.
+The docstring of a check is the requirement in a sentence; the complaint says what came instead and what to do.
+Gradients are looked at in float64, where a right one can be told from a wrong one, on two configurations and two seeds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ ROUNDING = 1e-9  # float64 sums of up to a million terms in another order, or by
 COORDINATES = 64  # of a minimiser looked along: enough for a wrong one to show, little enough for large problems
 DIGITS = 0.1  # of the difference step, 1e-6 (1 + |x|): how far from its minimiser a coordinate may be stated
 RARE = 300  # steps within which two seeds must differ somewhere: noise may be a rare event
-DIFFERENCE = 1e-5  # of a central difference in float64 with a step of 1e-6: rounding 1e-10 / 1e-6, kinks crossed
+STEPS = (1e-6, 1e-8)  # of differences: the longer drowns fewer digits, the shorter crosses fewer kinks; one must fit
+DIFFERENCE = 1e-5  # what a step of 1e-6 leaves of a smooth function's slope, and rounding of one of 1e-8
 
 
 def facts_are_stated(problem: Problem) -> str | None:
@@ -76,7 +77,7 @@ def losses_are_shaped(problem: Problem) -> str | None:
 
 def evaluations_are_finite(problem: Problem) -> str | None:
     """evaluate gives a finite "loss" at the start, and every metric is shaped [...] like the lanes of x [..., P]."""
-    metrics = problem.evaluate(problem.start(SEEDS).expand(1, -1, -1))
+    metrics = problem.evaluate(problem.start(SEEDS).to(problem.dtype).expand(1, -1, -1))
     if "loss" not in metrics:
         return f'evaluate gives {", ".join(metrics) or "nothing"}; it must give the full-data "loss"'
     for name, value in metrics.items():
@@ -115,7 +116,7 @@ def minimum_is_not_beaten(problem: Problem) -> str | None:
     if problem.minimum is None:
         return None
     rates = torch.logspace(-4, 0, 3, dtype=torch.float64)
-    loss = train(problem, Adam(), {"lr": rates}, [0], 20, evaluate_every=5).loss
+    loss = train(problem, Adam(), {"lr": rates}, [0], 20).loss
     lowest = float(loss.nan_to_num(torch.inf).min())
     slack = 100 * torch.finfo(problem.dtype).eps * (1 + abs(problem.minimum) + float(loss[0, 0, 0].abs()))
     if lowest < problem.minimum - slack:
@@ -132,13 +133,9 @@ def gradients_are_right(problem: Problem) -> str | None:
         return f"the gradient near the start has norms {norm.flatten().tolist()}; make the loss differentiable there"
     random = torch.from_numpy(generator(0, "direction").standard_normal(x.shape))
     for direction in (g / norm.clamp_min(1e-300), random / random.norm(dim=-1, keepdim=True)):
-        h = 1e-6 * (1 + x.norm(dim=-1, keepdim=True))
-        above, below = (problem.loss(x + sign * h * direction, batch).detach() for sign in (1, -1))
-        slope, expected = (above - below) / (2 * h.squeeze(-1)), (g * direction).sum(-1)
-        allowed = DIFFERENCE * norm.squeeze(-1) + 1e-15 * (above.abs() + below.abs()) / h.squeeze(-1) + 1e-12
-        if bool(((slope - expected).abs() > allowed).any()):
-            came, want = (v.flatten()[(slope - expected).abs().argmax()].item() for v in (expected, slope))
-            return f"autograd gives slope {came:.9g}, differences give {want:.9g}; look for detach() or an own backward"
+        wrong = [_wrong_slope(problem, x, batch, g, direction, h) for h in STEPS]
+        if all(wrong):
+            return f"{wrong[0]}; look for detach() or a backward of one's own"
     return None
 
 
@@ -162,11 +159,14 @@ def lanes_are_isolated(problem: Problem) -> str | None:
     x, batch = _points(problem), _batch(problem)
     poisoned = x.clone()
     poisoned[0, 0] = torch.nan
-    clean = (*_loss_and_gradient(problem, x, batch), problem.evaluate(x)["loss"])
-    beside = (*_loss_and_gradient(problem, poisoned, batch), problem.evaluate(poisoned)["loss"])
+    clean, beside = (
+        (*_loss_and_gradient(problem, given, batch), problem.evaluate(given[0].to(problem.dtype))["loss"].unsqueeze(0))
+        for given in (x, poisoned)
+    )
     others = torch.tensor([[False, True], [True, True]])
     for what, before, after in zip(("loss", "gradient", "evaluation"), clean, beside):
-        if not _close(before[others], after[others]):
+        of_others = others[: len(before)]
+        if not _close(before[of_others], after[of_others]):
             return f"the {what} of other lanes changed when one lane became NaN; never take a mean or norm across lanes"
     return None
 
@@ -203,7 +203,7 @@ def global_randomness_is_untouched(problem: Problem) -> str | None:
     before = global_random_state()
     x, batch = _points(problem), _batch(problem)
     problem.loss(x, batch)
-    problem.evaluate(x[:1])
+    problem.evaluate(x[0, :1].to(problem.dtype))
     if global_random_state() != before:
         return "the global random state changed; draw from generator(seed, purpose)"
     return None
@@ -251,6 +251,19 @@ def _loss_and_gradient(problem: Problem, x: Tensor, batch: Batch) -> tuple[Tenso
     return loss.detach(), g
 
 
+def _wrong_slope(problem: Problem, x: Tensor, batch: Batch, g: Tensor, direction: Tensor, step: float) -> str | None:
+    """What autograd and central differences say of the slope along ``direction``, where they disagree."""
+    h = step * (1 + x.norm(dim=-1))
+    above, below = (problem.loss(x + sign * h.unsqueeze(-1) * direction, batch).detach() for sign in (1, -1))
+    slope, expected = (g * direction).sum(-1), (above - below) / (2 * h)
+    allowed = DIFFERENCE * g.norm(dim=-1) + 1e-15 * (above.abs() + below.abs()) / h + 1e-12
+    excess = ((slope - expected).abs() - allowed).flatten()
+    if not bool((excess > 0).any()):
+        return None
+    came, want = (value.flatten()[excess.argmax()].item() for value in (slope, expected))
+    return f"autograd gives slope {came:.9g}, differences give {want:.9g}"
+
+
 def _feasible_slope(problem: Problem, x: Tensor) -> float:
     """The steepest descent of the full-data loss at ``x [1, 1, P]`` along a coordinate, as far as x is free to move.
 
@@ -285,7 +298,8 @@ def _equal(a: Batch, b: Batch) -> bool:
 
 
 def _close(a: Tensor, b: Tensor) -> bool:
-    return bool(((a - b).abs() <= ROUNDING * (1e-3 + a.abs().max())).all())
+    rounding = max(ROUNDING, 10 * torch.finfo(a.dtype).eps)
+    return bool(((a - b).abs() <= rounding * (1e-3 + a.abs().max())).all())
 
 
 def _short(x: Tensor) -> str:

@@ -1,7 +1,7 @@
 """Pruning in lanes: which configurations of a block go on at a rung, decided for all of them at once.
 
-Synchronous successive halving and hyperband see the whole block at each rung, so that no lane's fate hangs on its place.
-Optuna's own pruners see one trial at a time, and cost milliseconds a call.
+Synchronous successive halving and hyperband see the whole block at each rung, so that no lane's fate hangs on its
+place. Optuna's own pruners see one trial at a time, and cost milliseconds a call.
 """
 
 from __future__ import annotations

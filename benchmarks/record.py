@@ -1,7 +1,8 @@
-"""The record: writes a results folder by the schema of `analysis.tables`, one cell at a time, each by one atomic rename.
+"""The record: writes a results folder by the schema of `analysis.tables`, one cell at a time, each by one atomic
+rename.
 
-What exists under ``cells/`` is finished. Whatever stops a run, at any moment, leaves finished cells and at most a hidden
-temporary folder, which the next run removes.
+What exists under ``cells/`` is finished. Whatever stops a run, at any moment, leaves finished cells and at most a
+hidden temporary folder, which the next run removes.
 """
 
 from __future__ import annotations

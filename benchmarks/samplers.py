@@ -1,7 +1,7 @@
 """Optuna's samplers, pinned: how the trials of a block are drawn.
 
-A sampler is a function of (study, block): it is built anew for every block from a seed of both, so that a study taken up
-again asks what it would have asked. QMC goes on in one scrambled sequence. Grids are enumerated, not sampled.
+A sampler is a function of (study, block): it is built anew for every block from a seed of both, so that a study taken
+up again asks what it would have asked. QMC goes on in one scrambled sequence. Grids are enumerated, not sampled.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def trial_count(tuning: Tuning, space: Space) -> int:
 
 
 def grid_shape(trials: int, axes: int) -> list[int]:
-    """How many points a grid of at most ``trials`` points has along each of ``axes`` hyperparameters; more come first."""
+    """How many points a grid of at most ``trials`` points has along each of ``axes`` axes; the larger come first."""
     shape: list[int] = []
     left = trials
     for remaining in range(axes, 0, -1):

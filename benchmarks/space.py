@@ -12,7 +12,7 @@ from benchmarks.suite import Searching
 from optimizers import Hyperparameter
 
 if TYPE_CHECKING:
-    from optuna.distributions import FloatDistribution
+    from optuna.distributions import BaseDistribution, FloatDistribution
 
 __all__ = ["Space"]
 
@@ -55,7 +55,7 @@ class Space:
         """The space with every range grown at the end where ``values`` is at its edge."""
         return replace(self, searched=tuple(_grown(knob, values[knob.name]) for knob in self.searched))
 
-    def distributions(self) -> dict[str, FloatDistribution]:
+    def distributions(self) -> dict[str, BaseDistribution]:
         """Optuna's distributions; a memory is searched, and shown by Optuna, as log-uniform "1 - name"."""
         return {_optuna_name(knob): _distribution(knob) for knob in self.searched}
 
@@ -69,9 +69,10 @@ class Space:
     def to_optuna(self, values: Mapping[str, float]) -> dict[str, float]:
         """Optuna's parameters for searched ``values``, inside their distributions whatever rounding did."""
         params = {}
-        for knob, (name, distribution) in zip(self.searched, self.distributions().items(), strict=True):
+        for knob in self.searched:
             value = 1 - values[knob.name] if knob.scale == "log1m" else values[knob.name]
-            params[name] = min(max(value, distribution.low), distribution.high)
+            distribution = _distribution(knob)
+            params[_optuna_name(knob)] = min(max(value, distribution.low), distribution.high)
         return params
 
 
@@ -97,8 +98,8 @@ def _beyond(knob: Hyperparameter, position: float) -> float:
     if knob.scale == "log":
         return float(knob.low * (knob.high / knob.low) ** position)
     if knob.scale == "log1m":
-        return max(0.0, 1 - (1 - knob.low) * ((1 - knob.high) / (1 - knob.low)) ** position)
-    return knob.low + position * (knob.high - knob.low)
+        return float(max(0.0, 1 - (1 - knob.low) * ((1 - knob.high) / (1 - knob.low)) ** position))
+    return float(knob.low + position * (knob.high - knob.low))
 
 
 def _optuna_name(knob: Hyperparameter) -> str:

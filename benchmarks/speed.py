@@ -1,7 +1,8 @@
 """How fast the lanes engine is, as a ratio to a plain loop measured in the same run.
 
-The yardstick is what people write: ``torch.optim.RMSprop`` on one parameter tensor, ``zero_grad``, ``backward``, ``step``,
-over the same problem, loss, data and precision. Both sides run on one thread; sides alternate, and medians are compared.
+The yardstick is what people write: ``torch.optim.RMSprop`` on one parameter tensor, ``zero_grad``, ``backward``,
+``step``, over the same problem, loss, data and precision. Both sides run on one thread; sides alternate, and medians
+are compared.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def plain_loop(problem: Problem, steps: int) -> float:
     began = time.perf_counter()
     for batch in islice(batches, steps):
         optimizer.zero_grad()
-        problem.loss(x, batch).sum().backward()
+        problem.loss(x, batch).sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return (time.perf_counter() - began) / steps
 

@@ -1,8 +1,8 @@
 """Optuna studies: asked and told by blocks, in memory or in a storage of the user's, and exported when finished.
 
-Storages are named as Optuna names them: ``sqlite:///file.db``, ``postgresql+psycopg://…``, or ``journal:///file.log`` for a
-journal file. Trials carry what belongs to a record as user attributes; memories appear as "1 - name", on the log scale
-they are searched on.
+Storages are named as Optuna names them: ``sqlite:///file.db``, ``postgresql+psycopg://…``, or ``journal:///file.log``
+for a journal file. Trials carry what belongs to a record as user attributes; memories appear as "1 - name", on the
+log scale they are searched on.
 """
 
 from __future__ import annotations
@@ -152,16 +152,16 @@ class Session:
 
 
 def open_storage(url: str) -> optuna.storages.BaseStorage:
-    """The storage at ``url``; raises `UsageError` for a malformed URL and `StepscapeError` where it cannot be opened."""
+    """The storage at ``url``; raises `UsageError` for a malformed URL, `StepscapeError` where it does not open."""
     import optuna
+    from optuna.storages.journal import JournalFileBackend
 
     scheme, separator, path = url.partition("://")
     if not separator:
         raise UsageError(f"a storage is a URL, as sqlite:///studies.db or journal:///studies.log, got {url!r}")
     try:
         if scheme == "journal":
-            backend = optuna.storages.journal.JournalFileBackend(path.removeprefix("/"))
-            return optuna.storages.JournalStorage(backend)
+            return optuna.storages.JournalStorage(JournalFileBackend(path.removeprefix("/")))
         return optuna.storages.RDBStorage(url)
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]

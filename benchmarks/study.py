@@ -1,9 +1,9 @@
 """Tuning a cell: an Optuna study that asks a block of trials, trains all their lanes at once, and tells.
 
 A study is a pure function of its cell. It lives in memory, its sampler is built anew for every block, and the traces of
-its blocks are kept while it runs: broken off and taken up again, it asks the same, reads what was trained, and ends with
-the same trials, to the bit. A configuration that diverged on a tuning seed is told ``inf``, one that was pruned is told
-PRUNED with its intermediate values; neither is ever nan, which Optuna would forget.
+its blocks are kept while it runs: broken off and taken up again, it asks the same, reads what was trained, and ends
+with the same trials, to the bit. A configuration that diverged on a tuning seed is told ``inf``, one that was pruned
+is told PRUNED with its intermediate values; neither is ever nan, which Optuna would forget.
 
 With a storage of the user's the study lives there instead, written trial by trial, and other processes and machines may
 work on it at the same time; which trials it has then depends on who asked when.
@@ -57,7 +57,8 @@ class Task:
 
 @dataclass(frozen=True)
 class Block:
-    """Trials asked together: numbers, searched values ``{name: [C]}``, objectives ``[C, K]`` and the trace of their lanes.
+    """Trials asked together: numbers, searched values ``{name: [C]}``, objectives ``[C, K]`` and the trace of their
+    lanes.
 
     An objective is ``inf`` where a seed diverged and NaN where the trial was pruned.
     """
@@ -95,8 +96,8 @@ class Winner:
 
 @dataclass(frozen=True)
 class Study:
-    """A finished study. ``space`` is the last one searched, ``widened`` how often it grew; ``others`` are the trials other
-    processes told a shared study; ``sampling_seconds`` is what asking and telling took.
+    """A finished study. ``space`` is the last one searched, ``widened`` how often it grew; ``others`` are the trials
+    other processes told a shared study; ``sampling_seconds`` is what asking and telling took.
     """
 
     space: Space
@@ -108,7 +109,8 @@ class Study:
 
 
 def tune(task: Task, space: Space, tuning: Tuning, work: Work | None = None, storage: str | None = None) -> Study:
-    """Search ``space`` with ``tuning.trials`` trials, and wider ones where the winner is at the edge and the suite allows.
+    """Search ``space`` with ``tuning.trials`` trials, and wider ones where the winner is at the edge and the suite
+    allows.
 
     Raises `OutOfTime` at a block's end after the deadline of ``work``.
     """

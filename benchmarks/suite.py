@@ -1,7 +1,9 @@
-"""A suite: which problems, optimizers and schedules, with which budgets and seeds. Science lives here, machine settings do not.
+"""A suite: which problems, optimizers and schedules, with which budgets and seeds. Science lives here, machine
+settings do not.
 
 A suite is a TOML file, validated as a whole: every mistake is reported, an unknown key with the nearest known one. It
-unfolds into `CellPlan`s, one for each problem x optimizer x schedule, each of which says everything that determines a cell.
+unfolds into `CellPlan`s, one for each problem x optimizer x schedule, each of which says everything that determines a
+cell.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Work:
     deadline: float | None = None
 
     def trace(self, name: str, make: Callable[[], Trace]) -> Trace:
-        """The trace kept under ``name``, or a new one; raises `OutOfTime` where it had to be made after the deadline."""
+        """The trace kept under ``name``, or a new one; raises `OutOfTime` where it is after the deadline to make it."""
         path = None if self.folder is None else self.folder / f"{name}.pt"
         if path is not None and path.exists():
             return Trace(**torch.load(path, weights_only=True))

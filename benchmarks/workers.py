@@ -1,4 +1,4 @@
-"""Cells in parallel: one process a cell at a time, one torch thread a process, and a killed worker costs its cell only."""
+"""Cells in parallel: one process a cell at a time, one torch thread a process; a killed worker costs its cell only."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-__all__ = ["default_jobs", "map_unordered"]
+from benchmarks.errors import StepscapeError
+
+__all__ = ["WorkersLostError", "default_jobs", "map_unordered"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 ATTEMPTS = 3
+
+
+class WorkersLostError(StepscapeError, RuntimeError):
+    """Worker processes were killed from outside, again and again."""
 
 
 def default_jobs() -> int:
@@ -28,7 +34,7 @@ def map_unordered(
     """``function`` of every task, in ``jobs`` processes, yielded as they finish; in this process where ``jobs`` is 1.
 
     A worker killed from outside takes its pool with it: the pool is built again for the tasks that ``is_done`` denies,
-    up to three times in all; then joblib's ``TerminatedWorkerError`` passes through.
+    up to three times in all; then `WorkersLostError` is raised.
     """
     if jobs == 1 or len(tasks) <= 1:
         yield from map(function, tasks)
@@ -43,7 +49,9 @@ def map_unordered(
                 pool = Parallel(n_jobs=min(jobs, len(left)), return_as="generator_unordered", batch_size=1)
                 yield from pool(delayed(function)(task) for task in left)
             return
-        except TerminatedWorkerError:
+        except TerminatedWorkerError as error:
             left = [task for task in left if not is_done(task)]
             if attempt == ATTEMPTS:
-                raise
+                raise WorkersLostError(
+                    f"worker processes were killed {ATTEMPTS} times, as when memory runs out; fewer --jobs may help"
+                ) from error

@@ -85,10 +85,27 @@ def test_tune_and_landscape_run_one_cell(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     options = ["--no-tracking", "--jobs", "1", "--steps", "15"]
-    assert call("tune", "quadratic(dim=3)", "rmsprop", "--trials", "4", "--search", "lr=1e-3:1", "--fix", "eps=1e-4", *options) == 0
+    assert (
+        call(
+            "tune",
+            "quadratic(dim=3)",
+            "rmsprop",
+            "--trials",
+            "4",
+            "--search",
+            "lr=1e-3:1",
+            "--fix",
+            "eps=1e-4",
+            *options,
+        )
+        == 0
+    )
     assert call("landscape", "ellipse", "rmsprop", "--grid", "5x4", *options) == 0
     folders = sorted(path.name for path in (tmp_path / "results").iterdir())
-    assert [name.rpartition("-")[0] for name in folders] == ["landscape-ellipse-rmsprop", "tune-quadratic_dim_3-rmsprop"]
+    assert [name.rpartition("-")[0] for name in folders] == [
+        "landscape-ellipse-rmsprop",
+        "tune-quadratic_dim_3-rmsprop",
+    ]
     assert "rmsprop" in capsys.readouterr().out
 
 
@@ -117,7 +134,11 @@ MISTAKES: list[tuple[list[str], str]] = [
 
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[" ".join(a) for a, _ in MISTAKES])
 def test_a_users_mistake_is_one_line_exit_code_2_and_nothing_written(
-    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert call(*arguments) == 2
@@ -153,7 +174,9 @@ def test_a_run_whose_cells_all_fail_exits_with_1(tmp_path: Path, capsys: pytest.
         "        raise RuntimeError('no luck at all')\n"
         "SPEC = OptimizerSpec('broken-in-cli-test', Broken(), ('lr', None), 'nobody', 'fails')\n"
     )
-    (tmp_path / "s.toml").write_text(TINY.replace('"sgd"', '"broken-in-cli-test"') .replace("[tuning]", 'plugins = ["rule.py"]\n[tuning]'))
+    (tmp_path / "s.toml").write_text(
+        TINY.replace('"sgd"', '"broken-in-cli-test"').replace("[tuning]", 'plugins = ["rule.py"]\n[tuning]')
+    )
     assert call("run", tmp_path / "s.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 1
     assert "no luck at all" in capsys.readouterr().err
 

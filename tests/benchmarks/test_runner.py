@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from analysis.tables import Cell, Record, check_columns
-from benchmarks import runner
+from benchmarks.cell import Order, prepare, run_cell
 from benchmarks.errors import TrackingError, UnknownNameError, UsageError
 from benchmarks.lanes import train
 from benchmarks.registry import OPTIMIZERS, make_problem
-from benchmarks.runner import Order, run, run_cell
+from benchmarks.runner import run
 from benchmarks.suite import Suite
 from benchmarks.workers import map_unordered
 
@@ -210,7 +210,7 @@ def test_tuning_and_landscape_can_be_left_out(tmp_path: Path) -> None:
 
 
 def test_the_estimate_of_lane_steps_is_what_a_stable_cell_makes(folder: Path) -> None:
-    prepared = runner.prepare(TINY.cells()[1])
+    prepared = prepare(TINY.cells()[1])
     recorded = Cell.load(folder / "cells" / prepared.plan.name).info["lane_steps"]
     assert recorded == prepared.lane_steps  # nothing diverges in 30 steps of RMSProp on the ellipse
 

@@ -1,0 +1,256 @@
+"""One cell from plan to record: its names looked up, its study, test runs and landscape, and what is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from benchmarks import record
+from benchmarks.drive import Trace
+from benchmarks.errors import UsageError
+from benchmarks.foreign import AnyOptimizer
+from benchmarks.landscape import GridMap, grid_axes, landscape
+from benchmarks.objectives import check_objectives
+from benchmarks.pruning import optuna_pruner
+from benchmarks.registry import PROBLEMS, load_plugin_file, make_optimizer, make_problem, make_schedules, parse_call
+from benchmarks.samplers import trial_count
+from benchmarks.space import Space
+from benchmarks.study import Study, Task, tune
+from benchmarks.suite import CellPlan
+from benchmarks.work import Work
+from optimizers import Schedule
+from problems import Problem
+
+__all__ = ["Order", "Prepared", "prepare", "run_cell"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A cell plan with its names looked up and its budgets and seeds settled."""
+
+    plan: CellPlan
+    problem: Problem
+    spec: AnyOptimizer
+    schedules: Mapping[str, Schedule]
+    space: Space
+    steps: int
+
+    def task(self, seeds: Sequence[int], evaluate: int | Sequence[int]) -> Task:
+        """The training of this cell on ``seeds``, as studies, tests and landscapes share it."""
+        return Task(self.plan.name, self.problem, self.spec, self.schedules, self.steps, evaluate, seeds)
+
+    @property
+    def evaluate(self) -> int | list[int]:
+        """When the runs of studies and tests are evaluated."""
+        count = self.plan.evaluations
+        if self.plan.spacing == "linear":
+            return max(1, self.steps // count)
+        return sorted({round(self.steps ** (place / count)) for place in range(count + 1)})
+
+    def seeds(self, listed: Sequence[int]) -> list[int]:
+        """The seeds to train on: where nothing is random, the first stands for all."""
+        return list(listed[:1] if self.problem.deterministic else listed)
+
+    @property
+    def lane_steps(self) -> int:
+        """The number of updates the cell will make, for estimates of time."""
+        plan = self.plan
+        lanes = 2 * len(self.seeds(plan.test.seeds))
+        if plan.tuning.enabled:
+            lanes += trial_count(plan.tuning, self.space) * len(self.seeds(plan.tuning.seeds))
+        if plan.landscape.enabled:
+            points = 1
+            for _, count in grid_axes(self.spec, self.space, plan.landscape.grid):
+                points *= count
+            lanes += points * len(self.seeds(plan.landscape.seeds))
+        return lanes * self.steps
+
+    @property
+    def cost(self) -> float:
+        """A rough estimate of the work, in arbitrary units: a lane-step costs a constant and a share a parameter."""
+        return self.lane_steps * (1 + self.problem.dim / 2) + 2e5
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker is sent: a cell's plan, the folder it lands in, and where and until when to work."""
+
+    plan: CellPlan
+    folder: Path
+    data: Path | None = None
+    storage: str | None = None
+    deadline: float | None = None
+
+
+def prepare(plan: CellPlan, data: Path | None = None) -> Prepared:
+    """Look up everything the plan names; raises `StepscapeError` for whatever is unknown or out of range."""
+    for plugin in plan.plugins:
+        _load_plugin_once(plugin)
+    problem = make_problem(plan.problem, data)
+    spec = make_optimizer(plan.optimizer, plan.searching.search)
+    schedules = make_schedules(plan.schedule)
+    known = [knob.name for knob in spec.hyperparameters]
+    for name in schedules:
+        if name not in known:
+            raise UsageError(f"schedule {plan.schedule!r}: optimizer {plan.optimizer!r} has no hyperparameter {name!r}")
+    if plan.tuning.enabled:
+        check_objectives(problem, plan.tuning)
+        optuna_pruner(plan.tuning)
+    return Prepared(plan, problem, spec, schedules, Space.of(spec, plan.searching), plan.steps or problem.steps)
+
+
+def run_cell(order: Order) -> Path:
+    """Run one cell and land it: tune, test winner and defaults on fresh seeds, map the landscape.
+
+    Raises `OutOfTime` where the deadline came first; a later call goes on from the blocks that were made.
+    """
+    torch.set_num_threads(1)
+    plan = order.plan
+    cell = prepare(plan, order.data)
+    kept = order.folder / "unfinished" / f"{plan.name}-{cell.problem.fingerprint()}"
+    work = Work(kept, order.deadline)
+    study, tuning_seconds = _timed(lambda: _tune(cell, work, order.storage))
+    tests, test_seconds = _timed(lambda: _test(cell, study))
+    grid = _landscape(cell, work)
+    tables = {
+        "trials": record.trials_table(study),
+        **_run_tables(cell, study, tests),
+        "landscape": _landscape_table(cell, grid),
+        **_picture_tables(cell, tests),
+    }
+    seconds = {"tuning": tuning_seconds, "sampling": study.sampling_seconds, "test": test_seconds,
+               "landscape": grid.seconds if grid else 0.0}  # fmt: skip
+    traces = [*(block.trace for block in study.blocks), *(trace for _, trace in tests.values())]
+    lane_steps = sum(trace.lane_steps for trace in traces) + (grid.lane_steps if grid else 0)
+    info = _describe(cell, study, tests, seconds, lane_steps)
+    path = record.write_cell(order.folder, plan.name, info, tables)
+    work.forget()
+    return path
+
+
+Tests = Mapping[str, tuple[Mapping[str, float], Trace]]
+"""For "tuned" (where there is a winner) and "default": the hyperparameters and their runs on the test seeds."""
+
+
+def _tune(cell: Prepared, work: Work, storage: str | None) -> Study:
+    tuning = cell.plan.tuning
+    if not tuning.enabled:
+        return Study(cell.space, [], None, 0, 0.0)
+    task = cell.task(cell.seeds(tuning.seeds), cell.evaluate)
+    if storage is not None:
+        task = replace(task, name=f"{cell.plan.suite}/{task.name}/{cell.problem.fingerprint()}")
+    return tune(task, cell.space, tuning, work, storage)
+
+
+def _test(cell: Prepared, study: Study) -> Tests:
+    settings = {"tuned": study.winner.values} if study.winner else {}
+    settings["default"] = cell.space.defaults(cell.spec)
+    planar = cell.problem.dim == 2
+    task = cell.task(cell.seeds(cell.plan.test.seeds), 1 if planar else cell.evaluate)
+    return {name: (values, task.train(dict(values), keep_path=planar)) for name, values in settings.items()}
+
+
+def _landscape(cell: Prepared, work: Work) -> GridMap | None:
+    plan = cell.plan.landscape
+    if not plan.enabled:
+        return None
+    task = cell.task(cell.seeds(plan.seeds), max(1, cell.steps // plan.evaluations))
+    return landscape(task, cell.space, plan.grid, work=work)
+
+
+def _landscape_table(cell: Prepared, grid: GridMap | None) -> pd.DataFrame:
+    if grid is None:
+        return record.empty_table("landscape")
+    return record.landscape_table(grid, cell.seeds(cell.plan.landscape.seeds))
+
+
+def _run_tables(cell: Prepared, study: Study, tests: Tests) -> dict[str, pd.DataFrame]:
+    tuning_seeds, test_seeds = cell.seeds(cell.plan.tuning.seeds), cell.seeds(cell.plan.test.seeds)
+    fixed = cell.space.fixed
+    runs = [record.runs_table("trial", b.trace, b.values, fixed, tuning_seeds, b.trials) for b in study.blocks]
+    curves = [record.curves_table("trial", b.trace, tuning_seeds, b.trials) for b in study.blocks]
+    for setting, (values, trace) in tests.items():
+        runs.append(record.runs_table(setting, trace, {}, values, test_seeds))
+        curves.append(record.curves_table(setting, trace, test_seeds))
+    return {"runs": pd.concat(runs, ignore_index=True), "curves": pd.concat(curves, ignore_index=True)}
+
+
+def _picture_tables(cell: Prepared, tests: Tests) -> dict[str, pd.DataFrame]:
+    """Paths and surface of a 2-D problem; nothing for others."""
+    surface = record.surface_table(cell.problem)
+    if cell.problem.dim != 2 or surface is None:
+        return {}
+    seeds = cell.seeds(cell.plan.test.seeds)
+    paths = [record.paths_table(setting, trace, seeds) for setting, (_, trace) in tests.items()]
+    return {"paths": pd.concat(paths, ignore_index=True), "surface": surface}
+
+
+def _describe(
+    cell: Prepared, study: Study, tests: Tests, seconds: Mapping[str, float], lane_steps: int
+) -> dict[str, Any]:
+    """The content of ``cell.json``, as `analysis.tables.Cell` documents it."""
+    plan, problem, spec, space = cell.plan, cell.problem, cell.spec, cell.space
+    trace = tests["default"][1]
+    searched = {knob.name: knob for knob in study.space.searched}
+    knobs = [searched.get(knob.name, knob) for knob in spec.hyperparameters]
+    winner = study.winner
+    return {
+        "suite": plan.suite,
+        "position": plan.position,
+        "problem": {
+            "name": problem.name, "description": _description(problem), "dim": problem.dim, "minimum": problem.minimum,
+            "target": problem.target, "steps": problem.steps, "tags": sorted(problem.tags),
+            "deterministic": problem.deterministic, "fingerprint": problem.fingerprint(),
+            "start_loss": float(trace.loss[0, :, 0].median()),
+            "metrics": [name for name in trace.metrics if name != "loss"],
+            "minimisers": [list(point) for point in problem.minimisers] if problem.dim <= 2 else [],
+        },
+        "optimizer": {
+            "name": spec.name, "description": spec.description, "reference": spec.reference, "axes": list(spec.axes),
+            "searched": [knob.name for knob in space.searched], "fixed": dict(plan.searching.fixed),
+            "hyperparameters": [
+                {"name": k.name, "default": k.default, "low": k.low, "high": k.high, "scale": k.scale} for k in knobs
+            ],
+        },
+        "schedule": plan.schedule,
+        "protocol": {
+            "sampler": plan.tuning.sampler, "trials": sum(len(block.trials) for block in study.blocks),
+            "block": plan.tuning.block, "objective": " and ".join(plan.tuning.objective),
+            "aggregate": plan.tuning.aggregate, "pruner": plan.tuning.pruner,
+            "tuning_seeds": cell.seeds(plan.tuning.seeds), "test_seeds": cell.seeds(plan.test.seeds),
+            "landscape_seeds": cell.seeds(plan.landscape.seeds),
+            "grid": list(plan.landscape.grid) if plan.landscape.enabled else None,
+            "steps": cell.steps, "evaluate_every": cell.evaluate if plan.spacing == "linear" else None,
+        },
+        "winner": None if winner is None else {
+            "trial": winner.trial, "objective": winner.objective, "hyperparameters": dict(winner.values),
+            "at_edge": winner.at_edge, "widened": study.widened,
+        },
+        "defaults": cell.space.defaults(spec),
+        "seconds": {name: round(value, 4) for name, value in seconds.items()},
+        "lane_steps": lane_steps,
+    }  # fmt: skip
+
+
+def _description(problem: Problem) -> str:
+    """The registered one-line description of the problem, or the first line of its class's docstring."""
+    name = parse_call(problem.name)[0]
+    return PROBLEMS[name].description if name in PROBLEMS else (type(problem).__doc__ or "").partition("\n")[0]
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    began = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - began
+
+
+@cache
+def _load_plugin_once(path: str) -> None:
+    load_plugin_file(Path(path))

@@ -1,0 +1,156 @@
+"""What the commands do, without a word printed: a suite from options, and a suite run, mirrored and reported."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from benchmarks.errors import StepscapeError, UsageError
+from benchmarks.suite import Suite
+
+if TYPE_CHECKING:
+    from benchmarks.runner import CellRun, RunResult
+    from benchmarks.tracking import Tracker
+
+__all__ = ["Machine", "Outcome", "Progress", "execute", "single_cell_suite"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how a suite runs; nothing here changes a result."""
+
+    out: Path | None = None
+    jobs: int | None = None
+    data: Path | None = None
+    tracking_uri: str | None = None
+    no_tracking: bool = False
+    children: str = "12"
+    storage: str | None = None
+    minutes: float | None = None
+
+
+class Progress(Protocol):
+    """Who is told how far a run is."""
+
+    def start(self, cost: float, kept: int) -> None:
+        """The estimated work ahead, and the number of cells that stand finished."""
+
+    def cell(self, cell: CellRun, cost: float) -> None:
+        """A cell ended, which was estimated to cost so much."""
+
+    def report(self, done: int, total: int) -> None:
+        """So many parts of the report are done."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A suite that was run: its folder, how its cells ended, and the report's page (None where no cell is finished)."""
+
+    folder: Path
+    result: RunResult
+    page: Path | None
+    seconds: float
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0 where everything is done, 1 where a cell failed or time ran out."""
+        return 1 if self.result.failed or self.result.unfinished else 0
+
+
+def execute(
+    suite: Suite, machine: Machine, progress: Progress, on_estimate: Callable[[float, int, int], None] | None = None
+) -> Outcome:
+    """Run what is missing of ``suite``, mirror it into MLflow and write its report.
+
+    ``on_estimate(seconds, cells, jobs)`` says up front how long it will take. Raises `StepscapeError` for mistakes,
+    before anything is written.
+    """
+    from benchmarks import runner
+    from benchmarks.workers import default_jobs
+
+    began = time.time()
+    folder = machine.out or Path("results") / suite.name
+    jobs = machine.jobs or default_jobs()
+    tracker = None if machine.no_tracking else _tracker(machine, suite, folder)
+    deadline = None if machine.minutes is None else began + 60 * machine.minutes - _reserve(suite, jobs)
+    result = runner.run(
+        suite, folder, jobs=jobs, data=machine.data, storage=machine.storage, deadline=deadline,
+        on_estimate=on_estimate, on_start=progress.start, on_cell=progress.cell,
+        mirror=tracker.log_cell_folder if tracker else None,
+    )  # fmt: skip
+    warnings = list(result.warnings)
+    page: Path | None = folder / "report" / "index.html"
+    if len(result.kept) + len(result.landed) == 0:
+        page = None
+    elif result.landed or not (folder / "report" / "index.html").is_file():
+        from analysis.report import write_report
+
+        page = write_report(folder, progress=progress.report, jobs=jobs)
+        if tracker is not None and not warnings:
+            warnings += _attempt(lambda: tracker.log_report(folder))
+    return Outcome(folder, result, page, time.time() - began, warnings)
+
+
+def single_cell_suite(kind: str, tables: Mapping[str, Any], options: dict[str, Any]) -> Suite:
+    """A suite of one cell from a command's options (which are taken out of ``options``), named by what it is.
+
+    Raises `UsageError` for a malformed range or value and `SuiteError` for whatever a suite cannot be.
+    """
+    problem, optimizer = options.pop("problem"), options.pop("optimizer")
+    search = {name: _numbers(text, "search") for name, text in map(_pair, options.pop("search"))}
+    fixed = {name: _numbers(text, "fix")[0] for name, text in map(_pair, options.pop("fix"))}
+    definition: dict[str, Any] = {
+        "problems": [problem], "optimizers": [optimizer], "schedules": [options.pop("schedule")],
+        "plugins": [str(Path(plugin).resolve()) for plugin in options.pop("plugins")],
+        "steps": options.pop("steps"), **tables, "optimizer": {optimizer: {"search": search, "fixed": fixed}},
+    }  # fmt: skip
+    short = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:6]
+    parts = (re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("_") for part in (kind, problem, optimizer, short))
+    return Suite.checked({"name": "-".join(parts), **definition}, "the command")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name, value
+
+
+def _numbers(text: str, option: str) -> list[float]:
+    form = {"search": "NAME=LOW:HIGH, as lr=1e-4:1", "fix": "NAME=VALUE, as eps=1e-8"}[option]
+    try:
+        numbers = [float(part) for part in text.split(":")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != (2 if option == "search" else 1):
+        raise UsageError(f"--{option} is written {form}, got {text!r}")
+    return numbers
+
+
+def _tracker(machine: Machine, suite: Suite, folder: Path) -> Tracker:
+    from benchmarks.tracking import Tracker, default_uri
+
+    children = machine.children
+    if children not in ("all", "none") and not children.isdigit():
+        raise UsageError(f"--children is a number, all or none, got {children!r}")
+    count: Any = int(children) if children.isdigit() else children
+    return Tracker(machine.tracking_uri or default_uri(folder), suite.name, folder, children=count)
+
+
+def _reserve(suite: Suite, jobs: int) -> float:
+    """Seconds of a time budget kept back for the report and the last mirrored cells."""
+    return 6.0 + 3.0 * len(suite.problems) / jobs
+
+
+def _attempt(work: Callable[[], object]) -> list[str]:
+    """Do the work; a mistake or an outage becomes a warning."""
+    try:
+        work()
+    except StepscapeError as error:
+        return [str(error)]
+    return []

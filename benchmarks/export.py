@@ -1,0 +1,101 @@
+"""Finished cells as Optuna studies, so that ``optuna.load_study`` and optuna-dashboard show them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from analysis.tables import Cell
+from benchmarks.errors import UsageError
+from benchmarks.space import Space
+from benchmarks.storage import open_storage
+from optimizers import Hyperparameter
+
+if TYPE_CHECKING:
+    import optuna
+
+__all__ = ["export_cell", "space_of", "study_name"]
+
+DIGEST = "stepscape.fingerprint"
+
+
+def export_cell(cell: Cell, url: str) -> bool:
+    """Write the study of ``cell`` to the storage at ``url``; False where it is there already.
+
+    Raises `UsageError` where a study of that name was not exported from the same cell.
+    """
+    import optuna
+
+    name, storage = study_name(cell), open_storage(url)
+    digest = f"{cell.info['problem']['fingerprint']} {len(cell.trials)} {cell.trials['objective'].sum()!r}"
+    if name in optuna.get_all_study_names(storage):
+        there = optuna.load_study(study_name=name, storage=storage)
+        if there.user_attrs.get(DIGEST) != digest:
+            raise UsageError(
+                f"the storage holds another study named {name!r}; export into another storage, or delete it"
+            )
+        return False
+    objectives = [column for column in ("objective", "objective_2") if column in cell.trials]
+    study = optuna.create_study(study_name=name, storage=storage, directions=["minimize"] * len(objectives))
+    study.set_metric_names(cell.info["protocol"]["objective"].split(" and ")[: len(objectives)])
+    for key, value in _attributes(cell).items():
+        study.set_user_attr(key, value)
+    study.add_trials(list(_trials(cell, objectives)))
+    study.set_user_attr(DIGEST, digest)
+    return True
+
+
+def study_name(cell: Cell) -> str:
+    """The name of the exported study: suite and cell."""
+    return f"{cell.info['suite']}/{cell.name}"
+
+
+def space_of(cell: Cell) -> Space:
+    """The space the cell's study searched."""
+    optimizer = cell.info["optimizer"]
+    knobs = {knob["name"]: Hyperparameter(**knob) for knob in optimizer["hyperparameters"]}
+    return Space(tuple(knobs[name] for name in optimizer["searched"]), optimizer["fixed"])
+
+
+def _attributes(cell: Cell) -> Mapping[str, Any]:
+    problem, protocol = cell.info["problem"], cell.info["protocol"]
+    names = ("sampler", "block", "pruner", "aggregate", "tuning_seeds", "test_seeds")
+    return {
+        "suite": cell.info["suite"], "problem": cell.problem, "optimizer": cell.optimizer, "schedule": cell.schedule,
+        "fingerprint": problem["fingerprint"], "floor": problem["minimum"],
+        **{name: protocol[name] for name in names if name in protocol},
+    }  # fmt: skip
+
+
+def _trials(cell: Cell, objectives: list[str]) -> Iterator[optuna.trial.FrozenTrial]:
+    """Every trial with its state, its values, its distributions and the median curve over its seeds."""
+    import optuna
+    from optuna.trial import TrialState
+
+    space = space_of(cell)
+    distributions = space.distributions()
+    curves = cell.curves[cell.curves["setting"] == "trial"]
+    medians = curves.groupby(["trial", "step"])["loss"].median()
+    for row in cell.trials.to_dict("records"):
+        values = [float(row[name]) for name in objectives]
+        pruned = row["state"] == "pruned"
+        hyperparameters = {knob.name: float(row[knob.name]) for knob in space.searched}
+        yield optuna.trial.create_trial(
+            state=TrialState.PRUNED if pruned else TrialState.COMPLETE,
+            values=None if pruned else values,
+            params=space.to_optuna(hyperparameters),
+            distributions=distributions,
+            intermediate_values=_finite(medians, row["trial"]) if len(objectives) == 1 else {},
+            user_attrs={
+                **hyperparameters, "state": row["state"], "block": int(row["block"]), "diverged": int(row["diverged"]),
+            },
+        )  # fmt: skip
+
+
+def _finite(medians: pd.Series, trial: int) -> dict[int, float]:
+    if trial not in medians.index.get_level_values("trial"):
+        return {}
+    return {int(step): float(value) for step, value in medians.loc[trial].items() if math.isfinite(value)}
