@@ -1,4 +1,4 @@
-"""LeNet on 28x28 images: two convolutions and three linear layers, as the book has it, with ReLU and max-pooling."""
+"""LeNet on 28x28 images: two convolutions and three linear layers, tanh and average pooling."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MEASURED = 500  # images of either part that evaluation looks at: all would cost
 
 
 def lenet() -> nn.Module:
-    """LeNet-5 for 28x28 grey images and ten classes: 61,706 parameters (LeCun et al. 1998; d2l 7.6)."""
+    """LeNet-5 for 28x28 grey images and ten classes: 61,706 parameters (LeCun et al. 1998; d2l 7.6 with sigmoids)."""
     return nn.Sequential(
         nn.Unflatten(1, (1, 28, 28)),
-        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+        nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2),
+        nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(),
+        nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10),
     )  # fmt: skip
 
 
