@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,7 +174,10 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     uri = tracking.default_uri(tmp_path_factory.mktemp("store"))
     with tracking.reported(uri):
         tracking.connect(uri).get_experiment_by_name("toy")
-    return Path(uri.removeprefix("sqlite:///"))
+    path = Path(uri.removeprefix("sqlite:///"))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # all of it into the one file that is copied
+    return path
 
 
 @pytest.fixture
