@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.differences import feasible_slope, wrong_slope
 from benchmarks.drive import batch_like
 from benchmarks.lanes import train
 from benchmarks.loop import of_seed
@@ -27,11 +28,7 @@ ProblemCheck = Callable[[Problem], str | None]
 
 SEEDS = (0, 1)
 ROUNDING = 1e-9  # float64 sums of up to a million terms in another order, or by another kernel
-COORDINATES = 64  # of a minimiser looked along: enough for a wrong one to show, little enough for large problems
-DIGITS = 0.1  # of the difference step, 1e-6 (1 + |x|): how far from its minimiser a coordinate may be stated
 RARE = 300  # steps within which two seeds must differ somewhere: noise may be a rare event
-STEPS = (1e-6, 1e-8)  # of differences: the longer drowns fewer digits, the shorter crosses fewer kinks; one must fit
-DIFFERENCE = 1e-5  # what a step of 1e-6 leaves of a smooth function's slope, and rounding of one of 1e-8
 
 
 def facts_are_stated(problem: Problem) -> str | None:
@@ -103,7 +100,7 @@ def minimisers_are_minima(problem: Problem) -> str | None:
         value = float(problem.evaluate(lanes)["loss"])
         if not abs(value - problem.minimum) <= 1e-6 * scale:
             return f"the loss at the minimiser {_short(x)} is {value:.9g}, not the minimum {problem.minimum:.9g}"
-        slope = _feasible_slope(problem, lanes)
+        slope = feasible_slope(problem, lanes)
         if not slope <= 1e-3 * scale:
             return (
                 f"the loss falls with slope {slope:.3g} at the minimiser {_short(x)}; give its coordinates more digits"
@@ -133,9 +130,9 @@ def gradients_are_right(problem: Problem) -> str | None:
         return f"the gradient near the start has norms {norm.flatten().tolist()}; make the loss differentiable there"
     random = torch.from_numpy(generator(0, "direction").standard_normal(x.shape))
     for direction in (g / norm.clamp_min(1e-300), random / random.norm(dim=-1, keepdim=True)):
-        wrong = [_wrong_slope(problem, x, batch, g, direction, h) for h in STEPS]
-        if all(wrong):
-            return f"{wrong[0]}; look for detach() or a backward of one's own"
+        wrong = wrong_slope(problem, x, batch, g, direction)
+        if wrong is not None:
+            return f"{wrong}; look for detach() or a backward of one's own"
     return None
 
 
@@ -249,38 +246,6 @@ def _loss_and_gradient(problem: Problem, x: Tensor, batch: Batch) -> tuple[Tenso
     loss = problem.loss(x, batch)
     (g,) = torch.autograd.grad(loss.sum(), x)
     return loss.detach(), g
-
-
-def _wrong_slope(problem: Problem, x: Tensor, batch: Batch, g: Tensor, direction: Tensor, step: float) -> str | None:
-    """What autograd and central differences say of the slope along ``direction``, where they disagree."""
-    h = step * (1 + x.norm(dim=-1))
-    above, below = (problem.loss(x + sign * h.unsqueeze(-1) * direction, batch).detach() for sign in (1, -1))
-    slope, expected = (g * direction).sum(-1), (above - below) / (2 * h)
-    allowed = DIFFERENCE * g.norm(dim=-1) + 1e-15 * (above.abs() + below.abs()) / h + 1e-12
-    excess = ((slope - expected).abs() - allowed).flatten()
-    if not bool((excess > 0).any()):
-        return None
-    came, want = (value.flatten()[excess.argmax()].item() for value in (slope, expected))
-    return f"autograd gives slope {came:.9g}, differences give {want:.9g}"
-
-
-def _feasible_slope(problem: Problem, x: Tensor) -> float:
-    """The steepest descent of the full-data loss at ``x [1, 1, P]`` along a coordinate, as far as x is free to move.
-
-    Central differences, so that it serves evaluations without a gradient and gives 0 at a symmetric kink. What a
-    minimum less than `DIGITS` away explains is taken off: a coordinate is stated with so many digits only.
-    """
-    coordinates = torch.linspace(0, problem.dim - 1, min(problem.dim, COORDINATES)).long()
-    h = 1e-5 * (1 + x.flatten()[coordinates].abs())
-    sides = torch.zeros(len(coordinates), 1, problem.dim, dtype=x.dtype)  # one coordinate a lane
-    sides[torch.arange(len(coordinates)), 0, coordinates] = h
-    below, here, above = (problem.evaluate(x + sign * sides)["loss"].flatten() for sign in (-1, 0, 1))
-    g, curvature = (above - below) / (2 * h), (above - 2 * here + below) / h.square()
-    moved = x - torch.sign(g).view(-1, 1, 1) * sides
-    problem.project_(moved)
-    freedom = (x - moved).abs().amax((-2, -1)) / h
-    explained = curvature.clamp_min(0) * DIGITS * h
-    return float((freedom * (g.abs() - explained)).max())
 
 
 def _map(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:

@@ -1,13 +1,15 @@
 """Every registered name passes the public conformance kit: one list of things, one list of properties."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
+from benchmarks.errors import UsageError
+from benchmarks.optimizer_checks import OPTIMIZER_CHECKS, RULE_CHECKS
+from benchmarks.problem_checks import PROBLEM_CHECKS
 from benchmarks.registry import OPTIMIZERS, PROBLEMS, make_optimizer, make_problem
-from benchmarks.testing import check_optimizer, check_problem
+from benchmarks.testing import check_name, check_optimizer, check_problem
+from problems import images
 from problems.data import Split
 
 
@@ -15,11 +17,15 @@ def failures(report):
     return [line for line in report.lines[:-1] if not line.startswith("ok")]
 
 
-def stand_in_images(features, classes):
+@pytest.fixture
+def images_without_network(monkeypatch):
+    """Downloaded images give way to others of the same shape, as long as the test runs."""
     draw = np.random.default_rng(0)
-    inputs = torch.from_numpy(draw.uniform(0, 1, (96, features))).float()
-    labels = torch.from_numpy(draw.integers(0, classes, 96))
-    return Split(inputs, labels, inputs, labels)
+    inputs, labels = torch.from_numpy(draw.uniform(0, 1, (96, 784))).float(), torch.from_numpy(draw.integers(0, 10, 96))
+    monkeypatch.setattr(images, "fashion_mnist", lambda *where: Split(inputs, labels, inputs, labels))
+    images._fashion_mnist.cache_clear()
+    yield
+    images._fashion_mnist.cache_clear()
 
 
 @pytest.mark.parametrize("name", [*OPTIMIZERS, "torch:RMSprop", "torch:AdamW", "torch:LBFGS(max_iter=2)"])
@@ -28,12 +34,8 @@ def test_every_optimizer_conforms(name):
 
 
 @pytest.mark.parametrize("name", list(PROBLEMS))
-def test_every_problem_conforms(name):
-    problem = make_problem(name)
-    if "network-access" in problem.tags:  # its images are downloaded: checked on others of the same shape
-        images = stand_in_images(problem.data.features, problem.data.classes)
-        problem.data = replace(problem.data, load=lambda: images)
-    assert failures(check_problem(problem)) == []
+def test_every_problem_conforms(name, images_without_network):
+    assert failures(check_problem(make_problem(name))) == []
 
 
 @pytest.mark.parametrize("name", [*OPTIMIZERS, *PROBLEMS])
@@ -45,6 +47,38 @@ def test_every_name_is_written_in_lower_case_and_described_with_its_source_in_on
     for text in (spec.description, source):
         assert text.strip()
         assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "checks"),
+    [
+        ("ellipse", PROBLEM_CHECKS),
+        ("quadratic(dim=3)", PROBLEM_CHECKS),
+        ("problems.classification:two_spirals", PROBLEM_CHECKS),
+        ("rmsprop", OPTIMIZER_CHECKS + RULE_CHECKS),
+        ("optimizers.rmsprop:RMSProp(eps_inside=False)", OPTIMIZER_CHECKS + RULE_CHECKS),
+        ("torch:SGD", OPTIMIZER_CHECKS),
+        ("torch.optim:SGD", OPTIMIZER_CHECKS),
+    ],
+)
+def test_a_name_is_checked_as_what_it_names(text, checks):
+    report = check_name(text)
+    assert (report.name, [finding.check for finding in report.findings]) == (text, [c.__name__ for c in checks])
+    assert report.ok
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("elipse", "nothing is named 'elipse', did you mean 'ellipse'"),
+        ("rmsprob", "nothing is named 'rmsprob', did you mean 'rmsprop'"),
+        ("problems.analytic:Analytic", "problem 'problems.analytic:Analytic': .* missing"),
+        ("problems:BUILTIN", "is no OptimizerSpec, Rule or torch.optim.Optimizer class"),
+    ],
+)
+def test_a_name_of_nothing_is_answered_with_the_nearest_of_either_kind(text, words):
+    with pytest.raises(UsageError, match=words):
+        check_name(text)
 
 
 def test_no_name_means_both_an_optimizer_and_a_problem():
