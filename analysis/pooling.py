@@ -7,7 +7,7 @@ different questions. They are never aggregated; `pool` raises instead and names 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,7 @@ from analysis.metrics import Array, Measure
 from analysis.results import cell_label, final_values
 from analysis.tables import Cell
 
-__all__ = ["Pool", "PoolingError", "check_instances", "pool"]
+__all__ = ["BUDGET", "Pool", "PoolingError", "check_budgets", "check_instances", "pool"]
 
 BUDGET: Final = ("steps", "trials", "objective", "tuning_seeds", "test_seeds", "evaluate_every")
 """Entries of a cell's protocol that must agree among the contenders of a problem."""
@@ -74,7 +74,7 @@ def pool(cells: Iterable[Cell]) -> Pool:
     labels = tuple(dict.fromkeys(label for _, label in named))
     _check_complete(named, problems, labels)
     for problem in problems:
-        _check_budgets([named[problem, label] for label in labels])
+        check_budgets([named[problem, label] for label in labels])
     measures = {problem: measure_of(tuple(named[problem, label] for label in labels)) for problem in problems}
     return Pool(problems, labels, named, measures)
 
@@ -98,18 +98,9 @@ def check_instances(cells: Iterable[Cell]) -> None:
             )
 
 
-def _check_complete(named: Mapping[tuple[str, str], Cell], problems: tuple[str, ...], labels: tuple[str, ...]) -> None:
-    missing = [f"{label} on {problem}" for problem in problems for label in labels if (problem, label) not in named]
-    if missing:
-        raise PoolingError(
-            f"not every optimizer met every problem (missing: {_listed(missing)}): an average over unequal problems "
-            "compares problems, not optimizers"
-        )
-
-
-def _check_budgets(cells: list[Cell]) -> None:
-    """Raise `PoolingError` where a budget differs among the cells of one problem; the odd ones out are named."""
-    for field in BUDGET:
+def check_budgets(cells: Sequence[Cell], fields: Sequence[str] = BUDGET) -> None:
+    """Raise `PoolingError` where one of ``fields`` of the protocol differs among the cells of one problem."""
+    for field in fields:
         values = {cell.name: repr(cell.info["protocol"].get(field)) for cell in cells}
         counts = Counter(values.values())
         if len(counts) > 1:
@@ -119,6 +110,15 @@ def _check_budgets(cells: list[Cell]) -> None:
                 f"the budgets on {cells[0].problem} are unequal: {field.replace('_', ' ')} is {usual}, "
                 f"but {_listed(odd)}"
             )
+
+
+def _check_complete(named: Mapping[tuple[str, str], Cell], problems: tuple[str, ...], labels: tuple[str, ...]) -> None:
+    missing = [f"{label} on {problem}" for problem in problems for label in labels if (problem, label) not in named]
+    if missing:
+        raise PoolingError(
+            f"not every optimizer met every problem (missing: {_listed(missing)}): an average over unequal problems "
+            "compares problems, not optimizers"
+        )
 
 
 def _listed(words: list[str]) -> str:
