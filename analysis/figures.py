@@ -130,7 +130,7 @@ def cell_figure(cell: Cell) -> Figure:
             assert rates is not None, "a curve that is not held always exists"
             lines.draw_rates(left, {label: rates}, looks, lines.frame_limits(measure.shown(rates.value), measure))
             left.set_xlabel("learning rate")
-            left.set_ylabel(f"median {measure.label}")
+            left.set_ylabel(f"median {measure.label}" if rates.n > 1 else measure.label)
         else:
             image = maps.draw_landscape(left, landscape, maps.heat_norm([landscape]))
             maps.colorbar(figure, image, [left], landscape)
@@ -140,7 +140,7 @@ def cell_figure(cell: Cell) -> Figure:
             limits = lines.band_limits([curve.band for curve in curves.values()], measure)
             lines.draw_curves(right, curves, measure, looks, limits)
             right.legend()
-        right.set_title("Convergence on the test seeds")
+        right.set_title(f"Convergence{lines.n_text(curves)}")
         right.set_xlabel("steps (updates)")
         right.set_ylabel(measure.label)
     return figure

@@ -28,6 +28,7 @@ __all__ = [
     "draw_curves",
     "draw_rates",
     "frame_limits",
+    "n_text",
     "outcome_figure",
     "sensitivity_figure",
 ]
@@ -74,16 +75,18 @@ def convergence_figure(
         grid = figure.subplots(rows, len(panels), sharex=True, sharey="row", squeeze=False)
         for axes, (setting, lines) in zip(grid[0], panels.items(), strict=True):
             draw_curves(axes, lines, measure, looks, limits)
-            axes.set_title(f"{TITLES[setting]}{_n_text(lines)}")
+            axes.set_title(f"{TITLES[setting]}{n_text(lines)}")
         grid[0][0].set_ylabel(measure.label)
         for row, (name, sides) in zip(grid[1:], metrics.items(), strict=True):
             for axes, lines in zip(row, sides.values(), strict=True):
                 for label, line in lines.items():
                     _line(axes, line, line.band, looks[label], label)
+                if name.endswith("loss") and _lowest(lines) > 0:
+                    axes.set_yscale("log")
+                    log_axis(axes, "y", *axes.get_ylim())
             row[0].set_ylabel(name.replace("_", " "))
         for axes in grid[-1]:
             axes.set_xlabel("steps (updates)")
-            axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
         _legend(figure, grid[0])
     return figure
 
@@ -93,6 +96,7 @@ def draw_curves(
 ) -> None:
     """Draw median lines with bands; a cross marks where the typical run diverges or leaves the frame for good."""
     _measure_axis(axes, measure, limits)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     for label, line in lines.items():
         band, top = line.band, limits[1]
         middle = measure.shown(band.median)
@@ -206,7 +210,7 @@ def sensitivity_figure(panels: Mapping[str, Rates], looks: Mapping[str, Look]) -
             axes.set_title(title, pad=9)
             axes.set_xlabel("learning rate")
         everyone = np.concatenate([curve.rates for curve in curves])
-        log_axis(grid[0], "x", float(everyone.min()) / 1.25, float(everyone.max()) * 1.25)
+        grid[0].set_xlim(float(everyone.min()) / 1.25, float(everyone.max()) * 1.25)
         n = max(curve.n for curve in curves)
         grid[0].set_ylabel(f"{measure.label} after the last step" + (f"\nmedian of {n} seeds" if n > 1 else ""))
         _legend(figure, grid)
@@ -216,7 +220,8 @@ def sensitivity_figure(panels: Mapping[str, Rates], looks: Mapping[str, Look]) -
 def draw_rates(axes: Axes, rates: Rates, looks: Mapping[str, Look], limits: tuple[float, float]) -> None:
     """Draw curves over the learning rate; unstable parts are thin and dotted, a cross at the top marks their begin."""
     measure = next(iter(rates.values())).measure
-    axes.set_xscale("log")
+    every = np.concatenate([curve.rates for curve in rates.values()])
+    log_axis(axes, "x", float(every.min()) / 1.25, float(every.max()) * 1.25)
     _measure_axis(axes, measure, limits)
     for label, curve in rates.items():
         look = looks[label]
@@ -238,6 +243,11 @@ def _legend(figure: Figure, grid: Sequence[Axes]) -> None:
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=7, handlelength=2.6)
 
 
-def _n_text(lines: Lines) -> str:
+def _lowest(lines: Lines) -> float:
+    return min((float(np.nanmin(line.band.low, initial=np.inf)) for line in lines.values()), default=0.0)
+
+
+def n_text(lines: Lines) -> str:
+    """Return the part of a title that says over how many seeds ``lines`` go, and what their bands are."""
     n = max((line.band.n for line in lines.values()), default=0)
     return f" (n = {n} seeds; band: middle {LEVEL:.0%})" if n > 1 else " (one run)"

@@ -39,10 +39,9 @@ def _winner(best: Sequence[Row], rows: Sequence[Row]) -> str:
     names = listing([row["label"] for row in best])
     what = "gap to the floor" if first["measure"] == "gap" else "loss"
     if len(best) > 1:
-        both = "both" if len(best) == 2 else "all"
-        return (
-            f"{names} {both} reach the floor within rounding ({what} {interval_text(first, 'tuned', interval=False)})."
-        )
+        solved = "reach the floor within rounding" if first["tuned"] <= first["smallest"] else "end equally low"
+        both, value = "both" if len(best) == 2 else "all", interval_text(first, "tuned", interval=False)
+        return f"{names} {both} {solved} ({what} {value})."
     seeds = "" if first["exact"] else f" over {first['tuned_n']} test seeds"
     value = interval_text(first, "tuned", interval=not first["exact"])
     sentence = f"{names} ends lowest: {what} {value}{seeds} at {first['hyperparameters']}"
@@ -86,12 +85,15 @@ def _defaults(rows: Sequence[Row]) -> str:
         for row in rows
         if row["default_n"] and math.isfinite(row["default"]) and math.isfinite(row["tuned"]) and row["tuned"] > 0
     }
-    begin = (
-        f"At the default setting{'s' if len(lost) > 1 else ''}, {listing(lost)} diverge{'' if len(lost) > 1 else 's'}"
-    )
+    begin = "Staying at the defaults costs"
+    if lost:
+        begin = f"At the default setting{'s' if len(lost) > 1 else ''}, {listing(lost)} diverge"
+        begin += "" if len(lost) > 1 else "s"
+        if not costs:
+            return f"{begin}."
+        begin += "; of the others, staying there costs"
     if not costs:
-        return f"{begin}." if lost else ""
-    begin = f"{begin}; of the others, staying there costs" if lost else "Staying at the defaults costs"
+        return ""
     least, most = min(costs, key=lambda label: costs[label]), max(costs, key=lambda label: costs[label])
     if costs[most] <= 1.1:
         return f"{begin} nothing."
