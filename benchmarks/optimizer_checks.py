@@ -15,9 +15,9 @@ from torch import Tensor
 from benchmarks.foreign import AnyOptimizer
 from benchmarks.loop import train_with
 from benchmarks.randomness import global_random_state
+from benchmarks.registry import make_problem
 from optimizers import OptimizerSpec, Rule
 from optimizers.rule import Hyperparameters
-from problems import Analytic
 from problems.problem import generator
 
 __all__ = ["OPTIMIZER_CHECKS", "RULE_CHECKS", "OptimizerCheck", "RuleCheck"]
@@ -52,17 +52,18 @@ def it_is_described(spec: AnyOptimizer) -> str | None:
 
 
 def it_makes_progress(spec: AnyOptimizer) -> str | None:
-    """Some learning rate of its range halves the loss of f(x) = 0.1 x₁² + 2 x₂² within 50 steps."""
+    """Some learning rate of its range halves the loss of the problem ellipse, 0.1 x₁² + 2 x₂², within 50 steps."""
     lr = next((knob for knob in spec.hyperparameters if knob.name == "lr"), None)
     given = {"lr": torch.tensor(lr.grid(13), dtype=torch.float64)} if lr else {}
-    start = float(_bowl().evaluate(_bowl().start([0]))["loss"])
+    ellipse = make_problem("ellipse")
+    start = float(ellipse.evaluate(ellipse.start([0]))["loss"])
     lowest = [start]
 
     def until_halved(step: int, metrics: Mapping[str, Tensor]) -> Tensor:  # noqa: ARG001 - the signature of on_rung
         lowest.append(float(metrics["loss"].nan_to_num(torch.inf).min()))
         return torch.full((len(metrics["loss"]),), min(lowest) > start / 2)
 
-    train_with(_bowl(), spec, given, [0], 51, evaluate_every=5, on_rung=until_halved)
+    train_with(ellipse, spec, given, [0], 51, evaluate_every=5, on_rung=until_halved)
     if min(lowest) <= start / 2:
         return None
     return (
@@ -210,13 +211,6 @@ RULE_CHECKS: tuple[RuleCheck, ...] = (
     every_knob_turns_something,
 )
 """The further checks of an optimizer that is a rule."""
-
-
-def _bowl() -> Analytic:
-    def elliptic(x: Tensor) -> Tensor:
-        return 0.1 * x[..., 0].square() + 2 * x[..., 1].square()
-
-    return Analytic(elliptic, (-5.0, -2.0), minimum=0.0, minimisers=[(0.0, 0.0)], steps=50)
 
 
 def _gradients() -> Tensor:

@@ -51,7 +51,7 @@ def test_the_python_of_the_page_runs_from_top_to_bottom(folder, capsys):
     for text in run:
         exec(compile(text, "docs/extending.md", "exec"), {})
     assert len(run) == 3
-    assert "fastest is chunk=" in capsys.readouterr().out
+    assert "this problem uses chunk=16" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", re.findall(r"^\$ stepscape (.*)$", "\n".join(blocks("console")), re.MULTILINE))
