@@ -12,6 +12,7 @@ import getpass
 import json
 import logging
 import os
+import re
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -36,12 +37,14 @@ SETTINGS: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
 """MLflow's own environment variables; what the user has set goes first. MLflow's retries take 8 minutes by default."""
 
+ADVICE: Final = "; the record is safe, and running the suite again mirrors what is missing"
 NOISY: Final = ("mlflow", "alembic", "sqlalchemy", "urllib3")
 SHARED: Final = ("suite.toml", "environment.json")  # the record's files that belong to no cell
 VIEW: Final = "cells"
@@ -99,7 +102,7 @@ class Tracker:
 
         What a killed process left half written is deleted and written anew. Raises `RecordError` for damaged files.
         """
-        with reported(self._uri):
+        with reported(self._uri, ADVICE):
             done, broken = self._find(short_hash(cell.path / "cell.json"))
             if done:
                 return done
@@ -107,7 +110,7 @@ class Tracker:
                 self._delete(run_id)
         plan, children = cell_run(cell), [*setting_runs(cell), *trial_runs(cell, self._children)]
         table, figure, ended = trials_table(cell), _overview(cell), time.time()
-        with reported(self._uri):
+        with reported(self._uri, ADVICE):
             run_id = self._start(plan, {"stepscape.suite": self._suite_digest}, ended - _seconds(cell))
             self._client.log_table(run_id, table, "trials.json")
             self._client.log_figure(run_id, figure, "overview.png")
@@ -130,7 +133,7 @@ class Tracker:
         key = short_hash(*(self._folder / name for name in SHARED))
         tags = {"role": "report", "suite": self._suite, "stepscape.digest": key, "mlflow.note.content": REPORT_NOTE}
         plan = RunPlan(f"report of {self._suite}", tags, {}, ())
-        with reported(self._uri):
+        with reported(self._uri, ADVICE):
             done, broken = self._find(key)
             run_id = done or (broken[0] if broken else self._start(plan, {}, time.time()))
             self._client.log_artifacts(run_id, str(folder / "report"), "report")
@@ -210,7 +213,7 @@ def connect(uri: str) -> MlflowClient:
 
 
 @contextmanager
-def reported(uri: str) -> Iterator[None]:
+def reported(uri: str, advice: str = "") -> Iterator[None]:
     """Turn whatever MLflow, its database or the network raise into one `TrackingError`, and keep their logs quiet."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -225,11 +228,17 @@ def reported(uri: str) -> Iterator[None]:
     except TrackingError:
         raise
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise TrackingError(f"MLflow at {_without_password(uri)} failed: {reason}") from error
+        raise TrackingError(f"MLflow at {_without_password(uri)} failed: {_reason(error)}{advice}") from error
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of the error, or what the system said where that is buried in it."""
+    text = str(error).strip()
+    system = re.search(r"\[Errno -?\d+\] ([\w ]+)", text)
+    return system[1] if system else text.partition("\n")[0] or type(error).__name__
 
 
 def _overview(cell: Cell) -> Figure:

@@ -180,7 +180,7 @@ def test_a_folder_with_spaces_and_signs_works(tmp_path, builder, empty_store):
 def test_a_dead_server_is_reported_at_once(record, closed_port, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     tracker = Tracker(f"http://127.0.0.1:{closed_port}", "toy", record.path)
-    with pytest.raises(TrackingError, match=f"MLflow at http://127.0.0.1:{closed_port} failed: "):
+    with pytest.raises(TrackingError, match=f"MLflow at http://127.0.0.1:{closed_port} failed: Connection refused; "):
         tracker.log_cell(record.cells[0])
 
 

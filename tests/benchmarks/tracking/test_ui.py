@@ -11,7 +11,10 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
+from analysis.tables import Record
 from benchmarks.errors import UsageError
+from benchmarks.fetch import fetch
+from benchmarks.tracking import Tracker
 from benchmarks.ui import serving, view_url
 
 OPEN = build_opener(ProxyHandler({})).open
@@ -61,6 +64,17 @@ def test_the_page_answers_on_loopback_to_local_names_only_and_ends_with_the_bloc
     assert server.poll() is not None
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", free_port)) != 0
+
+
+@pytest.mark.slow
+def test_a_server_takes_a_record_and_gives_it_back_without_a_word(logged, free_port, tmp_path, builder, capfd):
+    record = builder.record(tmp_path / "record", ("sgd",))
+    with serving(logged.path, free_port):
+        uri = f"http://127.0.0.1:{free_port}"
+        Tracker(uri, "by way of a server", record.path, children=1).log_cell(record.cells[0])
+        fetched = Record.load(fetch("by way of a server", uri, tmp_path / "fetched"))
+    assert capfd.readouterr() == ("", "")
+    assert fetched.cells[0].curves.equals(record.cells[0].curves)
 
 
 @pytest.mark.slow
