@@ -34,10 +34,10 @@ def page(record_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(folder)
 
 
-@pytest.fixture
-def twins(record_folder: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def twins(record_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A record of two problems, a cell each, whose names differ in characters that file names cannot hold."""
-    folder = tmp_path / "twins"
+    folder = tmp_path_factory.mktemp("twins") / "record"
     shutil.copytree(record_folder, folder, ignore=lambda _, names: [name for name in names if "--" in name])
     for position, name in enumerate(["q(d=2)", "q[d=2]"]):
         cell = shutil.copytree(record_folder / "cells" / "noisy--sgd", folder / "cells" / f"twin{position}")
@@ -46,6 +46,12 @@ def twins(record_folder: Path, tmp_path: Path) -> Path:
         (cell / "cell.json").write_text(json.dumps(info), encoding="utf-8")
         pd.read_parquet(cell / "landscape.parquet")[:0].to_parquet(cell / "landscape.parquet")
     return folder
+
+
+@pytest.fixture(scope="module")
+def twin_report(twins: Path) -> Path:
+    """The folder of the twins' report, written by one process."""
+    return write_report(twins, twins.parent / "report of the twins").parent
 
 
 def drawn(*cells: Cell, laid_out: bool = True) -> dict[str, Figure]:
@@ -58,17 +64,24 @@ def drawn(*cells: Cell, laid_out: bool = True) -> dict[str, Figure]:
     return figures
 
 
-def test_a_problem_in_the_plane_has_trajectories_and_others_have_not(record: Record) -> None:
-    assert set(drawn(*record.of_problem("ellipse"))) == {*NAMES, "trajectory"}
-    assert set(drawn(*record.of_problem("classes"))) == NAMES
+@pytest.fixture(scope="module")
+def ellipse(record: Record) -> dict[str, Figure]:
+    return drawn(*record.of_problem("ellipse"))
+
+
+def test_a_problem_in_the_plane_has_trajectories_and_others_have_not(
+    ellipse: dict[str, Figure], record: Record
+) -> None:
+    assert set(ellipse) == {*NAMES, "trajectory"}
+    assert set(drawn(*record.of_problem("classes"), laid_out=False)) == NAMES
 
 
 def test_one_knob_optimizers_alone_have_no_heat_map(record: Record) -> None:
-    assert set(drawn(record.of_problem("noisy")[0])) == {"outcome", "convergence", "sensitivity"}
+    assert set(drawn(record.of_problem("noisy")[0], laid_out=False)) == {"outcome", "convergence", "sensitivity"}
 
 
-def test_every_axis_of_a_figure_is_labelled(record: Record) -> None:
-    for name, figure in drawn(*record.of_problem("ellipse")).items():
+def test_every_axis_of_a_figure_is_labelled(ellipse: dict[str, Figure]) -> None:
+    for name, figure in ellipse.items():
         assert figure.get_suptitle().startswith("ellipse"), name
         assert any(axes.get_xlabel() for axes in figure.axes), name
         assert any(axes.get_ylabel() for axes in figure.axes) or name == "outcome"
@@ -254,27 +267,28 @@ def test_the_tables_are_the_numbers_of_the_figures(page: Path, record: Record) -
     assert (sensitivity["factor_to_divergence"] > 1).all()
 
 
-def test_the_report_is_the_same_to_the_byte_whatever_the_number_of_processes(twins: Path, tmp_path: Path) -> None:
-    first, second = (write_report(twins, tmp_path / f"by {jobs}", jobs=jobs).parent for jobs in (1, 2))
-    files = sorted(file.relative_to(first) for file in first.rglob("*") if file.is_file())
+def test_the_report_is_the_same_to_the_byte_whatever_the_number_of_processes(twins: Path, twin_report: Path) -> None:
+    second = write_report(twins, twins.parent / "again", jobs=2).parent
+    files = sorted(file.relative_to(twin_report) for file in twin_report.rglob("*") if file.is_file())
     assert files == sorted(file.relative_to(second) for file in second.rglob("*") if file.is_file())
-    assert [file for file in files if (first / file).read_bytes() != (second / file).read_bytes()] == []
+    assert [file for file in files if (twin_report / file).read_bytes() != (second / file).read_bytes()] == []
 
 
-def test_problems_whose_names_look_alike_as_files_are_told_apart(twins: Path) -> None:
-    page = write_report(twins)
-    anchors = re.findall(r'<section id="([^"]+)"', page.read_text(encoding="utf-8"))
+def test_problems_whose_names_look_alike_as_files_are_told_apart(twin_report: Path) -> None:
+    anchors = re.findall(r'<section id="([^"]+)"', (twin_report / "index.html").read_text(encoding="utf-8"))
     assert anchors == ["q-d-2", "q-d-2-2", "measured"]
-    assert len(list((page.parent / "figures").glob("q-d-2-*.svg"))) == 4
+    assert len(list((twin_report / "figures").glob("q-d-2-*.svg"))) == 4
 
 
-def test_an_older_report_is_replaced_and_progress_is_told(twins: Path, page: Path) -> None:
-    older = shutil.copytree(page.parent, twins / "report")
+def test_an_older_report_is_replaced_and_progress_is_told(twins: Path, twin_report: Path, tmp_path: Path) -> None:
+    one = tmp_path / "one"
+    shutil.copytree(twins, one, ignore=lambda _, names: [name for name in names if name == "twin1"])
+    older = shutil.copytree(twin_report, one / "report")
     seen: list[tuple[int, int]] = []
-    assert write_report(twins, progress=lambda done, total: seen.append((done, total))) == older / "index.html"
-    assert not list((older / "figures").glob("ellipse*"))
-    assert {file.name for file in twins.iterdir()} == {"cells", "environment.json", "report", "suite.toml"}
-    assert seen == [(1, 2), (2, 2)]
+    assert write_report(one, progress=lambda done, total: seen.append((done, total))) == older / "index.html"
+    assert not list((older / "figures").glob("q-d-2-2*"))
+    assert {file.name for file in one.iterdir()} == {"cells", "environment.json", "report", "suite.toml"}
+    assert seen == [(1, 1)]
 
 
 def test_a_folder_that_is_no_report_is_never_overwritten(record_folder: Path, tmp_path: Path) -> None:
