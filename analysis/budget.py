@@ -24,7 +24,7 @@ from analysis.statistics import LEVEL, SEED, bootstrap_weights
 from analysis.tables import Cell
 from analysis.wins import win_probability
 
-__all__ = ["BUDGETS", "BudgetCurve", "budget_curve", "budget_table", "replay_table", "replays_of"]
+__all__ = ["BUDGETS", "BudgetCurve", "budget_curve", "budget_table", "replay_table"]
 
 BUDGETS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 RESAMPLES: Final = 200
@@ -93,12 +93,6 @@ def budget_table(cells: Sequence[Cell], budgets: Sequence[int] = BUDGETS) -> pd.
         keys = {"problem": cells[0].problem, "label": label, "budget": curve.budgets}
         parts.append(pd.DataFrame({**keys, **columns, **won, "points": curve.points, "n": curve.turns}))
     return pd.concat(parts, ignore_index=True)
-
-
-def replays_of(cell: Cell) -> pd.DataFrame | None:
-    """Return the replayed searches that lie beside a cell's tables (``replays.parquet``); None where there are none."""
-    file = cell.path / "replays.parquet"
-    return pd.read_parquet(file) if file.is_file() else None
 
 
 def replay_table(replays: pd.DataFrame, measure: Measure) -> pd.DataFrame:

@@ -20,7 +20,9 @@ from analysis.tables import Cell
 
 __all__ = ["BUDGET", "Pool", "PoolingError", "check_budgets", "check_instances", "pool"]
 
-BUDGET: Final = ("steps", "trials", "objective", "tuning_seeds", "test_seeds", "evaluate_every")
+BUDGET: Final = (
+    "steps", "trials", "pruner", "objective", "aggregate", "tuning_seeds", "test_seeds", "evaluate_every",
+)  # fmt: skip
 """Entries of a cell's protocol that must agree among the contenders of a problem."""
 
 MOST_NAMED: Final = 4

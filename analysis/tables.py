@@ -11,6 +11,7 @@
             landscape.parquet   one row a grid point and seed    -> ``Cell.landscape`` (may be empty)
             paths.parquet       one row a step of a 2-D run      -> ``Cell.paths`` (2-D problems only)
             surface.parquet     the loss on a grid of the plane  -> ``Cell.surface`` (2-D problems only)
+            replays.parquet     one row a replayed search and k  -> ``Cell.replays`` (where searches were replayed)
 
 Hyperparameters are plain columns under their own names (``lr``, ``gamma``, …); every other column name is listed here
 and no hyperparameter may take it. A diverged run keeps its row: ``status`` says so, ``stopped_at`` says when, and its
@@ -88,6 +89,12 @@ COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
         "x2": "second parameter",
     },
     "surface": {"x1": "first parameter", "x2": "second parameter", "loss": "loss there"},
+    "replays": {
+        "sampler": "name of the sampler that was replayed over the landscape",
+        "repeat": "number of the search, from 0",
+        "k": "trials made so far, from 1",
+        "best": "measure of the point kept by then, on the held-out landscape seed; inf where it diverged",
+    },
 }
 """Required columns of each table and what they mean; hyperparameters and further metrics come on top."""
 
@@ -182,6 +189,10 @@ class Cell:
     @cached_property
     def surface(self) -> pd.DataFrame | None:
         return self._table("surface") if (self.path / "surface.parquet").exists() else None
+
+    @cached_property
+    def replays(self) -> pd.DataFrame | None:
+        return self._table("replays") if (self.path / "replays.parquet").exists() else None
 
     def _table(self, name: str) -> pd.DataFrame:
         file = self.path / f"{name}.parquet"

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis.axes import Axis
-from analysis.budget import budget_curve, budget_table, replay_table, replays_of
+from analysis.budget import budget_curve, budget_table, replay_table
 from analysis.grid import Grid, progress
 from analysis.metrics import Measure
 from analysis.pooling import PoolingError
@@ -191,4 +191,4 @@ def test_replayed_searches_are_averaged_as_progress_with_their_n() -> None:
 
 
 def test_a_cell_without_replays_has_none(record: Record) -> None:
-    assert replays_of(record.cells[0]) is None
+    assert record.cells[0].replays is None
