@@ -36,20 +36,20 @@ def breast_cancer_raw(batch: int = 32, l2: float = 1e-3) -> LinearModel:
     )  # fmt: skip
 
 
-def sparse_logistic(rows: int = 2000, features: int = 1000, batch: int = 16, l2: float = 1e-4) -> LinearModel:
+def sparse_logistic(rows: int = 1000, features: int = 500, batch: int = 16, l2: float = 1e-4) -> LinearModel:
     """Logistic regression on binary features of power-law frequency: feature i is there with probability min(1, 10/i).
 
     Rare features carry as much as frequent ones and are seen seldom: the case Adagrad was made for (Duchi et al. 2011).
-    The floor needs ``l2`` > 0, for a thousand features can separate the rows. Raises ``ValueError`` for values out of
+    The floor needs ``l2`` > 0, for so many features can separate the rows. Raises ``ValueError`` for values out of
     range.
     """
     if rows < 1 or features < 1 or l2 <= 0:
         raise ValueError(f"sparse-logistic needs rows, features >= 1 and l2 > 0, got {rows}, {features} and {l2}")
     problem = LinearModel(
         partial(_sparse_table, rows, features), logistic, features, {"rows": rows, "features": features}, batch=batch,
-        l2=l2, spread=0.0, steps=1000, target=0.1, tags=("classification", "logistic", "sparse"),
+        l2=l2, spread=0.0, steps=620, target=0.1, tags=("classification", "logistic", "sparse"),
     )  # fmt: skip
-    problem.chunk = 128
+    problem.chunk = 256
     return problem
 
 
