@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 
 __all__ = ["DownloadError", "cache_folder", "fetch"]
@@ -30,27 +34,50 @@ def fetch(name: str, md5: str, base_url: str, folder: Path) -> Path:
     """The path of file ``name`` in ``folder``, downloaded from ``base_url`` unless it is there already.
 
     The bytes arrive in ``name.part``, which a later call continues; only a file with the right ``md5`` takes its name,
-    in one rename. Raises `DownloadError` where there is no network, no such file, no room, or another file there.
+    in one rename. Processes that want files of one folder wait for each other. Raises `DownloadError` where there is no
+    network, no such file, no room, or another file there.
     """
-    path, part = folder / name, folder / f"{name}.part"
-    if path.is_file() and _md5(path) == md5:
-        return path
-    url = f"{base_url.rstrip('/')}/{name}"
+    path, url = folder / name, f"{base_url.rstrip('/')}/{name}"
     by_hand = (
         f"download {url} on another machine and put it at {path}, or set STEPSCAPE_CACHE to a folder that holds it"
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _receive(url, part)
-    except (OSError, EOFError) as error:  # URLError, timeouts and a full disk are OSErrors
+        with _alone_in(folder):
+            if not (path.is_file() and _md5(path) == md5):
+                _download(url, path, md5)
+    except (OSError, EOFError, HTTPException) as error:  # URLError, timeouts and a full disk are OSErrors
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise DownloadError(f"cannot download {url} ({reason}); try again, or {by_hand}") from error
-    found = _md5(part)
-    if found != md5:
-        part.unlink()
-        raise DownloadError(f"{url} is not the file expected (md5 {found}, not {md5}); {by_hand}")
-    part.replace(path)
+    except ValueError as error:
+        raise DownloadError(f"{url} {error}; {by_hand}") from error
     return path
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Holds an advisory lock on the folder itself, where the system has them: no stray file, and freed by any exit."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _download(url: str, path: Path, md5: str) -> None:
+    """Raises ``ValueError`` for a file with another checksum, which is thrown away."""
+    part = path.with_name(f"{path.name}.part")
+    _receive(url, part)
+    if (found := _md5(part)) != md5:
+        part.unlink()
+        raise ValueError(f"is not the file expected (md5 {found}, not {md5})")
+    part.replace(path)
 
 
 def _receive(url: str, part: Path) -> None:

@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -81,6 +82,14 @@ def test_a_file_is_downloaded_once_and_then_found_in_the_cache(server, tmp_path)
     assert first.read_bytes() == CONTENT
     assert names(first.parent) == [NAME]
     assert server.seen == [(f"/{NAME}", None)]
+
+
+def test_who_wants_a_file_that_is_being_downloaded_waits_for_it(server, tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: fetch(NAME, MD5, server.url, tmp_path).read_bytes(), range(4)))
+
+    assert found == [CONTENT] * 4
+    assert len(server.seen) == 1
 
 
 def test_a_file_with_another_checksum_is_refused_and_not_kept(server, tmp_path):

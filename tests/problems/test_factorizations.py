@@ -1,4 +1,4 @@
-"""Matrix factorization, deep linear network, phase retrieval and autoencoder: floors, saddles, what training reaches."""
+"""Matrix factorization, deep linear network, phase retrieval, autoencoder: floors, saddles and reached targets."""
 
 import numpy as np
 import pytest
