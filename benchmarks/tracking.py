@@ -172,8 +172,8 @@ class Tracker:
         return (done[0] if done else None), [run.info.run_id for run in runs if run.info.status != "FINISHED"]
 
     def _delete(self, run_id: str) -> None:
-        children = self._client.search_runs([self._experiment], f"tags.`mlflow.parentRunId` = '{run_id}'")
-        for run in children:
+        where = f"tags.`mlflow.parentRunId` = '{run_id}'"
+        for run in self._client.search_runs([self._experiment], where, max_results=50_000):  # the most MLflow allows
             self._client.delete_run(run.info.run_id)
         self._client.delete_run(run_id)
 
