@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
@@ -23,7 +23,7 @@ from analysis.style import Look, drawing, looks_of, new_figure, tick_text
 from analysis.tables import Cell
 from analysis.trajectory import contour_levels, path_of, surface_of
 
-__all__ = ["TITLES", "cell_figure", "overview_figure", "problem_figures"]
+__all__ = ["TITLES", "cell_figure", "overview_figure", "problem_figures", "worse_than_best"]
 
 TITLES: Final = {
     "outcome": "outcome on the test seeds",
@@ -149,25 +149,37 @@ def cell_figure(cell: Cell) -> Figure:
 def overview_figure(table: pd.DataFrame) -> Figure:
     """Draw the results table as a matrix: how many times worse than its problem's best each tuned optimizer ends."""
     ratio = worse_than_best(table)
+    ratio = ratio if ratio.shape[0] >= ratio.shape[1] else ratio.T  # the longer side runs down the page
     labels = ratio.map(lambda value: "lost" if np.isinf(value) else ">1e6×" if value > 1e6 else f"{number(value, 2)}×")
-    top = max(10.0, float(np.nanmin([1e4, np.nanmax(ratio.replace(np.inf, np.nan), initial=1.0)])))
+    top = float(np.nanmax(ratio.replace(np.inf, np.nan), initial=10.0))
     colors = mpl.colormaps["viridis"].with_extremes(bad="#f2f2f2", over="#fde725")
+    longest = max(map(len, ratio.columns))
     with drawing():
-        figure = new_figure(max(4.5, 1.15 * ratio.shape[1] + 2.6), 0.42 * ratio.shape[0] + 1.25)
+        below = 0.05 * longest if longest > 12 else 0.0
+        figure = new_figure(max(4.5, 0.95 * ratio.shape[1] + 3.0), 0.42 * ratio.shape[0] + 1.25 + below)
         axes = figure.subplots()
         bar = {"label": "times worse than the best", "extend": "max", "format": tick_text}
-        style = {"norm": LogNorm(1, top), "cmap": colors, "linewidths": 1.5, "cbar_kws": bar}
-        sns.heatmap(ratio.replace(np.inf, 1e300), ax=axes, annot=labels, fmt="", **style)
+        style = {"norm": LogNorm(1, min(top, 1e4)), "cmap": colors, "linewidths": 1.5, "cbar_kws": bar}
+        seen = ratio.replace(np.inf, 1e300)
+        sns.heatmap(seen, ax=axes, annot=labels, fmt="", xticklabels=False, yticklabels=False, **style)
+        turned: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if below else {}
+        axes.set_xticks(np.arange(ratio.shape[1]) + 0.5, ratio.columns, **turned)
+        axes.set_yticks(np.arange(ratio.shape[0]) + 0.5, ratio.index)
         axes.set(xlabel="", ylabel="")
         axes.tick_params(length=0)
-        axes.tick_params(axis="y", rotation=0)
-        axes.set_title("Tuned result, relative to the problem's best")
+        figure.suptitle("Tuned result over the problem's best", x=0.01, ha="left", fontsize=10.5, fontweight="bold")
     return figure
 
 
 def worse_than_best(table: pd.DataFrame) -> pd.DataFrame:
-    """Return problems by optimizers: tuned median over the problem's best; inf: lost to divergence; NaN: not run."""
-    held = table.assign(shown=table[["tuned", "smallest"]].max(axis=1).where(table["tuned_n"] > 0))
-    held["ratio"] = held["shown"] / held.groupby("problem")["shown"].transform("min")
+    """Return problems by optimizers: tuned median over the problem's best.
+
+    It is inf where the median diverged, and NaN where nothing was run or ratios make no sense (losses that are not
+    positive).
+    """
+    run = (table["tuned_n"] > 0) & (table["smallest"] > 0)
+    held = table.assign(shown=table[["tuned", "smallest"]].max(axis=1).where(run))
+    ratio = held["shown"] / held.groupby("problem")["shown"].transform("min")
+    held["ratio"] = ratio.mask(np.isinf(held["shown"]), np.inf)
     matrix = held.set_index(["problem", "label"])["ratio"].unstack()  # noqa: PD010  (raises on a doubled row)
     return matrix.reindex(index=table["problem"].unique(), columns=table["label"].unique())

@@ -16,7 +16,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis.convergence import measure_of
-from analysis.figures import cell_figure, overview_figure, problem_figures
+from analysis.figures import cell_figure, overview_figure, problem_figures, worse_than_best
 from analysis.report import write_report
 from analysis.results import cell_label, results_table
 from analysis.style import looks_of, png, svg
@@ -155,6 +155,17 @@ def test_the_overview_shows_cells_that_are_missing_or_lost(record: Record) -> No
     texts = [text.get_text() for text in overview_figure(table).axes[0].texts]
     assert len(texts) == 8
     assert {"lost", "1×"} <= set(texts)
+
+
+def test_cells_are_compared_with_the_best_of_their_own_problem(record: Record) -> None:
+    table = results_table(record)
+    table.loc[table["problem"] == "ellipse", "tuned"] = [2e-3, 1e-3, np.inf]
+    table.loc[table["problem"] == "noisy", "tuned"] = np.inf
+    table.loc[table["problem"] == "classes", "smallest"] = 0.0
+    ratio = worse_than_best(table)
+    np.testing.assert_allclose(ratio.loc["ellipse"], [2, 1, np.inf])
+    assert np.isinf(ratio.loc["noisy"]).all()
+    assert ratio.loc["classes"].isna().all()
 
 
 def test_a_path_that_leaves_the_frame_says_when_and_is_drawn_in_from_afar(edited_cell: Callable[..., Cell]) -> None:
@@ -296,3 +307,14 @@ def test_a_folder_that_is_no_report_is_never_overwritten(record_folder: Path, tm
     with pytest.raises(RecordError, match="is not a report"):
         write_report(record_folder, tmp_path)
     assert (tmp_path / "index.html").read_text(encoding="utf-8") == "my page"
+
+
+def test_a_report_of_a_problem_that_nothing_survived_says_so(edited_cell: Callable[..., Cell], twins: Path) -> None:
+    info, tables = EDITS["everything diverged"]
+    cell = edited_cell(1, "rmsprop", info, **tables).path
+    folder = cell.parent / "record"
+    shutil.copytree(twins, folder, ignore=lambda _, names: [name for name in names if name.startswith("twin")])
+    shutil.move(cell, folder / "cells" / "lost")
+    text = write_report(folder).read_text(encoding="utf-8")
+    for words in ("no tuned setting survived", "all diverged", "none: every trial diverged", "No tuned setting of any"):
+        assert words in text
