@@ -46,7 +46,11 @@ def _is_users_mistake(error: Exception) -> bool:
     from analysis.tables import RecordError
     from benchmarks.errors import StepscapeError
 
-    return isinstance(error, StepscapeError | RecordError)
+    if isinstance(error, StepscapeError | RecordError):
+        return True
+    from problems import DataError
+
+    return isinstance(error, DataError)
 
 
 def _fail(message: str, code: int) -> None:

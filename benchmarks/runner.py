@@ -22,6 +22,7 @@ from benchmarks.estimate import estimate_seconds
 from benchmarks.suite import Suite
 from benchmarks.work import OutOfTime
 from benchmarks.workers import WorkersLostError, map_unordered
+from problems import DataError
 
 __all__ = ["CellRun", "RunResult", "run"]
 
@@ -115,7 +116,7 @@ def _run_order(order: Order) -> CellRun:
         run_cell(order)
     except OutOfTime:
         return CellRun(name, time.perf_counter() - began, unfinished=True)
-    except StepscapeError as error:
+    except (StepscapeError, DataError) as error:
         return CellRun(name, time.perf_counter() - began, str(error))
     except Exception:
         return CellRun(name, time.perf_counter() - began, traceback.format_exc())

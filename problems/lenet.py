@@ -44,6 +44,9 @@ def fashion_mnist_lenet(batch: int = 32) -> ModuleProblem:
 
 
 def _lenet_on(data: DataSet, batch: int, steps: int, tags: Sequence[str]) -> ModuleProblem:
+    if not 1 <= batch <= data.rows:
+        raise ValueError(f"a minibatch takes between 1 and all {data.rows} rows, got batch={batch}")
+
     def trained() -> Tensors:
         split = data.load()
         return split.inputs, split.labels

@@ -28,9 +28,9 @@ BLOCK = 2**22  # predictions evaluated at once
 class LinearModel(Problem):
     """mean φ(X w + b, y) + l2/2 |x|² over minibatches of ``batch`` rows, reshuffled every epoch; x is (w, b).
 
-    ``table`` is called on first use. The start is w ~ N(0, spread²), b = 0. The full-data loss is evaluated in double
-    precision. The floor and its minimiser come from Newton's method, on first use. Raises ``ValueError`` for ``batch``
-    or ``l2`` out of range.
+    ``table`` gives ``rows`` rows of so many ``features`` and is called on first use. The start is w ~ N(0, spread²),
+    b = 0. The full-data loss is evaluated in double precision. The floor and its minimiser come from Newton's method,
+    on first use. Raises ``ValueError`` for ``batch`` or ``l2`` out of range.
     """
 
     deterministic = False
@@ -41,6 +41,7 @@ class LinearModel(Problem):
         table: Callable[[], Table],
         pointwise: Pointwise,
         features: int,
+        rows: int,
         definition: Mapping[str, Any],
         *,
         batch: int,
@@ -50,8 +51,8 @@ class LinearModel(Problem):
         l2: float = 0.0,
         spread: float = 0.01,
     ) -> None:
-        if batch < 1 or l2 < 0:
-            raise ValueError(f"a linear model needs batch >= 1 and l2 >= 0, got batch={batch} and l2={l2}")
+        if not 1 <= batch <= rows or l2 < 0:
+            raise ValueError(f"this problem needs 1 <= batch <= {rows} and l2 >= 0, got batch={batch} and l2={l2}")
         self.table, self.pointwise = table, pointwise
         self.dim = features + 1
         self.batch, self.l2, self.spread = batch, l2, spread

@@ -22,9 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Batch", "Problem", "ProblemSpec", "digest", "generator"]
+__all__ = ["Batch", "DataError", "Problem", "ProblemSpec", "digest", "generator"]
 
 Batch = Tensor | tuple[Tensor, ...] | None
+
+
+class DataError(Exception):
+    """The data of a problem cannot be had or is not what it should be; the message says what to do."""
 
 
 class Problem(ABC):

@@ -59,10 +59,8 @@ class Airfoil(LeastSquares):
     """
 
     def __init__(self, batch: int = 10, data: Path | None = None) -> None:
-        if batch < 1:
-            raise ValueError(f"a minibatch needs at least one row, got batch={batch}")
         super().__init__(
-            self._load, squared, 5, {}, batch=batch, steps=max(1, 2 * 1500 // batch), target=0.25,
+            self._load, squared, 5, 1500, {}, batch=batch, steps=2 * 1500 // max(1, batch), target=0.25,
             tags=("chapter", "regression"),
         )  # fmt: skip
         self.data = data
@@ -81,7 +79,7 @@ def diabetes(batch: int = 16) -> LeastSquares:
     Two of the blood measurements are nearly collinear: the Hessian's condition number is 470.
     """
     return LeastSquares(
-        diabetes_table, squared, 10, {}, batch=batch, steps=540, target=0.25, tags=("regression",)
+        diabetes_table, squared, 10, 442, {}, batch=batch, steps=540, target=0.25, tags=("regression",)
     )  # fmt: skip
 
 
@@ -100,7 +98,7 @@ def robust_regression(loss: str = "huber", scale: float = 1.0, outliers: float =
             f"got {loss!r}, {scale} and {outliers}"
         )
     return LinearModel(
-        partial(_table_with_outliers, outliers), partial(ROBUST[loss], scale=scale), 20,
+        partial(_table_with_outliers, outliers), partial(ROBUST[loss], scale=scale), 20, 1000,
         {"loss": loss, "scale": scale, "outliers": outliers}, batch=batch, steps=600, target=0.9,
         tags=("regression", "robust"),
     )  # fmt: skip

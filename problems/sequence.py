@@ -103,8 +103,8 @@ def next_character(logits: Tensor, following: Tensor) -> Tensor:
 
 def char_gru(hidden: int = 32, batch: int = 16) -> ModuleProblem:
     """A GRU that reads windows of 32 characters of balanced brackets, 256 to train on and 64 held out."""
-    if hidden < 1:
-        raise ValueError(f"char-gru needs hidden >= 1, got {hidden}")
+    if hidden < 1 or not 1 <= batch <= TRAINED:
+        raise ValueError(f"char-gru needs hidden >= 1 and 1 <= batch <= {TRAINED}, got {hidden} and {batch}")
     return ModuleProblem(
         lambda: CharGRU(2 * KINDS, hidden), next_character, _trained, heldout=_held, batch=batch, steps=320,
         target=1.5, tags=("nonconvex", "neural", "text"), chunk=64,
@@ -113,8 +113,11 @@ def char_gru(hidden: int = 32, batch: int = 16) -> ModuleProblem:
 
 def tiny_transformer(width: int = 32, heads: int = 2, batch: int = 8) -> ModuleProblem:
     """A transformer of one block on the same windows. Raises ``ValueError`` where heads do not divide the width."""
-    if heads < 1 or width < 1 or width % heads:
-        raise ValueError(f"tiny-transformer needs a width that is a multiple of heads, got {width} and {heads}")
+    if heads < 1 or width < 1 or width % heads or not 1 <= batch <= TRAINED:
+        raise ValueError(
+            f"tiny-transformer needs a width that is a multiple of heads and 1 <= batch <= {TRAINED}, "
+            f"got {width}, {heads} and {batch}"
+        )
     return ModuleProblem(
         lambda: TinyTransformer(2 * KINDS, LENGTH, width, heads), next_character, _trained, heldout=_held, batch=batch,
         steps=320, target=1.6, tags=("nonconvex", "neural", "text"), chunk=16,

@@ -12,6 +12,7 @@ from benchmarks.lanes import train
 from optimizers.rmsprop import RMSProp
 from problems import data
 from problems.data import AIRFOIL_FILE, AIRFOIL_MOMENTS, airfoil
+from problems.problem import DataError
 from problems.regression import Airfoil
 
 NAMED = Path(os.environ.get("STEPSCAPE_DATA", "/nowhere"))
@@ -64,7 +65,7 @@ def test_rmsprop_ends_where_the_book_says_on_average_over_seeds():
 def test_a_file_that_is_not_the_books_is_refused(tmp_path):
     (tmp_path / AIRFOIL_FILE).write_bytes(b"800\t0\t0.3048\t71.3\t0.00266337\t126.201\n")
 
-    with pytest.raises(ValueError, match=r"is not the file the book uses \(sha1 76e5be15"):
+    with pytest.raises(DataError, match=r"is not the file the book uses \(sha1 76e5be15"):
         airfoil(tmp_path)
 
 

@@ -123,9 +123,10 @@ def test_lenet_learns_in_thirty_steps():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: char_gru(hidden=0), "hidden >= 1, got 0"),
-        (lambda: tiny_transformer(width=32, heads=3), "multiple of heads, got 32 and 3"),
-        (lambda: char_gru(batch=0), "at least 1, got 0"),
+        (lambda: char_gru(hidden=0), r"hidden >= 1 and .* got 0 and 16"),
+        (lambda: tiny_transformer(width=32, heads=3), r"multiple of heads .* got 32, 3 and 8"),
+        (lambda: char_gru(batch=257), "batch <= 256, got 32 and 257"),
+        (lambda: mnist_lenet(batch=4001), "all 4000 rows, got batch=4001"),
     ],
 )
 def test_sizes_out_of_range_are_refused(build, message):
