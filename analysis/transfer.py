@@ -1,0 +1,177 @@
+"""What a setting is worth on another problem: transfer matrices, and the setting with the least worst-case regret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.axes import Axis
+from analysis.convergence import measure_of
+from analysis.grid import Grid, grid_of, over_seeds, progress
+from analysis.metrics import Array
+from analysis.pooling import PoolingError, check_instances
+from analysis.recommendation import best_point
+from analysis.results import cell_label
+from analysis.statistics import Estimate, median
+from analysis.tables import Cell
+
+__all__ = ["CommonGrid", "RobustSetting", "Transfer", "common_grid", "robust_setting", "robust_settings", "transfer"]
+
+
+@dataclass(frozen=True)
+class CommonGrid:
+    """One optimizer's landscapes on the points they share: the progress ``[S, Y, X]`` on each problem."""
+
+    label: str
+    x: Axis
+    y: Axis | None
+    progress: Mapping[str, Array]
+
+    def setting(self, point: tuple[int, int]) -> dict[str, float]:
+        """The hyperparameters of a point ``(y, x)``."""
+        found = {self.x.name: float(self.x.values[point[1]])}
+        return found if self.y is None else {**found, self.y.name: float(self.y.values[point[0]])}
+
+    def regrets(self, problem: str) -> Array:
+        """The median regret ``[Y, X]`` of every point on a problem."""
+        return _regrets(self.progress[problem])
+
+    def best(self, problem: str) -> tuple[int, int]:
+        """The point with the most progress on a problem, of equals the middle one."""
+        regrets = self.regrets(problem)
+        return best_point(regrets, np.ones(regrets.shape, dtype=np.bool_)) or (0, 0)
+
+    def regret(self, problem: str, point: tuple[int, int]) -> Estimate:
+        """The regret of one point on a problem with its interval over the seeds."""
+        return over_seeds(lambda made: float(_regrets(made)[point]), self.progress[problem])
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """``regret[a, b]`` on problem b of the best setting of problem a, with the ends of its interval over the seeds.
+
+    The diagonal is 0 by construction.
+    """
+
+    label: str
+    problems: tuple[str, ...]
+    regret: Array
+    low: Array
+    high: Array
+
+
+@dataclass(frozen=True)
+class RobustSetting:
+    """The one setting of an optimizer whose worst regret over all problems is least."""
+
+    label: str
+    setting: Mapping[str, float]
+    regrets: Mapping[str, Estimate]
+
+    @property
+    def worst(self) -> str:
+        """The problem it costs most on."""
+        return max(self.regrets, key=lambda problem: self.regrets[problem].value)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The setting as JSON values."""
+        regrets = {name: {"value": r.value, "low": r.low, "high": r.high, "n": r.n} for name, r in self.regrets.items()}
+        worst = self.regrets[self.worst].value
+        return {
+            "label": self.label, "setting": dict(self.setting), "worst": self.worst, "worst_regret": worst,
+            "regrets": regrets,
+        }  # fmt: skip
+
+
+def common_grid(cells: Sequence[Cell]) -> CommonGrid:
+    """Return the landscapes of one optimizer, one cell a problem, on the points they share.
+
+    The points are those of the coarsest grid that lie within all others; on a finer or shifted grid progress is
+    interpolated, linearly along the axes' scales. (Progress is bounded: a diverged corner counts as none.) Raises
+    `PoolingError` where there are fewer than two landscapes, or they have no axes or no range in common.
+    """
+    check_instances(cells)
+    grids = {cell.problem: grid_of(cell, measure_of((cell,))) for cell in cells}
+    held = {problem: grid for problem, grid in grids.items() if grid is not None}
+    labels = {cell_label(cell) for cell in cells}
+    if len(labels) != 1 or len(held) < 2:
+        raise PoolingError(
+            f"transfer needs one optimizer on two mapped problems or more, got {sorted(labels)}: {list(held)}"
+        )
+    label = labels.pop()
+    axes = {(_kind(grid.x), _kind(grid.y)) for grid in held.values()}
+    if len(axes) != 1:
+        raise PoolingError(f"the landscapes of {label} have different axes: {sorted(map(str, axes))}")
+    coarse = min(held.values(), key=lambda grid: grid.values[0].size)
+    x = _shared(coarse.x, [grid.x for grid in held.values()], label)
+    y = None if coarse.y is None else _shared(coarse.y, [grid.y for grid in held.values() if grid.y], label)
+    return CommonGrid(label, x, y, {problem: _resampled(grid, x, y) for problem, grid in held.items()})
+
+
+def transfer(grid: CommonGrid) -> Transfer:
+    """Return the regret of every problem's best setting on every problem."""
+    problems = tuple(grid.progress)
+    found = [[grid.regret(b, grid.best(a)) for b in problems] for a in problems]
+    value, low, high = (
+        np.array([[getattr(r, part) for r in row] for row in found]) for part in ("value", "low", "high")
+    )
+    np.fill_diagonal(low, 0.0)
+    np.fill_diagonal(high, 0.0)
+    return Transfer(grid.label, problems, value, low, high)
+
+
+def robust_setting(grid: CommonGrid) -> RobustSetting:
+    """Return the setting with the least worst regret; among equals the one with the least mean regret."""
+    regrets = np.stack([grid.regrets(problem) for problem in grid.progress])
+    worst = regrets.max(axis=0)
+    point = best_point(regrets.mean(axis=0), np.asarray(worst <= worst.min() + 1e-12)) or (0, 0)
+    return RobustSetting(grid.label, grid.setting(point), {name: grid.regret(name, point) for name in grid.progress})
+
+
+def robust_settings(cells: Iterable[Cell]) -> tuple[list[RobustSetting], list[str]]:
+    """Return the robust setting of every optimizer, and the sentences that say why others have none."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell_label(cell), []).append(cell)
+    found, refused = [], []
+    for group in groups.values():
+        try:
+            found.append(robust_setting(common_grid(group)))
+        except PoolingError as error:
+            refused.append(str(error))
+    return found, refused
+
+
+def _regrets(made: Array) -> Array:
+    """Return the median regret ``[Y, X]`` from progress ``[S, Y, X]``; 0 everywhere if nobody made any."""
+    typical = median(made)
+    best = float(typical.max())
+    return np.zeros(typical.shape) if best <= 0 else np.asarray(1 - typical / best)
+
+
+def _kind(axis: Axis | None) -> tuple[str, str] | None:
+    return None if axis is None else (axis.name, axis.scale)
+
+
+def _shared(axis: Axis, others: Sequence[Axis], label: str) -> Axis:
+    """Return ``axis`` with those of its values that lie within all ``others``, up to rounding."""
+    low, high = max(float(other.at[0]) for other in others), min(float(other.at[-1]) for other in others)
+    slack = 1e-9 * (1 + abs(high - low))
+    kept = axis.values[(axis.at >= low - slack) & (axis.at <= high + slack)]
+    if not kept.size:
+        raise PoolingError(f"the landscapes of {label} have no value of {axis.name} in common")
+    return Axis(axis.name, axis.scale, axis.default, kept)
+
+
+def _resampled(grid: Grid, x: Axis, y: Axis | None) -> Array:
+    """Return the progress ``[S, Y, X]`` of ``grid`` at the points of ``x`` and ``y``."""
+    made = progress(grid.measure, grid.values) @ _weights(grid.x.at, x.at).T
+    return made if y is None or grid.y is None else np.asarray(_weights(grid.y.at, y.at) @ made)
+
+
+def _weights(at: Array, wanted: Array) -> Array:
+    """Return the matrix ``[W, N]`` that interpolates linearly from coordinates ``at`` ``[N]`` to ``wanted`` ``[W]``."""
+    return np.stack([np.interp(wanted, at, unit) for unit in np.eye(at.size)], axis=1)
