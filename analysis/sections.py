@@ -11,7 +11,7 @@ from typing import Any, Final
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.axes import number
+from analysis.axes import number, value_text
 from analysis.convergence import measure_of
 from analysis.extracts import boundary_table, convergence_table, sensitivity_table
 from analysis.figures import TITLES, problem_figures
@@ -111,7 +111,7 @@ def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
         own = {
             **cell.info["protocol"],
             "schedule": cell.schedule,
-            "searched": optimizer["searched"],
+            "searched": [_range(h) for h in optimizer["hyperparameters"] if h["name"] in optimizer["searched"]],
             "fixed": optimizer["fixed"],
             "winner": "none: every trial diverged" if winner is None else f"trial {winner['trial']}",
             "seconds": {name: round(float(value), 2) for name, value in cell.info["seconds"].items()},
@@ -123,9 +123,16 @@ def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
     rows = []
     for name, by_cell in facts.items():
         same = len(set(by_cell.values())) == 1
-        text = next(iter(by_cell.values())) if same else "; ".join(f"{label}: {v}" for label, v in by_cell.items())
+        text = next(iter(by_cell.values())) if same else " · ".join(f"{label}: {v}" for label, v in by_cell.items())
         rows.append((name.replace("_", " "), text))
     return rows
+
+
+def _range(hyperparameter: Mapping[str, Any]) -> str:
+    """Return a searched hyperparameter as "gamma from 0.5 to 0.999 (log of 1 − gamma)"."""
+    name, scale = hyperparameter["name"], hyperparameter["scale"]
+    low, high = (value_text(hyperparameter[end], scale) for end in ("low", "high"))
+    return f"{name} from {low} to {high} ({f'log of 1 − {name}' if scale == 'log1m' else scale})"
 
 
 def plain(value: Any) -> str:

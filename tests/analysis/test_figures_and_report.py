@@ -256,7 +256,14 @@ def test_text_from_the_record_is_escaped(page: Path) -> None:
 
 def test_the_page_says_how_it_was_measured(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for fact in ("f-classes", "a book", "100 to 104", "5 test seeds", "90% bootstrap interval"):
+    for fact in (
+        "f-classes",
+        "a book",
+        "gamma from 0 to 0.999 (log of 1 − gamma)",
+        "100 to 104",
+        "5 test seeds",
+        "90% bootstrap interval",
+    ):
         assert fact in text
 
 
