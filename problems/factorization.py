@@ -103,8 +103,8 @@ class DeepLinear(Problem):
 
     def evaluate(self, x: Tensor) -> dict[str, Tensor]:
         solution, hessian, floor = self._solution
-        away = self.product(x.double()) - solution
-        return {"loss": floor + ((away @ hessian) * away).sum(-1) / 2}
+        away = self.product(x.double()) - solution.to(x.device)
+        return {"loss": floor + ((away @ hessian.to(x.device)) * away).sum(-1) / 2}
 
     def definition(self) -> Mapping[str, Any]:
         return {"depth": self.depth, "scale": self.scale, "batch": self.batch}
@@ -180,7 +180,7 @@ class PhaseRetrieval(Problem):
         return (torch.einsum("sbp,...sp->...sb", sensing, x).square() - measured).square().mean(-1) / 4
 
     def evaluate(self, x: Tensor) -> dict[str, Tensor]:
-        off = (x.double() @ self.sensing.T).square() - self.measured
+        off = (x.double() @ self.sensing.T.to(x.device)).square() - self.measured.to(x.device)
         return {"loss": off.square().mean(-1) / 4}
 
     def definition(self) -> Mapping[str, Any]:

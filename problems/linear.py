@@ -121,7 +121,7 @@ class LinearModel(Problem):
 
     def _full(self, x: Tensor) -> Tensor:
         """The loss on all rows ``[...]`` of ``x [..., P]`` in double precision."""
-        rows, targets = self._rows
+        rows, targets = (part.to(x.device) for part in self._rows)
         predictions = x @ rows.T
         return self._penalised(self.pointwise(predictions, targets.expand_as(predictions)).mean(-1), x)
 

@@ -42,8 +42,8 @@ class LeastSquares(LinearModel):
     """Linear regression: its full-data loss is evaluated as the quadratic it is, so gaps are exact to rounding of x."""
 
     def evaluate(self, x: Tensor) -> dict[str, Tensor]:
-        away = x.double() - self.minimiser
-        return {"loss": self.minimum + ((away @ self.hessian) * away).sum(-1) / 2}
+        away = x.double() - self.minimiser.to(x.device)
+        return {"loss": self.minimum + ((away @ self.hessian.to(x.device)) * away).sum(-1) / 2}
 
     @cached_property
     def hessian(self) -> Tensor:
