@@ -168,7 +168,7 @@ def run(context: click.Context, /, suite: str, **machine: Any) -> None:
     help="final, best, auc (of the log gap) or steps-to-target; twice for two objectives.",
 )
 @click.option("--aggregate", default="mean", show_default=True, help="Over the seeds: mean, median or as q0.9.")
-@click.option("--pruner", default="none", show_default=True, help="none, halving, hyperband, median or optuna:NAME.")
+@click.option("--pruner", help="hyperband, halving, median, none or optuna:NAME.  [default: hyperband]")
 @click.option("--widen", default=0, show_default=True, help="Searches again, wider, while the winner is at an edge.")
 @_machine_options
 @click.pass_context
@@ -183,7 +183,7 @@ def tune(context: click.Context, /, test_seeds: int, **options: Any) -> None:
     from benchmarks.command import single_cell_suite
 
     names = ("trials", "block", "sampler", "seeds", "objective", "aggregate", "pruner", "widen")
-    tuning = {name: options.pop(name) for name in names}
+    tuning = {name: value for name in names if (value := options.pop(name)) is not None}
     tables = {"tuning": tuning, "test": {"seeds": test_seeds}, "landscape": {"enabled": False}}
     context.exit(_execute(single_cell_suite("tune", tables, options), options))
 

@@ -87,7 +87,7 @@ class OptunaRule(Rungs):
             if self.out[place] or not math.isfinite(value):
                 continue
             trial.report(value, step)
-            self.out[place] = trial.should_prune()
+            self.out[place] = bool(trial.should_prune())
         return ~self.out
 
 

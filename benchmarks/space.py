@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Space"]
 
-AT_EDGE = 0.02  # a winner closer than this share of the range to a bound counts as at the edge
+AT_EDGE = 0.05  # a winner closer than this share of the range to a bound counts as at the edge
 WIDENED = 0.5  # by this share of its range, on its scale, a range grows at the end where its winner stood
 
 

@@ -81,8 +81,8 @@ class Tuning(Strict):
     """How the best configuration is searched: an Optuna study, asked a block at a time.
 
     ``aggregate`` joins the seeds of a trial: mean, median, or a quantile as q0.9. ``pruner`` stops lanes at rungs, each
-    ``reduction`` times later than the one before. ``widen`` allows so many searches again with a wider range where the
-    winner is at the edge of its range.
+    ``reduction`` times later than the one before; with two objectives nothing is pruned. ``widen`` allows so many
+    searches again, with a wider range, where the winner is at the edge of its range.
     """
 
     enabled: bool = True
@@ -91,10 +91,19 @@ class Tuning(Strict):
     block: Count = 16
     objective: Annotated[list[Objective], BeforeValidator(_listed), Field(min_length=1, max_length=2)] = ["final"]
     aggregate: Annotated[str, Field(pattern=r"^(mean|median|q0?\.\d+)$")] = "mean"
-    pruner: Annotated[str, Field(pattern=r"^(none|halving|hyperband|median|optuna:\w+)$")] = "none"
+    pruner: Annotated[str, Field(pattern=r"^(none|halving|hyperband|median|optuna:\w+)$")] = "hyperband"
     reduction: Annotated[int, Field(ge=2, strict=True)] = 2
     widen: Annotated[int, Field(ge=0, le=5, strict=True)] = 0
     seeds: _seeds(FIRST_TUNING_SEED) = 4  # type: ignore[valid-type]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unpruned_pairs(cls, given: Any) -> Any:
+        """Two objectives are not pruned unless somebody asks for it, which is then refused."""
+        pair = (
+            isinstance(given, dict) and isinstance(given.get("objective"), list | tuple) and len(given["objective"]) > 1
+        )
+        return {"pruner": "none", **given} if pair else given
 
     @model_validator(mode="after")
     def _possible(self) -> Tuning:

@@ -1,0 +1,146 @@
+"""Studies in a storage of the user's, live and shared; finished ones exported with everything Optuna shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+from optuna.trial import TrialState
+
+from analysis.tables import Cell, Record
+from benchmarks.errors import StepscapeError, UsageError
+from benchmarks.export import export_cell, study_name
+from benchmarks.registry import OPTIMIZERS, make_problem
+from benchmarks.runner import run
+from benchmarks.space import Space
+from benchmarks.storage import WORKER, open_storage
+from benchmarks.study import Study, Task, tune
+from benchmarks.suite import Searching, Suite, Tuning
+
+SPEC = OPTIMIZERS["rmsprop"]
+SPACE = Space.of(SPEC, Searching())
+SUITE = Suite.checked(
+    {
+        "name": "tiny", "problems": ["quadratic(dim=4)"], "optimizers": ["rmsprop", "sgd"], "steps": 32,
+        "tuning": {"trials": 24, "block": 8, "seeds": 2, "pruner": "halving"},
+        "test": {"seeds": 2}, "landscape": {"enabled": False},
+    },
+    "test",
+)  # fmt: skip
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"journal:///{tmp_path}/studies.log"
+
+
+def search(url: str | None, trials: int = 16) -> Study:
+    task = Task("cell", make_problem("ellipse"), SPEC, {}, 20, 2, (1,))
+    return tune(task, SPACE, Tuning(trials=trials, block=8), storage=url)
+
+
+def test_a_study_in_a_storage_has_every_trial_with_natural_names(url: str) -> None:
+    result = search(url)
+    study = optuna.load_study(study_name="cell", storage=open_storage(url))
+    assert len(study.trials) == 16
+    lr = torch.cat([block.values["lr"] for block in result.blocks]).tolist()
+    assert [trial.params["lr"] for trial in study.trials] == lr
+    gamma = torch.cat([block.values["gamma"] for block in result.blocks]).tolist()
+    assert [trial.user_attrs["gamma"] for trial in study.trials] == gamma
+    assert set(study.trials[0].distributions) == {"lr", "1 - gamma"}
+
+
+def test_a_second_process_adds_only_what_is_missing_and_sees_the_others_trials(url: str) -> None:
+    first = search(url, trials=8)
+    second = search(url, trials=16)
+    assert sum(len(block.trials) for block in second.blocks) == 8
+    assert [other["trial"] for other in second.others] == list(range(8))
+    assert second.winner is not None
+    assert first.winner is not None
+    assert second.winner.objective <= first.winner.objective
+    third = search(url, trials=16)
+    assert third.blocks == []
+    assert third.winner is not None
+    assert third.winner.objective == second.winner.objective
+
+
+def test_running_trials_of_a_dead_process_are_failed_and_asked_again(url: str) -> None:
+    import socket
+
+    search(url, trials=8)
+    study = optuna.load_study(study_name="cell", storage=open_storage(url))
+    zombie, elsewhere = study.ask(SPACE.distributions()), study.ask(SPACE.distributions())
+    zombie.set_user_attr(WORKER, f"{socket.gethostname()}:{2**22 + 1}")  # above the largest process number
+    elsewhere.set_user_attr(WORKER, "another-machine:1")
+    search(url, trials=16)
+    states = [trial.state for trial in study.get_trials()]
+    assert states.count(TrialState.FAIL) == 1
+    assert states.count(TrialState.RUNNING) == 1  # it may well be alive over there
+    assert states.count(TrialState.COMPLETE) + states.count(TrialState.PRUNED) == 15
+
+
+def test_a_grid_is_not_shared(url: str) -> None:
+    task = Task("cell", make_problem("ellipse"), SPEC, {}, 20, 2, (1,))
+    with pytest.raises(UsageError, match="a grid needs no storage"):
+        tune(task, SPACE, Tuning(sampler="grid", trials=4), storage=url)
+
+
+@pytest.mark.parametrize("url", ["studies.db", "sqlite", ""])
+def test_a_malformed_storage_is_a_users_mistake(url: str) -> None:
+    with pytest.raises(UsageError, match="a storage is a URL"):
+        open_storage(url)
+
+
+def test_a_storage_that_cannot_be_opened_says_so_without_the_password() -> None:
+    with pytest.raises(StepscapeError, match="cannot be opened") as caught:
+        open_storage("postgresql+psycopg://me:secret@127.0.0.1:9/none")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> tuple[Cell, ...]:
+    folder = tmp_path_factory.mktemp("storage") / "tiny"
+    assert not run(SUITE, folder).failed
+    return Record.load(folder).cells
+
+
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+def test_an_exported_study_is_what_optuna_would_have(cells: tuple[Cell, ...], kind: str, tmp_path: Path) -> None:
+    cell = cells[0]
+    url = f"{kind}:///{tmp_path}/studies"
+    assert export_cell(cell, url)
+    study = optuna.load_study(study_name=study_name(cell), storage=open_storage(url))
+    assert len(study.trials) == len(cell.trials)
+    assert study.best_value == cell.trials["objective"].min() == cell.info["winner"]["objective"]
+    assert study.best_trial.user_attrs["gamma"] == cell.info["winner"]["hyperparameters"]["gamma"]
+    assert study.user_attrs["fingerprint"] == cell.info["problem"]["fingerprint"]
+    assert study.metric_names == ["final"]
+    for trial, row in zip(study.trials, cell.trials.to_dict("records"), strict=True):
+        assert (trial.state is TrialState.PRUNED) == (row["state"] == "pruned")
+        assert trial.params["lr"] == pytest.approx(row["lr"], rel=1e-12)
+        assert 1 - trial.params["1 - gamma"] == pytest.approx(row["gamma"], abs=1e-12)
+        assert trial.intermediate_values
+    importances = optuna.importance.get_param_importances(study)
+    assert set(importances) == {"lr", "1 - gamma"}
+
+
+def test_an_export_is_repeatable_and_never_overwrites(cells: tuple[Cell, ...], url: str, tmp_path: Path) -> None:
+    assert export_cell(cells[0], url)
+    assert not export_cell(cells[0], url)
+    other = run(SUITE.model_copy(update={"steps": 16}), tmp_path / "other")
+    changed = Record.load(other.folder).cells[0]
+    with pytest.raises(UsageError, match="holds another study named"):
+        export_cell(changed, url)
+
+
+def test_a_suite_run_in_a_storage_records_what_it_trained(url: str, tmp_path: Path) -> None:
+    result = run(SUITE, tmp_path / "tiny", storage=url)
+    assert not result.failed
+    for cell in Record.load(tmp_path / "tiny"):
+        study = optuna.load_study(
+            study_name=f"tiny/{cell.name}/{cell.info['problem']['fingerprint']}", storage=open_storage(url)
+        )
+        assert len(study.trials) == len(cell.trials) == 24
+        assert study.best_value == cell.info["winner"]["objective"]
