@@ -14,7 +14,7 @@ from problems.problem import Batch, Problem, ProblemSpec, digest
 
 __all__ = ["SPECS", "DigitsAutoencoder"]
 
-BLOCK = 128  # rows evaluated at once: the activations of a chunk of lanes then stay in the cache
+BLOCK = 64  # rows evaluated at once: the activations of a chunk of lanes then stay in the cache
 
 
 class DigitsAutoencoder(Problem):

@@ -17,7 +17,7 @@ from problems.problem import Batch, Problem, ProblemSpec, digest
 
 __all__ = ["SPECS", "Classifier", "DigitsSoftmax", "digits_cnn", "digits_mlp", "fashion_mnist_mlp", "mnist_mlp"]
 
-BLOCK = 128  # rows evaluated at once: the activations of a chunk of lanes then stay in the cache
+BLOCK = 64  # rows evaluated at once: the activations of a chunk of lanes then stay in the cache
 
 Measure = Callable[[Tensor, Tensor], Tensor]
 
