@@ -1,0 +1,194 @@
+"""Two optimizers against each other: paired differences with Holm's correction, and the probability of improvement.
+
+Runs of the same seed share data, order, noise and start, so differences are taken seed by seed. A deterministic problem
+has one run a side and needs no test: its difference is exact. Diverged runs are the worst there is; two of them tie.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from scipy.stats import mannwhitneyu, wilcoxon
+
+from analysis.metrics import Array, Measure
+from analysis.pooling import Pool
+from analysis.ranking import ALPHA, RESAMPLES
+from analysis.statistics import LEVEL, SEED, Estimate, bootstrap_median, bootstrap_weights
+
+__all__ = [
+    "Difference",
+    "difference",
+    "holm",
+    "improvement",
+    "improvement_matrix",
+    "paired_table",
+    "seeds_to_decide",
+    "unpaired_difference",
+]
+
+MARGIN: Final = 0.01
+"""Relative difference below which exact results of deterministic problems count as equal."""
+FAR: Final = 1e300
+"""A difference no finite results have: it stands for an infinite one where halves of it are added."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much higher b ends than a, seed by seed: positive is worse.
+
+    ``change`` is the median difference with its interval, in decades (log10 b/a) where the measure is logarithmic, else
+    in its unit. ``p_value`` is two-sided; NaN where the result is ``exact``, a deterministic problem's.
+    """
+
+    change: Estimate
+    p_value: float
+    exact: bool
+
+    def verdict(self, adjusted: float, alpha: float = ALPHA) -> str:
+        """ "better", "worse", "equal" or "undecided", of b, by the p-value ``adjusted`` for its family."""
+        if self.exact:
+            return "equal" if self.change.value == 0 else "worse" if self.change.value > 0 else "better"
+        if math.isnan(adjusted) or adjusted > alpha or self.change.value == 0:
+            return "undecided"
+        return "worse" if self.change.value > 0 else "better"
+
+
+def difference(a: Array, b: Array, measure: Measure, *, exact: bool = False) -> Difference:
+    """Return the paired difference of the measures ``a`` and ``b`` ``[S]``, seed by seed.
+
+    The p-value is Wilcoxon's signed-rank test, exact for few seeds; where no seeds differ it is 1. ``exact`` results
+    closer than 1% are equal. Raises `ValueError` where the numbers of seeds differ.
+    """
+    if a.shape != b.shape:
+        raise ValueError(f"paired differences need the same seeds on both sides, got {a.size} and {b.size}")
+    apart = _apart(a, b, measure)
+    if exact:
+        near = math.log10(1 + MARGIN) if measure.log else MARGIN * abs(float(a[0]))
+        value = 0.0 if abs(float(apart[0])) <= near else float(apart[0])
+        return Difference(Estimate(value, value, value, 1), np.nan, True)
+    return Difference(_typical(apart), _signed_rank(apart), False)
+
+
+def unpaired_difference(a: Array, b: Array, measure: Measure) -> Difference:
+    """Return the difference of medians of ``a`` ``[S]`` and ``b`` ``[S']``, runs of different seeds.
+
+    The p-value is the Mann-Whitney test's; the interval resamples both sides.
+    """
+    rng, sides = np.random.default_rng(SEED), [measure.shown(a), measure.shown(b)]
+    drawn = [np.sort(rng.choice(side, (RESAMPLES, side.size)), axis=1) for side in sides]
+    middles = [(rows[:, (n - 1) // 2], rows[:, n // 2]) for rows in drawn if (n := rows.shape[1])]
+    low_a, low_b = (np.where(x == y, x, x / 2 + y / 2) for x, y in middles)
+    apart = _apart(low_a, low_b, measure)
+    point = float(_apart(np.median(a, keepdims=True), np.median(b, keepdims=True), measure)[0])
+    low, high = np.quantile(apart, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
+    p_value = float(mannwhitneyu(sides[0], sides[1]).pvalue)
+    return Difference(Estimate(point, float(low), float(high), min(a.size, b.size)), p_value, False)
+
+
+def holm(p_values: Sequence[float]) -> Array:
+    """Return the p-values ``[M]`` adjusted for being M tests (Holm 1979); NaN is no test and stays."""
+    found = np.asarray(p_values, dtype=np.float64)
+    tests = np.flatnonzero(~np.isnan(found))
+    order = tests[np.argsort(found[tests], kind="stable")]
+    steps = (order.size - np.arange(order.size)) * found[order]
+    adjusted = found.copy()
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if order.size else steps
+    return adjusted
+
+
+def seeds_to_decide(tests: int, alpha: float = ALPHA) -> int:
+    """Return the fewest seeds with which a signed-rank test can succeed among ``tests``: 2 / 2^S <= alpha / tests."""
+    return math.ceil(1 + math.log2(max(tests, 1) / alpha) - 1e-12)
+
+
+def improvement(a: Array, b: Array, weights_a: Array | None = None, weights_b: Array | None = None) -> Array:
+    """Return the probability ``[...]`` that a run of a ends lower than one of b, ties counting half.
+
+    This is the Mann-Whitney statistic over all pairs of runs ``a`` ``[S]`` and ``b`` ``[S']``; two diverged runs tie.
+    ``weights_a`` ``[..., S]`` and ``weights_b`` count the runs.
+    """
+    wins = (a[:, None] < b).astype(np.float64) + 0.5 * (a[:, None] == b)
+    left = np.ones(a.size) if weights_a is None else weights_a
+    right = np.ones(b.size) if weights_b is None else weights_b
+    total = left.sum(axis=-1) * right.sum(axis=-1)
+    return np.asarray(((left @ wins) * right).sum(axis=-1) / total)
+
+
+def improvement_matrix(pool: Pool, setting: str = "tuned") -> tuple[Array, Array, Array]:
+    """Return the probability ``[A, A]`` that the row ends lower than the column, and the ends of its interval.
+
+    The mean over problems (rounding ties); the interval resamples the seeds within each problem, the same for both
+    sides, which shared them.
+    """
+    rng, contenders = np.random.default_rng(SEED), len(pool.labels)
+    value = np.full((contenders, contenders), 0.5)
+    resampled = np.full((RESAMPLES, contenders, contenders), 0.0)
+    for problem in pool.problems:
+        runs = pool.measures[problem].shown(pool.finals(problem, setting))
+        weights = bootstrap_weights(runs.shape[1], RESAMPLES, rng)
+        for i, j in combinations(range(contenders), 2):
+            won = float(improvement(runs[i], runs[j])) - 0.5
+            value[i, j], value[j, i] = value[i, j] + won / len(pool.problems), value[j, i] - won / len(pool.problems)
+            resampled[:, i, j] += (improvement(runs[i], runs[j], weights, weights) - 0.5) / len(pool.problems)
+    resampled += 0.5 - np.swapaxes(resampled, 1, 2)
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return value, low, high
+
+
+def paired_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
+    """Return every pair of contenders on every problem: one row a problem and pair (a, b).
+
+    ``change`` with ``low`` and ``high`` as in `Difference`, ``p_holm`` adjusted for the pairs of the problem,
+    ``verdict`` of b ("worse": a ends lower), ``n`` seeds.
+    """
+    rows: list[dict[str, object]] = []
+    for problem in pool.problems:
+        measure, runs = pool.measures[problem], pool.finals(problem, setting)
+        exact = bool(pool.of_problem(problem)[0].info["problem"]["deterministic"])
+        pairs = list(combinations(range(len(pool.labels)), 2))
+        found = [difference(runs[i], runs[j], measure, exact=exact) for i, j in pairs]
+        adjusted = holm([each.p_value for each in found])
+        for (i, j), each, p_holm in zip(pairs, found, adjusted):
+            change = each.change
+            rows.append(
+                {
+                    "problem": problem, "a": pool.labels[i], "b": pool.labels[j],
+                    "unit": "decades" if measure.log else measure.name,
+                    "change": change.value, "low": change.low, "high": change.high, "p": each.p_value,
+                    "p_holm": p_holm, "verdict": each.verdict(p_holm), "n": change.n,
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _apart(a: Array, b: Array, measure: Measure) -> Array:
+    """Return b - a, in decades where the measure is logarithmic; 0 where both are infinite."""
+    left, right = measure.shown(a), measure.shown(b)
+    if measure.log:
+        left, right = np.log10(left), np.log10(right)
+    return np.asarray(np.subtract(right, left, out=np.zeros(right.shape), where=right != left))
+
+
+def _typical(apart: Array) -> Estimate:
+    """Return the median difference; one side's divergences count as far apart, so that they can balance the other's."""
+    found = bootstrap_median(np.clip(apart, -FAR, FAR))
+    value, low, high = (
+        math.copysign(math.inf, end) if abs(end) > FAR / 4 else end for end in (found.value, found.low, found.high)
+    )
+    return Estimate(value, low, high, found.n)
+
+
+def _signed_rank(apart: Array) -> float:
+    """Return Wilcoxon's p-value; an infinite difference has the highest rank, zeros are split (Pratt 1959)."""
+    if not apart.any():
+        return 1.0
+    finite = np.abs(apart[np.isfinite(apart)])
+    largest = 2 * float(finite.max(initial=0)) + 1
+    ranked = np.clip(apart, -largest, largest)
+    return float(wilcoxon(ranked, zero_method="pratt" if (ranked == 0).any() else "wilcox").pvalue)
