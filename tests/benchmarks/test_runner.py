@@ -30,6 +30,7 @@ evaluations = 5
 trials = 6
 block = 4
 seeds = 2
+pruner = "none"
 [test]
 seeds = 3
 [landscape]

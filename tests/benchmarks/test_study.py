@@ -22,7 +22,7 @@ FAST = [name for name in SAMPLERS if name != "gp"]  # each GP ask after the firs
 
 def study(sampler: str = "tpe", trials: int = 24, block: int = 8, cell: str = "ellipse--rmsprop", **searching) -> Study:
     space = Space.of(RMSPROP, Searching(**searching))
-    tuning = Tuning(sampler=sampler, trials=trials, block=block)
+    tuning = Tuning(sampler=sampler, trials=trials, block=block, pruner="none")
     return tune(task("rmsprop", steps=20, cell=cell), space, tuning)
 
 
@@ -91,7 +91,7 @@ def test_tpe_finds_a_better_objective_than_random_search_of_the_same_size() -> N
 def test_a_diverged_configuration_is_told_inf_and_the_study_goes_on() -> None:
     sgd = OPTIMIZERS["sgd"]
     space = Space.of(sgd, Searching(search={"lr": [0.1, 100.0]}))
-    tuning = Tuning(trials=24, block=8)
+    tuning = Tuning(trials=24, block=8, pruner="none")
     result = tune(task("sgd"), space, tuning)
     objective = objectives(result)
     diverged = torch.cat([block.trace.status for block in result.blocks])[:, 0] == DIVERGED
@@ -103,7 +103,7 @@ def test_a_diverged_configuration_is_told_inf_and_the_study_goes_on() -> None:
 def test_a_study_whose_trials_all_diverge_has_no_winner() -> None:
     sgd = OPTIMIZERS["sgd"]
     space = Space.of(sgd, Searching(search={"lr": [50.0, 100.0]}))
-    result = tune(task("sgd"), space, Tuning(trials=4, block=4))
+    result = tune(task("sgd"), space, Tuning(trials=4, block=4, pruner="none"))
     assert result.winner is None
     assert [int(n) for n in result.blocks[0].diverged] == [1, 1, 1, 1]
 
@@ -120,7 +120,7 @@ def test_the_winner_is_the_lowest_objective_and_carries_every_hyperparameter() -
 def test_one_diverged_seed_makes_the_configuration_diverged() -> None:
     space = Space.of(OPTIMIZERS["sgd"], Searching(search={"lr": [0.01, 100.0]}))
     noisy = task("sgd", "quadratic(sigma=0.5)", steps=60, seeds=(1, 2, 3))
-    result = tune(noisy, space, Tuning(trials=32, block=32))
+    result = tune(noisy, space, Tuning(trials=32, block=32, pruner="none"))
     some = (result.blocks[0].trace.status == DIVERGED).any(-1)
     assert torch.equal(result.blocks[0].objective[:, 0].isinf(), some)
 
