@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 from analysis.tables import Cell
 from benchmarks.errors import UsageError
 from benchmarks.space import Space
-from benchmarks.storage import open_storage
+from benchmarks.storage import close_storage, open_storage
 from optimizers import Hyperparameter
 
 if TYPE_CHECKING:
@@ -27,25 +28,11 @@ def export_cell(cell: Cell, url: str) -> bool:
 
     Raises `UsageError` where a study of that name was not exported from the same cell.
     """
-    import optuna
-
-    name, storage = study_name(cell), open_storage(url)
-    digest = f"{cell.info['problem']['fingerprint']} {len(cell.trials)} {cell.trials['objective'].sum()!r}"
-    if name in optuna.get_all_study_names(storage):
-        there = optuna.load_study(study_name=name, storage=storage)
-        if there.user_attrs.get(DIGEST) != digest:
-            raise UsageError(
-                f"the storage holds another study named {name!r}; export into another storage, or delete it"
-            )
-        return False
-    objectives = [column for column in ("objective", "objective_2") if column in cell.trials]
-    study = optuna.create_study(study_name=name, storage=storage, directions=["minimize"] * len(objectives))
-    study.set_metric_names(cell.info["protocol"]["objective"].split(" and ")[: len(objectives)])
-    for key, value in _attributes(cell).items():
-        study.set_user_attr(key, value)
-    study.add_trials(list(_trials(cell, objectives)))
-    study.set_user_attr(DIGEST, digest)
-    return True
+    storage = open_storage(url)
+    try:
+        return _export(cell, storage)
+    finally:
+        close_storage(storage)
 
 
 def study_name(cell: Cell) -> str:
@@ -58,6 +45,28 @@ def space_of(cell: Cell) -> Space:
     optimizer = cell.info["optimizer"]
     knobs = {knob["name"]: Hyperparameter(**knob) for knob in optimizer["hyperparameters"]}
     return Space(tuple(knobs[name] for name in optimizer["searched"]), optimizer["fixed"])
+
+
+def _export(cell: Cell, storage: optuna.storages.BaseStorage) -> bool:
+    import optuna
+    from optuna.exceptions import ExperimentalWarning
+
+    name = study_name(cell)
+    digest = f"{cell.info['problem']['fingerprint']} {len(cell.trials)} {cell.trials['objective'].sum()!r}"
+    if name in optuna.get_all_study_names(storage):
+        if optuna.load_study(study_name=name, storage=storage).user_attrs.get(DIGEST) != digest:
+            raise UsageError(f"the storage holds another study named {name!r}; export elsewhere, or delete it")
+        return False
+    objectives = [column for column in ("objective", "objective_2") if column in cell.trials]
+    study = optuna.create_study(study_name=name, storage=storage, directions=["minimize"] * len(objectives))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # names of metrics are a comfort only
+        study.set_metric_names(cell.info["protocol"]["objective"].split(" and ")[: len(objectives)])
+    for key, value in _attributes(cell).items():
+        study.set_user_attr(key, value)
+    study.add_trials(list(_trials(cell, objectives)))
+    study.set_user_attr(DIGEST, digest)
+    return True
 
 
 def _attributes(cell: Cell) -> Mapping[str, Any]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from benchmarks.study import Block
 
-__all__ = ["Asked", "Session", "open_storage"]
+__all__ = ["Asked", "Session", "close_storage", "open_storage"]
 
 WORKER = "stepscape.worker"
 
@@ -56,8 +56,9 @@ class Session:
         self.distributions = space.distributions()
         if self.shared and tuning.sampler == "grid":
             raise UsageError("a grid needs no storage to share: every process would train the same points")
+        self.storage = open_storage(storage) if storage else None
         self.study = optuna.create_study(
-            study_name=name, storage=open_storage(storage) if storage else None, pruner=pruner, load_if_exists=True,
+            study_name=name, storage=self.storage, pruner=pruner, load_if_exists=True,
             directions=["minimize"] * len(tuning.objective), sampler=make_sampler(tuning, self.distributions, name, 0),
         )  # fmt: skip
         if self.shared:
@@ -99,6 +100,11 @@ class Session:
                     trial.report(value, step)
             self.study.tell(trial, values, state=TrialState.PRUNED if pruned else TrialState.COMPLETE)
         self.seconds += time.perf_counter() - began
+
+    def close(self) -> None:
+        """Let go of the storage's connections."""
+        if self.storage is not None:
+            close_storage(self.storage)
 
     def others(self, own: set[int]) -> list[dict[str, Any]]:
         """The finished trials of a shared study that other processes told."""
@@ -166,6 +172,15 @@ def open_storage(url: str) -> optuna.storages.BaseStorage:
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise StepscapeError(f"the storage {_without_password(url)} cannot be opened: {reason}") from error
+
+
+def close_storage(storage: optuna.storages.BaseStorage) -> None:
+    """Close the connections of a database storage; the study's objects are not to be used after that."""
+    import optuna
+
+    if isinstance(storage, optuna.storages.RDBStorage):
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def _without_password(url: str) -> str:

@@ -145,6 +145,7 @@ def _search(task: Task, space: Space, tuning: Tuning, work: Work, storage: str |
         session.tell(trials, block)
         blocks.append(block)
     others = session.others({number for block in blocks for number in block.trials})
+    session.close()
     return Study(space, blocks, _winner(blocks, space, others), 0, session.seconds, others)
 
 
