@@ -43,7 +43,7 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
                 "problem": "registered name of the problem",
                 "setting": "hyperparameters, batch and budget, in words",
                 "quantity": "x | x1 | x2 | loss: what is printed",
-                "edition": "whose printout: all (every edition the same) | newest | older",
+                "edition": "whose printout: all (every edition the same) | newest | older | names of libraries",
                 "printed": "the book's number", "digits": "its number of decimals",
                 "stored_low": "lowest printout of all editions of the book; NaN where they agree or are not known",
                 "stored_high": "highest of them",
@@ -71,6 +71,8 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
             "data": "surrogate | file: what `numbers` rests on", "has_file": "whether the real file was at hand too",
             "largest_shift": "largest |difference of means| surrogate - file over all runs; null without the file",
             "shift_errors": "that difference in standard errors; null without the file",
+            "clearest_shift": "|difference of means| of the run where it is most standard errors; null likewise",
+            "clearest_errors": "that difference in standard errors", "clearest_run": "and that run's name",
         },
     ),
     "memory": ExhibitSchema(
@@ -105,6 +107,12 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
                 "s": "what stands under the root: sum, mean or leaky average of squared gradients",
                 "effective_step": "what the gradient is multiplied by: lr / √(s + eps)",
             },
+            "noise": {
+                "run": "as in trajectories", "optimizer": OPTIMIZER, "lr": "learning rate",
+                "step": "step t, from 1", "coordinate": "1 | 2",
+                "s": "as in states, under gradient noise: mean over seeds",
+                "effective_step": "as in states: mean over seeds", "loss": "clean loss after step t: mean over seeds",
+            },
             "cycles": {
                 "optimizer": OPTIMIZER, "lr": "learning rate", "gamma": "memory",
                 "x1": "|x1| at the end", "x2": "|x2| at the end", "loss": "loss at the end",
@@ -121,6 +129,8 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
             "limit_loss": "loss of rmsprop at the end", "limit_loss_theory": "loss of the two-cycle in theory",
             "largest_error": "largest relative |loss - loss_theory| over `cycles`",
             "sum_growth": "Adagrad's s of the last step over that of step 20, larger of the two coordinates",
+            "noisy_sum_slope": "growth a step of Adagrad's s under noise of variance 1, over the last half of the run",
+            "noisy_problem": "registered name", "seeds": "seeds under noise",
         },
     ),
     "variants": ExhibitSchema(
@@ -202,7 +212,9 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
             "low": "lowest lr tried", "high": "highest lr tried", "gamma": "memory of rmsprop",
             "worst_angle": "{optimizer: angle of the largest best loss at the book's condition after 20 steps}",
             "rotation_cost": "{optimizer: decades between largest and smallest best loss over the angles, as before}",
-            "invariant": "names of the optimizers whose best loss is the same at every angle to a tenth of a decade",
+            "helped_until": "{adaptive optimizer: {condition: largest angle up to which it ends, after 20 steps and at the "
+                            "best lr, at a tenth of sgd's loss or below; null where not even at 0; 90: at every angle}}",
+            "invariant": "names of the optimizers whose best loss is the same at every angle to rounding",
         },
     ),
     "real-problem": ExhibitSchema(

@@ -1,0 +1,201 @@
+"""Exercise 2: the ellipse at every angle and condition number: where does a scale for each coordinate stop helping?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from benchmarks.exhibits.question import Answer, Question
+from benchmarks.lanes import DIVERGED, STATUS, Trace, train
+from benchmarks.registry import OPTIMIZERS, make_problem
+from benchmarks.suite import Count
+from problems import Batch, Problem
+
+__all__ = ["Rotation", "TurnedEllipses"]
+
+NAMES: Final = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
+START: Final = (-5.0, -2.0)
+CONDITION: Final = 20.0  # the book's
+STEPS: Final = (20, 1000)
+INVARIANT: Final = 0.01  # decades: what rounding may do to a best loss
+HELPS: Final = 0.1  # of SGD's loss: so much less counts as help
+SOLVED: Final = 1e-16  # of the loss at the start: smaller shares count as equal, for they are rounding and underflow
+
+
+class TurnedEllipses(Problem):
+    """Many ellipses trained side by side: seed k is 2 u1² / condition + 2 u2², where u is x turned by its own angle.
+
+    Each starts at u = (-5, -2), turned as the ellipse is: whoever knows no axes takes the same path at every angle.
+    ``forms`` lists (angle in degrees, condition); the seeds trained must be 0, 1, … in order, one for each.
+    """
+
+    dim = 2
+    minimum = 0.0
+    dtype = torch.float64
+
+    def __init__(self, forms: Sequence[tuple[float, float]]) -> None:
+        self.forms = tuple(forms)
+        angle, condition = torch.tensor(self.forms, dtype=torch.float64).unbind(-1)
+        self._cos, self._sin = torch.cos(angle.deg2rad()), torch.sin(angle.deg2rad())
+        self._flat = 2 / condition
+
+    def start(self, seeds: Sequence[int]) -> Tensor:
+        u1, u2 = START
+        c, s = self._cos[: len(seeds)], self._sin[: len(seeds)]
+        return torch.stack([c * u1 - s * u2, s * u1 + c * u2], dim=-1)
+
+    def loss(self, x: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002 - no data
+        x1, x2 = x.unbind(-1)
+        count = x.shape[-2]
+        c, s, flat = self._cos[:count], self._sin[:count], self._flat[:count]
+        return flat * (c * x1 + s * x2).square() + 2 * (c * x2 - s * x1).square()
+
+    def definition(self) -> Mapping[str, Any]:
+        return {"forms": self.forms}
+
+
+class Rotation(Question):
+    """Trains five optimizers at ``points`` learning rates on ellipses of every angle and condition number."""
+
+    name = "rotation"
+    seconds = 12.0
+
+    angles: Count = 19
+    conditions: list[float] = [1.0, 4.0, 20.0, 100.0, 1000.0]
+    points: Count = 51
+    low: float = 1e-4
+    high: float = 10.0
+
+    def problems(self, data: Path | None) -> list[Problem]:  # noqa: ARG002 - no data
+        return [TurnedEllipses(self._forms()), make_problem("ellipse"), make_problem("ellipse-rotated")]
+
+    def answer(self, data: Path | None) -> Answer:  # noqa: ARG002
+        lr = torch.logspace(math.log10(self.low), math.log10(self.high), self.points, dtype=torch.float64)
+        losses, rates = [], []
+        for name in NAMES:
+            trace = self._train(name, lr)
+            for place, steps in enumerate(STEPS, start=1):
+                losses += self._chosen(name, steps, lr, trace, place)
+                rates.append(self._rates(name, steps, lr, trace, place))
+        table = pd.DataFrame(losses)
+        tables = {"losses": table, "rates": pd.concat(rates, ignore_index=True), "book": pd.DataFrame(_book())}
+        return Answer(tables, self._facts(table), self._method())
+
+    def _forms(self) -> list[tuple[float, float]]:
+        return list(product(np.linspace(0, 90, self.angles).tolist(), self.conditions))
+
+    def _train(self, name: str, lr: Tensor) -> Trace:
+        problem = TurnedEllipses(self._forms())
+        defaults = {knob.name: knob.default for knob in OPTIMIZERS[name].hyperparameters}
+        seeds = range(len(problem.forms))
+        return train(problem, OPTIMIZERS[name].rule, {**defaults, "lr": lr}, seeds, STEPS[-1], evaluate_every=STEPS[:1])
+
+    def _chosen(self, name: str, steps: int, lr: Tensor, trace: Trace, place: int) -> list[dict[str, Any]]:
+        """The loss at the best lr of each ellipse, and at that of the unturned one."""
+        found = trace.loss[:, :, place].nan_to_num(torch.inf)
+        forms = self._forms()
+        best = _steady(found).argmin(0).tolist()
+        fixed = {condition: best[k] for k, (angle, condition) in enumerate(forms) if angle == 0}
+        rows = []
+        for k, (angle, condition) in enumerate(forms):
+            for rule, at in (("best", best[k]), ("fixed", fixed[condition])):
+                value = float(trace.loss[at, k, place])
+                rows.append(
+                    {
+                        "optimizer": name, "condition": condition, "angle": angle, "steps": steps, "rule": rule,
+                        "lr": float(lr[at]), "status": STATUS[DIVERGED] if math.isnan(value) else STATUS[0],
+                        "loss": value, "share": value / float(trace.loss[at, k, 0]),
+                        "at_edge": at in (0, len(lr) - 1),
+                    }
+                )  # fmt: skip
+        return rows
+
+    def _rates(self, name: str, steps: int, lr: Tensor, trace: Trace, place: int) -> pd.DataFrame:
+        """The loss at every lr, unturned and turned by 45 degrees."""
+        kept = [k for k, (angle, _) in enumerate(self._forms()) if angle in (0, 45)]
+        forms = [self._forms()[k] for k in kept]
+        return pd.DataFrame(
+            {
+                "optimizer": name, "condition": np.repeat([condition for _, condition in forms], len(lr)),
+                "angle": np.repeat([angle for angle, _ in forms], len(lr)), "steps": steps,
+                "lr": np.tile(lr.numpy(), len(forms)), "loss": trace.loss[:, kept, place].T.flatten().numpy(),
+            }
+        )  # fmt: skip
+
+    def _facts(self, losses: pd.DataFrame) -> dict[str, Any]:
+        early = losses[(losses["steps"] == STEPS[0]) & (losses["rule"] == "best")]
+        book = early[early["condition"] == CONDITION].set_index("angle")
+        decades = {name: _decades(early[early["optimizer"] == name]) for name in NAMES}
+        return {
+            "angles": np.linspace(0, 90, self.angles).tolist(), "conditions": self.conditions, "points": self.points,
+            "low": self.low, "high": self.high, "gamma": OPTIMIZERS["rmsprop"].rule.defaults()["gamma"],
+            "worst_angle": {name: float(book[book["optimizer"] == name]["loss"].idxmax()) for name in NAMES},
+            "rotation_cost": {name: decades[name][CONDITION] for name in NAMES},
+            "helped_until": {name: _helped_until(early, name) for name in NAMES[2:]},
+            "invariant": [name for name in NAMES if max(decades[name].values()) <= INVARIANT],
+        }  # fmt: skip
+
+    def _method(self) -> list[str]:
+        return [
+            f"2 u1²/κ + 2 u2² from u = (-5, -2), where u is x turned by one of {self.angles} angles, start and all; "
+            f"condition numbers κ {', '.join(f'{condition:g}' for condition in self.conditions)}; without noise.",
+            f"Every optimizer is trained at {self.points} learning rates from {self.low:g} to {self.high:g} on each of "
+            "them, all else at its defaults. Best: for each angle the rate whose loss, and that of both its "
+            "neighbours, is smallest at worst, so that a lucky hit of the minimum at a single rate does not count; "
+            "chosen anew for each number of steps. Fixed: the rate that is best at angle 0.",
+            f"In comparisons a loss below {SOLVED:g} of that at the start counts as that share: it is rounding.",
+            "The book's own exercise keeps its start (-5, -2), and its ellipse is twice as steep.",
+        ]
+
+
+def _decades(losses: pd.DataFrame) -> dict[float, float]:
+    """For each condition number, how many decades lie between the largest and the smallest loss over the angles."""
+    shares = losses.assign(decade=np.log10(losses["share"].clip(lower=SOLVED)))
+    return {
+        condition: float(np.ptp(shares.loc[shares["condition"] == condition, "decade"]))
+        for condition in losses["condition"].unique().tolist()
+    }
+
+
+def _helped_until(early: pd.DataFrame, name: str) -> dict[str, float | None]:
+    """For each condition number, the largest angle up to which ``name`` ends at a tenth of SGD's loss or below."""
+    found: dict[str, float | None] = {}
+    for condition in early["condition"].unique().tolist():
+        of = early[early["condition"] == condition]
+        ours, sgd = (of[of["optimizer"] == each].set_index("angle")["loss"] for each in (name, "sgd"))
+        helped = (ours <= HELPS * sgd).cummin()
+        found[f"{condition:g}"] = float(helped[helped].index.max()) if bool(helped.iloc[0]) else None
+    return found
+
+
+def _steady(loss: Tensor) -> Tensor:
+    """The largest of each configuration's loss and its neighbours' ``[C, S]``."""
+    padded = torch.cat([loss[:1], loss, loss[-1:]])
+    return torch.maximum(torch.maximum(padded[:-2], padded[1:-1]), padded[2:])
+
+
+def _book() -> list[dict[str, Any]]:
+    """The book's own exercise, turned by 45 degrees and twice as steep, with the chapter's learning rates."""
+    rows = []
+    for name, lr in (("sgd", 0.4), ("sgd", 0.2), ("adagrad", 0.4), ("adagrad", 2.0), ("rmsprop", 0.4)):
+        for problem in ("ellipse", "ellipse-rotated"):
+            trace = train(
+                make_problem(problem), OPTIMIZERS[name].rule, {"lr": lr}, [1], STEPS[-1], evaluate_every=STEPS[:1],
+                keep_path=True,
+            )  # fmt: skip
+            assert trace.path is not None
+            for place, steps in enumerate(STEPS, start=1):
+                x1, x2 = trace.path[0, 0, place].tolist()
+                loss = float(trace.loss[0, 0, place])
+                rows.append(
+                    {"optimizer": name, "problem": problem, "lr": lr, "steps": steps, "x1": x1, "x2": x2, "loss": loss}
+                )
+    return rows
