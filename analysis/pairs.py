@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 MARGIN: Final = 0.01
-"""Relative difference below which exact results of deterministic problems count as equal."""
+"""Relative difference that counts as none: results within it are equal."""
 FAR: Final = 1e300
 """A difference no finite results have: it stands for an infinite one where halves of it are added."""
 
@@ -43,18 +43,25 @@ class Difference:
     """How much higher b ends than a, seed by seed: positive is worse.
 
     ``change`` is the median difference with its interval, in decades (log10 b/a) where the measure is logarithmic, else
-    in its unit. ``p_value`` is two-sided; NaN where the result is ``exact``, a deterministic problem's.
+    in its unit; changes up to ``near`` (1%) are none. ``p_value`` is two-sided; NaN where the result is ``exact``, a
+    deterministic problem's.
     """
 
     change: Estimate
     p_value: float
     exact: bool
+    near: float
+
+    @property
+    def equal(self) -> bool:
+        """Whether the whole interval lies within 1%."""
+        return max(abs(self.change.low), abs(self.change.high)) <= self.near
 
     def verdict(self, adjusted: float, alpha: float = ALPHA) -> str:
-        """ "better", "worse", "equal" or "undecided", of b, by the p-value ``adjusted`` for its family."""
-        if self.exact:
-            return "equal" if self.change.value == 0 else "worse" if self.change.value > 0 else "better"
-        if math.isnan(adjusted) or adjusted > alpha or self.change.value == 0:
+        """Whether b is better, worse, equal or undecided, by the p-value ``adjusted`` for its family."""
+        if self.equal:
+            return "equal"
+        if not self.exact and not (adjusted <= alpha and self.change.value != 0):
             return "undecided"
         return "worse" if self.change.value > 0 else "better"
 
@@ -62,17 +69,15 @@ class Difference:
 def difference(a: Array, b: Array, measure: Measure, *, exact: bool = False) -> Difference:
     """Return the paired difference of the measures ``a`` and ``b`` ``[S]``, seed by seed.
 
-    The p-value is Wilcoxon's signed-rank test, exact for few seeds; where no seeds differ it is 1. ``exact`` results
-    closer than 1% are equal. Raises `ValueError` where the numbers of seeds differ.
+    The p-value is Wilcoxon's signed-rank test, exact for few seeds; where no seeds differ it is 1. Raises `ValueError`
+    where the numbers of seeds differ.
     """
     if a.shape != b.shape:
         raise ValueError(f"paired differences need the same seeds on both sides, got {a.size} and {b.size}")
     apart = _apart(a, b, measure)
     if exact:
-        near = math.log10(1 + MARGIN) if measure.log else MARGIN * abs(float(a[0]))
-        value = 0.0 if abs(float(apart[0])) <= near else float(apart[0])
-        return Difference(Estimate(value, value, value, 1), np.nan, True)
-    return Difference(_typical(apart), _signed_rank(apart), False)
+        return Difference(_typical(apart[:1]), np.nan, True, _near(a, measure))
+    return Difference(_typical(apart), _signed_rank(apart), False, _near(a, measure))
 
 
 def unpaired_difference(a: Array, b: Array, measure: Measure) -> Difference:
@@ -88,7 +93,7 @@ def unpaired_difference(a: Array, b: Array, measure: Measure) -> Difference:
     point = float(_apart(np.median(a, keepdims=True), np.median(b, keepdims=True), measure)[0])
     low, high = np.quantile(apart, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
     p_value = float(mannwhitneyu(sides[0], sides[1]).pvalue)
-    return Difference(Estimate(point, float(low), float(high), min(a.size, b.size)), p_value, False)
+    return Difference(Estimate(point, float(low), float(high), min(a.size, b.size)), p_value, False, _near(a, measure))
 
 
 def holm(p_values: Sequence[float]) -> Array:
@@ -173,6 +178,11 @@ def _apart(a: Array, b: Array, measure: Measure) -> Array:
     if measure.log:
         left, right = np.log10(left), np.log10(right)
     return np.asarray(np.subtract(right, left, out=np.zeros(right.shape), where=right != left))
+
+
+def _near(a: Array, measure: Measure) -> float:
+    """Return the change that counts as none, in the unit of `_apart`."""
+    return math.log10(1 + MARGIN) if measure.log else MARGIN * abs(float(np.median(a)))
 
 
 def _typical(apart: Array) -> Estimate:

@@ -102,6 +102,13 @@ def test_a_difference_is_claimed_only_where_its_adjusted_p_value_is_small(adjust
     assert difference(a, a / 2, GAP).verdict(adjusted) == verdict
 
 
+def test_differences_within_a_percent_are_none_however_sure() -> None:
+    a = 10 ** np.random.default_rng(1).normal(-2, 0.5, 12)
+    found = difference(a, a * 1.005, GAP)
+    assert found.p_value < 0.001
+    assert found.verdict(found.p_value) == "equal"
+
+
 def test_runs_of_different_seeds_are_compared_by_their_medians() -> None:
     rng = np.random.default_rng(6)
     a, b = 10 ** rng.normal(-2, 0.2, 9), 10 ** rng.normal(-1, 0.2, 12)
