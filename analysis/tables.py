@@ -52,7 +52,8 @@ COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
         "trial": "number of the trial, from 0, in the order asked",
         "block": "number of the block the trial was asked in; -1 for a trial another process told a shared study",
         "state": "complete | diverged (told inf) | pruned",
-        "objective": "what the sampler was told, lower is better; inf where diverged, NaN where pruned; a second one is objective_2",
+        "objective": "what the sampler was told, lower is better; inf where diverged, NaN where pruned; "
+        "a second one is objective_2",
         "seeds": "number of tuning seeds",
         "diverged": "number of tuning seeds that diverged",
     },
@@ -119,11 +120,12 @@ class Cell:
 
         schema, cell, suite, position (place of the cell in the suite, from 0)
         problem:    name, description, dim, minimum (number or null), target, steps, tags, deterministic, fingerprint,
-                    start_loss, metrics (names of the further metrics)
+                    start_loss, metrics (names of the further metrics), sharpness (of a quadratic, or null)
         optimizer:  name, description, reference, axes [name, name or null], searched [names], fixed {name: value},
                     hyperparameters [{name, default, low, high, scale: linear | log | log1m}]
         schedule:   "constant" or as written in the suite
-        protocol:   sampler, trials, block, objective, tuning_seeds, test_seeds, landscape_seeds, grid, steps, evaluate_every
+        protocol:   sampler, trials, block, objective, aggregate, pruner, tuning_seeds, test_seeds, landscape_seeds, grid,
+                    steps, evaluate_every
         winner:     trial, objective, hyperparameters {name: value}, at_edge [names]; null where every trial diverged
         defaults:   {name: value}
         seconds:    tuning, sampling, test, landscape

@@ -210,6 +210,7 @@ def _describe(
             "deterministic": problem.deterministic, "fingerprint": problem.fingerprint(),
             "start_loss": float(trace.loss[0, :, 0].median()),
             "metrics": [name for name in trace.metrics if name != "loss"],
+            "sharpness": problem.sharpness,
             "minimisers": [list(point) for point in problem.minimisers] if problem.dim <= 2 else [],
         },
         "optimizer": {

@@ -40,6 +40,7 @@ class Analytic(Problem):
         *,
         minimum: float | None,
         minimisers: Sequence[Point] = (),
+        sharpness: float | None = None,
         steps: int,
         target: float | None = None,
         tags: Sequence[str] = (),
@@ -49,7 +50,7 @@ class Analytic(Problem):
     ) -> None:
         self.function = function
         self.dim = len(start)
-        self.minimum, self.minimisers = minimum, minimisers
+        self.minimum, self.minimisers, self.sharpness = minimum, minimisers, sharpness
         self.steps = steps
         self.frame = frame if self.dim == 2 else None
         self.tags = frozenset({"deterministic", *tags})
@@ -88,7 +89,7 @@ class NoisyAnalytic(Analytic):
             raise ValueError(f"gradient noise needs sigma >= 0, got {sigma}")
         super().__init__(
             clean.function, clean.start([0])[0].tolist(), minimum=clean.minimum, minimisers=clean.minimisers,
-            steps=steps, target=clean.target, tags=tuple(clean.tags), frame=clean.frame,
+            sharpness=clean.sharpness, steps=steps, target=clean.target, tags=tuple(clean.tags), frame=clean.frame,
             parameters={"sigma": float(sigma)},
         )  # fmt: skip
         self.sigma = sigma

@@ -48,7 +48,7 @@ def ellipse_turned(angle: float = 45.0, condition: float = 20.0) -> Analytic:
             f"ellipse-turned needs a finite angle and a finite condition >= 1, got {angle} and {condition}"
         )
     return Analytic(
-        turned(angle, condition), START, minimum=0.0, minimisers=[(0.0, 0.0)], steps=20, target=1e-3,
+        turned(angle, condition), START, minimum=0.0, minimisers=[(0.0, 0.0)], sharpness=4.0, steps=20, target=1e-3,
         tags=("chapter", "convex"), frame=((-6.0, 3.0), (-5.0, 3.0)),
         parameters={"angle": float(angle), "condition": float(condition)},
     )  # fmt: skip
@@ -62,7 +62,7 @@ def bowl(x: Tensor) -> Tensor:
 def bowl_noisy(sigma: float = 1.0) -> NoisyAnalytic:
     """The bowl with N(0, sigma²) added to each entry of the gradient: the chapter's model of a stochastic gradient."""
     clean = Analytic(
-        bowl, START, minimum=0.0, minimisers=[(0.0, 0.0)], steps=50, tags=("chapter", "convex"),
+        bowl, START, minimum=0.0, minimisers=[(0.0, 0.0)], sharpness=4.0, steps=50, tags=("chapter", "convex"),
         frame=((-5.5, 1.5), (-2.6, 1.5)),
     )  # fmt: skip
     return NoisyAnalytic(clean, sigma, steps=50)
@@ -102,21 +102,21 @@ def halving(dim: int = 20) -> Analytic:
         return 0.5 * (x.square() * curvature.to(x)).sum(-1)
 
     return Analytic(
-        halved, (1.0,) * dim, minimum=0.0, minimisers=[(0.0,) * dim], steps=100,
+        halved, (1.0,) * dim, minimum=0.0, minimisers=[(0.0,) * dim], sharpness=0.5, steps=100,
         tags=("chapter", "convex"), parameters={"dim": dim},
     )  # fmt: skip
 
 
 SPECS: tuple[ProblemSpec, ...] = (
-    listed(ellipse, START, 0.0, (0.0, 0.0), source="d2l 12.6-12.8", steps=20, target=1e-3,
+    listed(ellipse, START, 0.0, (0.0, 0.0), source="d2l 12.6-12.8", sharpness=4.0, steps=20, target=1e-3,
            tags=("chapter", "convex"), frame=((-5.5, 2.0), (-2.6, 2.0))),
-    listed(ellipse_rotated, START, 0.0, (0.0, 0.0), source="d2l 12.8, exercise 2", steps=20, target=1e-3,
+    listed(ellipse_rotated, START, 0.0, (0.0, 0.0), source="d2l 12.8, exercise 2", sharpness=8.0, steps=20, target=1e-3,
            tags=("chapter", "convex"), frame=((-6.0, 3.0), (-5.0, 3.0))),
     ProblemSpec("ellipse-turned", ellipse_turned, "2 u1² / condition + 2 u2², u = x turned by angle", "after d2l 12.8"),
-    listed(bowl, START, 0.0, (0.0, 0.0), source="d2l 12.3", steps=20,
+    listed(bowl, START, 0.0, (0.0, 0.0), source="d2l 12.3", sharpness=4.0, steps=20,
            tags=("chapter", "convex"), frame=((-5.5, 1.5), (-2.6, 1.5))),
     ProblemSpec("bowl-noisy", bowl_noisy, "x1² + 2 x2² with N(0, sigma²) on each gradient entry", "d2l 12.4"),
-    listed(square, (10.0,), 0.0, (0.0,), source="d2l 12.3", steps=10, tags=("chapter", "convex")),
+    listed(square, (10.0,), 0.0, (0.0,), source="d2l 12.3", sharpness=2.0, steps=10, tags=("chapter", "convex")),
     listed(wave, (10.0,), None, source="d2l 12.3", steps=10, tags=("chapter", "nonconvex")),
     listed(cosh, (10.0,), 1.0, (0.0,), source="d2l 12.3", steps=10, tags=("chapter", "convex")),
     listed(log_exp, (2.0,), -0.36348583170518718, ((math.log(2) - 3) / 3,), source="d2l 12.3, exercises", steps=20,

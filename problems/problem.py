@@ -46,6 +46,9 @@ class Problem(ABC):
     """The floor: the lowest reachable full-data loss, None where it is not known."""
     minimisers: Sequence[Sequence[float]] = ()
     """Points ``[P]`` where the minimum is taken; may be incomplete or empty."""
+    sharpness: float | None = None
+    """The largest eigenvalue of the Hessian of the full-data loss where that is a quadratic, else None: with it the
+    learning rates at which full-gradient steps stop converging are known."""
     target: float | None = None
     """A loss that counts as solved, for steps-to-target."""
     steps: int = 100

@@ -32,6 +32,7 @@ class Quadratic(Problem):
     """
 
     minimum = 0.0
+    sharpness = 1.0
     chunk = 2048
 
     def __init__(
@@ -98,6 +99,7 @@ class NoisyQuadratic(Problem):
     """
 
     minimum = 0.0
+    sharpness = 1.0
     deterministic = False
     steps = 300
     chunk = 2048

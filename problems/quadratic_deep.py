@@ -84,6 +84,11 @@ class QuadraticDeep(Problem):
         return float(self._training[1])
 
     @cached_property
+    def sharpness(self) -> float:  # type: ignore[override]
+        """The largest eigenvalue of Q."""
+        return float(torch.linalg.eigvalsh(_hessian(self.instance))[-1])
+
+    @cached_property
     def minimisers(self) -> Sequence[Sequence[float]]:  # type: ignore[override]
         """The mean of the training rows."""
         return [self._training[0].tolist()]

@@ -46,6 +46,11 @@ class LeastSquares(LinearModel):
         return {"loss": self.minimum + ((away @ self.hessian.to(x.device)) * away).sum(-1) / 2}
 
     @cached_property
+    def sharpness(self) -> float:  # type: ignore[override]  # a fact like any other, computed when asked for
+        """The largest eigenvalue of `hessian`."""
+        return float(torch.linalg.eigvalsh(self.hessian)[-1])
+
+    @cached_property
     def hessian(self) -> Tensor:
         """The second derivatives ``[P, P]`` of the full-data loss."""
         rows, targets = self._rows
