@@ -29,6 +29,8 @@ __all__ = [
     "draw_curves",
     "draw_rates",
     "frame_limits",
+    "legend_columns",
+    "legend_height",
     "n_text",
     "outcome_figure",
     "sensitivity_figure",
@@ -73,7 +75,7 @@ def convergence_figure(
     labels = {label for lines in panels.values() for label in lines}
     limits = band_limits(bands, measure)
     with drawing():
-        figure = new_figure(9, 2.7 * rows + 0.8 + _legend_height(labels))
+        figure = new_figure(9, 2.7 * rows + 0.8 + legend_height(labels))
         grid = figure.subplots(rows, len(panels), sharex=True, sharey="row", squeeze=False)
         for axes, (setting, lines) in zip(grid[0], panels.items(), strict=True):
             draw_curves(axes, lines, measure, looks, limits)
@@ -206,7 +208,7 @@ def sensitivity_figure(panels: Mapping[str, Rates], looks: Mapping[str, Look]) -
     measure = curves[0].measure
     limits = frame_limits(np.concatenate([measure.shown(curve.value) for curve in curves]), measure)
     with drawing():
-        figure = new_figure(9, 3.7 + _legend_height(labels))
+        figure = new_figure(9, 3.7 + legend_height(labels))
         grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
         for axes, (title, rates) in zip(grid, panels.items(), strict=True):
             draw_rates(axes, rates, looks, limits)
@@ -243,18 +245,18 @@ def _legend(figure: Figure, grid: Sequence[Axes]) -> None:
     found = [axes.get_legend_handles_labels() for axes in grid]
     handles = {text: handle for side in found for handle, text in zip(*side, strict=True)}
     handles |= {"start": Line2D([], [], **START), "diverges": Line2D([], [], color=INK, **LOST)}
-    columns = _legend_columns(handles)
+    columns = legend_columns(handles)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, handlelength=2.6)
 
 
-def _legend_columns(labels: Iterable[str]) -> int:
+def legend_columns(labels: Iterable[str]) -> int:
     """Return how many labels stand beside each other: 122 letters fit the width, a handle takes the room of nine."""
     return min(7, max(1, int(122 / (max(map(len, labels)) + 9))))
 
 
-def _legend_height(labels: Collection[str]) -> float:
+def legend_height(labels: Collection[str]) -> float:
     """Return the height in inches of the legend of ``labels`` and of two signs."""
-    return 0.18 * math.ceil((len(labels) + 2) / _legend_columns(["diverges", *labels]))
+    return 0.18 * math.ceil((len(labels) + 2) / legend_columns(["diverges", *labels]))
 
 
 def _lowest(lines: Lines) -> float:

@@ -63,15 +63,15 @@ class Hits:
 
 @dataclass(frozen=True)
 class Profile:
-    """Curves ``[A, R]`` of shares over ``at`` ``[R]`` with the ends of their pointwise bootstrap band over the seeds.
+    """Curves ``[A, R]`` of shares ``over`` ``[R]`` with the ends of their pointwise bootstrap band over the seeds.
 
-    ``name`` is "performance" (at: times as slow as the fastest), "data" (at: steps) or "solved" (at: share of the
-    budget); the shares are of ``pairs`` of a problem and a target.
+    ``name`` is "performance" (over times as slow as the fastest), "data" (over steps) or "solved" (over the share of
+    the budget); the shares are of ``pairs`` of a problem and a target.
     """
 
     name: str
     labels: tuple[str, ...]
-    at: Array
+    over: Array
     value: Array
     low: Array
     high: Array

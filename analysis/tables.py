@@ -124,8 +124,8 @@ class Cell:
         optimizer:  name, description, reference, axes [name, name or null], searched [names], fixed {name: value},
                     hyperparameters [{name, default, low, high, scale: linear | log | log1m}]
         schedule:   "constant" or as written in the suite
-        protocol:   sampler, trials, block, objective, aggregate, pruner, tuning_seeds, test_seeds, landscape_seeds, grid,
-                    steps, evaluate_every
+        protocol:   sampler, trials, block, objective, aggregate, pruner, tuning_seeds, test_seeds, landscape_seeds,
+                    grid, steps, evaluate_every
         winner:     trial, objective, hyperparameters {name: value}, at_edge [names]; null where every trial diverged
         defaults:   {name: value}
         seconds:    tuning, sampling, test, landscape
