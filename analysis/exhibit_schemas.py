@@ -210,10 +210,10 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
         {
             "angles": "angles, degrees", "conditions": "condition numbers", "points": "learning rates tried",
             "low": "lowest lr tried", "high": "highest lr tried", "gamma": "memory of rmsprop",
-            "worst_angle": "{optimizer: angle of the largest best loss at the book's condition after 20 steps}",
+            "worst_angle": "{optimizer that is not invariant: angle of its largest best loss, condition 20, 20 steps}",
             "rotation_cost": "{optimizer: decades between largest and smallest best loss over the angles, as before}",
-            "helped_until": "{adaptive optimizer: {condition: largest angle up to which it ends, after 20 steps and at the "
-                            "best lr, at a tenth of sgd's loss or below; null where not even at 0; 90: at every angle}}",
+            "helped_until": "{adaptive optimizer: {condition: largest angle up to which it ends, after 20 steps and at "
+                            "the best lr, at a tenth of sgd's loss or below; null: not even at 0; 90: at every angle}}",
             "invariant": "names of the optimizers whose best loss is the same at every angle to rounding",
         },
     ),
@@ -230,7 +230,7 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
                 "at_edge": "whether it is at an end of the grid", **SPREAD,
                 "heldout_loss": "median over test seeds", "heldout_accuracy": "median over test seeds",
                 "accuracy_low": "5% quantile", "accuracy_high": "95% quantile",
-                "width": "decades of lr whose loss on the tuning seeds is at most 1.5 times the schedule's best",
+                "width": "decades between the lowest and highest lr of at most 1.5 times the lowest tuning loss",
             },
             "curves": {
                 "schedule": "name of the schedule", "seed": "test seed", "step": "updates made",
@@ -254,9 +254,11 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
                 "lr": "learning rate", "gamma": "memory", **SPREAD, "gap": "mean minus the floor",
             },
             "shares": {
-                "problem": "registered name", "lr": "learning rate; NaN: over all of them",
+                "problem": "registered name", "lr": "learning rate; NaN: over several",
+                "over": "one (lr) | all | sensible (lr whose best gap over gamma is within ten times the best of all)",
                 "plain": "variance over gamma of log10 gap without correction", "corrected": "the same with it",
                 "explained": "1 - corrected / plain: share of gamma's influence that is the missing correction",
+                "explained_low": "low end of its 90% interval over resampled seeds", "explained_high": "high end",
                 "plain_decades": "largest over smallest gap over gamma, in decades",
                 "corrected_decades": "same, corrected",
             },
@@ -270,15 +272,17 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
             },
             "threshold": {
                 "n": "components of the finite sum", "rule": "plain | corrected", "gamma": "memory",
-                "steps": "updates made", "x": "median end point; the minimum is at -2",
-                "found": "share of seeds that end within 0.1 of it", "seeds": "number of seeds",
+                "steps": "updates made", "x": "median end point, from a start at 1; the minimum is at -2",
+                "drift": "movement over the last half, per unit of summed lr: mean over seeds; its sign says where to",
+                "drift_low": "5% quantile over seeds", "drift_high": "95% quantile",
+                "found": "share of seeds that drift to the minimum", "seeds": "number of seeds",
             },
         },
         {
             "problems": "problems of `schedules`", "explained": "{problem: `explained` over all lr}",
             "explained_sensible": "the same over the sensible lr: whose best gap over gamma is within ten of the best",
-            "best": "{problem: name of the schedule of lowest median}",
-            "thresholds": "{n: lowest gamma from which on the minimum is always found}; null where none does",
+            "best": "{problem: title of the way of lowest median}",
+            "thresholds": "{n: lowest gamma tried from which on the mean drift is to the minimum}; null where none is",
         },
     ),
 }  # fmt: skip

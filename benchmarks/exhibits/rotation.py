@@ -132,15 +132,16 @@ class Rotation(Question):
 
     def _facts(self, losses: pd.DataFrame) -> dict[str, Any]:
         early = losses[(losses["steps"] == STEPS[0]) & (losses["rule"] == "best")]
-        book = early[early["condition"] == CONDITION].set_index("angle")
+        book = early[early["condition"] == CONDITION]
         decades = {name: _decades(early[early["optimizer"] == name]) for name in NAMES}
+        invariant = [name for name in NAMES if max(decades[name].values()) <= INVARIANT]
         return {
             "angles": np.linspace(0, 90, self.angles).tolist(), "conditions": self.conditions, "points": self.points,
             "low": self.low, "high": self.high, "gamma": OPTIMIZERS["rmsprop"].rule.defaults()["gamma"],
-            "worst_angle": {name: float(book[book["optimizer"] == name]["loss"].idxmax()) for name in NAMES},
+            "worst_angle": {name: _worst_angle(book, name) for name in NAMES if name not in invariant},
             "rotation_cost": {name: decades[name][CONDITION] for name in NAMES},
             "helped_until": {name: _helped_until(early, name) for name in NAMES[2:]},
-            "invariant": [name for name in NAMES if max(decades[name].values()) <= INVARIANT],
+            "invariant": invariant,
         }  # fmt: skip
 
     def _method(self) -> list[str]:
@@ -163,6 +164,11 @@ def _decades(losses: pd.DataFrame) -> dict[float, float]:
         condition: float(np.ptp(shares.loc[shares["condition"] == condition, "decade"]))
         for condition in losses["condition"].unique().tolist()
     }
+
+
+def _worst_angle(losses: pd.DataFrame, name: str) -> float:
+    of = losses[losses["optimizer"] == name]
+    return float(of["angle"].iloc[int(of["loss"].argmax())])
 
 
 def _helped_until(early: pd.DataFrame, name: str) -> dict[str, float | None]:

@@ -1,0 +1,192 @@
+"""Exercise 4: should γ change? Its influence with and without bias correction, schedules against constants, and a
+problem on which γ itself decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from benchmarks.exhibits.influence import explained_share
+from benchmarks.exhibits.question import Answer, Question, spread
+from benchmarks.exhibits.threshold import thresholds, walking_away
+from benchmarks.lanes import train
+from benchmarks.registry import make_problem, make_schedules
+from benchmarks.suite import Count
+from optimizers import Rule
+from optimizers.rmsprop import RMSProp
+from problems import Problem
+
+__all__ = ["GammaSchedules"]
+
+RULES: Final[Mapping[str, Rule]] = {"plain": RMSProp(), "corrected": RMSProp(corrected=True)}
+GAMMAS: Final = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
+FIRST_TEST_SEED: Final = 1001
+SENSIBLE: Final = 10.0  # times the best gap: a learning rate that does worse at every γ is not one anybody would use
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One way for γ to go: as a schedule of ours, in words, under which rule, and whether a base γ is chosen."""
+
+    schedule: str
+    title: str
+    rule: str = "plain"
+    chooses: bool = True
+
+
+PLANS: Final = (
+    Plan("constant", "constant γ"),
+    Plan("constant", "constant γ, bias-corrected", "corrected"),
+    Plan("gamma=capped-average", "plain mean first, then constant γ"),
+    Plan("gamma=one-minus-inverse", "1 - 1/t: never forgets (averaged Adagrad)", chooses=False),
+    Plan("gamma=one-minus-power", "1 - t^-0.8 (Adafactor)", chooses=False),
+    Plan("gamma=gamma-linear(final=0.9999)", "γ rises on a line to 0.9999"),
+    Plan("gamma=gamma-cosine(final=0.9999)", "γ rises on a cosine to 0.9999"),
+    Plan("gamma=gamma-linear(final=0.5)", "γ falls on a line to 0.5"),
+    Plan("lr=linear", "constant γ, and lr falls to 0"),
+)
+
+
+class GammaSchedules(Question):
+    """Maps lr × γ on ``problems``, tunes and tests every way for γ to go, and looks for the threshold of ``sums``.
+
+    ``few`` problems are dear and get an eighth of the ``seeds``.
+    """
+
+    name = "gamma-schedules"
+    seconds = 30.0
+
+    on: list[str] = ["airfoil", "quadratic(dim=20)", "digits-mlp"]
+    few: list[str] = ["digits-mlp"]
+    seeds: Count = 40
+    tuning_seeds: Count = 4
+    lrs: list[float] = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1]
+    tuned_lrs: list[float] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3]
+    gammas: list[float] = [0.5, 0.9, 0.99, 0.999]
+    sums: list[int] = [5, 10, 20]
+    sum_steps: Count = 4000
+    sum_seeds: Count = 16
+
+    def problems(self, data: Path | None) -> list[Problem]:
+        sums = [make_problem(f"finite-sum(n={n})") for n in self.sums]
+        return [*(make_problem(name, data) for name in self.on), *sums]
+
+    def answer(self, data: Path | None) -> Answer:
+        sensitivity, shares, schedules = [], [], []
+        for name in self.on:
+            problem = make_problem(name, data)
+            maps = {rule: self._map(problem, name, rule) for rule in RULES}
+            sensitivity += [row for rule in RULES for row in self._map_rows(problem, name, rule, maps[rule])]
+            shares += self._shares(problem, name, maps)
+            schedules += [self._tuned(problem, name, plan) for plan in PLANS]
+        away = pd.concat(
+            [walking_away(n, rule, RULES[rule], self.sum_steps, self.sum_seeds) for n in self.sums for rule in RULES],
+            ignore_index=True,
+        )
+        tables = {
+            "sensitivity": pd.DataFrame(sensitivity), "shares": pd.DataFrame(shares),
+            "schedules": pd.DataFrame(schedules), "threshold": away,
+        }  # fmt: skip
+        return Answer(tables, self._facts(tables), self._method())
+
+    def _seeds(self, name: str, count: int) -> int:
+        return max(2, count // 8) if name in self.few else count
+
+    def _map(self, problem: Problem, name: str, rule: str) -> Tensor:
+        """The final loss ``[lr, gamma, S]`` at every pair."""
+        seeds = range(1, 1 + self._seeds(name, self.seeds))
+        losses = _train(problem, RULES[rule], "constant", _grid(self.lrs, GAMMAS), seeds)
+        return losses.view(len(self.lrs), len(GAMMAS), -1)
+
+    def _map_rows(self, problem: Problem, name: str, rule: str, losses: Tensor) -> list[dict[str, Any]]:
+        rows = []
+        for i, lr in enumerate(self.lrs):
+            for j, gamma in enumerate(GAMMAS):
+                lying = spread(losses[i, j])
+                gap = lying["mean"] - _floor(problem)
+                rows.append({"problem": name, "rule": rule, "lr": lr, "gamma": gamma, **lying, "gap": gap})
+        return rows
+
+    def _shares(self, problem: Problem, name: str, maps: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+        """How much of γ's influence goes with the correction: for each lr, for all, and for the sensible ones."""
+        gaps = {rule: (losses - _floor(problem)).numpy() for rule, losses in maps.items()}
+        best = np.fmin.reduce([np.nanmin(np.nanmean(gap, -1), -1) for gap in gaps.values()])
+        sensible = best <= SENSIBLE * best.min()
+        every = [([i], lr, "one") for i, lr in enumerate(self.lrs)]
+        every += [(list(range(len(self.lrs))), np.nan, "all"), (np.flatnonzero(sensible).tolist(), np.nan, "sensible")]
+        return [
+            {"problem": name, "lr": lr, "over": over,
+             **explained_share(gaps["plain"][rows], gaps["corrected"][rows])}
+            for rows, lr, over in every
+        ]  # fmt: skip
+
+    def _tuned(self, problem: Problem, name: str, plan: Plan) -> dict[str, Any]:
+        """The best lr and γ on the tuning seeds, and how they do on fresh ones."""
+        grid = _grid(self.tuned_lrs, self.gammas if plan.chooses else [RMSProp().defaults()["gamma"]])
+        tuning = range(1, 1 + self._seeds(name, self.tuning_seeds))
+        losses = _train(problem, RULES[plan.rule], plan.schedule, grid, tuning).mean(-1).nan_to_num(torch.inf)
+        at = int(losses.argmin())
+        values = {key: column[at : at + 1] for key, column in grid.items()}
+        fresh = range(FIRST_TEST_SEED, FIRST_TEST_SEED + self._seeds(name, self.seeds))
+        lying = spread(_train(problem, RULES[plan.rule], plan.schedule, values, fresh)[0])
+        gaps = {f"gap{end}": lying[key] - _floor(problem) for end, key in
+                (("", "median"), ("_low", "low"), ("_high", "high"))}  # fmt: skip
+        return {
+            "problem": name, "schedule": plan.schedule, "title": plan.title, "rule": plan.rule,
+            "gamma": float(grid["gamma"][at]) if plan.chooses else np.nan, "lr": float(grid["lr"][at]),
+            **lying, **gaps, "tried": len(losses),
+        }  # fmt: skip
+
+    def _facts(self, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+        shares, schedules = tables["shares"], tables["schedules"]
+
+        def explained(over: str) -> dict[str, float]:
+            of = shares[shares["over"] == over].set_index("problem")["explained"]
+            return {name: float(of[name]) for name in self.on}
+
+        best = {name: schedules[schedules["problem"] == name].set_index("title")["median"].idxmin() for name in self.on}
+        return {
+            "problems": self.on, "explained": explained("all"), "explained_sensible": explained("sensible"),
+            "best": {name: str(title) for name, title in best.items()},
+            "thresholds": thresholds(tables["threshold"]),
+        }  # fmt: skip
+
+    def _method(self) -> list[str]:
+        return [
+            f"RMSProp (ε 1e-6 inside the root) with and without bias correction, all else equal, at {len(self.lrs)} "
+            f"learning rates × {len(GAMMAS)} γ on {', '.join(self.on)}: mean final losses over {self.seeds} seeds "
+            f"({', '.join(f'{name}: {self._seeds(name, self.seeds)}' for name in self.few)}).",
+            "Share explained: 1 - variance over γ of the log gap with correction / without it, added over learning "
+            f"rates; its interval by resampling seeds. Sensible rates: best gap over γ within {SENSIBLE:g} times the "
+            "best of all.",
+            f"Each way for γ to go is tuned on its own, over the learning rates "
+            f"{', '.join(f'{lr:g}' for lr in self.tuned_lrs)} and, where it has a base γ, over "
+            f"γ {', '.join(f'{gamma:g}' for gamma in self.gammas)}, on tuning seeds, and tested on fresh "
+            "seeds; ways without a base γ are tried at fewer settings.",
+            f"The finite sum: lr 0.1/√t for {self.sum_steps} steps, {self.sum_seeds} seeds. Far from the minimum the "
+            "gradients do not depend on x, so a steady drift, per unit of lr, tells where x goes in the end.",
+        ]
+
+
+def _grid(lrs: Sequence[float], gammas: Sequence[float]) -> dict[str, Tensor]:
+    """Every lr with every gamma, as columns ``[C]``, gamma fastest."""
+    pairs = torch.cartesian_prod(torch.tensor(lrs, dtype=torch.float64), torch.tensor(gammas, dtype=torch.float64))
+    return {"lr": pairs[:, 0], "gamma": pairs[:, 1]}
+
+
+def _train(problem: Problem, rule: Rule, schedule: str, grid: Mapping[str, Tensor], seeds: Sequence[int]) -> Tensor:
+    """The final loss ``[C, S]``, NaN where it diverged."""
+    return train(problem, rule, dict(grid), seeds, problem.steps, schedules=make_schedules(schedule)).final_loss
+
+
+def _floor(problem: Problem) -> float:
+    """The problem's floor; 0 where it is not known."""
+    return problem.minimum or 0.0
