@@ -1,0 +1,186 @@
+"""Part 9: the lr × γ landscapes side by side, a plain reading of each, and the recommendation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.axes import number
+from analysis.chapter.panels import panel
+from analysis.chapter.part import Part, Plate, TextTable, name_of
+from analysis.convergence import measure_of
+from analysis.lines import draw_rates, frame_limits
+from analysis.maps import colorbar, draw_landscape, heat_norm
+from analysis.metrics import Measure
+from analysis.reading import listing
+from analysis.recommendation import Recommendation, recommendations
+from analysis.results import cell_label, hyperparameter_text, table_rows
+from analysis.sections import plain
+from analysis.sensitivity import Landscape, landscape_of, rate_curve
+from analysis.stability import stability_table
+from analysis.style import drawing, looks_of
+from analysis.tables import Cell, Record
+from analysis.transfer import RobustSetting, robust_settings
+
+__all__ = ["landscapes_method", "landscapes_part", "recommendation_text"]
+
+
+def landscapes_part(record: Record) -> Part | None:
+    """Return the part on the cells of ``record``; None where no cell has a landscape."""
+    cells = tuple(cell for cell in record if len(cell.landscape))
+    if not cells:
+        return None
+    problems = list(dict.fromkeys(cell.problem for cell in cells))
+    advice = recommendations(cells)
+    stable = stability_table(cells)
+    robust, _ = robust_settings(cells) if len(problems) > 1 else ([], [])
+    return Part(
+        name="landscapes",
+        title="How sensitive is it?",
+        question="How far may the learning rate and γ be off, for each optimizer?",
+        answer=[*_widest(stable), recommendation_text(robust, advice, cells), _first_knob(stable)],
+        plates=[_plate(problem, [cell for cell in cells if cell.problem == problem]) for problem in problems],
+        tables=[_table(advice, stable)],
+        data={"landscapes": stable},
+    )
+
+
+def landscapes_method(record: Record) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return how the landscapes were measured: sentences, and the facts that differ by problem."""
+    sentences = [
+        "Every point of a grid was trained from the start on seeds of its own, the same for all optimizers. A point is "
+        "stable where every seed finished and ended no higher than it started.",
+        "A reading gives the tuned setting with its result on test seeds, how far each hyperparameter may move alone "
+        "and keep 90% of the best progress (decades of gap), and what the defaults give away. The recommendation is "
+        "the setting of one optimizer whose worst share of lost progress over all problems is least.",
+    ]
+    facts = []
+    for problem in record.problems:
+        info = record.of_problem(problem)[0].info
+        protocol = info["protocol"]
+        facts.append(
+            (
+                problem,
+                f"grid {plain(protocol['grid'])}, {protocol['steps']} steps, landscape seeds "
+                f"{plain(protocol['landscape_seeds'])}, fingerprint {info['problem']['fingerprint']}",
+            )
+        )
+    return sentences, facts
+
+
+def _widest(stable: pd.DataFrame) -> list[str]:
+    """Return which optimizer forgives most on each problem: the decades of lr that end near the best."""
+    parts = []
+    for problem, rows in stable.groupby("problem", sort=False):
+        ordered = rows.sort_values("basin_decades")
+        first, last = ordered.iloc[-1], ordered.iloc[0]
+        parts.append(
+            f"{number(first['basin_decades'], 2)} decades of {name_of(str(first['label']))} against "
+            f"{number(last['basin_decades'], 2)} of {name_of(str(last['label']))} on {problem}"
+        )
+    return [f"The range of learning rates that end near the best is {listing(parts)}."]
+
+
+def recommendation_text(
+    robust: Sequence[RobustSetting], advice: Sequence[Recommendation], cells: Sequence[Cell]
+) -> str:
+    """Return what to set without tuning: the setting with the least worst regret; else the best of one problem."""
+    if robust:
+        best = min(robust, key=lambda one: one.regrets[one.worst].value)
+        owner = next(cell for cell in cells if cell_label(cell) == best.label)
+        worst = best.regrets[best.worst]
+        return (
+            f"Recommendation where nothing can be tuned: {name_of(best.label)} with "
+            f"{hyperparameter_text(owner, best.setting)}. Over all problems here it gives away at most "
+            f"{worst.value:.0%} [{worst.low:.0%}, {worst.high:.0%}] of the progress its own best setting "
+            f"makes (on {best.worst}), the least of all {len(robust)} optimizers."
+        )
+    if advice:
+        best_one = min(advice, key=lambda one: one.value)
+        return f"Recommendation: {best_one.sentence}"
+    return "No setting of any optimizer made progress, so there is nothing to recommend."
+
+
+def _first_knob(stable: pd.DataFrame) -> str:
+    """Return which hyperparameter the maps' variance comes from, over the maps that have two."""
+    maps = stable[stable["share_second"] + stable["share_interaction"] > 0]
+    lr, second = float(maps["share_lr"].median()), float(maps["share_second"].median())
+    first, rest = ("the learning rate", "γ or momentum") if lr >= second else ("γ or momentum", "the learning rate")
+    return (
+        f"What to tune first: {first}. In the median over {len(maps)} maps the learning rate alone explains {lr:.0%} "
+        f"of the variance of progress and the memory alone {second:.0%}; {rest} comes next."
+    )
+
+
+def _plate(problem: str, cells: Sequence[Cell]) -> Plate:
+    """Return one panel an optimizer for ``problem``, all on one colour scale."""
+    measure = measure_of(tuple(cells))
+    found = {cell.optimizer: landscape_of(cell, measure) for cell in cells}
+    shown = {label: landscape for label, landscape in found.items() if landscape is not None}
+    norm = heat_norm([landscape for landscape in shown.values() if landscape.y is not None] or list(shown.values()))
+    n = max(landscape.n for landscape in shown.values())
+    with drawing():
+        panels = {
+            f"{problem}-{label}": _map(label, landscape, norm)
+            if landscape.y is not None
+            else _curve(label, landscape, measure)
+            for label, landscape in shown.items()
+        }
+    seeds = f"median of {n} seeds" if n > 1 else "one run says all"
+    return Plate(
+        f"{problem}: {measure.label} after the last step, {seeds}, one colour scale for all. Star: best; diamond: "
+        "default; white line: within twice the best; grey and hatched: diverged, dark line its boundary.",
+        panels,
+        {name: f"Landscape of {name} over learning rate and memory" for name in panels},
+    )
+
+
+def _map(label: str, landscape: Landscape, norm: object) -> Figure:
+    figure, axes = panel(3.2)
+    image = draw_landscape(axes, landscape, norm)  # type: ignore[arg-type]
+    colorbar(figure, image, [axes], landscape)
+    axes.set_xlabel("learning rate")
+    axes.set_title(name_of(label))
+    return figure
+
+
+def _curve(label: str, landscape: Landscape, measure: Measure) -> Figure:
+    """Draw the learning-rate curve of an optimizer without a second hyperparameter."""
+    figure, axes = panel(3.2)
+    curve = rate_curve(landscape)
+    assert curve is not None, "a curve that is not held always exists"
+    draw_rates(axes, {label: curve}, looks_of([label]), frame_limits(measure.shown(curve.value), measure))
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel(measure.label)
+    axes.set_title(name_of(label))
+    return figure
+
+
+def _table(advice: Sequence[Recommendation], stable: pd.DataFrame) -> TextTable:
+    """Return one plain reading a landscape, with the share of the map that is stable and what its variance is from."""
+    columns = {
+        "problem": "problem",
+        "optimizer": "optimizer",
+        "reading": "what its landscape says",
+        "stable": "stable share of the map",
+        "lr": "variance from lr",
+        "second": "from γ or momentum",
+    }
+    shares = {(row["problem"], row["label"]): row for row in table_rows(stable)}
+    rows = []
+    for one in advice:
+        share = shares.get((one.problem, one.label))
+        reading = one.sentence.split(": ", 1)[1]
+        rows.append(
+            {
+                "problem": one.problem,
+                "optimizer": name_of(one.label),
+                "reading": reading[0].upper() + reading[1:] if reading[:3] != "lr " else reading,
+                "stable": "–" if share is None else f"{share['stable_area']:.0%}",
+                "lr": "–" if share is None else f"{share['share_lr']:.0%}",
+                "second": "–" if share is None else f"{share['share_second']:.0%}",
+            }
+        )
+    return TextTable(columns, rows)

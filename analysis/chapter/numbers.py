@@ -1,0 +1,168 @@
+"""Part 1: every number printed in the chapter's family, ours beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.axes import number
+from analysis.chapter.panels import panel, write
+from analysis.chapter.part import Part, Plate, Row, TextTable, count, exactly, question_of, seeds_text
+from analysis.exhibits import Exhibit
+from analysis.results import table_rows
+from analysis.style import GREY, PALETTE, drawing
+
+__all__ = ["numbers_part", "numbers_reading"]
+
+BOOK: Final = "#c00000"
+DIAMOND: Final[dict[str, Any]] = {"marker": "D", "mec": "white", "ms": 5.5}
+SYMBOLS: Final = {"x1": "x₁", "x2": "x₂"}
+COLUMNS: Final = {
+    "section": "d2l",
+    "title": "run",
+    "setting": "setting",
+    "quantity": "of",
+    "printed": "the book",
+    "ours": "ours",
+    "verdict": "verdict",
+}
+
+
+def numbers_part(exhibit: Exhibit) -> Part:
+    """Return the part on the exhibit ``numbers``."""
+    table, facts = exhibit.table("numbers"), exhibit.facts
+    draws = table[table["kind"] == "distribution"]
+    regression = draws[(draws["quantity"] == "loss") & (draws["data"] == facts["data"])]
+    with drawing():
+        panels = {"regression": range_panel(regression, "The regression", float(facts["floor"]))}
+        noisy = draws[draws["quantity"].isin(["x1", "x2"])]
+        if len(noisy):
+            panels["noisy"] = range_panel(noisy, "Noisy descent", 0.0)
+    differing = [_row(row) for row in table_rows(table[table["verdict"] == "differs"])]
+    tables = [TextTable({**COLUMNS, "reason": "why"}, differing, "What differs, and why.")] if differing else []
+    every = TextTable(
+        COLUMNS, [_row(row) for row in table_rows(table)], folded=f"All {len(table)} numbers, ours beside the book's"
+    )
+    data = {"numbers": table, "outcomes": exhibit.table("outcomes"), "data_sets": exhibit.table("data_sets")}
+    return Part(
+        name="numbers",
+        title="The book's numbers",
+        question=question_of(exhibit),
+        answer=numbers_reading(table, facts),
+        plates=[
+            Plate(
+                f"Runs that draw random numbers, as distributions over seeds: the bar holds the middle 90% of "
+                f"{facts['seeds']} seeds for a regression, the dot is the median. Red: what the book prints (diamond: "
+                "newest edition; tick: older ones; thin line: lowest to highest printout of all editions). Dotted: the "
+                "lowest reachable loss, or the minimum.",
+                panels,
+                dict.fromkeys(panels, "Ranges over seeds with the printed numbers marked"),
+            )
+        ],
+        tables=[*tables, every],
+        data={name: frame for name, frame in data.items() if len(frame)},
+    )
+
+
+def numbers_reading(table: pd.DataFrame, facts: Mapping[str, Any]) -> list[str]:
+    """Return how many numbers come out, the chapter's own, and what the surrogate data are worth."""
+    sentences = [
+        f"Of {count(int(facts['numbers']), 'printed number')}, {facts['exact']} come out to the last printed digit, "
+        f"{facts['inside']} lie within the middle 90% of our seeds, and {facts['differs']} do neither"
+        + (", each for a reason given below." if facts["differs"] else ".")
+    ]
+    own = table[(table["optimizer"] == "rmsprop") & (table["problem"] == "ellipse")]
+    points = {row["quantity"]: row for row in table_rows(own)}
+    if {"x1", "x2"} <= points.keys():
+        ours, book = (
+            ", ".join(exactly(points[which][column], int(points[which]["digits"])) for which in ("x1", "x2"))
+            for column in ("ours", "printed")
+        )
+        sentences.append(f"RMSProp on the ellipse ends at ({ours}); the book prints ({book}).")
+    loss = table[(table["optimizer"] == "rmsprop") & (table["quantity"] == "loss") & (table["edition"] == "newest")]
+    if len(loss):
+        first = table_rows(loss)[0]
+        sentences.append(
+            f"A printed regression loss is one draw: RMSProp's {exactly(first['printed'], int(first['digits']))} lies "
+            f"in [{first['low']:.4f}, {first['high']:.4f}], at the {first['place']:.0%} point of "
+            f"{int(first['seeds'])} seeds; no loss below {facts['floor']:.4f} can be reached at all."
+        )
+    return [*sentences, *_data(facts)]
+
+
+def _data(facts: Mapping[str, Any]) -> list[str]:
+    if facts["has_file"]:
+        return [
+            "The surrogate tells the same story as the real file: no mean differs by more than "
+            f"{number(facts['largest_shift'], 2)}, {number(facts['shift_errors'], 2)} standard errors."
+        ]
+    return [
+        "The regression here runs on the surrogate, rows with exactly the second moments of the airfoil data; with the "
+        "real file at hand (--data) this part sets the two beside each other."
+    ]
+
+
+def _row(row: Mapping[str, Any]) -> Row:
+    """Return a number as text, ours to the book's digits where it is exact, else as a range."""
+    digits, spread = int(row["digits"]), row["kind"] == "distribution"
+    ours = exactly(row["ours"], digits)
+    if spread:
+        ours, low, high = (exactly(row[key], min(digits + 1, 4)) for key in ("ours", "low", "high"))
+        ours = f"{ours} [{low}, {high}]"
+    verdicts = {"exact": "exact", "inside": "inside the 90% range", "differs": "differs"}
+    edition = "" if row["edition"] in {"all", "newest"} else f" ({row['edition']})"
+    return {
+        "section": str(row["section"]),
+        "title": str(row["title"]) + (" (real file)" if row["data"] == "file" else ""),
+        "setting": str(row["setting"]),
+        "quantity": SYMBOLS.get(row["quantity"], str(row["quantity"])),
+        "printed": exactly(row["printed"], digits) + edition,
+        "ours": ours,
+        "verdict": verdicts[str(row["verdict"])],
+        "reason": str(row["reason"]),
+        "mark": str(row["verdict"]),
+    }
+
+
+def range_panel(table: pd.DataFrame, title: str, floor: float) -> Figure:
+    """Draw one row a run and quantity: middle 90% and median of ours, the book's printouts, and the ``floor``."""
+    runs = table.drop_duplicates(["run", "quantity"])
+    figure, axes = panel(0.29 * len(runs) + 1.6)
+    for y, row in enumerate(table_rows(runs)):
+        printed = table[(table["run"] == row["run"]) & (table["quantity"] == row["quantity"])]
+        axes.hlines(y, row["low"], row["high"], color=PALETTE[0], lw=5, alpha=0.35)
+        axes.plot(row["ours"], y, "o", color=PALETTE[0], mec="white", ms=6)
+        if np.isfinite(row["stored_low"]):
+            axes.hlines(y + 0.3, row["stored_low"], row["stored_high"], color=BOOK, lw=1)
+        for edition, sign in (("older", {"marker": "|", "ms": 7, "mew": 1.2}), ("newest", DIAMOND)):
+            values = printed[(printed["edition"] == "older") == (edition == "older")]["printed"]
+            axes.plot(values, np.full(len(values), y + 0.3), color=BOOK, ls="none", **sign)
+    axes.axvline(floor, color=GREY, ls=":", lw=1.2)
+    axes.set_yticks(range(len(runs)), _labels(table_rows(runs)), fontsize=7.5)
+    axes.set_ylim(len(runs) - 0.3, -0.7)
+    axes.grid(visible=False, axis="y")
+    ours = Line2D(
+        [], [], color=PALETTE[0], marker="o", mec="white", label=f"ours, {seeds_text(int(runs['seeds'].max()))}"
+    )
+    book = Line2D([], [], color=BOOK, lw=1, label="the book", **DIAMOND)
+    figure.legend(handles=[ours, book], loc="outside lower center", ncols=2)
+    write(axes, "loss at the end" if "loss" in set(runs["quantity"]) else "coordinate at the end", "", title)
+    return figure
+
+
+def _labels(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the titles of runs; with the start of their setting where a title occurs twice, or with a coordinate."""
+    titles = [str(row["title"]) for row in runs]
+    labels = []
+    for row, title in zip(runs, titles, strict=True):
+        if row["quantity"] in SYMBOLS:
+            labels.append(f"{title}: {SYMBOLS[row['quantity']]}")
+        else:
+            lead = ", ".join(str(row["setting"]).split(", ")[:2])
+            labels.append(f"{title}, {lead}" if titles.count(title) > 1 else title)
+    return labels

@@ -1,0 +1,182 @@
+"""The chapter's page: one HTML file that needs nothing else, beside the ordinary report of the same record."""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import jinja2
+from matplotlib.figure import Figure
+
+from analysis.axes import number
+from analysis.chapter.explorer import Explorer, explorer_of
+from analysis.chapter.gamma_one import gamma_one_part
+from analysis.chapter.landscapes import landscapes_method, landscapes_part
+from analysis.chapter.memory import memory_part
+from analysis.chapter.numbers import numbers_part
+from analysis.chapter.part import Part
+from analysis.chapter.real_problem import real_problem_part
+from analysis.chapter.rotation import rotation_part
+from analysis.chapter.schedules import schedules_part
+from analysis.chapter.stall import stall_part
+from analysis.chapter.variants import variants_part
+from analysis.exhibits import Exhibit, load_exhibits
+from analysis.report import write_report
+from analysis.sections import plain
+from analysis.style import png, svg, webp
+from analysis.tables import Record, RecordError
+
+__all__ = ["PARTS", "write_chapter"]
+
+PARTS: Final[Mapping[str, Callable[[Exhibit], Part]]] = {
+    "numbers": numbers_part,
+    "memory": memory_part,
+    "stall": stall_part,
+    "variants": variants_part,
+    "gamma-one": gamma_one_part,
+    "rotation": rotation_part,
+    "real-problem": real_problem_part,
+    "gamma-schedules": schedules_part,
+}
+"""The part that answers each exhibit, in reading order; the landscapes come last."""
+
+LARGEST_SVG: Final = 90_000
+"""Bytes of SVG above which the page holds a panel as WebP."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A panel as the page holds it: its data URI, its words for the blind and its size in CSS pixels."""
+
+    uri: str
+    says: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part with its panels as images, ``plates`` (caption, images), and how it was measured."""
+
+    part: Part
+    plates: Sequence[tuple[str, Sequence[Image]]]
+    method: Sequence[str]
+    facts: Sequence[tuple[str, str]]
+
+
+def write_chapter(
+    folder: Path, out: Path | None = None, *, progress: Callable[[int, int], None] | None = None, jobs: int = 1
+) -> Path:
+    """Write the chapter's page of the record at ``folder``, and the ordinary report beside it; return ``chapter.html``.
+
+    Both stand in ``out`` (default ``folder/report``) and link to each other; panels go to ``figures/chapter`` as PNG
+    and SVG, tables to ``tables/chapter`` as CSV. ``progress`` is called with (steps done, steps in all); ``jobs``
+    processes draw. Equal records give equal files. Raises `RecordError` as `write_report` does, and where the record
+    holds no exhibit.
+    """
+    record, exhibits = Record.load(folder), load_exhibits(folder)
+    known = [name for name in PARTS if name in exhibits]
+    if not known:
+        raise RecordError(f"{folder} holds no finished exhibit; run a suite that names exhibits first")
+    steps = len(record.problems) + len(known) + 1
+
+    def show(done: int, _: int = 0) -> None:
+        if progress is not None:
+            progress(done, steps)
+
+    target = write_report(folder, out, progress=show, jobs=jobs).parent
+    with tempfile.TemporaryDirectory(prefix=".chapter-", dir=target) as scratch:
+        new = Path(scratch)
+        sections = []
+        for section in _sections(record, [exhibits[name] for name in known], new, jobs):
+            sections.append(section)
+            show(len(record.problems) + len(sections))
+        for kind in ("figures", "tables"):
+            (new / kind).rename(target / kind / "chapter")
+        explorer = explorer_of(exhibits["stall"]) if "stall" in exhibits else None
+        (new / "chapter.html").write_text(_page(record, sections, explorer), encoding="utf-8")
+        (new / "chapter.html").rename(target / "chapter.html")
+    show(steps)
+    return target / "chapter.html"
+
+
+def _sections(record: Record, exhibits: Sequence[Exhibit], folder: Path, jobs: int) -> Iterator[Section]:
+    """Yield every section in reading order, drawn by ``jobs`` processes; writes its files below ``folder``."""
+    for kind in ("figures", "tables"):
+        (folder / kind).mkdir()
+    if jobs <= 1:
+        yield from (section_of(exhibit, folder) for exhibit in exhibits)
+        found = landscape_section(record.path, folder)
+        yield from [] if found is None else [found]
+        return
+    from joblib import Parallel, delayed
+
+    tasks = [delayed(section_of)(exhibit, folder) for exhibit in exhibits]
+    tasks.append(delayed(landscape_section)(record.path, folder))
+    drawn = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator")(tasks)
+    yield from (section for section in drawn if section is not None)
+
+
+def section_of(exhibit: Exhibit, folder: Path) -> Section:
+    """Return the section of one exhibit; writes its panels and tables below ``folder``."""
+    info = exhibit.info
+    facts = [(str(name).replace("_", " "), plain(value)) for name, value in info["options"].items()]
+    facts += [("fingerprint", str(info["fingerprint"])), ("seconds", number(float(info["seconds"])))]
+    return _saved(PARTS[exhibit.name](exhibit), info["method"], facts, folder)
+
+
+def landscape_section(record: Path, folder: Path) -> Section | None:
+    """Return the section of a record's landscapes; None where it has none."""
+    cells = Record.load(record)
+    part = landscapes_part(cells)
+    return None if part is None else _saved(part, *landscapes_method(cells), folder)
+
+
+def _saved(part: Part, method: Sequence[str], facts: Sequence[tuple[str, str]], folder: Path) -> Section:
+    """Write the panels and tables of ``part`` below ``folder``; its figures are let go of."""
+    for name, frame in part.data.items():
+        frame.to_csv(folder / "tables" / f"{part.name}-{name}.csv", index=False)
+    plates = []
+    for plate in part.plates:
+        images = []
+        for name, figure in plate.panels.items():
+            images.append(_image(figure, plate.says[name], folder / "figures" / _stem(part.name, name)))
+        plates.append((plate.caption, images))
+    return Section(replace(part, plates=()), plates, method, facts)
+
+
+def _stem(part: str, name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in f"{part}-{name}")
+
+
+def _image(figure: Figure, says: str, stem: Path) -> Image:
+    """Save a panel as PNG and SVG and return what the page needs of it."""
+    vector = svg(figure)
+    stem.with_name(f"{stem.name}.svg").write_bytes(vector)
+    stem.with_name(f"{stem.name}.png").write_bytes(png(figure))
+    kind, content = ("svg+xml", vector) if len(vector) <= LARGEST_SVG else ("webp", webp(figure))
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
+    return Image(f"data:image/{kind};base64,{base64.b64encode(content).decode()}", says, width, height)
+
+
+def _page(record: Record, sections: Sequence[Section], explorer: Explorer | None) -> str:
+    """Return the HTML page; everything that comes from the record is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("analysis"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"plain": plain}
+    return environment.get_template("chapter.html.j2").render(
+        record=record, sections=sections, explorer=explorer, totals=_totals(record)
+    )
+
+
+def _totals(record: Record) -> dict[str, str]:
+    """Return what was run, in numbers, for the head of the page."""
+    exhibits = load_exhibits(record.path).values()
+    seconds = sum(float(value) for cell in record for value in cell.info["seconds"].values())
+    seconds += sum(float(exhibit.info["seconds"]) for exhibit in exhibits)
+    return {"cells": f"{len(record.cells)}", "exhibits": f"{len(exhibits)}", "seconds": number(seconds)}

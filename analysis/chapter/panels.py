@@ -1,0 +1,136 @@
+"""Pieces that the chapter's panels share: an empty panel, words at the ends of lines, theory over measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.metrics import Array
+from analysis.style import GREY, INK, Look, log_axis, looks_of, new_figure
+
+__all__ = [
+    "LOOKS",
+    "THEORY",
+    "WIDTH",
+    "EndLabel",
+    "floored",
+    "label_ends",
+    "look_of",
+    "matrix",
+    "panel",
+    "span",
+    "write",
+]
+
+WIDTH: Final = 4.9
+"""Inches of a panel: two stand beside each other on a desktop, one fills a phone without zooming."""
+
+THEORY: Final[dict[str, Any]] = {"color": INK, "lw": 1.1, "ls": (0, (4, 2)), "zorder": 5}
+"""Theory is a dashed dark line over the measurement."""
+
+LOOKS: Final[Mapping[str, Look]] = looks_of(
+    ["sgd", "rmsprop", "adagrad", "momentum", "adam", "rmsprop-corrected", "adagrad-averaged"]
+)
+"""The same optimizer has the same colour in every panel of the page."""
+
+
+@dataclass(frozen=True)
+class EndLabel:
+    """A word for the line that ends at (``x``, ``y``)."""
+
+    x: float
+    y: float
+    text: str
+    color: str
+
+
+def panel(height: float = 3.3, width: float = WIDTH) -> tuple[Figure, Axes]:
+    """Return an empty panel of ``width`` x ``height`` inches; call within `style.drawing`."""
+    figure = new_figure(width, height)
+    figure.set_dpi(300)  # letters are hinted to whole pixels: at 100 dpi they measure too narrow for the layout
+    return figure, figure.subplots()
+
+
+def look_of(optimizer: str) -> Look:
+    """Return the look of an optimizer on this page; grey for one that has none."""
+    return LOOKS.get(optimizer, Look(GREY, "-", "o"))
+
+
+def label_ends(axes: Axes, labels: Sequence[EndLabel], size: float = 8.5) -> None:
+    """Write each label right of the axes at the height of its line's end, moved apart where they would touch.
+
+    Call when the limits of the axes are final.
+    """
+    if not labels:
+        return
+    figure = axes.figure
+    assert figure is not None, "axes stand in a figure"
+    low, high = axes.get_ylim()
+    forward = axes.yaxis.get_transform().transform
+    bottom, top = (float(forward([end])[0]) for end in (low, high))
+    wanted = np.array(
+        [(float(forward([np.clip(label.y, low, high)])[0]) - bottom) / (top - bottom) for label in labels]
+    )
+    inches = float(figure.get_figure(root=True).get_size_inches()[1])
+    lines = np.array([label.text.count("\n") + 1.2 for label in labels])
+    placed = _apart(wanted, lines * size / 72 / (0.78 * inches))
+    for label, at in zip(labels, placed, strict=True):
+        axes.annotate(
+            label.text, (1.0, float(at)), (5, 0), xycoords="axes fraction", textcoords="offset points",
+            va="center", fontsize=size, color=label.color, fontweight="bold", annotation_clip=False,
+        )  # fmt: skip
+
+
+def _apart(wanted: Array, heights: Array) -> Array:
+    """Return ``wanted`` ``[N]`` moved as little as keeps words of ``heights`` apart, within [0, 1] if they fit."""
+    order = np.argsort(wanted, kind="stable")
+    at = wanted[order].copy()
+    least = (heights[order][1:] + heights[order][:-1]) / 2
+    for _ in range(200):
+        gaps = least - np.diff(at)
+        if not (gaps > 1e-9).any():
+            break
+        push = np.maximum(gaps, 0) / 2
+        at[:-1] -= push
+        at[1:] += push
+        at += max(0.0, -float(at[0])) - max(0.0, float(at[-1]) - 1.0)
+    placed = np.empty_like(at)
+    placed[order] = at
+    return placed
+
+
+def floored(values: npt.ArrayLike, smallest: float) -> Array:
+    """Return ``values`` as a logarithmic axis can show them: nothing below ``smallest``; missing ones stay missing."""
+    return np.maximum(np.asarray(values, dtype=np.float64), smallest)
+
+
+def span(axes: Axes, which: str, values: npt.ArrayLike, *, most: float = np.inf, margin: float = 1.25) -> None:
+    """Make an axis logarithmic over the positive finite ``values``, up to ``most``, with a ``margin`` (a factor)."""
+    array = np.asarray(values, dtype=np.float64)
+    array = array[np.isfinite(array) & (array > 0)]
+    low, high = float(array.min()), min(float(array.max()), most)
+    log_axis(axes, which, low / margin, max(high, low) * margin)
+
+
+def matrix(table: pd.DataFrame, rows: str, columns: str, values: str) -> tuple[Array, Array, Array]:
+    """Return ``table`` as (values of ``columns`` ``[X]``, of ``rows`` ``[Y]``, matrix ``[Y, X]``), both rising."""
+    wide = table.pivot_table(index=rows, columns=columns, values=values, dropna=False)
+    return (
+        wide.columns.to_numpy(dtype=np.float64),
+        wide.index.to_numpy(dtype=np.float64),
+        wide.to_numpy(dtype=np.float64),
+    )
+
+
+def write(axes: Axes, x: str, y: str, title: str) -> None:
+    """Name the axes and the panel."""
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.set_title(title)

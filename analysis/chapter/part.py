@@ -1,0 +1,115 @@
+"""What a part of the chapter's page is made of: a question, plates of panels, an answer in sentences, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.axes import number
+from analysis.exhibits import Exhibit
+
+__all__ = [
+    "NAMES",
+    "Part",
+    "Plate",
+    "Row",
+    "TextTable",
+    "count",
+    "exactly",
+    "name_of",
+    "question_of",
+    "seeds_text",
+]
+
+Row = Mapping[str, str]
+
+NAMES: Final = {
+    "sgd": "gradient descent",
+    "momentum": "momentum",
+    "adagrad": "Adagrad",
+    "adagrad-averaged": "averaged Adagrad",
+    "rmsprop": "RMSProp",
+    "rmsprop-torch": "RMSProp, torch's",
+    "rmsprop-tf1": "RMSProp, TensorFlow 1's",
+    "rmsprop-centered": "centred RMSProp",
+    "rmsprop-graves": "Graves's RMSProp",
+    "rmsprop-momentum": "RMSProp with momentum",
+    "rmsprop-corrected": "bias-corrected RMSProp",
+    "rmsprop-amsgrad": "RMSProp, AMSGrad-style",
+    "rmsprop-mh": "RMSProp of Mukkamala and Hein",
+    "sc-rmsprop": "SC-RMSProp",
+    "adadelta": "Adadelta",
+    "adam": "Adam",
+}
+"""How sentences call the registered optimizers."""
+
+
+@dataclass(frozen=True)
+class Plate:
+    """Panels ``{name: figure}`` that stand beside each other under one caption; ``says`` is their text for the blind.
+
+    A panel flows under its neighbour where the screen is narrow, so each is drawn at most half a page wide.
+    """
+
+    caption: str
+    panels: Mapping[str, Figure]
+    says: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table of words and numbers as text: ``columns`` ``{key: heading}``; a row's ``mark`` names its kind."""
+
+    columns: Mapping[str, str]
+    rows: Sequence[Row]
+    caption: str = ""
+    folded: str = ""
+    """What a reader clicks to see the table; it stands open where this is empty."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the page: ``answer`` are sentences, ``data`` becomes CSV files."""
+
+    name: str
+    title: str
+    question: str
+    answer: Sequence[str]
+    plates: Sequence[Plate]
+    tables: Sequence[TextTable] = ()
+    data: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
+def name_of(optimizer: str) -> str:
+    """Return what sentences call a registered optimizer; its own name where it is not one of ours."""
+    return NAMES.get(optimizer, optimizer)
+
+
+def question_of(exhibit: Exhibit) -> str:
+    """Return the question of an exhibit without the number of its exercise, which stands in the title."""
+    question = str(exhibit.info["question"]).split(": ", 1)[-1]
+    return question[0].upper() + question[1:]
+
+
+def exactly(value: float, digits: int) -> str:
+    """Return ``value`` with ``digits`` decimals, as the book prints; a number too large for that with an exponent."""
+    if pd.isna(value):
+        return "–"
+    text = f"{value:.{digits}f}" if abs(value) < 1e7 else number(value)
+    return text.replace("-", "−")
+
+
+def count(n: int, word: str, plural: str = "") -> str:
+    """Return "no number", "1 number", "7 numbers"."""
+    if n == 0:
+        return f"no {word}"
+    return f"{n:,} {word if n == 1 else plural or f'{word}s'}"
+
+
+def seeds_text(n: int) -> str:
+    """Return the size of a sample as captions give it; nothing for a single run."""
+    return f"n = {n} seeds" if n > 1 else ""

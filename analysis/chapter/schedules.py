@@ -1,0 +1,224 @@
+"""Part 8, exercise 4: should γ change, and what γ's influence is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.axes import Axis, number, value_text
+from analysis.chapter.panels import EndLabel, floored, label_ends, panel, span, write
+from analysis.chapter.part import Part, Plate, TextTable, count, question_of
+from analysis.exhibits import Exhibit
+from analysis.reading import listing
+from analysis.results import table_rows
+from analysis.style import GREY, INK, PALETTE, drawing, looks_of, place_ticks
+
+__all__ = ["explained_text", "schedules_part", "schedules_reading"]
+
+MOST_RATES = 4
+"""Learning rates shown beside each other in one panel; more lines than that are not told apart."""
+FOUND = 0.1
+"""Distance from the minimum within which the finite sum counts as solved."""
+
+
+def schedules_part(exhibit: Exhibit) -> Part:
+    """Return the part on the exhibit ``gamma-schedules``."""
+    tables = {name: exhibit.table(name) for name in ("sensitivity", "shares", "schedules", "threshold")}
+    sensitivity, problem = tables["sensitivity"], str(exhibit.table("sensitivity")["problem"].iloc[0])
+    one = sensitivity[sensitivity["problem"] == problem]
+    rates, limits = _rates(one), (float(one["gap"].min()), float(one["gap"].quantile(0.97)))
+    with drawing():
+        shares = {
+            f"{rule}": gamma_panel(one[one["rule"] == rule], rates, limits, words)
+            for rule, words in (("plain", "As in the book"), ("corrected", "Bias-corrected, all else equal"))
+        }
+        shares["shares"] = share_panel(tables["shares"])
+        shares["threshold"] = threshold_panel(tables["threshold"])
+        chosen = {
+            f"schedules-{name}": schedule_panel(tables["schedules"][tables["schedules"]["problem"] == name], name)
+            for name in exhibit.facts["problems"]
+            if (tables["schedules"]["problem"] == name).any()
+        }
+    return Part(
+        name="gamma-schedules",
+        title="Exercise 4: should γ change?",
+        question=question_of(exhibit),
+        answer=schedules_reading(exhibit),
+        plates=[
+            Plate(
+                f"Top: gap on {problem} against γ, a line a learning rate, mean over {int(one['seeds'].max())} seeds; "
+                "left as in the book, right with bias correction and nothing else changed. Below left: γ's influence, "
+                "the variance over γ of the logarithm of the gap, with and without correction. Below right: where γ "
+                "does matter: a sum of n functions that RMSProp with short memory climbs instead of descending.",
+                shares,
+                {
+                    "plain": "Gap against gamma without correction",
+                    "corrected": "Gap against gamma with correction",
+                    "shares": "Variance over gamma, plain and corrected, by learning rate",
+                    "threshold": "Share of seeds that find the minimum against gamma",
+                },
+            ),
+            Plate(
+                "γ kept constant against γ that changes, each with its η and γ chosen on tuning seeds: median and "
+                "middle 90% of the gap on test seeds. Filled: as in the book; hollow: bias-corrected.",
+                chosen,
+                {name: f"Gap of every γ schedule: {name}" for name in chosen},
+            ),
+        ],
+        tables=[_table(tables["schedules"])],
+        data=tables,
+    )
+
+
+def schedules_reading(exhibit: Exhibit) -> list[str]:
+    """Return what γ's influence is made of, whether a schedule of γ wins anywhere, and where γ has a threshold."""
+    facts, schedules = exhibit.facts, exhibit.table("schedules")
+    sentences = [explained_text(facts)]
+    wins: list[str] = []
+    level: list[str] = []
+    for name in facts["problems"]:
+        rows = schedules[schedules["problem"] == name]
+        constant = rows[(rows["schedule"] == "constant")]
+        if rows.empty or constant.empty:
+            continue
+        best, held = (table_rows(part.sort_values("median"))[0] for part in (rows, constant))
+        clear = best["schedule"] != "constant" and best["high"] < held["low"]
+        (wins if clear else level).append(f"{name} (“{best['title']}”)" if clear else str(name))
+    if wins:
+        sentences.append(f"Changing γ beats the best constant γ beyond the spread of the seeds on {listing(wins)}.")
+    if level:
+        sentences.append(f"On {listing(level)} no schedule of γ beats a constant one beyond the spread of the seeds.")
+    found = {n: value for n, value in facts["thresholds"].items() if value is not None}
+    if found:
+        parts = [f"{value_text(float(value), 'log1m')} for n = {n}" for n, value in found.items()]
+        sentences.append(
+            f"But γ can decide everything: on a finite sum of n functions the minimum is found only from γ = "
+            f"{listing(parts)} on; below that RMSProp walks away from it, whatever the learning rate's schedule."
+        )
+    return sentences
+
+
+def explained_text(facts: Any) -> str:
+    """Return how much of γ's influence is the missing bias correction, for every problem it was measured on."""
+    parts = [
+        f"{max(0.0, float(value)):.0%} on {name}"
+        + (
+            f" ({max(0.0, float(facts['explained_sensible'][name])):.0%} at sensible learning rates)"
+            if facts["explained_sensible"].get(name) is not None
+            else ""
+        )
+        for name, value in facts["explained"].items()
+        if value is not None
+    ]
+    most = [float(value) for value in facts["explained"].values() if value is not None]
+    verdict = "Most" if min(most) > 0.5 else "Only in part" if max(most) > 0.5 else "Little"
+    return (
+        f"{verdict} of γ's influence on the final gap is the missing bias correction: it explains {listing(parts)}."
+        if verdict != "Only in part"
+        else f"The missing bias correction is part of γ's influence on the final gap: it explains {listing(parts)}."
+    )
+
+
+def _rates(table: pd.DataFrame) -> list[float]:
+    """Return at most `MOST_RATES` learning rates, evenly picked around the best."""
+    rates = np.sort(table["lr"].unique())
+    best = float(table.sort_values("gap")["lr"].iloc[0])
+    near = sorted(rates, key=lambda rate: abs(np.log(rate / best)))[:MOST_RATES]
+    return sorted(float(rate) for rate in near)
+
+
+def gamma_panel(table: pd.DataFrame, rates: list[float], limits: tuple[float, float], title: str) -> Figure:
+    """Draw the gap against γ, a line a learning rate; both panels share ``limits``."""
+    figure, axes = panel()
+    axis = Axis("γ", "log1m", float("nan"), np.sort(table["gamma"].unique()))
+    labels = []
+    for color, rate in zip(PALETTE, rates, strict=False):
+        line = table[table["lr"] == rate].sort_values("gamma")
+        axes.plot(axis.place(line["gamma"]), line["gap"], "o-", color=color, ms=4.5, mew=0)
+        labels.append(EndLabel(0, float(line["gap"].iloc[-1]), f"η = {number(rate)}", color))
+    span(axes, "y", np.clip(table["gap"], *limits), margin=1.4)
+    axes.set_ylim(limits[0] / 1.4, limits[1] * 1.4)
+    axes.set_xlim(float(axis.at.min()), float(axis.at.max()))
+    place_ticks(axes, "x", axis)
+    label_ends(axes, labels)
+    write(axes, "γ", "gap to the lowest loss", title)
+    return figure
+
+
+def share_panel(shares: pd.DataFrame) -> Figure:
+    """Draw the variance over γ of the log gap at every learning rate, plain and corrected."""
+    figure, axes = panel()
+    part = shares[shares["problem"] == shares["problem"].iloc[0]].dropna(subset="lr").sort_values("lr")
+    columns = (("plain", "as in the book", PALETTE[1]), ("corrected", "bias-corrected", PALETTE[0]))
+    for column, _, color in columns:
+        axes.plot(part["lr"], floored(part[column], 1e-9), "o-", color=color, ms=4.5, mew=0)
+    span(axes, "x", part["lr"])
+    span(axes, "y", np.r_[floored(part["plain"], 1e-9), floored(part["corrected"], 1e-9)], margin=2)
+    label_ends(axes, [EndLabel(0, float(max(part[column].iloc[-1], 1e-9)), text, c) for column, text, c in columns])
+    write(axes, "learning rate η", "variance of log₁₀ gap over γ", "γ's influence")
+    return figure
+
+
+def threshold_panel(threshold: pd.DataFrame) -> Figure:
+    """Draw the share of seeds that find the finite sum's minimum against γ, a line a number of components."""
+    figure, axes = panel()
+    plain = threshold[threshold["rule"] == "plain"]
+    axis = Axis("γ", "log1m", float("nan"), np.sort(plain["gamma"].unique()))
+    for color, marker, (n, line) in zip(PALETTE, "os^Dv", plain.groupby("n"), strict=False):
+        ordered = line.sort_values("gamma")
+        axes.plot(axis.place(ordered["gamma"]), ordered["found"], marker + "-", color=color, label=f"n = {n}")
+    axes.set_ylim(-0.04, 1.06)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.legend(loc="center left")
+    place_ticks(axes, "x", axis)
+    write(axes, "γ", "seeds that find the minimum", "A finite sum with a threshold")
+    return figure
+
+
+def schedule_panel(table: pd.DataFrame, problem: str) -> Figure:
+    """Draw median and middle 90% of the gap of every γ schedule on one problem, plain filled, corrected hollow."""
+    names = list(dict.fromkeys(table["title"]))
+    looks = looks_of(names)
+    figure, axes = panel(0.42 * len(names) + 1.3)
+    for row in table_rows(table):
+        plain, color = row["rule"] == "plain", looks[row["title"]].color
+        y = names.index(row["title"]) + (-0.14 if plain else 0.14)
+        low, middle, high = floored([row["gap_low"], row["gap"], row["gap_high"]], 1e-12)
+        axes.hlines(y, low, high, color=color, lw=2.2, alpha=0.7)
+        axes.plot(middle, y, "o", color=color, mfc=color if plain else "white", mec=color, ms=6.5, zorder=4)
+    span(axes, "x", floored(np.r_[table["gap_low"], table["gap"], table["gap_high"]], 1e-12), margin=1.3)
+    best = float(max(table.loc[table["schedule"] == "constant", "gap"].min(), 1e-12))
+    axes.axvline(best, color=INK if np.isfinite(best) else GREY, lw=0.9, ls=":")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    write(axes, f"gap, {count(int(table['seeds'].max()), 'test seed')}", "", problem)
+    return figure
+
+
+def _table(schedules: pd.DataFrame) -> TextTable:
+    columns = {
+        "problem": "problem",
+        "title": "γ",
+        "rule": "rule",
+        "gamma": "base γ",
+        "lr": "η",
+        "gap": "gap, median [middle 90%]",
+        "n": "n",
+    }
+    rows = [
+        {
+            "problem": str(row["problem"]),
+            "title": str(row["title"]),
+            "rule": str(row["rule"]),
+            "gamma": "–" if pd.isna(row["gamma"]) else value_text(row["gamma"], "log1m"),
+            "lr": number(row["lr"]),
+            "gap": f"{number(row['gap'])} [{number(row['gap_low'])}, {number(row['gap_high'])}]",
+            "n": str(int(row["seeds"])),
+        }
+        for row in table_rows(schedules)
+    ]
+    return TextTable(columns, rows, folded="Every γ schedule as a table")
