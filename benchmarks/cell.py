@@ -88,6 +88,15 @@ class Order:
     storage: str | None = None
     deadline: float | None = None
 
+    @property
+    def name(self) -> str:
+        return self.plan.name
+
+    @property
+    def finished(self) -> bool:
+        """Whether the cell stands in the folder."""
+        return bool(record.finished(self.folder, [self.plan]))
+
 
 def prepare(plan: CellPlan, data: Path | None = None) -> Prepared:
     """Look up everything the plan names; raises `StepscapeError` for whatever is unknown or out of range."""

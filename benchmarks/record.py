@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from analysis.exhibits import EXHIBIT_VERSION
 from analysis.tables import COLUMNS, SCHEMA_VERSION, check_columns
 from benchmarks.errors import SuiteError, UsageError
 from benchmarks.landscape import GridMap
@@ -32,6 +33,7 @@ from problems import Problem
 __all__ = [
     "curves_table",
     "empty_table",
+    "exhibit_path",
     "finished",
     "landscape_table",
     "open_folder",
@@ -40,10 +42,11 @@ __all__ = [
     "surface_table",
     "trials_table",
     "write_cell",
+    "write_exhibit",
 ]
 
 SURFACE_POINTS = 121  # along each axis: fine enough for contours, 15,000 rows
-OURS = {"suite.toml", "environment.json", "cells", "unfinished", "report", "mlflow.db", "mlartifacts"}
+OURS = {"suite.toml", "environment.json", "cells", "exhibits", "unfinished", "report", "mlflow.db", "mlartifacts"}
 
 
 def open_folder(folder: Path, suite: Suite) -> None:
@@ -68,9 +71,10 @@ def open_folder(folder: Path, suite: Suite) -> None:
     elif folder.is_dir() and not {item.name for item in folder.iterdir() if not item.name.startswith(".")} <= OURS:
         raise UsageError(f"{folder} holds other files and no record; choose an empty or new folder with --out")
     try:
-        (folder / "cells").mkdir(parents=True, exist_ok=True)
-        for rest in (folder / "cells").glob(".*"):
-            shutil.rmtree(rest, ignore_errors=True)
+        for part in ("cells", *(["exhibits"] if suite.exhibits else [])):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            for rest in (folder / part).glob(".*"):
+                shutil.rmtree(rest, ignore_errors=True)
         if not stored.is_file():
             _write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
             _write_text(stored, suite.to_toml())
@@ -87,18 +91,19 @@ def finished(folder: Path, plans: Iterable[CellPlan]) -> set[str]:
 
 def write_cell(folder: Path, name: str, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
     """Land one finished cell: written to a hidden folder, then renamed; a cell that is already there stays."""
-    final, working = folder / "cells" / name, folder / "cells" / f".{name}.{os.getpid()}"
-    shutil.rmtree(working, ignore_errors=True)
-    working.mkdir()
-    for table, frame in tables.items():
-        check_columns(table, frame).to_parquet(working / f"{table}.parquet", compression="zstd", index=False)
-    text = json.dumps({"schema": SCHEMA_VERSION, "cell": name, **info}, indent=2, allow_nan=False, ensure_ascii=False)
-    (working / "cell.json").write_text(text + "\n", encoding="utf-8")
-    if final.exists():
-        shutil.rmtree(working)
-    else:
-        working.rename(final)
-    return final
+    checked = {table: check_columns(table, frame) for table, frame in tables.items()}
+    return _land(folder / "cells" / name, "cell.json", {"schema": SCHEMA_VERSION, "cell": name, **info}, checked)
+
+
+def write_exhibit(folder: Path, name: str, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
+    """Land one finished exhibit, as a cell lands."""
+    path = exhibit_path(folder, name)
+    return _land(path.parent, path.name, {"schema": EXHIBIT_VERSION, "exhibit": name, **info}, tables)
+
+
+def exhibit_path(folder: Path, name: str) -> Path:
+    """The file that exists where the exhibit called ``name`` is finished."""
+    return folder / "exhibits" / name / "exhibit.json"
 
 
 def environment() -> dict[str, Any]:
@@ -247,6 +252,22 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _land(final: Path, file: str, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
+    """Write ``info`` and ``tables`` to a hidden folder and rename it to ``final``, unless that is there already."""
+    working = final.with_name(f".{final.name}.{os.getpid()}")
+    shutil.rmtree(working, ignore_errors=True)
+    working.mkdir()
+    for table, frame in tables.items():
+        frame.to_parquet(working / f"{table}.parquet", compression="zstd", index=False)
+    text = json.dumps(info, indent=2, allow_nan=False, ensure_ascii=False)
+    (working / file).write_text(text + "\n", encoding="utf-8")
+    if final.exists():
+        shutil.rmtree(working)
+    else:
+        working.rename(final)
+    return final
 
 
 def _write_text(path: Path, text: str) -> None:

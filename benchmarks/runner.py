@@ -1,7 +1,8 @@
 """A suite from plan to record: the story on one page.
 
 plans   every cell is checked before anything is written
-cells   missing ones run, in parallel; each tunes, re-trains winner and defaults on fresh seeds, maps its landscape
+cells   missing ones run, in parallel; each tunes, re-trains winner and defaults on fresh seeds, maps its landscape;
+        so do missing exhibits, each an experiment of its own
 record  a cell lands by one rename
 MLflow  mirrors each cell after it has landed; an outage costs the mirror, never the record
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from benchmarks import record
 from benchmarks.cell import Order, Prepared, prepare, run_cell
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.estimate import estimate_seconds
+from benchmarks.exhibits.order import ExhibitOrder, check_same_exhibits, order_exhibits, run_exhibit
 from benchmarks.suite import Suite
 from benchmarks.work import OutOfTime
 from benchmarks.workers import WorkersLostError, map_unordered
@@ -26,10 +28,12 @@ from problems import DataError
 
 __all__ = ["CellRun", "RunResult", "run"]
 
+AnyOrder = Order | ExhibitOrder
+
 
 @dataclass(frozen=True)
 class CellRun:
-    """How one cell ended: its name, what it cost, the error where it failed, and whether time ran out first."""
+    """How one cell or exhibit ended: its name, what it cost, the error where it failed, whether time ran out first."""
 
     name: str
     seconds: float
@@ -39,7 +43,7 @@ class CellRun:
 
 @dataclass
 class RunResult:
-    """How a run ended: the cells run now, those that were there before, and what the mirror had to say."""
+    """How a run ended: the cells and exhibits run now, those there before, and what the mirror had to say."""
 
     folder: Path
     ran: list[CellRun] = field(default_factory=list)
@@ -83,37 +87,55 @@ def run(
     cell's folder, those of earlier runs too, and may raise `StepscapeError`: it is then not asked again.
     """
     cells = {plan.name: prepare(plan, data) for plan in suite.cells()}
+    exhibits = order_exhibits(suite, folder, data, deadline)
     record.open_folder(folder, suite)
-    result = RunResult(folder, kept=sorted(record.finished(folder, suite.cells())))
-    _check_same_problems(folder, [cells[name] for name in result.kept])
-    missing = sorted((c for n, c in cells.items() if n not in result.kept), key=lambda c: -c.cost)
-    if on_estimate is not None and missing:
-        on_estimate(estimate_seconds(missing, jobs), len(missing), jobs)
+    kept = sorted(record.finished(folder, suite.cells()))
+    answered = [order for order in exhibits if order.finished]
+    result = RunResult(folder, kept=[*kept, *(order.name for order in answered)])
+    _check_same_problems(folder, [cells[name] for name in kept])
+    check_same_exhibits(answered)
+    missing = [cell for name, cell in cells.items() if name not in kept]
+    asked = [order for order in exhibits if order not in answered]
+    orders: list[AnyOrder] = [*asked, *(Order(cell.plan, folder, data, storage, deadline) for cell in missing)]
+    costs = {order.name: order.cost for order in asked} | {cell.plan.name: cell.cost for cell in missing}
+    if on_estimate is not None and orders:
+        seconds = sum(order.question.seconds for order in asked) / min(jobs, len(orders))
+        on_estimate(seconds + estimate_seconds(missing, jobs), len(orders), jobs)
     if on_start is not None:
-        on_start(sum(cell.cost for cell in missing), len(result.kept))
+        on_start(sum(costs.values()), len(result.kept))
     mirrored = _Mirror(mirror, result)
-    for name in result.kept:
+    for name in kept:
         mirrored(folder / "cells" / name)
-    orders = [Order(cell.plan, folder, data, storage, deadline) for cell in missing]
-    try:
-        for done in map_unordered(_run_order, orders, jobs, lambda order: bool(record.finished(folder, [order.plan]))):
-            result.ran.append(done)
-            if on_cell is not None:
-                on_cell(done, cells[done.name].cost)
-            if done in result.landed:
-                mirrored(folder / "cells" / done.name)
-    except WorkersLostError as error:
-        ended = {done.name for done in result.ran}
-        result.ran += [CellRun(cell.plan.name, 0.0, str(error)) for cell in missing if cell.plan.name not in ended]
+    orders.sort(key=lambda order: -costs[order.name])
+    for done in _carried_out(orders, jobs):
+        result.ran.append(done)
+        if on_cell is not None:
+            on_cell(done, costs[done.name])
+        if done in result.landed and done.name in cells:
+            mirrored(folder / "cells" / done.name)
     return result
 
 
-def _run_order(order: Order) -> CellRun:
-    """A cell as a worker runs it: an exception becomes the cell's error and stops nobody else."""
-    began = time.perf_counter()
-    name = order.plan.name
+def _carried_out(orders: Sequence[AnyOrder], jobs: int) -> Iterator[CellRun]:
+    """Run ``orders`` and yield how each ended; those whose workers were killed again and again end with an error."""
+    left = {order.name for order in orders}
     try:
-        run_cell(order)
+        for done in map_unordered(_run_order, orders, jobs, lambda order: order.finished):
+            left.discard(done.name)
+            yield done
+    except WorkersLostError as error:
+        yield from (CellRun(order.name, 0.0, str(error)) for order in orders if order.name in left)
+
+
+def _run_order(order: AnyOrder) -> CellRun:
+    """A cell or exhibit as a worker runs it: an exception becomes its error and stops nobody else."""
+    began = time.perf_counter()
+    name = order.name
+    try:
+        if isinstance(order, ExhibitOrder):
+            run_exhibit(order)
+        else:
+            run_cell(order)
     except OutOfTime:
         return CellRun(name, time.perf_counter() - began, unfinished=True)
     except (StepscapeError, DataError) as error:

@@ -207,6 +207,8 @@ class Suite(Strict):
     problems: Annotated[list[str], Field(min_length=1)]
     optimizers: Annotated[list[str], Field(min_length=1)]
     schedules: Annotated[list[str], Field(min_length=1)] = ["constant"]
+    exhibits: list[str] = []
+    report: Literal["standard", "chapter"] = "standard"
     plugins: list[str] = []
     steps: Count | None = None
     evaluations: Count = 20
@@ -217,17 +219,23 @@ class Suite(Strict):
     problem: dict[str, Overrides] = {}
     optimizer: dict[str, Overrides] = {}
     cell: list[CellOverrides] = []
+    exhibit: dict[str, dict[str, Any]] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Suite:
-        for kind in ("problems", "optimizers", "schedules"):
+        for kind in ("problems", "optimizers", "schedules", "exhibits"):
             names = getattr(self, kind)
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{kind}: {twice[0]!r} stands twice")
-        names = {"problem": self.problems, "optimizer": self.optimizers, "schedule": self.schedules}
+        names = {
+            "problem": self.problems, "optimizer": self.optimizers, "schedule": self.schedules, "exhibit": self.exhibits
+        }  # fmt: skip
         meant = [("problem", key) for key in self.problem] + [("optimizer", key) for key in self.optimizer]
-        meant += [(kind, getattr(change, kind)) for change in self.cell for kind in names]
+        meant += [("exhibit", key) for key in self.exhibit]
+        meant += [
+            (kind, getattr(change, kind)) for change in self.cell for kind in ("problem", "optimizer", "schedule")
+        ]
         for kind, key in meant:
             if key is not None and key not in names[kind]:
                 raise ValueError(f"{kind} {key!r} is not among the suite's {kind}s{nearest(key, names[kind])}")
@@ -312,12 +320,12 @@ class Suite(Strict):
 
     def to_toml(self) -> str:
         """The suite with every default of its own tables written out; reads back as an equal suite."""
-        changes = {"problem", "optimizer", "cell"}
+        changes = {"problem", "optimizer", "cell", "exhibit"}
         data = json.loads(self.model_dump_json(exclude_none=True, exclude=changes))
         data |= json.loads(self.model_dump_json(exclude_unset=True, include=changes))
         lines, tables = [], []
         for key, value in data.items():
-            if key in ("problem", "optimizer"):
+            if key in ("problem", "optimizer", "exhibit"):
                 tables += [(f"[{key}.{json.dumps(name)}]", table) for name, table in value.items()]
             elif key == "cell":
                 tables += [("[[cell]]", table) for table in value]

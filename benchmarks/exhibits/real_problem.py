@@ -118,8 +118,8 @@ class RealProblem(Question):
 
     def _method(self, problem: Problem) -> list[str]:
         return [
-            f"RMSProp with γ 0.9 on {problem.name}, {self.steps} steps. Every schedule is tuned on its own: the base lr "
-            f"of lowest mean training loss at the end, among {len(self.lrs)} on {self.tuning_seeds} tuning seeds.",
+            f"RMSProp with γ 0.9 on {problem.name}, {self.steps} steps. Every schedule is tuned on its own: the base "
+            f"lr of lowest mean training loss at the end, among {len(self.lrs)} on {self.tuning_seeds} tuning seeds.",
             f"The winner is trained again on {self.test_seeds} fresh seeds, and only those runs are reported. All "
             "schedules see the same starts and the same order of images.",
         ]
