@@ -22,32 +22,36 @@ def notes(kind: str) -> list[str]:
     return list((PROBLEMS if kind == "problems" else OPTIMIZERS).refused)
 
 
-def text(kind: str, listed: list[dict[str, Any]], width: int) -> str:
-    """The entries as aligned lines, cut at ``width`` characters."""
-    names = max(len(entry["name"]) for entry in listed)
-    lines = [f"{entry['name']:<{names}}  {_line(kind, entry)}".rstrip() for entry in listed]
-    return "\n".join(_cut(line, width) for line in lines)
+def text(kind: str, listed: list[dict[str, Any]], width: int | None) -> str:
+    """A header and one line an entry, aligned, cut at ``width`` characters where one is given."""
+    rows = [HEADERS[kind], *(_row(kind, entry) for entry in listed)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    lines = ["  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in rows]
+    return "\n".join(line if width is None or len(line) <= width else line[: width - 1] + "…" for line in lines)
 
 
-def _cut(line: str, width: int) -> str:
-    return line if len(line) <= width else line[: width - 1] + "…"
+HEADERS = {
+    "problems": ("problem", "parameters", "floor", "steps", "what it is"),
+    "optimizers": ("optimizer", "what it is (and its defaults)"),
+    "suites": ("suite", "cells", "what it does"),
+    "schedules": ("schedule", "of", "what it does (and its parameters)"),
+}
 
 
-def _line(kind: str, entry: dict[str, Any]) -> str:
+def _row(kind: str, entry: dict[str, Any]) -> tuple[str, ...]:
+    name = entry["name"]
     if "error" in entry:
-        return f"broken plug-in: {entry['error']}"
+        return (name, *[""] * (len(HEADERS[kind]) - 2), f"broken plug-in: {entry['error']}")
     if kind == "problems":
-        floor = "floor ?" if entry["minimum"] is None else f"floor {entry['minimum']:.6g}"
-        return f"{entry['dim']:>6} parameters  {floor:<18} {entry['steps']:>6} steps  {entry['description']}"
+        floor = "unknown" if entry["minimum"] is None else f"{entry['minimum']:.6g}"
+        return (name, str(entry["dim"]), floor, str(entry["steps"]), entry["description"])
     if kind == "optimizers":
         knobs = ", ".join(f"{knob['name']}={knob['default']:g}" for knob in entry["hyperparameters"])
-        return f"{entry['description']} ({knobs})"
+        return (name, f"{entry['description']} ({knobs})")
     if kind == "suites":
-        return f"{entry['cells']:>3} cells  {entry['description']}"
-    parameters = ", ".join(
-        f"{name}={value!r}" if value is not None else name for name, value in entry["parameters"].items()
-    )
-    return f"{entry['description']}{f' ({parameters})' if parameters else ''}"
+        return (name, str(entry["cells"]), entry["description"])
+    parameters = ", ".join(key if value is None else f"{key}={value!r}" for key, value in entry["parameters"].items())
+    return (name, entry["kind"], f"{entry['description']}{f' ({parameters})' if parameters else ''}")
 
 
 def _problems() -> list[dict[str, Any]]:
@@ -114,7 +118,8 @@ def _schedules() -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "description": (kind.__doc__ or "").partition("\n")[0].rstrip("."),
+            "kind": kind.kind,
+            "description": (kind.__doc__ or "").partition("\n")[0].rstrip(".").replace("``", ""),
             "parameters": {
                 field.name: None if field.default is MISSING else field.default
                 for field in fields(kind)  # type: ignore[arg-type]

@@ -134,7 +134,7 @@ def list_(kind: str, as_json: bool) -> None:
 
         click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
     else:
-        click.echo(catalog.text(kind, entries, width=_width()))
+        click.echo(catalog.text(kind, entries, _width() if sys.stdout.isatty() else None))
 
 
 @cli.command()

@@ -65,7 +65,7 @@ def test_lists_are_lines_for_people_and_json_for_machines(kind: str, capsys: pyt
     lines = capsys.readouterr().out.splitlines()
     assert call("list", kind, "--json") == 0
     entries = json.loads(capsys.readouterr().out)
-    assert [line.split()[0] for line in lines] == [entry["name"] for entry in entries]
+    assert [line.split()[0] for line in lines[1:]] == [entry["name"] for entry in entries]
     assert all(entry["description"] for entry in entries)
 
 
