@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchmarks.runner import CellRun, RunResult
     from benchmarks.tracking import Tracker
 
-__all__ = ["Machine", "Outcome", "Progress", "execute", "single_cell_suite"]
+__all__ = ["Machine", "Outcome", "Progress", "execute", "single_cell_suite", "write_page"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """A suite that was run: its folder, how its cells ended, and the report's page (None where no cell is finished)."""
+    """A suite that was run: its folder, how its cells ended, and the report's page (None where there is none)."""
 
     folder: Path
     result: RunResult
@@ -72,7 +72,7 @@ def execute(
     ``on_estimate(seconds, cells, jobs)`` says up front how long it will take. Raises `StepscapeError` for mistakes,
     before anything is written.
     """
-    from benchmarks import runner
+    from benchmarks import record, runner
     from benchmarks.workers import default_jobs
 
     began = time.time()
@@ -86,16 +86,37 @@ def execute(
         mirror=tracker.log_cell_folder if tracker else None,
     )  # fmt: skip
     warnings = list(result.warnings)
-    page: Path | None = folder / "report" / "index.html"
-    if len(result.kept) + len(result.landed) == 0:
+    page = _existing_page(folder)
+    if not record.finished(folder, suite.cells()):
         page = None
-    elif result.landed or not (folder / "report" / "index.html").is_file():
-        from analysis.report import write_report
-
-        page = write_report(folder, progress=progress.report, jobs=jobs)
+    elif result.landed or page is None:
+        page = write_page(folder, progress=progress.report, jobs=jobs)
         if tracker is not None and not warnings:
             warnings += _attempt(lambda: tracker.log_report(folder))
     return Outcome(folder, result, page, time.time() - began, warnings)
+
+
+def write_page(
+    folder: Path, out: Path | None = None, *, progress: Callable[[int, int], None] | None = None, jobs: int = 1
+) -> Path:
+    """Write the report of the record at ``folder``, in the form its suite asks for, and return the page to open first.
+
+    A suite with the chapter's report has the ordinary one beside it, and only that until an exhibit is finished. Raises
+    `analysis.tables.RecordError` as `analysis.report.write_report` does.
+    """
+    from analysis.exhibits import load_exhibits
+    from analysis.tables import Record
+
+    if Record.load(folder).suite.get("report") == "chapter" and load_exhibits(folder):
+        from analysis.chapter import write_chapter as write
+    else:
+        from analysis.report import write_report as write
+    return write(folder, out, progress=progress, jobs=jobs)
+
+
+def _existing_page(folder: Path) -> Path | None:
+    pages = (folder / "report" / name for name in ("chapter.html", "index.html"))
+    return next((page for page in pages if page.is_file()), None)
 
 
 def single_cell_suite(kind: str, tables: Mapping[str, Any], options: dict[str, Any]) -> Suite:
