@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from typing import Self
+from benchmarks.options import machine_options, study_options
+from benchmarks.progress import Bar, SuiteProgress
 
-    from benchmarks.runner import CellRun
+if TYPE_CHECKING:
     from benchmarks.suite import Suite
 
 __all__ = ["cli", "main"]
@@ -43,10 +42,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _is_users_mistake(error: Exception) -> bool:
+    from analysis.pooling import PoolingError
     from analysis.tables import RecordError
     from benchmarks.errors import StepscapeError
 
-    if isinstance(error, StepscapeError | RecordError):
+    if isinstance(error, StepscapeError | RecordError | PoolingError):
         return True
     from problems import DataError
 
@@ -69,51 +69,6 @@ def cli() -> None:
       stepscape landscape ellipse rmsprop a dense lr × gamma map of one optimizer on one problem
       stepscape ui results/quick          browse every run in MLflow
     """
-
-
-def _machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that say where and how a suite runs; they never change its results."""
-    for option in reversed(
-        (
-            click.option("--out", type=click.Path(path_type=Path), help="Results folder.  [default: results/<suite>]"),
-            click.option("--jobs", "-j", type=click.IntRange(1), help="Processes.  [default: one a core]"),
-            click.option(
-                "--data", type=click.Path(path_type=Path, exists=True, file_okay=False), envvar="STEPSCAPE_DATA",
-                help="Folder with data files of your own, as airfoil_self_noise.dat.  [env: STEPSCAPE_DATA]",
-            ),
-            click.option("--tracking-uri", metavar="URI", help="MLflow store.  [default: SQLite in the folder]"),
-            click.option("--no-tracking", is_flag=True, help="Write no MLflow runs."),
-            click.option("--storage", metavar="URL", help="Keep Optuna's studies there, live and shared."),
-            click.option("--minutes", type=click.FloatRange(min=0.1), help="Stop after this long; go on another time."),
-            click.option(
-                "--children", default="12", metavar="N|all|none", show_default=True,
-                help="Trials of a cell that become MLflow runs of their own: the best N.",
-            ),
-        )
-    ):  # fmt: skip
-        command = option(command)
-    return command
-
-
-def _study_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of a single problem and optimizer."""
-    for option in reversed(
-        (
-            click.argument("problem"),
-            click.argument("optimizer"),
-            click.option("--steps", type=click.IntRange(1), help="Updates a run.  [default: the problem's]"),
-            click.option(
-                "--schedule", default="constant", show_default=True, help="As cosine, or 'lr=linear gamma=…'."
-            ),
-            click.option("--search", multiple=True, metavar="NAME=LOW:HIGH", help="Search this range; repeatable."),
-            click.option("--fix", multiple=True, metavar="NAME=VALUE", help="Hold a hyperparameter fixed; repeatable."),
-            click.option(
-                "--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own."
-            ),
-        )
-    ):
-        command = option(command)
-    return command
 
 
 @cli.command("list")
@@ -139,7 +94,7 @@ def list_(kind: str, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("suite", metavar="SUITE")
-@_machine_options
+@machine_options
 @click.pass_context
 def run(context: click.Context, /, suite: str, **machine: Any) -> None:
     """Run SUITE: a built-in name, or the path of a TOML file of your own.
@@ -154,7 +109,7 @@ def run(context: click.Context, /, suite: str, **machine: Any) -> None:
 
 
 @cli.command()
-@_study_options
+@study_options
 @click.option("--trials", default=64, show_default=True, type=click.IntRange(1), help="Configurations tried.")
 @click.option("--block", default=16, show_default=True, type=click.IntRange(1), help="Trials asked at once.")
 @click.option("--sampler", default="tpe", show_default=True, help="tpe, random, qmc, cmaes, gp (slow), grid.")
@@ -170,7 +125,7 @@ def run(context: click.Context, /, suite: str, **machine: Any) -> None:
 @click.option("--aggregate", default="mean", show_default=True, help="Over the seeds: mean, median or as q0.9.")
 @click.option("--pruner", help="hyperband, halving, median, none or optuna:NAME.  [default: hyperband]")
 @click.option("--widen", default=0, show_default=True, help="Searches again, wider, while the winner is at an edge.")
-@_machine_options
+@machine_options
 @click.pass_context
 def tune(context: click.Context, /, test_seeds: int, **options: Any) -> None:
     """Tune OPTIMIZER on PROBLEM with an Optuna study, and compare the winner with the defaults on fresh seeds.
@@ -189,10 +144,10 @@ def tune(context: click.Context, /, test_seeds: int, **options: Any) -> None:
 
 
 @cli.command()
-@_study_options
+@study_options
 @click.option("--grid", default="64x32", show_default=True, help="Points of lr × points of the second hyperparameter.")
 @click.option("--seeds", default=4, show_default=True, type=click.IntRange(1), help="Seeds at every point.")
-@_machine_options
+@machine_options
 @click.pass_context
 def landscape(context: click.Context, /, grid: str, seeds: int, **options: Any) -> None:
     """Map OPTIMIZER on PROBLEM over a dense grid of lr and its second hyperparameter, with the region of divergence.
@@ -226,12 +181,54 @@ def report(folder: str, out: Path | None, tracking_uri: str | None, jobs: int | 
         if tracking_uri is None:
             raise UsageError("mlflow:EXPERIMENT needs --tracking-uri, the store the experiment is in")
         source = fetch(folder.removeprefix("mlflow:"), tracking_uri, Path("results") / folder.removeprefix("mlflow:"))
-    from analysis.report import write_report
+    from benchmarks.command import write_page
     from benchmarks.workers import default_jobs
 
-    with _Bar("report") as bar:
-        page = write_report(source, out, progress=bar.show, jobs=jobs or default_jobs())
+    with Bar("report") as bar:
+        page = write_page(source, out, progress=bar.show, jobs=jobs or default_jobs())
     click.echo(f"report: {page.resolve()}")
+
+
+@cli.command()
+@click.argument("a", metavar="A", type=click.Path(path_type=Path))
+@click.argument("b", metavar="B", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="The comparison as JSON.")
+@click.pass_context
+def compare(context: click.Context, /, a: Path, b: Path, as_json: bool) -> None:
+    """Tell whether a change helped: the results folder B against A, cell by cell and overall, with intervals.
+
+    Cells are matched by problem instance, optimizer, schedule and budget; what does not match is named and left out.
+    Exit code 1 where B is significantly worse somewhere or overall, else 0.
+    """
+    from analysis.compare import compare as compared
+    from analysis.tables import Record
+
+    comparison = compared(Record.load(a), Record.load(b))
+    click.echo(comparison.to_json() if as_json else comparison.text(_width()))
+    context.exit(1 if comparison.worsened else 0)
+
+
+@cli.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--sampler", "samplers", multiple=True, help="tpe, cmaes, qmc, random, gp (slow).  [default: the first 3]"
+)
+@click.option("--budget", default=64, show_default=True, type=click.IntRange(1), help="Trials of a search.")
+@click.option("--repeats", default=20, show_default=True, type=click.IntRange(1), help="Searches of a sampler.")
+def replay(folder: Path, samplers: tuple[str, ...], budget: int, repeats: int) -> None:
+    """Replay Optuna's samplers over the landscapes of DIR: what they would have found, without training anything.
+
+    The next `stepscape report DIR` draws them beside the exact curve of random search.
+    """
+    from analysis.tables import Record
+    from benchmarks.replay import USUAL, replay_record
+
+    cells = sum(not cell.landscape.empty for cell in Record.load(folder))
+    with Bar("replay", cells) as bar:
+        files = replay_record(
+            folder, samplers or USUAL, budget, repeats, on_cell=lambda _: bar.show(bar.done + 1, cells)
+        )
+    click.echo(f"{len(files)} landscapes searched; `stepscape report {folder}` shows how fast")
 
 
 @cli.group()
@@ -254,7 +251,7 @@ def export_optuna(folder: Path, url: str) -> None:
     from benchmarks.export import export_cell
 
     cells = [cell for cell in Record.load(folder) if len(cell.trials)]
-    with _Bar("export") as bar:
+    with Bar("export") as bar:
         written = 0
         for done, cell in enumerate(cells, start=1):
             written += export_cell(cell, url)
@@ -320,16 +317,17 @@ def _execute(suite: Suite, machine: dict[str, Any]) -> int:
     from analysis.tables import Record
     from benchmarks.command import Machine, execute
 
-    with _Progress(suite) as progress:
+    with SuiteProgress(suite) as progress:
         outcome = execute(suite, Machine(**machine), progress, progress.estimate)
     result = outcome.result
     for failure in result.failed:
-        click.echo(f"stepscape: cell {failure.name} failed: {failure.error}", err=True)
+        what = failure.name if failure.name.startswith("exhibit ") else f"cell {failure.name}"
+        click.echo(f"stepscape: {what} failed: {failure.error}", err=True)
     if result.unfinished:
-        cells = f"{len(result.unfinished)} of {len(suite.cells())} cells"
+        cells = f"{len(result.unfinished)} of {_parts(suite)}"
         click.echo(f"stepscape: time is up before {cells} ended; the same command goes on from there", err=True)
     if not result.ran:
-        click.echo(f"{suite.name}: all {len(result.kept)} cells were finished already.")
+        click.echo(f"{suite.name}: all {_parts(suite)} were finished already.")
     for warning in outcome.warnings:
         click.echo(f"stepscape: {warning}", err=True)
     if outcome.page is not None:
@@ -341,63 +339,13 @@ def _execute(suite: Suite, machine: dict[str, Any]) -> int:
     return outcome.exit_code
 
 
+def _parts(suite: Suite) -> str:
+    """The number of cells, and of exhibits where there are any, in words."""
+    exhibits = f" and {len(suite.exhibits)} exhibits" if suite.exhibits else ""
+    return f"{len(suite.cells())} cells{exhibits}"
+
+
 def _width() -> int:
     import shutil
 
     return shutil.get_terminal_size((100, 24)).columns
-
-
-class _Bar:
-    """A progress bar with the remaining time on a terminal, nothing elsewhere."""
-
-    def __init__(self, text: str, total: float | None = None) -> None:
-        from tqdm import tqdm
-
-        form = "{desc} {percentage:3.0f}% |{bar}| {elapsed} elapsed, {remaining} left"
-        self.bar = tqdm(total=total, desc=text, disable=None, bar_format=form, leave=False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.bar.close()
-
-    def show(self, done: float, total: float) -> None:
-        """So much of ``total`` is done."""
-        self.bar.total = total
-        self.bar.update(done - self.bar.n)
-
-
-class _Progress(_Bar):
-    """A bar over the estimated work of a suite's cells; without a terminal, a line for each cell that ended."""
-
-    def __init__(self, suite: Suite) -> None:
-        super().__init__(suite.name, 1.0)
-        self.name, self.cells, self.ended = suite.name, len(suite.cells()), 0
-
-    def estimate(self, seconds: float, cells: int, jobs: int) -> None:
-        """Say up front how long it will take."""
-        time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-        processes = "one process" if jobs == 1 else f"{jobs} processes"
-        click.echo(f"{self.name}: {cells} cells to run, about {time} in {processes}", err=True)
-
-    def start(self, cost: float, kept: int) -> None:
-        """The work ahead, and the cells that stand."""
-        self.ended = kept
-        self.show(0, cost)
-
-    def cell(self, cell: CellRun, cost: float) -> None:
-        """A cell ended."""
-        self.ended += not cell.unfinished
-        self.bar.set_description(f"{self.name} {self.ended}/{self.cells} cells", refresh=False)
-        self.bar.update(cost)
-        if self.bar.disable:
-            state = "out of time" if cell.unfinished else "failed" if cell.error else f"{cell.seconds:.1f} s"
-            click.echo(f"[{self.ended}/{self.cells}] {cell.name} {state}", err=True)
-
-    def report(self, done: int, total: int) -> None:
-        """The report is being written."""
-        self.bar.set_description("report", refresh=False)
-        if done == 0:
-            self.bar.reset(total)
-        self.show(done, total)

@@ -122,8 +122,10 @@ def test_an_exported_study_is_what_optuna_would_have(cells: tuple[Cell, ...], ki
         assert trial.params["lr"] == pytest.approx(row["lr"], rel=1e-12)
         assert 1 - trial.params["1 - gamma"] == pytest.approx(row["gamma"], abs=1e-12)
         assert trial.intermediate_values
-    importances = optuna.importance.get_param_importances(study)
-    assert set(importances) == {"lr", "1 - gamma"}
+    for evaluator in (optuna.importance.FanovaImportanceEvaluator(n_trees=8, seed=0), None):  # None: PED-ANOVA
+        importances = optuna.importance.get_param_importances(study, evaluator=evaluator)
+        assert set(importances) == {"lr", "1 - gamma"}
+        assert sum(importances.values()) == pytest.approx(1)
 
 
 def test_an_export_is_repeatable_and_never_overwrites(cells: tuple[Cell, ...], url: str, tmp_path: Path) -> None:

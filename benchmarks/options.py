@@ -1,0 +1,56 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["machine_options", "study_options"]
+
+
+def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say where and how a suite runs; they never change its results."""
+    for option in reversed(
+        (
+            click.option("--out", type=click.Path(path_type=Path), help="Results folder.  [default: results/<suite>]"),
+            click.option("--jobs", "-j", type=click.IntRange(1), help="Processes.  [default: one a core]"),
+            click.option(
+                "--data", type=click.Path(path_type=Path, exists=True, file_okay=False), envvar="STEPSCAPE_DATA",
+                help="Folder with data files of your own, as airfoil_self_noise.dat.  [env: STEPSCAPE_DATA]",
+            ),
+            click.option("--tracking-uri", metavar="URI", help="MLflow store.  [default: SQLite in the folder]"),
+            click.option("--no-tracking", is_flag=True, help="Write no MLflow runs."),
+            click.option("--storage", metavar="URL", help="Keep Optuna's studies there, live and shared."),
+            click.option("--minutes", type=click.FloatRange(min=0.1), help="Stop after this long; go on another time."),
+            click.option(
+                "--children", default="12", metavar="N|all|none", show_default=True,
+                help="Trials of a cell that become MLflow runs of their own: the best N.",
+            ),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of a single problem and optimizer."""
+    for option in reversed(
+        (
+            click.argument("problem"),
+            click.argument("optimizer"),
+            click.option("--steps", type=click.IntRange(1), help="Updates a run.  [default: the problem's]"),
+            click.option(
+                "--schedule", default="constant", show_default=True, help="As cosine, or 'lr=linear gamma=…'."
+            ),
+            click.option("--search", multiple=True, metavar="NAME=LOW:HIGH", help="Search this range; repeatable."),
+            click.option("--fix", multiple=True, metavar="NAME=VALUE", help="Hold a hyperparameter fixed; repeatable."),
+            click.option(
+                "--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own."
+            ),
+        )
+    ):
+        command = option(command)
+    return command

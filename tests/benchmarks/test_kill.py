@@ -1,0 +1,63 @@
+"""Kill -9 at any moment: nothing is half there, and the run taken up again equals one that was never stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analysis.tables import Record
+from benchmarks.runner import run
+from benchmarks.suite import Suite
+
+SUITE = """
+name = "killed"
+problems = ["digits-mlp", "quadratic(dim=10)"]
+optimizers = ["rmsprop", "sgd"]
+[tuning]
+trials = 32
+block = 8
+seeds = 2
+[test]
+seeds = 2
+[landscape]
+grid = "8x6"
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_killed_run_goes_on_to_the_same_record(jobs: int, tmp_path: Path) -> None:
+    (tmp_path / "killed.toml").write_text(SUITE)
+    suite, out = Suite.load(tmp_path / "killed.toml"), tmp_path / "out"
+    command = [sys.executable, "-m", "benchmarks", "run", tmp_path / "killed.toml", "--out", out, "--jobs", str(jobs)]
+    seen = 0
+    for _ in range(4):
+        process = subprocess.Popen(
+            [*map(str, command), "--no-tracking"], start_new_session=True, stderr=subprocess.PIPE
+        )
+        while process.poll() is None and _written(out) <= seen:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        seen = _written(out)
+    assert seen >= 3
+    run(suite, out, jobs=jobs)
+    run(suite, tmp_path / "whole")
+    broken, whole = Record.load(out), Record.load(tmp_path / "whole")
+    assert [cell.name for cell in broken] == [cell.name for cell in whole]
+    for one, other in zip(broken, whole, strict=True):
+        assert one.info["winner"] == other.info["winner"]
+        for table in ("trials", "runs", "curves", "landscape"):
+            pd.testing.assert_frame_equal(getattr(one, table), getattr(other, table))
+
+
+def _written(out: Path) -> int:
+    """How many traces and cells there are."""
+    return len(list(out.glob("unfinished/*/*.pt"))) + 5 * len(list(out.glob("cells/*/cell.json")))
