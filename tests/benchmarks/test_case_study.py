@@ -1,6 +1,6 @@
-"""A published comparison that mixed instances of one problem, done again: the gate refuses it, and tuning finds the floor.
+"""A published comparison that mixed instances of one problem, done again: refused by the gate, and tuned to the floor.
 
-Stored public runs of RMSProp on DeepOBS's ``quadratic_deep`` begin at three different losses: they are three different
+Stored public runs of RMSProp on DeepOBS's ``quadratic_deep`` begin at four different losses: they are four different
 problems under one name. The setting selected on one of them ended at 98.108 when it was run again on another.
 """
 
