@@ -100,7 +100,7 @@ def _apart(wanted: Array, heights: Array) -> Array:
         push = np.maximum(gaps, 0) / 2
         at[:-1] -= push
         at[1:] += push
-        at += max(0.0, -float(at[0])) - max(0.0, float(at[-1]) - 1.0)
+        at = np.clip(at, 0.0, 1.0)
     placed = np.empty_like(at)
     placed[order] = at
     return placed

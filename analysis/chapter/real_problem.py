@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -21,10 +21,17 @@ __all__ = ["real_problem_part", "real_problem_reading"]
 
 Looks = dict[str, Look]
 
+WORDS: Final = {
+    "inverse-sqrt": "1/√t",
+    "linear": "linear to 0",
+    "warmup(then='cosine')": "warm-up, then cosine",
+}
+"""How schedules are called on the page where their own names are code."""
+
 
 def real_problem_part(exhibit: Exhibit) -> Part:
     """Return the part on the exhibit ``real-problem``."""
-    grid, choices, curves = (exhibit.table(name) for name in ("grid", "choices", "curves"))
+    grid, choices, curves = (_named(exhibit.table(name)) for name in ("grid", "choices", "curves"))
     looks = looks_of(list(choices["schedule"]))
     facts = exhibit.facts
     seeds = len(facts["test_seeds"])
@@ -59,28 +66,34 @@ def real_problem_part(exhibit: Exhibit) -> Part:
     )
 
 
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """Return ``table`` with its schedules in words."""
+    return table.assign(schedule=table["schedule"].replace(WORDS))
+
+
 def real_problem_reading(choices: pd.DataFrame, facts: Any) -> list[str]:
     """Return which schedule ends lowest, by how much, and which forgives a wrong η most."""
+    first, sharpest = (WORDS.get(facts[key], facts[key]) for key in ("best", "best_accuracy"))
     rows = {str(row["schedule"]): row for row in table_rows(choices)}
-    best, accurate = rows[facts["best"]], rows[facts["best_accuracy"]]
+    best, accurate = rows[first], rows[sharpest]
     sentences = [
-        f"With η chosen for each schedule alike, “{facts['best']}” ends lowest: training loss {number(best['median'])} "
+        f"With η chosen for each schedule alike, “{first}” ends lowest: training loss {number(best['median'])} "
         f"[middle 90%: {number(best['low'])}, {number(best['high'])}] over {count(int(best['seeds']), 'test seed')}, "
         f"held-out accuracy {best['heldout_accuracy']:.1%}."
     ]
-    if "constant" in rows and facts["best"] != "constant":
+    if "constant" in rows and first != "constant":
         constant = rows["constant"]
         apart = "the ranges do not overlap" if constant["low"] > best["high"] else "the ranges overlap"
         sentences[0] += f" A constant rate ends at {number(constant['median'])}; {apart}."
-    if facts["best_accuracy"] != facts["best"]:
+    if sharpest != first:
         sentences.append(
-            f"Most accurate on images not trained on is “{facts['best_accuracy']}” "
-            f"({accurate['heldout_accuracy']:.1%})."
+            f"Most accurate on images not trained on is “{sharpest}” ({accurate['heldout_accuracy']:.1%})."
         )
     narrow, *_, wide = sorted(rows, key=lambda name: rows[name]["width"])
     sentences.append(
-        f"“{wide}” forgives a wrong η most: {number(rows[wide]['width'], 2)} decades of η stay within 1.5 "
-        f"times its best loss, of “{narrow}” {number(rows[narrow]['width'], 2)}."
+        f"“{wide}” forgives a wrong η most: its loss stays within 1.5 times its best over a factor "
+        f"of {number(10 ** rows[wide]['width'], 2)} in η, that of “{narrow}” over "
+        f"{number(10 ** rows[narrow]['width'], 2)}."
     )
     edges = [name for name, row in rows.items() if row["at_edge"]]
     if edges:
@@ -112,14 +125,17 @@ def rate_panel(grid: pd.DataFrame, choices: pd.DataFrame, looks: Looks) -> Figur
     chosen = choices.set_index("schedule")["lr"]
     finished = grid["loss"].where(grid["status"] == "finished", np.nan)
     means = finished.groupby([grid["schedule"], grid["lr"]], sort=False).agg(lambda part: part.mean(skipna=False))
+    labels = []
     for schedule in choices["schedule"]:
         line, look = means.loc[schedule].sort_index(), looks[str(schedule)]
-        axes.plot(line.index, line, color=look.color, ls=look.line, label=str(schedule))
+        axes.plot(line.index, line, color=look.color, ls=look.line)
+        ends = line.dropna()
+        labels.append(EndLabel(0, float(ends.iloc[-1]), str(schedule), look.color))
         at = int(np.argmin(np.abs(np.log(line.index.to_numpy(dtype=np.float64) / chosen[schedule]))))
         axes.plot(line.index[at], line.iloc[at], look.marker, color=look.color, ms=7.5, mec="white", zorder=5)
     span(axes, "x", grid["lr"])
     span(axes, "y", means, most=10 * float(means.median()), margin=1.2)
-    axes.legend(loc="best", fontsize=7.5)
+    label_ends(axes, labels)
     write(axes, "base learning rate η", "training loss", "How each schedule was tuned")
     return figure
 
