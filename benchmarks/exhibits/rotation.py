@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 import pandas as pd
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from benchmarks.exhibits.question import Answer, Question
@@ -24,7 +25,7 @@ __all__ = ["Rotation", "TurnedEllipses"]
 NAMES: Final = ("sgd", "momentum", "adagrad", "rmsprop", "adam")
 START: Final = (-5.0, -2.0)
 CONDITION: Final = 20.0  # the book's
-STEPS: Final = (20, 1000)
+BOOK_STEPS: Final = 20
 INVARIANT: Final = 0.01  # decades: what rounding may do to a best loss
 HELPS: Final = 0.1  # of SGD's loss: so much less counts as help
 SOLVED: Final = 1e-16  # of the loss at the start: smaller shares count as equal, for they are rounding and underflow
@@ -63,7 +64,10 @@ class TurnedEllipses(Problem):
 
 
 class Rotation(Question):
-    """Trains five optimizers at ``points`` learning rates on ellipses of every angle and condition number."""
+    """Trains five optimizers at ``points`` learning rates on ellipses of every angle and condition number.
+
+    Losses are looked up after the book's steps and after ``steps``.
+    """
 
     name = "rotation"
     seconds = 12.0
@@ -73,6 +77,7 @@ class Rotation(Question):
     points: Count = 51
     low: float = 1e-4
     high: float = 10.0
+    steps: Annotated[int, Field(gt=BOOK_STEPS, strict=True)] = 1000
 
     def problems(self, data: Path | None) -> list[Problem]:  # noqa: ARG002 - no data
         return [TurnedEllipses(self._forms()), make_problem("ellipse"), make_problem("ellipse-rotated")]
@@ -82,11 +87,15 @@ class Rotation(Question):
         losses, rates = [], []
         for name in NAMES:
             trace = self._train(name, lr)
-            for place, steps in enumerate(STEPS, start=1):
+            for place, steps in enumerate((BOOK_STEPS, self.steps), start=1):
                 losses += self._chosen(name, steps, lr, trace, place)
                 rates.append(self._rates(name, steps, lr, trace, place))
         table = pd.DataFrame(losses)
-        tables = {"losses": table, "rates": pd.concat(rates, ignore_index=True), "book": pd.DataFrame(_book())}
+        tables = {
+            "losses": table,
+            "rates": pd.concat(rates, ignore_index=True),
+            "book": pd.DataFrame(_book(self.steps)),
+        }
         return Answer(tables, self._facts(table), self._method())
 
     def _forms(self) -> list[tuple[float, float]]:
@@ -96,7 +105,8 @@ class Rotation(Question):
         problem = TurnedEllipses(self._forms())
         defaults = {knob.name: knob.default for knob in OPTIMIZERS[name].hyperparameters}
         seeds = range(len(problem.forms))
-        return train(problem, OPTIMIZERS[name].rule, {**defaults, "lr": lr}, seeds, STEPS[-1], evaluate_every=STEPS[:1])
+        values = {**defaults, "lr": lr}
+        return train(problem, OPTIMIZERS[name].rule, values, seeds, self.steps, evaluate_every=[BOOK_STEPS])
 
     def _chosen(self, name: str, steps: int, lr: Tensor, trace: Trace, place: int) -> list[dict[str, Any]]:
         """The loss at the best lr of each ellipse, and at that of the unturned one."""
@@ -131,7 +141,7 @@ class Rotation(Question):
         )  # fmt: skip
 
     def _facts(self, losses: pd.DataFrame) -> dict[str, Any]:
-        early = losses[(losses["steps"] == STEPS[0]) & (losses["rule"] == "best")]
+        early = losses[(losses["steps"] == BOOK_STEPS) & (losses["rule"] == "best")]
         book = early[early["condition"] == CONDITION]
         decades = {name: _decades(early[early["optimizer"] == name]) for name in NAMES}
         invariant = [name for name in NAMES if max(decades[name].values()) <= INVARIANT]
@@ -188,20 +198,19 @@ def _steady(loss: Tensor) -> Tensor:
     return torch.maximum(torch.maximum(padded[:-2], padded[1:-1]), padded[2:])
 
 
-def _book() -> list[dict[str, Any]]:
+def _book(steps: int) -> list[dict[str, Any]]:
     """The book's own exercise, turned by 45 degrees and twice as steep, with the chapter's learning rates."""
     rows = []
     for name, lr in (("sgd", 0.4), ("sgd", 0.2), ("adagrad", 0.4), ("adagrad", 2.0), ("rmsprop", 0.4)):
         for problem in ("ellipse", "ellipse-rotated"):
             trace = train(
-                make_problem(problem), OPTIMIZERS[name].rule, {"lr": lr}, [1], STEPS[-1], evaluate_every=STEPS[:1],
+                make_problem(problem), OPTIMIZERS[name].rule, {"lr": lr}, [1], steps, evaluate_every=[BOOK_STEPS],
                 keep_path=True,
             )  # fmt: skip
             assert trace.path is not None
-            for place, steps in enumerate(STEPS, start=1):
-                x1, x2 = trace.path[0, 0, place].tolist()
+            run = {"optimizer": name, "problem": problem, "lr": lr}
+            for place in (1, 2):
                 loss = float(trace.loss[0, 0, place])
-                rows.append(
-                    {"optimizer": name, "problem": problem, "lr": lr, "steps": steps, "x1": x1, "x2": x2, "loss": loss}
-                )
+                x1, x2 = trace.path[0, 0, place].tolist() if math.isfinite(loss) else (math.nan, math.nan)
+                rows.append({**run, "steps": int(trace.step[place]), "x1": x1, "x2": x2, "loss": loss})
     return rows
