@@ -152,3 +152,12 @@ def test_the_chapters_suites_ask_every_question_and_can_be_asked():
         assert set(suite.exhibits) == set(EXHIBITS)
         for exhibit in suite.exhibits:
             make_question(exhibit, suite.exhibit.get(exhibit, {}))
+
+
+def test_the_dearest_come_first_unless_time_may_run_out(tmp_path):
+    def order_of(folder, deadline):
+        return [done.name for done in run(ASKING, folder, deadline=deadline).ran]
+
+    dearest_first = order_of(tmp_path / "all", None)
+    assert dearest_first[-1] == "ellipse--sgd"
+    assert order_of(tmp_path / "some", time.time() + 600) == dearest_first[::-1]
