@@ -73,7 +73,7 @@ def gamma_one_reading(exhibit: Exhibit) -> list[str]:
         f"descent with η = {number(facts['lr'])} does: {_point(facts['descent'])}.",
         f"Where the average starts at 1 (TensorFlow 1) γ = 1 is plain gradient descent at η itself, and the limit of "
         f"the bias-corrected rule is averaged Adagrad. {agreeing} of {len(outcomes)} runs "
-        f"follow their theory to rounding; {lost} of them diverge.",
+        f"follow their theory to rounding; {lost} of them {'diverges' if lost == 1 else 'diverge'}.",
     ]
 
 

@@ -72,7 +72,7 @@ def schedules_part(exhibit: Exhibit) -> Part:
 def schedules_reading(exhibit: Exhibit) -> list[str]:
     """Return what γ's influence is made of, whether a schedule of γ wins anywhere, and where γ has a threshold."""
     facts, schedules = exhibit.facts, exhibit.table("schedules")
-    sentences = [explained_text(facts)]
+    sentences = [explained_text(facts)] if any(value is not None for value in facts["explained"].values()) else []
     wins: list[str] = []
     level: list[str] = []
     falling: list[str] = []

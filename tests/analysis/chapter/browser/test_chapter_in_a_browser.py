@@ -1,0 +1,170 @@
+"""The chapter's page in a real browser: nothing fails, everything is seen, the explorer trains as the engine does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.lanes import train
+from benchmarks.registry import OPTIMIZERS, make_problem
+from optimizers.rmsprop import RMSProp
+
+pytestmark = pytest.mark.browser
+
+SETTING = """
+const values = arguments[0], root = document.getElementById("explorer");
+root.querySelector("select").value = values.optimizer;
+root.querySelector("select").dispatchEvent(new Event("change"));
+for (const row of root.querySelectorAll("[data-control]")) {
+  const box = row.querySelector("[type=number]");
+  box.value = values[row.dataset.control];
+  box.dispatchEvent(new Event("change"));
+}
+"""
+READ = 'return {...document.querySelector("[data-part=readout]").dataset}'
+TEXT = 'return document.querySelector("[data-part=readout]").textContent'
+PATH = 'return document.querySelector("[data-part=path]").getAttribute("d")'
+RULES: dict[str, Any] = {
+    "gd": OPTIMIZERS["sgd"].rule,
+    "momentum": OPTIMIZERS["momentum"].rule,
+    "adagrad": OPTIMIZERS["adagrad"].rule,
+    "rmsprop": OPTIMIZERS["rmsprop"].rule,
+    "rmsprop-corrected": RMSProp(corrected=True),
+}
+BOOK = {"optimizer": "rmsprop", "lr": 0.4, "memory": 0.9, "steps": 20, "angle": 0}
+
+
+@pytest.fixture
+def page(browser: Any, chapter_page: Path) -> Any:
+    browser.open(chapter_page)
+    return browser
+
+
+def trained(setting: dict[str, Any]) -> tuple[float, float, float]:
+    """Where the engine ends: both parameters and the loss."""
+    name, rule = setting["optimizer"], RULES[setting["optimizer"]]
+    memory = {"momentum": "momentum", "rmsprop": "gamma", "rmsprop-corrected": "gamma"}.get(name)
+    hp = {"lr": setting["lr"], "eps": 1e-6, **({memory: setting["memory"]} if memory else {})}
+    hp = {h.name: hp[h.name] for h in rule.hyperparameters}
+    problem = make_problem(f"ellipse-turned(angle={setting['angle']})")
+    trace = train(problem, rule, hp, seeds=[0], steps=setting["steps"], keep_path=True)
+    x1, x2 = trace.path[0, 0, -1].tolist()
+    return x1, x2, float(trace.final_loss[0, 0])
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_fails_and_every_panel_is_seen(browser: Any, chapter_page: Path, width: int) -> None:
+    browser.open(chapter_page, width)
+    assert browser.complaints == []
+    assert browser.broken_images() == []
+    assert browser.run("return document.images.length") > 30
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280, 1920])
+def test_nobody_scrolls_sideways_folded_tables_included(browser: Any, chapter_page: Path, width: int) -> None:
+    browser.open(chapter_page, width)
+    browser.run("for (const part of document.querySelectorAll('details')) part.open = true")
+    assert browser.overflow() <= 0
+
+
+def test_words_on_a_phone_are_large_enough(browser: Any, chapter_page: Path) -> None:
+    browser.open(chapter_page, 390)
+    small = """return [...document.querySelectorAll("p, td, figcaption, li, summary, label, button")]
+        .filter(e => parseFloat(getComputedStyle(e).fontSize) < 12).map(e => e.textContent)"""
+    assert browser.run(small) == []
+
+
+def test_the_explorer_begins_with_the_books_run_to_nine_digits(page: Any) -> None:
+    read = page.run(READ)
+    assert float(read["x1"]) == pytest.approx(-0.01059867213411372, abs=1e-12)
+    assert float(read["x2"]) == pytest.approx(1.0362121337275157e-14, abs=1e-12)
+    assert page.run(TEXT) == "RMSProp after 20 steps: x = (-0.010599, 0.000000), loss 1.123e-5."
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"optimizer": "gd"},
+        {"optimizer": "gd", "angle": 30},
+        {"optimizer": "momentum", "lr": 0.6, "memory": 0.5},
+        {"optimizer": "momentum", "lr": 0.6, "memory": 0.25},
+        {"optimizer": "adagrad"},
+        {"optimizer": "adagrad", "lr": 2.0},
+        {"optimizer": "rmsprop-corrected", "memory": 0.99},
+        {"angle": 45, "steps": 50},
+        {"steps": 1000},
+        {"memory": 0.0, "steps": 7},
+        {"memory": 1.0, "lr": 4e-4},
+    ],
+    ids=str,
+)
+def test_the_explorer_trains_as_the_engine_does(page: Any, change: dict[str, Any]) -> None:
+    setting = {**BOOK, **change}
+    page.run(SETTING, setting)
+    read = page.run(READ)
+    # sums are grouped alike; 1e-9 leaves room for the rounding of cos and of the chaotic first steps at gamma 0
+    assert [float(read[key]) for key in ("x1", "x2", "loss")] == pytest.approx(trained(setting), rel=1e-9, abs=1e-9)
+    assert read["finished"] == "true"
+
+
+def test_a_run_that_leaves_for_infinity_says_so(page: Any) -> None:
+    page.run(SETTING, {**BOOK, "memory": 1})
+    assert "diverges: it leaves for infinity at step" in page.run(TEXT)
+    assert page.complaints == []
+
+
+def test_sliders_move_the_path_with_the_keyboard(page: Any) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    for name in ("lr", "memory", "steps", "angle"):
+        before, text = page.run(PATH), page.run(TEXT)
+        slider = page.driver.find_element(By.ID, f"slide-{name}")
+        slider.send_keys(Keys.ARROW_RIGHT * 30)
+        assert page.run(PATH) != before, name
+        assert page.run(TEXT) != text, name
+    assert page.driver.find_element(By.ID, "slide-lr").get_attribute("aria-valuetext") == "0.79"
+
+
+def test_every_control_has_a_name_and_buttons_set_all_of_them(page: Any) -> None:
+    unnamed = """return [...document.querySelectorAll("#explorer input, #explorer select")]
+        .filter(e => !(e.labels.length || e.getAttribute("aria-label"))).length"""
+    assert page.run(unnamed) == 0
+    for button in page.run("return [...document.querySelectorAll('#explorer [data-set]')]"):
+        values = json.loads(button.get_attribute("data-set"))
+        page.run("arguments[0].click()", button)
+        assert int(page.run(READ)["steps"]) == values["steps"]
+        assert page.run("return document.querySelector('#explorer select').value") == values["optimizer"]
+
+
+@pytest.mark.parametrize(("typed", "held"), [("-3", "0"), ("", "0.4"), ("1e9", "1000")])
+def test_a_value_that_makes_no_sense_is_held_to_its_range(page: Any, typed: str, held: str) -> None:
+    page.run(SETTING, {**BOOK, "lr": typed})
+    assert page.run("return document.querySelector('[data-control=lr] [type=number]').value") == held
+
+
+def test_without_javascript_the_figure_of_the_record_remains(browser: Any, chapter_page: Path) -> None:
+    browser.open(chapter_page, scripts=False)
+    source = browser.driver.page_source
+    browser.open(chapter_page)
+    assert "The controls need JavaScript; the figure shows the run of the record." in source
+    assert "x = (−0.010599, 0.000000)" in source
+
+
+def test_on_paper_nothing_is_cut_and_folded_parts_are_open(page: Any) -> None:
+    page.as_on_paper()
+    hidden = """return [...document.querySelectorAll("details p, details td, details dd")]
+        .filter(e => !e.checkVisibility({contentVisibilityAuto: true}) || !e.getBoundingClientRect().height).length"""
+    cut = """return [...document.querySelectorAll("img, table, p, svg")]
+        .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"""
+    found = page.run(hidden), page.run(cut), page.run("return getComputedStyle(document.querySelector('form')).display")
+    page.on_screen()
+    assert found == (0, [], "none")
+
+
+def test_the_page_prints_on_a_sensible_number_of_pages(page: Any) -> None:
+    assert 10 <= page.pdf_pages() <= 45
