@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -35,6 +34,9 @@ ACROSS: Final = {
 SAMPLERS: Final = {"tpe": "#0072B2", "cmaes": "#D55E00", "qmc": "#009E73", "gp": "#CC79A7", "random": "#E69F00"}
 MOST_ANNOTATED: Final = 9
 """Problems up to which every cell of a transfer matrix holds its number."""
+
+DARK: Final = 0.6
+"""Share of the colour scale up to which white letters read best."""
 
 Looks = Mapping[str, Look]
 
@@ -121,7 +123,7 @@ def transfer_figure(transfers: Sequence[Transfer]) -> Figure:
                 axes.set_yticklabels([])
             if place + wide < len(transfers):
                 axes.set_xticklabels([])
-        bar = figure.colorbar(panels[0].collections[0], ax=panels, fraction=0.04, pad=0.02, aspect=28)
+        bar = figure.colorbar(panels[0].images[0], ax=panels, fraction=0.04, pad=0.02, aspect=28)
         bar.set_label("share of the progress given away")
         bar.ax.yaxis.set_major_formatter(PercentFormatter(1))
         figure.supylabel("best setting on …", fontsize=9)
@@ -130,16 +132,21 @@ def transfer_figure(transfers: Sequence[Transfer]) -> Figure:
 
 
 def _matrix(axes: Axes, transfer: Transfer) -> None:
-    shown = (
-        np.round(100 * transfer.regret).astype(int).astype(str) if len(transfer.problems) <= MOST_ANNOTATED else None
-    )
-    sns.heatmap(
-        transfer.regret, ax=axes, vmin=0, vmax=1, cmap="viridis", annot=shown, fmt="", annot_kws={"fontsize": 7.5},
-        cbar=False, linewidths=0.8, square=True, xticklabels=transfer.problems, yticklabels=transfer.problems,
-    )  # fmt: skip
-    axes.tick_params(length=0)
-    axes.tick_params(axis="y", rotation=0)
-    axes.tick_params(axis="x", rotation=90)
+    """Draw one matrix; each field holds its percentage where there are few."""
+    count = len(transfer.problems)
+    axes.imshow(transfer.regret, vmin=0, vmax=1, cmap="viridis", aspect="equal")
+    if count <= MOST_ANNOTATED:
+        for (row, column), regret in np.ndenumerate(transfer.regret):
+            color = "white" if regret < DARK else INK
+            axes.text(column, row, f"{100 * regret:.0f}", ha="center", va="center", fontsize=7.5, color=color)
+    axes.set_xticks(range(count), transfer.problems, rotation=90)
+    axes.set_yticks(range(count), transfer.problems)
+    axes.set_xticks(np.arange(0.5, count - 1), minor=True)
+    axes.set_yticks(np.arange(0.5, count - 1), minor=True)
+    axes.grid(visible=False)
+    axes.grid(visible=True, which="minor", color="white", lw=0.8)
+    axes.set_axisbelow(False)
+    axes.tick_params(which="both", length=0)
 
 
 def budget_figure(table: pd.DataFrame, measure: Measure, looks: Looks) -> Figure:

@@ -23,7 +23,7 @@ from analysis.style import Look, drawing, looks_of, new_figure, tick_text
 from analysis.tables import Cell
 from analysis.trajectory import contour_levels, path_of, surface_of
 
-__all__ = ["TITLES", "cell_figure", "overview_figure", "problem_figures", "worse_than_best"]
+__all__ = ["TITLES", "cell_figure", "overview_figure", "problem_figures", "titled", "worse_than_best"]
 
 TITLES: Final = {
     "outcome": "outcome on the test seeds",
@@ -31,6 +31,11 @@ TITLES: Final = {
     "sensitivity": "sensitivity to the learning rate",
     "landscape": "landscape of the two hyperparameters",
     "trajectory": "trajectories on the contours of the loss",
+    "budget": "what tuning buys",
+    "replay": "samplers replayed over the landscape",
+    "ranks": "mean ranks",
+    "profiles": "how soon targets are reached",
+    "transfer": "what a setting is worth on another problem",
 }
 
 BEST_SECOND: Final = "Second hyperparameter best for each rate"
@@ -50,8 +55,13 @@ def problem_figures(cells: tuple[Cell, ...], looks: Mapping[str, Look]) -> Itera
         ("trajectory", _trajectories(named, measure, looks)),
     ):
         if figure is not None:
-            figure.suptitle(f"{cells[0].problem}: {TITLES[name]}", x=0.01, ha="left", fontsize=10.5, fontweight="bold")
-            yield name, figure
+            yield name, titled(figure, cells[0].problem, name)
+
+
+def titled(figure: Figure, subject: str, name: str) -> Figure:
+    """Return ``figure`` with its title: what it is of, and what it shows."""
+    figure.suptitle(f"{subject}: {TITLES[name]}", x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+    return figure
 
 
 def _outcome(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:

@@ -80,19 +80,21 @@ def grid_of(cell: Cell, measure: Measure) -> Grid | None:
         return None
     x_name, y_name = cell.info["optimizer"]["axes"]
     keys = [name for name in (y_name, x_name) if name is not None and name in table]
-    table = table.assign(
-        measure=measure(table["final_loss"].to_numpy()),
-        start=measure(table["start_loss"].to_numpy()),
-        lost=(table["status"] == DIVERGED).astype(np.float64),
-    )
-    wide = table.pivot(index=keys, columns="seed", values=["measure", "start", "lost"]).sort_index()
-    x = axis_of(cell.info, x_name, np.unique(table[x_name]))
-    y = axis_of(cell.info, y_name, np.unique(table[y_name])) if len(keys) == 2 else None
-    shape = (1 if y is None else y.values.size, x.values.size)
-    values, start, lost = (
-        _filled(wide[name].to_numpy(dtype=np.float64), shape) for name in ("measure", "start", "lost")
-    )
-    return Grid(x, y, values, start, lost > 0, measure)
+    places = [np.unique(table[name], return_inverse=True) for name in ("seed", *keys)]
+    shape = tuple(values.size for values, _ in places)
+    at = np.ravel_multi_index([place for _, place in places], shape)
+    if at.size != np.prod(shape) or np.unique(at).size != at.size:
+        size = " x ".join(str(count) for count in reversed(shape[1:]))
+        raise ValueError(
+            f"the landscape of {cell.name} is no full {size} grid over its {shape[0]} seeds: {at.size} runs"
+        )
+    x, y = axis_of(cell.info, x_name, places[-1][0]), None
+    if len(keys) == 2:
+        y = axis_of(cell.info, y_name, places[1][0])
+    order, full = np.argsort(at), (shape[0], 1 if y is None else shape[1], shape[-1])
+    ended, began = (measure(table[name].to_numpy())[order].reshape(full) for name in ("final_loss", "start_loss"))
+    lost = (table["status"] == DIVERGED).to_numpy()[order].reshape(full)
+    return Grid(x, y, ended, began, lost, measure)
 
 
 def progress(measure: Measure, values: npt.ArrayLike) -> Array:
@@ -127,10 +129,3 @@ def over_seeds(statistic: Callable[[Array], float], values: Array, level: float 
     found = found[~np.isnan(found)]
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
     return Estimate(point, float(low), float(high), n)
-
-
-def _filled(flat: Array, shape: tuple[int, int]) -> Array:
-    """Return ``[points, S]`` as ``[S, Y, X]``; raises `ValueError` where the grid has holes."""
-    if flat.shape[0] != shape[0] * shape[1] or np.isnan(flat).any():
-        raise ValueError(f"the landscape is no full {shape[1]} x {shape[0]} grid over its seeds")
-    return np.asarray(np.moveaxis(flat.reshape(*shape, -1), -1, 0))

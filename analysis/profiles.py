@@ -7,6 +7,7 @@ as spent, and no time is ever imputed. Answers are as fine as the evaluations ar
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -23,6 +24,7 @@ from analysis.tables import Cell
 
 __all__ = [
     "Hits",
+    "NoProgressError",
     "Profile",
     "data_profile",
     "expected_running_time",
@@ -36,6 +38,11 @@ __all__ = [
 
 TARGETS: Final = 25
 RESAMPLES: Final = 200
+
+
+class NoProgressError(ValueError):
+    """No run got below its start, so that there is no target to reach."""
+
 
 Weights = Sequence[Array]
 """How often each seed counts, ``[S]`` a problem."""
@@ -81,11 +88,11 @@ class Profile:
 def targets_of(measure: Measure, lowest: float, count: int = TARGETS) -> Array:
     """Return ``count`` targets ``[T]``, falling evenly from the start (itself left out) to ``lowest``.
 
-    Even on a logarithmic scale where the measure has one. Raises `ValueError` where nothing got below the start.
+    Even on a logarithmic scale where the measure has one. Raises `NoProgressError` where nothing got below the start.
     """
     low = float(measure.shown(lowest))
     if not low < measure.start:
-        raise ValueError(f"no run got below the start ({measure.start}), so there is no target to reach")
+        raise NoProgressError(f"no run got below the start ({measure.start}), so there is no target to reach")
     steps = np.arange(1, count + 1) / count
     if measure.log:
         return np.asarray(measure.start * (low / measure.start) ** steps)
@@ -165,10 +172,16 @@ def solved_share(found: Hits, shares: npt.ArrayLike, weights: Array | None = Non
 def profiles(pool: Pool, setting: str = "tuned") -> list[Profile]:
     """Return the performance profile, the data profile and the share of targets solved, over all problems of ``pool``.
 
-    Times are expected running times, one for each (problem, target); bands resample the seeds within each problem.
-    Raises `PoolingError` where nobody was run under ``setting``, `ValueError` where no run got below its start.
+    Times are expected running times, one for each (problem, target); bands resample the seeds within each problem. A
+    problem on which nobody got below the start has no targets and is left out; empty where there is no other. Raises
+    `PoolingError` where nobody was run under ``setting``.
     """
-    found = [hits(pool, problem, setting) for problem in pool.problems]
+    found = []
+    for problem in pool.problems:
+        with suppress(NoProgressError):
+            found.append(hits(pool, problem, setting))
+    if not found:
+        return []
     longest = max(each.budget for each in found)
     ratios, steps = np.geomspace(1, 100, 81), np.geomspace(1, longest, 81)
     shares = np.linspace(0, 1, 101)

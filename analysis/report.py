@@ -1,25 +1,29 @@
-"""The report: one HTML file that needs nothing else, the figures as PNG and SVG, the tables as CSV.
+"""The report: one HTML file that needs nothing else, the figures as PNG and SVG, the tables as CSV, the advice as
+JSON.
 
 The modules that draw are loaded when a report is written, for importing them takes seconds.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
 from analysis.axes import number
-from analysis.results import cell_label, interval_text, results_table, results_text, table_rows
+from analysis.results import cell_label, estimate_text, interval_text, results_table, results_text, table_rows
 from analysis.statistics import RESAMPLES
 from analysis.tables import Cell, Record, RecordError
 
 if TYPE_CHECKING:
+    from analysis.across import Across
     from analysis.sections import Section
 
 __all__ = ["results_table", "results_text", "write_report"]
@@ -63,8 +67,10 @@ def _replaceable(target: Path) -> bool:
 
 def _fill(new: Path, record: Record, progress: Callable[[int, int], None] | None, jobs: int) -> None:
     """Write page, figures and tables into the folder ``new``."""
+    from analysis.across import across_of
     from analysis.figures import overview_figure
     from analysis.sections import picture_of
+    from analysis.style import looks_of
 
     table = results_table(record)
     sections: list[Section] = []
@@ -75,10 +81,22 @@ def _fill(new: Path, record: Record, progress: Callable[[int, int], None] | None
     overview = None
     if len(table) > 1:
         overview = picture_of(new / "figures", "overview", "overview", overview_figure(table))
-    table.to_csv(new / "tables" / "results.csv", index=False)
-    for name in sections[0].tables:
-        pd.concat([section.tables[name] for section in sections]).to_csv(new / "tables" / f"{name}.csv", index=False)
-    (new / "index.html").write_text(_page(record, sections, overview), encoding="utf-8")
+    across = across_of(new / "figures", record, looks_of([cell_label(cell) for cell in record]))
+    tables = {name: pd.concat([section.tables[name] for section in sections]) for name in sections[0].tables}
+    for name, content in {"results": table, **tables, **(across.tables if across else {})}.items():
+        content.to_csv(new / "tables" / f"{name}.csv", index=False)
+    (new / "recommendation.json").write_text(_recommendation(record, sections, across), encoding="utf-8")
+    (new / "index.html").write_text(_page(record, sections, overview, across), encoding="utf-8")
+
+
+def _recommendation(record: Record, sections: Sequence[Section], across: Across | None) -> str:
+    """Return the recommendations as JSON: of every cell, and the one setting of each optimizer for all problems."""
+    content = {
+        "suite": record.name,
+        "cells": [advice.to_dict() for section in sections for advice in section.advice],
+        "all_problems": across.settings if across else [],
+    }
+    return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def _sections(figures: Path, record: Record, table: pd.DataFrame, jobs: int) -> Iterable[Section]:
@@ -104,7 +122,7 @@ def _sections(figures: Path, record: Record, table: pd.DataFrame, jobs: int) -> 
     return sections
 
 
-def _page(record: Record, sections: Sequence[Section], overview: object) -> str:
+def _page(record: Record, sections: Sequence[Section], overview: object, across: Across | None) -> str:
     """Return the HTML page; everything that comes from the record is escaped."""
     import jinja2
 
@@ -115,10 +133,12 @@ def _page(record: Record, sections: Sequence[Section], overview: object) -> str:
         loader=jinja2.PackageLoader("analysis"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"number": number, "plain": plain, "interval": interval_text}
+    environment.filters |= {"estimate": estimate_text, "share": partial(estimate_text, form="{:.0%}".format)}
     return environment.get_template("report.html.j2").render(
         record=record,
         sections=sections,
         overview=overview,
+        across=across,
         totals=_totals(record),
         colors={label: look.color for label, look in looks_of([cell_label(cell) for cell in record]).items()},
         resamples=RESAMPLES,
@@ -143,6 +163,6 @@ def _anchors(problems: Sequence[str]) -> dict[str, str]:
     anchors: dict[str, str] = {}
     for problem in problems:
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", problem).strip("-.") or "problem"
-        taken = {"overview", "measured", *anchors.values()}
+        taken = {"overview", "across", "measured", *anchors.values()}
         anchors[problem] = stem if stem not in taken else f"{stem}-{len(anchors) + 1}"
     return anchors

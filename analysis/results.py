@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from analysis.tables import DIVERGED, Cell, Record
 
 __all__ = [
     "cell_label",
+    "estimate_text",
     "final_values",
     "hyperparameter_text",
     "interval_text",
@@ -134,6 +135,14 @@ def interval_text(row: Mapping[str, Any], setting: str, *, interval: bool = True
     elif interval:
         text += f" [{_held(row[f'{setting}_low'], row)}, {_held(row[f'{setting}_high'], row)}]"
     return f"{text} ({counts})" if diverged and lost else text
+
+
+def estimate_text(row: Mapping[str, Any], name: str, form: Callable[[float], str] = number) -> str:
+    """Return the value ``name`` of a row with the interval beside it (``_low``, ``_high``), if it has one."""
+    value, low, high = form(row[name]), form(row[f"{name}_low"]), form(row[f"{name}_high"])
+    if math.isnan(row[name]):
+        return "–"
+    return value if value == low == high else f"{value} [{low}, {high}]"
 
 
 def _held(value: float, row: Mapping[str, Any]) -> str:

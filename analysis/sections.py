@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,13 +11,17 @@ from typing import Any, Final
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.across_figures import budget_figure, replay_figure
 from analysis.axes import number, value_text
+from analysis.budget import budget_table, replay_table
 from analysis.convergence import measure_of
 from analysis.extracts import boundary_table, convergence_table, sensitivity_table
-from analysis.figures import TITLES, problem_figures
+from analysis.figures import TITLES, problem_figures, titled
 from analysis.reading import problem_reading
-from analysis.results import cell_label
+from analysis.recommendation import Recommendation, recommendations
+from analysis.results import cell_label, table_rows
 from analysis.sensitivity import landscape_of, rate_curve
+from analysis.stability import boundary_frame, stability, stability_frame
 from analysis.style import Look, png, svg, webp
 from analysis.tables import Cell
 
@@ -38,6 +42,18 @@ CAPTIONS: Final = {
     "at the top: the first rate above it at which a seed diverges; dotted: rates where some seeds diverge.",
     "landscape": "Every point of the grid, trained on seeds of its own; darker is better. A memory is drawn by its "
     "distance from 1. The dark line is the divergence boundary.",
+    "budget": "What k trials of random search over the landscape lead to, exactly, in the mean over searches (left), "
+    "and which optimizer then ends lowest (right). One seed chooses nothing that it reports. Shaded: 90% intervals "
+    "over seeds and grid points. A search that found nothing stays at the start.",
+    "replay": "The tuning studies that would have been, replayed over the landscape: mean over searches with its 90% "
+    "interval, beside random search, which is known exactly.",
+    "ranks": "Mean rank of the tuned medians over the problems, with its 90% interval over seeds. A bar at the right "
+    "joins optimizers whose ranks are closer than the critical difference: "
+    "there are too few problems to tell them apart.",
+    "profiles": "Targets fall evenly from every problem's start to the lowest value reached. Left and middle: expected "
+    "steps with restarts; right: single runs. Shaded: 90% bands over seeds.",
+    "transfer": "The best setting of the row's problem, used on the column's: the percentage of the progress of the "
+    "best setting there that is given away. Darker is better.",
     "trajectory": "The path of the first test seed, tuned in colour and default in grey, over contours at even "
     "distances of the logarithm.",
 }
@@ -57,7 +73,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """What the page says about one problem; ``rows`` are those of the results table, ``tables`` become CSV files."""
+    """What the page says about one problem; ``rows`` are those of the results table, ``tables`` become CSV files.
+
+    ``advice`` are the recommendations, ``stability`` the rows of what the landscapes say.
+    """
 
     anchor: str
     problem: Mapping[str, Any]
@@ -65,6 +84,8 @@ class Section:
     rows: list[dict[str, Any]]
     pictures: list[Picture]
     measured: list[tuple[str, str]]
+    advice: list[Recommendation]
+    stability: list[dict[str, Any]]
     tables: Mapping[str, pd.DataFrame]
 
 
@@ -75,19 +96,45 @@ def section_of(
     measure = measure_of(cells)
     landscapes = {cell_label(cell): landscape_of(cell, measure) for cell in cells}
     curves = {label: rate_curve(landscape) for label, landscape in landscapes.items() if landscape is not None}
+    found, budget = [stability(cell) for cell in cells], budget_table(cells)
+    mapped = [one for one in found if one is not None]
+    figured = [*problem_figures(cells, looks), *budget_figures(cells, budget, looks)]
     return Section(
         anchor=anchor,
         problem=cells[0].info["problem"],
         reading=problem_reading(rows, {label: curve for label, curve in curves.items() if curve is not None}),
         rows=rows,
-        pictures=[picture_of(figures, anchor, name, figure) for name, figure in problem_figures(cells, looks)],
+        pictures=[picture_of(figures, anchor, name, figure) for name, figure in figured],
         measured=_measured(cells),
+        advice=recommendations(cells),
+        stability=table_rows(stability_frame(mapped)),
         tables={
             "convergence": convergence_table(cells),
             "sensitivity": sensitivity_table(cells),
             "boundary": boundary_table(cells),
+            "stability": stability_frame(mapped),
+            "stability_boundary": boundary_frame(mapped),
+            "budget": budget,
         },
     )
+
+
+def budget_figures(
+    cells: tuple[Cell, ...], table: pd.DataFrame, looks: Mapping[str, Look]
+) -> Iterator[tuple[str, Figure]]:
+    """Yield the figure of the budget ``table`` and, where searches were replayed, that of the samplers."""
+    if table.empty:
+        return
+    measure, problem = measure_of(cells), cells[0].problem
+    yield "budget", titled(budget_figure(table, measure, looks), problem, "budget")
+    replayed = {cell_label(cell): cell.replays for cell in cells}
+    panels = {
+        label: (table[table["label"] == label], replay_table(replays, measure))
+        for label, replays in replayed.items()
+        if replays is not None
+    }
+    if panels:
+        yield "replay", titled(replay_figure(panels, measure), problem, "replay")
 
 
 def picture_of(figures: Path, anchor: str, name: str, figure: Figure) -> Picture:

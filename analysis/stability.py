@@ -27,10 +27,12 @@ __all__ = [
     "VarianceShares",
     "basin_decades",
     "boundary",
+    "boundary_frame",
     "critical_rates",
     "ridge",
     "ridge_slope",
     "stability",
+    "stability_frame",
     "stability_table",
     "stable_area",
     "variance_shares",
@@ -60,6 +62,11 @@ class Boundary:
     first_unstable: Array
     theory: Array
 
+    @property
+    def agrees(self) -> Mask:
+        """``[Y]``: where the known place lies between the two, ends included; False where it is not known."""
+        return np.asarray((self.largest_stable <= self.theory) & (self.theory <= self.first_unstable))
+
 
 @dataclass(frozen=True)
 class VarianceShares:
@@ -79,9 +86,14 @@ class VarianceShares:
 
 @dataclass(frozen=True)
 class Stability:
-    """What one landscape says. ``ridge_slope`` is None where there are too few rows to tell or no memory to tilt by."""
+    """What one landscape says; ``second`` names its second hyperparameter, if it has one.
 
+    ``ridge_slope`` is None where there are too few rows to tell, or no memory to tilt by.
+    """
+
+    problem: str
     label: str
+    second: str
     n: int
     area: Estimate
     boundary: Boundary
@@ -102,7 +114,9 @@ def stability(cell: Cell) -> Stability | None:
     theory = critical_rates(cell.optimizer, known, second)
     defaults = final_values(cell, "default", measure)
     return Stability(
+        problem=cell.problem,
         label=cell_label(cell),
+        second="" if grid.y is None else grid.y.name,
         n=grid.n,
         area=stable_area(grid),
         boundary=boundary(grid, theory),
@@ -196,28 +210,48 @@ def variance_shares(grid: Grid) -> VarianceShares:
 
 
 def stability_table(cells: Sequence[Cell]) -> pd.DataFrame:
-    """Return one row a landscape with the numbers of `Stability`, each with its interval; empty where there is none."""
+    """Return `stability_frame` of every cell that has a landscape; empty where none has."""
+    found = [stability(cell) for cell in cells]
+    return stability_frame([one for one in found if one is not None])
+
+
+def stability_frame(found: Sequence[Stability]) -> pd.DataFrame:
+    """Return one row a landscape with the numbers of `Stability`, each with its interval.
+
+    ``theory_agrees`` of ``theory_rows`` rows have their boundary where theory has it.
+    """
     rows = []
-    for cell in cells:
-        found = stability(cell)
-        if found is None:
-            continue
-        row: dict[str, object] = {"problem": cell.problem, "label": found.label}
+    for one in found:
+        row: dict[str, object] = {"problem": one.problem, "label": one.label}
         named = {
-            "stable_area": found.area,
-            "basin_decades": found.basin_decades,
-            "ridge_slope": found.ridge_slope,
-            "share_lr": found.shares.lr,
-            "share_second": found.shares.second,
-            "share_interaction": found.shares.interaction,
-            "share_seeds": found.shares.seeds,
-            "default": found.default,
+            "stable_area": one.area,
+            "basin_decades": one.basin_decades,
+            "ridge_slope": one.ridge_slope,
+            "share_lr": one.shares.lr,
+            "share_second": one.shares.second,
+            "share_interaction": one.shares.interaction,
+            "share_seeds": one.shares.seeds,
+            "default": one.default,
         }
         for name, estimate in named.items():
             shown = Estimate(np.nan, np.nan, np.nan, 0) if estimate is None else estimate
             row |= {name: shown.value, f"{name}_low": shown.low, f"{name}_high": shown.high}
-        rows.append({**row, "share_held": found.shares.held, "n": found.n})
+        known = ~np.isnan(one.boundary.theory)
+        agrees = int(one.boundary.agrees[known].sum())
+        row |= {"share_held": one.shares.held, "theory_rows": int(known.sum()), "theory_agrees": agrees, "n": one.n}
+        rows.append(row)
     return pd.DataFrame(rows)
+
+
+def boundary_frame(found: Sequence[Stability]) -> pd.DataFrame:
+    """Return the divergence boundaries: one row a landscape and value of its second hyperparameter."""
+    parts = []
+    for one in found:
+        edge = one.boundary
+        columns = {"largest_stable_lr": edge.largest_stable, "first_unstable_lr": edge.first_unstable}
+        keys = {"problem": one.problem, "label": one.label, "second": one.second, "value": edge.second}
+        parts.append(pd.DataFrame({**keys, **columns, "theory_lr": edge.theory, "n": one.n}))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def _row_boundary(rates: Array, stable: Mask) -> tuple[float, float]:

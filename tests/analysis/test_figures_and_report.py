@@ -235,12 +235,17 @@ def test_the_page_loads_nothing_from_anywhere(page: Path, links: Links) -> None:
 
 def test_the_links_of_the_page_lead_to_places_on_it(links: Links) -> None:
     assert len(links.ids) == len(set(links.ids))
-    assert {href.removeprefix("#") for href in links.hrefs} == set(links.ids) == {"ellipse", "classes", "measured"}
+    assert (
+        {href.removeprefix("#") for href in links.hrefs}
+        == set(links.ids)
+        == {"ellipse", "classes", "across", "measured"}
+    )
 
 
 def test_every_figure_is_on_the_page_and_in_two_files(page: Path, links: Links) -> None:
     expected = {"overview", *(f"{p}-{name}" for p in ("ellipse", "classes") for name in NAMES)}
-    expected |= {"ellipse-trajectory"}
+    expected |= {"ellipse-trajectory", "ellipse-budget", "classes-budget"}
+    expected |= {f"across-{name}" for name in ("ranks", "profiles", "transfer")}
     for kind in ("png", "svg"):
         assert {file.stem for file in (page.parent / "figures").glob(f"*.{kind}")} == expected
     assert len(links.pictures) == len(expected)
@@ -285,6 +290,18 @@ def test_the_tables_are_the_numbers_of_the_figures(page: Path, record: Record) -
     assert (sensitivity["factor_to_divergence"] > 1).all()
 
 
+def test_the_report_says_what_holds_across_problems_and_what_to_set(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for heading in ("Across problems", "One setting for all problems", "How forgiving the landscapes are"):
+        assert heading in text
+    assert "What to set on classes" in text
+    advice = json.loads((page.parent / "recommendation.json").read_text(encoding="utf-8"))
+    assert len(advice["cells"]) == 6
+    assert [one["label"] for one in advice["all_problems"]] == ["sgd", "momentum", "rmsprop"]
+    for name in ("stability", "stability_boundary", "budget", "ranking", "pairs", "transfer", "running_time"):
+        assert not pd.read_csv(page.parent / "tables" / f"{name}.csv").empty
+
+
 def test_the_report_is_the_same_to_the_byte_whatever_the_number_of_processes(twins: Path, twin_report: Path) -> None:
     second = write_report(twins, twins.parent / "again", jobs=2).parent
     files = sorted(file.relative_to(twin_report) for file in twin_report.rglob("*") if file.is_file())
@@ -294,7 +311,7 @@ def test_the_report_is_the_same_to_the_byte_whatever_the_number_of_processes(twi
 
 def test_problems_whose_names_look_alike_as_files_are_told_apart(twin_report: Path) -> None:
     anchors = re.findall(r'<section id="([^"]+)"', (twin_report / "index.html").read_text(encoding="utf-8"))
-    assert anchors == ["q-d-2", "q-d-2-2", "measured"]
+    assert anchors == ["q-d-2", "q-d-2-2", "across", "measured"]
     assert len(list((twin_report / "figures").glob("q-d-2-*.svg"))) == 4
 
 

@@ -13,6 +13,7 @@ from analysis.metrics import Measure
 from analysis.stability import (
     basin_decades,
     boundary,
+    boundary_frame,
     critical_rates,
     ridge,
     ridge_slope,
@@ -202,5 +203,15 @@ def test_a_cell_that_states_its_sharpness_is_compared_with_theory(
     assert found.boundary.largest_stable[0] < 0.5 < found.boundary.first_unstable[0]
 
 
+def test_boundaries_are_listed_by_landscape_and_second_hyperparameter(record: Record) -> None:
+    found = [stability(cell) for cell in record.of_problem("noisy")]
+    table = boundary_frame([one for one in found if one is not None])
+    assert table.groupby("label", sort=False).size().to_dict() == {"sgd": 1, "momentum": 6, "rmsprop": 6}
+    assert set(table["second"]) == {"", "momentum", "gamma"}
+    assert boundary_frame([]).empty
+
+
 def test_a_cell_without_a_landscape_has_no_stability(edited_cell: Callable[..., Cell]) -> None:
-    assert stability(edited_cell(0, "sgd", landscape=lambda frame: frame.iloc[:0])) is None
+    cell = edited_cell(0, "sgd", landscape=lambda frame: frame.iloc[:0])
+    assert stability(cell) is None
+    assert stability_table((cell,)).empty
