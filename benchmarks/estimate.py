@@ -22,7 +22,7 @@ STEPS = 3  # updates timed for an estimate
 SAMPLING = 0.004  # seconds a trial: asking and telling, measured for TPE below 100 trials
 CELL = 0.25  # seconds: building the cell, its tables and files
 START = 4.0  # seconds until the worker processes are up
-PRUNED = {"hyperband": 0.45, "halving": 0.3, "median": 0.75}  # the share of updates that pruning leaves, as measured
+PRUNED = {"hyperband": 0.65, "halving": 0.3, "median": 0.75}  # the share of updates that pruning leaves, as measured
 
 
 def estimate_seconds(cells: Iterable[Prepared], jobs: int) -> float:

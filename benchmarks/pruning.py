@@ -95,13 +95,14 @@ def rung_steps(tuning: Tuning, block: int, evaluations: Sequence[int]) -> list[i
     """The evaluated steps at which block number ``block`` is halved; a step stands twice where two rungs fall on it.
 
     Rungs are at 1/reduction, 1/reduction², … of the steps, so many that one configuration of a full block is left.
-    Hyperband leaves out the earliest rungs of every other block in turn: none, one, two, …, all.
+    Hyperband gives the blocks in turn none of these rungs, the last, the last two, …, all: the first block finishes
+    whole, so that what a short run hides (a floor of noise, the last powers of ten) is known before anything is stopped.
     """
     steps = evaluations[-1]
     count = math.ceil(round(math.log(tuning.block, tuning.reduction), 9))
     wanted = [steps / tuning.reduction**power for power in range(count, 0, -1)]
     if tuning.pruner == "hyperband":
-        wanted = wanted[block % (count + 1) :]
+        wanted = wanted[count - block % (count + 1) :]
     inner = [step for step in evaluations if 0 < step < steps]
     return [next((step for step in inner if step >= want), inner[-1]) for want in wanted] if inner else []
 

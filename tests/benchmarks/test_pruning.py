@@ -32,10 +32,10 @@ def test_rungs_are_evaluated_steps_that_leave_one_of_a_full_block() -> None:
     assert rung_steps(Tuning(pruner="halving", block=8), 0, [0, 40, 64]) == [40, 40, 40]  # three halvings at once
 
 
-def test_hyperband_leaves_out_the_earliest_rungs_in_turn() -> None:
+def test_hyperband_begins_with_a_whole_block_and_adds_earlier_rungs_in_turn() -> None:
     evaluations = list(range(0, 65, 4))
     rungs = [rung_steps(Tuning(pruner="hyperband", block=8), block, evaluations) for block in range(5)]
-    assert rungs == [[8, 16, 32], [16, 32], [32], [], [8, 16, 32]]
+    assert rungs == [[], [32], [16, 32], [8, 16, 32], []]
 
 
 def test_halving_keeps_the_best_half_ties_by_number_and_never_the_diverged() -> None:
