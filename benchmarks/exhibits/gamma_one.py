@@ -78,7 +78,7 @@ class GammaOne(Question):
     """Runs every variant at γ = 1 beside its theory, and four of them on the way to 1 for ``steps`` updates."""
 
     name = "gamma-one"
-    seconds = 3.0
+    seconds = 1.5
 
     steps: Count = 1000
     decades: Count = 8

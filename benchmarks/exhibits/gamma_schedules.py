@@ -62,7 +62,7 @@ class GammaSchedules(Question):
     """
 
     name = "gamma-schedules"
-    seconds = 30.0
+    seconds = 21.0
 
     on: list[str] = ["airfoil", "quadratic(dim=20)", "digits-mlp"]
     few: list[str] = ["digits-mlp"]

@@ -26,7 +26,7 @@ class Numbers(Question):
     """Runs everything the book prints; ``seeds`` repeat each random run."""
 
     name = "numbers"
-    seconds = 10.0
+    seconds = 6.0
 
     seeds: Count = 200
 

@@ -34,7 +34,7 @@ class RealProblem(Question):
     """
 
     name = "real-problem"
-    seconds = 25.0
+    seconds = 16.0
 
     images: Literal["auto", "fashion-mnist", "mnist"] = "auto"
     network: Literal["mlp", "lenet"] = "mlp"

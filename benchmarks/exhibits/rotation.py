@@ -70,7 +70,7 @@ class Rotation(Question):
     """
 
     name = "rotation"
-    seconds = 12.0
+    seconds = 5.0
 
     angles: Count = 19
     conditions: list[float] = [1.0, 4.0, 20.0, 100.0, 1000.0]
@@ -105,7 +105,7 @@ class Rotation(Question):
         problem = TurnedEllipses(self._forms())
         defaults = {knob.name: knob.default for knob in OPTIMIZERS[name].hyperparameters}
         seeds = range(len(problem.forms))
-        values = {**defaults, "lr": lr}
+        values: dict[str, Tensor | float] = {**defaults, "lr": lr}
         return train(problem, OPTIMIZERS[name].rule, values, seeds, self.steps, evaluate_every=[BOOK_STEPS])
 
     def _chosen(self, name: str, steps: int, lr: Tensor, trace: Trace, place: int) -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ class Variants(Question):
     """Trains every difference alone and all together, on ``seeds`` seeds each."""
 
     name = "variants"
-    seconds = 3.0
+    seconds = 3.5
 
     seeds: Count = 200
 
