@@ -48,7 +48,7 @@ def test_a_killed_run_goes_on_to_the_same_record(jobs: int, tmp_path: Path) -> N
         process.wait()
         seen = _written(out)
     assert seen >= 2
-    run(suite, out, jobs=jobs)
+    run(suite, out)
     run(suite, tmp_path / "whole")
     broken, whole = Record.load(out), Record.load(tmp_path / "whole")
     assert [cell.name for cell in broken] == [cell.name for cell in whole]
