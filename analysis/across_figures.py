@@ -52,7 +52,7 @@ def ranks_figure(ranking: Ranking, looks: Looks) -> Figure:
             rank, look = ranking.ranks[place], looks[ranking.labels[place]]
             axes.plot([rank.low, rank.high], [row, row], color=look.color, lw=2.6, solid_capstyle="butt")
             axes.plot(rank.value, row, look.marker, color=look.color, ms=7, mec="white", zorder=4)
-            axes.text(rank.value, row - 0.24, number(rank.value, 2), ha="center", va="bottom", fontsize=7.5)
+            axes.text(rank.value, row - 0.24, number(rank.value), ha="center", va="bottom", fontsize=7.5)
         axes.set_xlim(0.7, len(names) + 0.4 + 0.16 * len(ranking.groups))
         for bar, group in enumerate(ranking.groups):
             rows = [names.index(label) for label in group]
@@ -75,7 +75,7 @@ def _ruler(axes: Axes, critical: float) -> None:
     axes.plot([1, end], [-1.1, -1.1], color=INK, lw=1.2)
     for x in (1, 1 + critical):
         axes.plot([x, x], [-1.22, -0.98], color=INK, lw=1.2)
-    text = f"critical difference {number(critical, 2)} (Nemenyi, {ALPHA:.0%})"
+    text = f"critical difference {number(critical)} (Nemenyi, {ALPHA:.0%})"
     axes.text(1.06, -1.17, text, ha="left", va="bottom", fontsize=7.5, color=INK)
 
 
@@ -111,9 +111,10 @@ def transfer_figure(transfers: Sequence[Transfer]) -> Figure:
     side = max(0.42 * len(problems), 1.5)
     longest = 0.075 * max(map(len, problems))
     with drawing():
-        figure, panels = panel_grid(
-            len(transfers), width=side + 0.15, height=side + 0.35, extra=(longest + 1.1, 2 * longest)
-        )
+        count = len(transfers)
+        ragged = count > 4 and count % 3 > 0  # then the labels stand below two rows
+        extra = longest + 1.1, longest * (2 if ragged else 1) + 0.3
+        figure, panels = panel_grid(count, width=side + 0.15, height=side + 0.35, extra=extra)
         columns = panels[0].get_gridspec()
         wide = 1 if columns is None else columns.ncols
         for place, (axes, transfer) in enumerate(zip(panels, transfers, strict=True)):
