@@ -32,9 +32,7 @@ def test_a_full_suite_is_pooled_in_its_own_order(record: Record) -> None:
 def test_one_name_for_two_instances_is_refused_and_both_are_named(record: Record) -> None:
     cells = [*record.cells]
     cells[4] = changed(cells[4], problem={"fingerprint": "f-other"})
-    with pytest.raises(
-        PoolingError, match=r"noisy stands for 2 different.*f-noisy.*noisy--momentum.*f-other"
-    ):
+    with pytest.raises(PoolingError, match=r"noisy stands for 2 different.*f-noisy.*noisy--momentum.*f-other"):
         pool(cells)
 
 
