@@ -12,6 +12,7 @@
             paths.parquet       one row a step of a 2-D run      -> ``Cell.paths`` (2-D problems only)
             surface.parquet     the loss on a grid of the plane  -> ``Cell.surface`` (2-D problems only)
             replays.parquet     one row a replayed search and k  -> ``Cell.replays`` (where searches were replayed)
+        exhibits/<name>/        questions answered besides       -> ``Record.exhibits`` (see `analysis.exhibits`)
 
 Hyperparameters are plain columns under their own names (``lr``, ``gamma``, …); every other column name is listed here
 and no hyperparameter may take it. A diverged run keeps its row: ``status`` says so, ``stopped_at`` says when, and its
@@ -25,9 +26,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
+
+if TYPE_CHECKING:
+    from analysis.exhibits import Exhibit
 
 __all__ = [
     "COLUMNS",
@@ -239,6 +243,13 @@ class Record:
     def problems(self) -> tuple[str, ...]:
         """Names of the problems, in the suite's order."""
         return tuple(dict.fromkeys(cell.problem for cell in self.cells))
+
+    @property
+    def exhibits(self) -> Mapping[str, Exhibit]:
+        """The finished exhibits by name, in the suite's order."""
+        from analysis.exhibits import load_exhibits
+
+        return load_exhibits(self.path)
 
     def of_problem(self, problem: str) -> tuple[Cell, ...]:
         return tuple(cell for cell in self.cells if cell.problem == problem)

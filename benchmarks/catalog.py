@@ -9,8 +9,12 @@ __all__ = ["entries", "notes", "text"]
 
 
 def entries(kind: str) -> list[dict[str, Any]]:
-    """One dictionary for each problem, optimizer, suite or schedule; a broken plug-in's says what is wrong with it."""
-    return {"problems": _problems, "optimizers": _optimizers, "suites": _suites, "schedules": _schedules}[kind]()
+    """One dictionary for each entry of a kind that `HEADERS` names; a broken plug-in's says what is wrong with it."""
+    known = {
+        "problems": _problems, "optimizers": _optimizers, "suites": _suites, "schedules": _schedules,
+        "exhibits": _exhibits,
+    }  # fmt: skip
+    return known[kind]()
 
 
 def notes(kind: str) -> list[str]:
@@ -35,6 +39,7 @@ HEADERS = {
     "optimizers": ("optimizer", "what it is (and its defaults)"),
     "suites": ("suite", "cells", "what it does"),
     "schedules": ("schedule", "of", "what it does (and its parameters)"),
+    "exhibits": ("exhibit", "what it answers (and its options)"),
 }
 
 
@@ -51,7 +56,8 @@ def _row(kind: str, entry: dict[str, Any]) -> tuple[str, ...]:
     if kind == "suites":
         return (name, str(entry["cells"]), entry["description"])
     parameters = ", ".join(key if value is None else f"{key}={value!r}" for key, value in entry["parameters"].items())
-    return (name, entry["kind"], f"{entry['description']}{f' ({parameters})' if parameters else ''}")
+    described = f"{entry['description']}{f' ({parameters})' if parameters else ''}"
+    return (name, entry["kind"], described) if kind == "schedules" else (name, described)
 
 
 def _problems() -> list[dict[str, Any]]:
@@ -107,6 +113,7 @@ def _suites() -> list[dict[str, Any]]:
         {
             "name": suite.name, "description": suite.description, "cells": len(suite.cells()),
             "problems": suite.problems, "optimizers": suite.optimizers, "schedules": suite.schedules,
+            "exhibits": suite.exhibits,
         }
         for suite in suites
     ]  # fmt: skip
@@ -126,4 +133,18 @@ def _schedules() -> list[dict[str, Any]]:
             },
         }
         for name, kind in SCHEDULES.items()
+    ]
+
+
+def _exhibits() -> list[dict[str, Any]]:
+    from analysis.exhibit_schemas import SCHEMAS
+    from benchmarks.exhibits import EXHIBITS
+
+    return [
+        {
+            "name": name,
+            "description": SCHEMAS[name].question,
+            "parameters": {key: field.default for key, field in question.model_fields.items()},
+        }
+        for name, question in EXHIBITS.items()
     ]

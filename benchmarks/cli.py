@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cli", "main"]
 
-KINDS = ("problems", "optimizers", "suites", "schedules")
+KINDS = ("problems", "optimizers", "suites", "schedules", "exhibits")
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -75,7 +75,7 @@ def cli() -> None:
 @click.argument("kind", type=click.Choice(KINDS))
 @click.option("--json", "as_json", is_flag=True, help="Everything known, as JSON.")
 def list_(kind: str, as_json: bool) -> None:
-    """Show every problem, optimizer, suite or schedule, one line each.
+    """Show every problem, optimizer, suite, schedule or exhibit, one line each.
 
     A problem's parameters are written behind its name wherever a problem is asked for: 'quadratic(dim=10)'.
     """

@@ -13,8 +13,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from analysis.exhibit_schemas import SCHEMAS
 from analysis.tables import COLUMNS, Record, RecordError
 from benchmarks.errors import TrackingError, UsageError, nearest
+from benchmarks.mirror import short_hash
 from benchmarks.tracking import SHARED, connect, reported
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def fetch(experiment: str, uri: str, out: Path) -> Path:
             for run in runs:
                 _download(client, run, folder / "cells" / _cell_name(run), FILES)
             _download(client, runs[0], folder, SHARED)
+            _download_exhibits(client, runs[0].info.experiment_id, folder)
         try:
             Record.load(folder)
         except RecordError as error:
@@ -81,12 +84,21 @@ def _cell_name(run: Run) -> str:
     return name
 
 
-def _download(client: MlflowClient, run: Run, folder: Path, names: Iterable[str]) -> None:
-    """Copy those of the run's ``record`` artifacts that are called like one of ``names`` into ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    there = {item.path for item in client.list_artifacts(run.info.run_id, "record") if not item.is_dir}
+def _download_exhibits(client: MlflowClient, experiment: str, folder: Path) -> None:
+    """Copy the exhibits of the record in ``folder``, which stand beside its report, where there are any."""
+    key = short_hash(*(folder / name for name in SHARED if (folder / name).is_file()))
+    for run in client.search_runs([experiment], f"tags.role = 'report' AND tags.`stepscape.digest` = '{key}'"):
+        for name, schema in SCHEMAS.items():
+            files = {"exhibit.json", *(f"{table}.parquet" for table in schema.tables)}
+            _download(client, run, folder / "exhibits" / name, files, f"exhibits/{name}")
+
+
+def _download(client: MlflowClient, run: Run, folder: Path, names: Iterable[str], where: str = "record") -> None:
+    """Copy those of the run's artifacts in ``where`` that are called like one of ``names`` into ``folder``."""
+    there = {item.path for item in client.list_artifacts(run.info.run_id, where) if not item.is_dir}
     with tempfile.TemporaryDirectory() as working:
         for name in names:
-            if f"record/{name}" in there:
-                file = client.download_artifacts(run.info.run_id, f"record/{name}", working)
+            if f"{where}/{name}" in there:
+                folder.mkdir(parents=True, exist_ok=True)
+                file = client.download_artifacts(run.info.run_id, f"{where}/{name}", working)
                 shutil.copyfile(file, folder / name)

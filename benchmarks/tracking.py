@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from analysis.exhibits import load_exhibits
 from analysis.tables import Cell
 from benchmarks.errors import TrackingError
 from benchmarks.mirror import Children, RunPlan, cell_run, setting_runs, short_hash, trial_runs, trials_table
@@ -129,7 +130,7 @@ class Tracker:
         self.log_cell(Cell.load(folder))
 
     def log_report(self, folder: Path) -> str:
-        """Put ``folder/report`` into the record's report run, made on first use, and return the run's id."""
+        """Put ``folder/report`` and the exhibits into the record's report run, made on first use; return its id."""
         key = short_hash(*(self._folder / name for name in SHARED))
         tags = {"role": "report", "suite": self._suite, "stepscape.digest": key, "mlflow.note.content": REPORT_NOTE}
         plan = RunPlan(f"report of {self._suite}", tags, {}, ())
@@ -137,6 +138,8 @@ class Tracker:
             done, broken = self._find(key)
             run_id = done or (broken[0] if broken else self._start(plan, {}, time.time()))
             self._client.log_artifacts(run_id, str(folder / "report"), "report")
+            for name, exhibit in load_exhibits(folder).items():
+                self._client.log_artifacts(run_id, str(exhibit.path), f"exhibits/{name}")
             self._end(run_id, time.time())
         return run_id
 

@@ -59,7 +59,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert "Usage: stepscape " + command in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("kind", ["problems", "optimizers", "suites", "schedules"])
+@pytest.mark.parametrize("kind", ["problems", "optimizers", "suites", "schedules", "exhibits"])
 def test_lists_are_lines_for_people_and_json_for_machines(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("list", kind) == 0
     lines = capsys.readouterr().out.splitlines()
