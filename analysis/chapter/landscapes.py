@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.axes import number
-from analysis.chapter.panels import panel
+from analysis.chapter.panels import look_of, panel
 from analysis.chapter.part import Part, Plate, TextTable, name_of
 from analysis.convergence import measure_of
 from analysis.lines import draw_rates, frame_limits
@@ -20,7 +20,7 @@ from analysis.results import cell_label, hyperparameter_text, table_rows
 from analysis.sections import plain
 from analysis.sensitivity import Landscape, landscape_of, rate_curve
 from analysis.stability import stability_table
-from analysis.style import drawing, looks_of
+from analysis.style import drawing
 from analysis.tables import Cell, Record
 from analysis.transfer import RobustSetting, robust_settings
 
@@ -40,9 +40,15 @@ def landscapes_part(record: Record) -> Part | None:
         name="landscapes",
         title="How sensitive is it?",
         question="How far may the learning rate and γ be off, for each optimizer?",
-        answer=[*_widest(stable), recommendation_text(robust, advice, cells), _first_knob(stable)],
-        plates=[_plate(problem, [cell for cell in cells if cell.problem == problem]) for problem in problems],
-        tables=[_table(advice, stable)],
+        answer=[recommendation_text(robust, advice, cells), *_widest(stable), _first_knob(stable)],
+        plates=[
+            _plate(
+                [cell for cell in cells if cell.problem == problem],
+                [one for one in advice if one.problem == problem],
+                stable,
+            )
+            for problem in problems
+        ],
         data={"landscapes": stable},
     )
 
@@ -114,8 +120,9 @@ def _first_knob(stable: pd.DataFrame) -> str:
     )
 
 
-def _plate(problem: str, cells: Sequence[Cell]) -> Plate:
-    """Return one panel an optimizer for ``problem``, all on one colour scale."""
+def _plate(cells: Sequence[Cell], advice: Sequence[Recommendation], stable: pd.DataFrame) -> Plate:
+    """Return one panel an optimizer for the problem of ``cells``, on one colour scale, and a reading of each."""
+    problem = cells[0].problem
     measure = measure_of(tuple(cells))
     found = {cell.optimizer: landscape_of(cell, measure) for cell in cells}
     shown = {label: landscape for label, landscape in found.items() if landscape is not None}
@@ -134,6 +141,7 @@ def _plate(problem: str, cells: Sequence[Cell]) -> Plate:
         "default; white line: within twice the best; grey and hatched: diverged, dark line its boundary.",
         panels,
         {name: f"Landscape of {name} over learning rate and memory" for name in panels},
+        _table(advice, stable),
     )
 
 
@@ -151,7 +159,7 @@ def _curve(label: str, landscape: Landscape, measure: Measure) -> Figure:
     figure, axes = panel(3.2)
     curve = rate_curve(landscape)
     assert curve is not None, "a curve that is not held always exists"
-    draw_rates(axes, {label: curve}, looks_of([label]), frame_limits(measure.shown(curve.value), measure))
+    draw_rates(axes, {label: curve}, {label: look_of(label)}, frame_limits(measure.shown(curve.value), measure))
     axes.set_xlabel("learning rate")
     axes.set_ylabel(measure.label)
     axes.set_title(name_of(label))
@@ -161,7 +169,6 @@ def _curve(label: str, landscape: Landscape, measure: Measure) -> Figure:
 def _table(advice: Sequence[Recommendation], stable: pd.DataFrame) -> TextTable:
     """Return one plain reading a landscape, with the share of the map that is stable and what its variance is from."""
     columns = {
-        "problem": "problem",
         "optimizer": "optimizer",
         "reading": "what its landscape says",
         "stable": "stable share of the map",
@@ -175,7 +182,6 @@ def _table(advice: Sequence[Recommendation], stable: pd.DataFrame) -> TextTable:
         reading = one.sentence.split(": ", 1)[1]
         rows.append(
             {
-                "problem": one.problem,
                 "optimizer": name_of(one.label),
                 "reading": reading[0].upper() + reading[1:] if reading[:3] != "lr " else reading,
                 "stable": "–" if share is None else f"{share['stable_area']:.0%}",

@@ -18,7 +18,7 @@ from analysis.chapter.gamma_one import gamma_one_part
 from analysis.chapter.landscapes import landscapes_method, landscapes_part
 from analysis.chapter.memory import memory_part
 from analysis.chapter.numbers import numbers_part
-from analysis.chapter.part import Part
+from analysis.chapter.part import Part, Plate
 from analysis.chapter.real_problem import real_problem_part
 from analysis.chapter.rotation import rotation_part
 from analysis.chapter.schedules import schedules_part
@@ -60,10 +60,10 @@ class Image:
 
 @dataclass(frozen=True)
 class Section:
-    """A part with its panels as images, ``plates`` (caption, images), and how it was measured."""
+    """A part with its panels as images, ``plates`` with their images, and how it was measured."""
 
     part: Part
-    plates: Sequence[tuple[str, Sequence[Image]]]
+    plates: Sequence[tuple[Plate, Sequence[Image]]]
     method: Sequence[str]
     facts: Sequence[tuple[str, str]]
 
@@ -145,7 +145,7 @@ def _saved(part: Part, method: Sequence[str], facts: Sequence[tuple[str, str]], 
         images = []
         for name, figure in plate.panels.items():
             images.append(_image(figure, plate.says[name], folder / "figures" / _stem(part.name, name)))
-        plates.append((plate.caption, images))
+        plates.append((replace(plate, panels={}), images))
     return Section(replace(part, plates=()), plates, method, facts)
 
 

@@ -49,18 +49,6 @@ NAMES: Final = {
 
 
 @dataclass(frozen=True)
-class Plate:
-    """Panels ``{name: figure}`` that stand beside each other under one caption; ``says`` is their text for the blind.
-
-    A panel flows under its neighbour where the screen is narrow, so each is drawn at most half a page wide.
-    """
-
-    caption: str
-    panels: Mapping[str, Figure]
-    says: Mapping[str, str]
-
-
-@dataclass(frozen=True)
 class TextTable:
     """A table of words and numbers as text: ``columns`` ``{key: heading}``; a row's ``mark`` names its kind."""
 
@@ -69,6 +57,20 @@ class TextTable:
     caption: str = ""
     folded: str = ""
     """What a reader clicks to see the table; it stands open where this is empty."""
+
+
+@dataclass(frozen=True)
+class Plate:
+    """Panels ``{name: figure}`` that stand beside each other under one caption; ``says`` is their text for the blind,
+    ``table`` stands below them.
+
+    A panel flows under its neighbour where the screen is narrow, so each is drawn at most half a page wide.
+    """
+
+    caption: str
+    panels: Mapping[str, Figure]
+    says: Mapping[str, str]
+    table: TextTable | None = None
 
 
 @dataclass(frozen=True)

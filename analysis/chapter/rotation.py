@@ -81,9 +81,7 @@ def rotation_reading(exhibit: Exhibit) -> list[str]:
     steps = int(losses["steps"].min())
     calm = [name_of(name) for name in facts["invariant"]]
     cost = {name: float(value) for name, value in facts["rotation_cost"].items()}
-    sentences = []
-    if calm:
-        sentences.append(f"Turning the problem does not change what {listing(calm)} can reach.")
+    sentences = _stops(losses, steps)
     if "rmsprop" in cost:
         flat, turned = (share_at(losses, "rmsprop", angle, BOOK_CONDITION, steps) for angle in (0.0, 45.0))
         sentences.append(
@@ -91,7 +89,9 @@ def rotation_reading(exhibit: Exhibit) -> list[str]:
             f"{number(flat, 2)} of the starting loss at 0° and {number(turned, 2)} at 45°; over all angles its best "
             f"result varies by {number(cost['rmsprop'], 2)} decades."
         )
-    return [*sentences, *_stops(losses, steps), *_book(exhibit.table("book"))]
+    if calm:
+        sentences.append(f"Turning the problem does not change what {listing(calm)} can reach.")
+    return [*sentences, *_book(exhibit.table("book"))]
 
 
 def _stops(losses: pd.DataFrame, steps: int) -> list[str]:

@@ -107,16 +107,14 @@ def schedules_reading(exhibit: Exhibit) -> list[str]:
 
 def explained_text(facts: Any) -> str:
     """Return how much of γ's influence is the missing bias correction, for every problem it was measured on."""
-    parts = [
-        f"{max(0.0, float(value)):.0%} on {name}"
-        + (
-            f" ({max(0.0, float(facts['explained_sensible'][name])):.0%} at sensible learning rates)"
-            if facts["explained_sensible"].get(name) is not None
-            else ""
-        )
-        for name, value in facts["explained"].items()
-        if value is not None
-    ]
+    sensible = facts["explained_sensible"]
+    parts = []
+    for name, value in facts["explained"].items():
+        if value is None:
+            continue
+        whole, near = max(0.0, float(value)), sensible.get(name)
+        apart = near is not None and abs(whole - float(near)) > 0.02
+        parts.append(f"{whole:.0%} on {name}" + (f" ({float(near):.0%} at sensible learning rates)" if apart else ""))
     most = [float(value) for value in facts["explained"].values() if value is not None]
     verdict = "Most" if min(most) > 0.5 else "Only in part" if max(most) > 0.5 else "Little"
     return (

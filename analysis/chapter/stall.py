@@ -84,8 +84,8 @@ def stall_reading(exhibit: Exhibit) -> list[str]:
         "every step without end; its steps shrink for ever, whatever the gradients have become."
     ]
     if {"adagrad", "rmsprop"} <= set(fixed.index):
-        sentences[0] += (
-            f" After {book} steps with η = {number(facts['lr'])} it is at loss {number(fixed['adagrad'])}, "
+        sentences.append(
+            f"After {book} steps with η = {number(facts['lr'])} it is at loss {number(fixed['adagrad'])}, "
             f"RMSProp at {number(fixed['rmsprop'], 2)}."
         )
     cycles = exhibit.table("cycles")
