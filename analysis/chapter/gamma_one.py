@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from analysis.axes import number
 from analysis.chapter.panels import THEORY, EndLabel, floored, label_ends, panel, span, write
-from analysis.chapter.part import Part, Plate, TextTable, exactly, name_of, question_of
+from analysis.chapter.part import Part, Plate, TextTable, count, exactly, name_of, question_of
 from analysis.exhibits import Exhibit
 from analysis.results import table_rows
 from analysis.style import GREY, PALETTE, Look, drawing, looks_of
@@ -172,7 +172,7 @@ def _table(outcomes: pd.DataFrame) -> TextTable:
             "optimizer": name_of(str(row["optimizer"])),
             "title": str(row["title"]),
             "lr": number(row["lr"]),
-            "end": f"diverges after {int(row['stopped_at'])} steps"
+            "end": f"diverges after {count(int(row['stopped_at']), 'step')}"
             if row["status"] == "diverged"
             else f"({exactly(row['x1'], 6)}, {exactly(row['x2'], 6)}) after {int(row['steps'])}",
             "theory": str(row["theory"]),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -11,20 +14,23 @@ from analysis.axes import number
 from analysis.chapter.panels import look_of, panel
 from analysis.chapter.part import Part, Plate, TextTable, name_of
 from analysis.convergence import measure_of
+from analysis.grid import over_seeds
 from analysis.lines import draw_rates, frame_limits
 from analysis.maps import colorbar, draw_landscape, heat_norm
 from analysis.metrics import Measure
+from analysis.pooling import PoolingError
 from analysis.reading import listing
-from analysis.recommendation import Recommendation, recommendations
+from analysis.recommendation import Recommendation, best_point, recommendations
 from analysis.results import cell_label, hyperparameter_text, table_rows
 from analysis.sections import plain
 from analysis.sensitivity import Landscape, landscape_of, rate_curve
 from analysis.stability import stability_table
+from analysis.statistics import Estimate, median
 from analysis.style import drawing
 from analysis.tables import Cell, Record
-from analysis.transfer import RobustSetting, robust_settings
+from analysis.transfer import CommonGrid, common_grid
 
-__all__ = ["landscapes_method", "landscapes_part", "recommendation_text"]
+__all__ = ["RobustChoice", "landscapes_method", "landscapes_part", "recommendation_text", "robust_choices"]
 
 
 def landscapes_part(record: Record) -> Part | None:
@@ -35,12 +41,11 @@ def landscapes_part(record: Record) -> Part | None:
     problems = list(dict.fromkeys(cell.problem for cell in cells))
     advice = recommendations(cells)
     stable = stability_table(cells)
-    robust, _ = robust_settings(cells) if len(problems) > 1 else ([], [])
     return Part(
         name="landscapes",
         title="How sensitive is it?",
         question="How far may the learning rate and γ be off, for each optimizer?",
-        answer=[recommendation_text(robust, advice, cells), *_widest(stable), _first_knob(stable)],
+        answer=[recommendation_text(cells, advice), *_widest(stable), _first_knob(stable)],
         plates=[
             _plate(
                 [cell for cell in cells if cell.problem == problem],
@@ -60,7 +65,8 @@ def landscapes_method(record: Record) -> tuple[list[str], list[tuple[str, str]]]
         "stable where every seed finished and ended no higher than it started.",
         "A reading gives the tuned setting with its result on test seeds, how far each hyperparameter may move alone "
         "and keep 90% of the best progress (decades of gap), and what the defaults give away. The recommendation is "
-        "the setting of one optimizer whose worst share of lost progress over all problems is least.",
+        "the one setting that, on the problem it does worst on, keeps the largest share of the most progress made by "
+        "any optimizer's landscape there.",
     ]
     facts = []
     for problem in record.problems:
@@ -89,24 +95,63 @@ def _widest(stable: pd.DataFrame) -> list[str]:
     return [f"The range of learning rates that end near the best is {listing(parts)}."]
 
 
-def recommendation_text(
-    robust: Sequence[RobustSetting], advice: Sequence[Recommendation], cells: Sequence[Cell]
-) -> str:
-    """Return what to set without tuning: the setting with the least worst regret; else the best of one problem."""
-    if robust:
-        best = min(robust, key=lambda one: one.regrets[one.worst].value)
-        owner = next(cell for cell in cells if cell_label(cell) == best.label)
-        worst = best.regrets[best.worst]
-        return (
-            f"Recommendation where nothing can be tuned: {name_of(best.label)} with "
-            f"{hyperparameter_text(owner, best.setting)}. Over all problems here it gives away at most "
-            f"{worst.value:.0%} [{worst.low:.0%}, {worst.high:.0%}] of the progress its own best setting "
-            f"makes (on {best.worst}), the least of all {len(robust)} optimizers."
-        )
-    if advice:
-        best_one = min(advice, key=lambda one: one.value)
-        return f"Recommendation: {best_one.sentence}"
-    return "No setting of any optimizer made progress, so there is nothing to recommend."
+def recommendation_text(cells: Sequence[Cell], advice: Sequence[Recommendation]) -> str:
+    """Return what to set where nothing can be tuned: over several problems the setting of `robust_choices`."""
+    if not advice:
+        return "No setting of any optimizer made progress, so there is nothing to recommend."
+    choices = robust_choices(cells)
+    if not choices:
+        return f"Recommendation: {min(advice, key=lambda one: one.value).sentence}"
+    best, *rest = choices
+    owner = next(cell for cell in cells if cell_label(cell) == best.label)
+    others = [f"{name_of(one.label)} {one.kept.value:.0%}" for one in rest]
+    kept = f"{best.kept.value:.0%}"
+    if best.kept.n > 1:
+        kept += f" [{best.kept.low:.0%}, {best.kept.high:.0%}]"
+    text = (
+        f"Recommendation where nothing can be tuned: {name_of(best.label)} with "
+        f"{hyperparameter_text(owner, best.setting)}. On every problem here it makes at least {kept} of the progress "
+        f"of the best setting of any optimizer (least on {best.worst})"
+    )
+    return f"{text}; one setting of {listing(others)} at most." if others else f"{text}."
+
+
+@dataclass(frozen=True)
+class RobustChoice:
+    """One setting of an optimizer for all problems, and the least share of the best progress it keeps, on ``worst``."""
+
+    label: str
+    setting: Mapping[str, float]
+    worst: str
+    kept: Estimate
+
+
+def robust_choices(cells: Sequence[Cell]) -> list[RobustChoice]:
+    """Return each optimizer's setting whose least share of progress over all problems is largest, the best first.
+
+    The share is of the most progress that any optimizer's landscape makes on a problem, so that optimizers compare.
+    Those without a landscape on every problem, or whose landscapes share no range, are left out; none is returned for
+    fewer than two problems.
+    """
+    problems = list(dict.fromkeys(cell.problem for cell in cells))
+    grids = []
+    for label in dict.fromkeys(cell_label(cell) for cell in cells):
+        own = [cell for cell in cells if cell_label(cell) == label]
+        if len(own) == len(problems) > 1:
+            with suppress(PoolingError):
+                grids.append(common_grid(own))
+    most = {name: max((float(median(grid.progress[name]).max()) for grid in grids), default=0.0) for name in problems}
+    found = [_robust_choice(grid, most) for grid in grids if all(most.values())]
+    return sorted(found, key=lambda choice: -choice.kept.value)
+
+
+def _robust_choice(grid: CommonGrid, most: Mapping[str, float]) -> RobustChoice:
+    shares = {name: median(made) / most[name] for name, made in grid.progress.items()}
+    least = np.stack(list(shares.values())).min(axis=0)
+    point = best_point(-least, np.ones(least.shape, dtype=np.bool_)) or (0, 0)
+    worst = min(shares, key=lambda name: float(shares[name][point]))
+    kept = over_seeds(lambda made: float(median(made)[point]) / most[worst], grid.progress[worst])
+    return RobustChoice(grid.label, grid.setting(point), worst, kept)
 
 
 def _first_knob(stable: pd.DataFrame) -> str:

@@ -85,7 +85,7 @@ def rotation_reading(exhibit: Exhibit) -> list[str]:
     if "rmsprop" in cost:
         flat, turned = (share_at(losses, "rmsprop", angle, BOOK_CONDITION, steps) for angle in (0.0, 45.0))
         sentences.append(
-            f"RMSProp gains most where the axes are the coordinates: after {steps} steps at its best η it keeps "
+            f"After {steps} steps at its best η RMSProp keeps "
             f"{number(flat, 2)} of the starting loss at 0° and {number(turned, 2)} at 45°; over all angles its best "
             f"result varies by {number(cost['rmsprop'], 2)} decades."
         )

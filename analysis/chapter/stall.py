@@ -13,7 +13,6 @@ from analysis.axes import number, value_text
 from analysis.chapter.panels import THEORY, EndLabel, floored, label_ends, look_of, matrix, panel, span, write
 from analysis.chapter.part import Part, Plate, exactly, name_of, question_of
 from analysis.exhibits import Exhibit
-from analysis.reading import times
 from analysis.style import INK, PALETTE, drawing
 
 __all__ = ["draw_contours", "draw_path", "stall_part", "stall_reading"]
@@ -47,8 +46,8 @@ def stall_part(exhibit: Exhibit) -> Part:
             Plate(
                 "Left: what stands under the root, for x₁ (solid) and x₂ (dashed). Adagrad's sum only grows; a mean or "
                 "a leaky average follows the gradients down. Right: what each gradient is multiplied by. Below, the "
-                f"same under gradient noise ({facts['noisy_problem']}, mean of {facts['seeds']} seeds): the sum grows "
-                "for ever, and with a step that no longer shrinks RMSProp stays above Adagrad in the end.",
+                f"same under gradient noise ({facts['noisy_problem']}, mean of {facts['seeds']} seeds): s of x₁, "
+                "and the loss without the noise.",
                 inside,
                 {
                     "s": "s by step for each optimizer",
@@ -80,8 +79,8 @@ def stall_reading(exhibit: Exhibit) -> list[str]:
     fixed = last[np.isclose(last["lr"], facts["lr"])].groupby("optimizer")["loss"].first()
     sentences = [
         f"Adagrad adds up all squared gradients: from step {book} to step {facts['steps']} its sum still grows "
-        f"{times(facts['sum_growth'])}, and under gradient noise of variance 1 by {number(facts['noisy_sum_slope'])} "
-        "every step without end; its steps shrink for ever, whatever the gradients have become."
+        f"to {number(facts['sum_growth'])} times itself, and under gradient noise of variance 1 by "
+        f"{number(facts['noisy_sum_slope'])} every step without end; its steps shrink for ever, whatever the gradients have become."
     ]
     if {"adagrad", "rmsprop"} <= set(fixed.index):
         sentences.append(
