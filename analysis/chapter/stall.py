@@ -80,7 +80,8 @@ def stall_reading(exhibit: Exhibit) -> list[str]:
     sentences = [
         f"Adagrad adds up all squared gradients: from step {book} to step {facts['steps']} its sum still grows "
         f"to {number(facts['sum_growth'])} times itself, and under gradient noise of variance 1 by "
-        f"{number(facts['noisy_sum_slope'])} every step without end; its steps shrink for ever, whatever the gradients have become."
+        f"{number(facts['noisy_sum_slope'])} every step without end; its steps shrink for ever, whatever the "
+        "gradients have become."
     ]
     if {"adagrad", "rmsprop"} <= set(fixed.index):
         sentences.append(

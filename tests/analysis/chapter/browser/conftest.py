@@ -21,10 +21,11 @@ class Browser:
     def __init__(self, driver: Any) -> None:
         self.driver = driver
 
-    def open(self, page: Path, width: int = 1280, *, scripts: bool = True) -> None:
-        """Open a file at ``width`` pixels, as a phone where that is narrow."""
+    def open(self, page: Path, width: int = 1280, *, scripts: bool = True, paper: bool = False) -> None:
+        """Open a file at ``width`` pixels, as a phone where that is narrow, or as it is laid out on ``paper``."""
         size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print" if paper else ""})
         self.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
         self.driver.get(page.resolve().as_uri())
 
@@ -49,20 +50,6 @@ class Browser:
         """Number of pages on paper."""
         made = self.driver.execute_cdp_cmd("Page.printToPDF", {"printBackground": True, "preferCSSPageSize": True})
         return len(re.findall(rb"/Type\s*/Page\b", base64.b64decode(made["data"])))
-
-    def as_on_paper(self) -> None:
-        """Lay the page out as it is printed, on the width of A4 within its margins, until another page is opened."""
-        self.open_width(688)
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-
-    def on_screen(self) -> None:
-        """Lay the page out for the screen again."""
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
-
-    def open_width(self, width: int) -> None:
-        """Change the width of the open page."""
-        size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": False}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
 @pytest.fixture(scope="session")

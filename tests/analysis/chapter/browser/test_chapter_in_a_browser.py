@@ -14,6 +14,9 @@ from optimizers.rmsprop import RMSProp
 
 pytestmark = pytest.mark.browser
 
+A4 = 688
+"""Pixels between the margins of a sheet of A4."""
+
 SETTING = """
 const values = arguments[0], root = document.getElementById("explorer");
 root.querySelector("select").value = values.optimizer;
@@ -155,15 +158,15 @@ def test_without_javascript_the_figure_of_the_record_remains(browser: Any, chapt
     assert "x = (−0.010599, 0.000000)" in source
 
 
-def test_on_paper_nothing_is_cut_and_folded_parts_are_open(page: Any) -> None:
-    page.as_on_paper()
+def test_on_paper_nothing_is_cut_and_folded_parts_are_open(browser: Any, chapter_page: Path) -> None:
+    browser.open(chapter_page, A4, paper=True)
     hidden = """return [...document.querySelectorAll("details p, details td, details dd")]
         .filter(e => !e.checkVisibility({contentVisibilityAuto: true}) || !e.getBoundingClientRect().height).length"""
     cut = """return [...document.querySelectorAll("img, table, p, svg")]
         .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"""
-    found = page.run(hidden), page.run(cut), page.run("return getComputedStyle(document.querySelector('form')).display")
-    page.on_screen()
-    assert found == (0, [], "none")
+    assert browser.run(hidden) == 0
+    assert browser.run(cut) == []
+    assert browser.run("return getComputedStyle(document.querySelector('form')).display") == "none"
 
 
 def test_the_page_prints_on_a_sensible_number_of_pages(page: Any) -> None:

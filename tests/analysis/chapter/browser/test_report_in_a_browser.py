@@ -9,6 +9,9 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
+A4 = 688
+"""Pixels between the margins of a sheet of A4."""
+
 
 @pytest.fixture(scope="module")
 def report(chapter_page: Path) -> Path:
@@ -39,11 +42,8 @@ def test_the_report_leads_to_the_chapter_and_back(browser: Any, report: Path, ch
 
 
 def test_figures_of_the_report_fit_on_paper(browser: Any, report: Path) -> None:
-    browser.open(report)
-    browser.as_on_paper()
+    browser.open(report, A4, paper=True)
     cut = """return [...document.querySelectorAll("img")]
         .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.alt)"""
-    found = browser.run(cut)
-    browser.on_screen()
-    assert found == []
+    assert browser.run(cut) == []
     assert 2 <= browser.pdf_pages() <= 30
