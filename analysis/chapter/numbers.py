@@ -14,6 +14,7 @@ from analysis.axes import number
 from analysis.chapter.panels import panel, write
 from analysis.chapter.part import Part, Plate, Row, TextTable, count, exactly, question_of, seeds_text
 from analysis.exhibits import Exhibit
+from analysis.reading import listing
 from analysis.results import table_rows
 from analysis.style import GREY, PALETTE, drawing
 
@@ -106,14 +107,17 @@ def _data(facts: Mapping[str, Any], sets: pd.DataFrame) -> list[str]:
             "The regression here runs on the surrogate, rows with exactly the second moments of the airfoil data; with "
             "the real file at hand (--data) this part sets the two beside each other."
         ]
-    pairs = _pairs(sets)
-    worst = max(abs(one["mean"] - other["mean"]) / max(other["deviation"], 1e-12) for one, other in pairs)
-    verdict = "tells the same story as" if worst < SAME else "differs from"
-    return [
-        f"The surrogate {verdict} the real file: over {count(len(pairs), 'run')} no mean differs by more than "
-        f"{number(facts['largest_shift'], 2)}, and none by more than {number(worst, 2)} standard deviations "
-        "between seeds."
-    ]
+    shifts = {
+        str(one["run"]): abs(one["mean"] - other["mean"]) / max(other["deviation"], 1e-12)
+        for one, other in _pairs(sets)
+    }
+    same, apart = ({run: shift for run, shift in shifts.items() if (shift < SAME) == near} for near in (True, False))
+    text = f"On {len(same)} of {count(len(shifts), 'run')} the surrogate tells the same story as the real file: "
+    text += (
+        f"the means differ by at most {number(max(same.values(), default=0.0), 2)} standard deviations between seeds"
+    )
+    others = [f"{run} ({number(shift, 2)})" for run, shift in apart.items()]
+    return [f"{text}; by more on {listing(others)}." if others else f"{text}."]
 
 
 def _pairs(sets: pd.DataFrame) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:

@@ -45,14 +45,14 @@ def test_numbers_count_what_comes_out_and_name_the_chapters_own(exhibit: Make) -
     assert "surrogate" in data
 
 
-@pytest.mark.parametrize(("shift", "verdict"), [(1e-4, "tells the same story as"), (0.01, "differs from")])
+@pytest.mark.parametrize(("shift", "verdict"), [(1e-4, "On 1 of 1 run"), (0.01, "by more on rmsprop (")])
 def test_with_the_real_file_the_surrogate_is_held_against_it(exhibit: Make, shift: float, verdict: str) -> None:
     made = exhibit("numbers", has_file=True, largest_shift=shift, shift_errors=1.1)
     sets = made.table("data_sets")
     both = pd.concat([sets, sets.assign(data="file", mean=sets["mean"] + shift)])
     both.to_parquet(made.path / "data_sets.parquet")
     part = numbers_part(made)
-    assert f"The surrogate {verdict} the real file: over 1 run " in part.answer[-1]
+    assert verdict in part.answer[-1]
     assert [table.folded for table in part.tables][1] == "The surrogate beside the real file, 1 run"
 
 
