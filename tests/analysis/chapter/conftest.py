@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.chapter import write_chapter
 from analysis.exhibit_schemas import SCHEMAS
 from analysis.exhibits import EXHIBIT_VERSION, Exhibit, check_exhibit
 
@@ -40,10 +41,8 @@ def walk(optimizer: str, lr: float, gamma: float = GAMMA, steps: int = 20) -> li
 
 def spread(values: np.ndarray) -> dict[str, float]:
     low, median, high = np.quantile(values, [0.05, 0.5, 0.95])
-    return {
-        "mean": values.mean(), "deviation": values.std(), "low": low, "median": median, "high": high,
-        "seeds": values.size, "diverged": 0,
-    }  # fmt: skip
+    middle = {"mean": values.mean(), "deviation": values.std(), "median": median}
+    return {**middle, "low": low, "high": high, "seeds": values.size, "diverged": 0}
 
 
 def draws(centre: float, seed: int, n: int = 20) -> np.ndarray:
@@ -75,10 +74,10 @@ def numbers() -> Made:
              "reason": "" if verdict == "inside" else "another <rule>"}
         )  # fmt: skip
     sets = [{"run": "rmsprop", "data": "surrogate", **spread(draws(0.243, 7))}]
-    tables = {"numbers": pd.DataFrame(rows), "outcomes": pd.DataFrame(outcomes), "data_sets": pd.DataFrame(sets)}
-    return tables, {"numbers": 4, "exact": 2, "inside": 1, "differs": 1, "seeds": 20, "floor": 0.2417,
-                    "start_loss": 0.4933, "limit_lr": 0.953, "data": "surrogate", "has_file": False,
-                           "clearest_run": None}  # fmt: skip
+    tables = {"numbers": rows, "outcomes": outcomes, "data_sets": sets}
+    facts = {"numbers": 4, "exact": 2, "inside": 1, "differs": 1, "seeds": 20, "floor": 0.2417, "limit_lr": 0.953,
+             "data": "surrogate", "has_file": False}  # fmt: skip
+    return {name: pd.DataFrame(part) for name, part in tables.items()}, facts
 
 
 def memory() -> Made:
@@ -281,7 +280,7 @@ def write_exhibit(record: Path, name: str, position: int = 0, **facts: Any) -> E
 
 @pytest.fixture
 def exhibit(tmp_path: Path) -> Callable[..., Exhibit]:
-    """Return a function that writes one exhibit, with changes to its facts, and loads it."""
+    """A function that writes one exhibit, with changes to its facts, and loads it."""
     return partial(write_exhibit, tmp_path)
 
 
@@ -299,6 +298,4 @@ def chapter_record(tmp_path_factory: pytest.TempPathFactory, builder: Any) -> Pa
 @pytest.fixture(scope="session")
 def chapter_page(chapter_record: Path) -> Path:
     """The chapter's page of `chapter_record`."""
-    from analysis.chapter import write_chapter
-
     return write_chapter(chapter_record)
