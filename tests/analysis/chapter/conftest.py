@@ -96,11 +96,9 @@ def memory() -> Made:
 
 
 def stall() -> Made:
-    runs = (("gd 0.4", "sgd", 0.4), ("adagrad 0.4", "adagrad", 0.4), ("adagrad 2", "adagrad", 2.0),
-            ("rmsprop 0.4", "rmsprop", 0.4))  # fmt: skip
     paths, states = [], []
-    for name, optimizer, lr in runs:
-        label = {"run": name, "optimizer": optimizer, "lr": lr}
+    for optimizer, lr in (("sgd", 0.4), ("adagrad", 0.4), ("adagrad", 2.0), ("rmsprop", 0.4)):
+        label = {"run": f"{optimizer} {lr:g}", "optimizer": optimizer, "lr": lr}
         for row in walk(optimizer, lr, steps=60):
             paths.append({**label, **{key: row[key] for key in ("step", "x1", "x2", "loss")}})
             if optimizer == "sgd" or row["step"] == 0:
