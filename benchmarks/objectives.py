@@ -14,7 +14,7 @@ from torch import Tensor
 
 from benchmarks.drive import DIVERGED, PRUNED, Trace
 from benchmarks.errors import UsageError
-from benchmarks.suite import Tuning
+from benchmarks.settings import Tuning
 from problems import Problem
 
 __all__ = ["aggregate", "check_objectives", "intermediate_values", "rung_values", "trial_values"]

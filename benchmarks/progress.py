@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from benchmarks.runner import CellRun
     from benchmarks.suite import Suite
 
-__all__ = ["Bar", "SuiteProgress"]
+__all__ = ["Bar", "SuiteProgress", "terminal_width"]
 
 
 class Bar:
@@ -74,3 +74,10 @@ class SuiteProgress(Bar):
         if done == 0:
             self.bar.reset(total)
         self.show(done, total)
+
+
+def terminal_width() -> int:
+    """The columns of the terminal, 100 where there is none."""
+    import shutil
+
+    return shutil.get_terminal_size((100, 24)).columns

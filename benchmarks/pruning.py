@@ -16,7 +16,7 @@ from torch import Tensor
 
 from benchmarks.errors import UsageError, nearest
 from benchmarks.objectives import rung_values
-from benchmarks.suite import Tuning
+from benchmarks.settings import Tuning
 
 if TYPE_CHECKING:
     import optuna
@@ -96,7 +96,7 @@ def rung_steps(tuning: Tuning, block: int, evaluations: Sequence[int]) -> list[i
 
     Rungs are at 1/reduction, 1/reduction², … of the steps, so many that one configuration of a full block is left.
     Hyperband gives the blocks in turn none of these rungs, the last, the last two, …, all: the first block finishes
-    whole, so that what a short run hides (a floor of noise, the last powers of ten) is known before anything is stopped.
+    whole, so that what a short run hides (a floor of noise, the last powers of ten) is seen before anything is stopped.
     """
     steps = evaluations[-1]
     count = math.ceil(round(math.log(tuning.block, tuning.reduction), 9))

@@ -24,8 +24,8 @@ from analysis.search import search_table
 from analysis.tables import Cell, Record, check_columns
 from benchmarks.errors import UsageError, nearest
 from benchmarks.samplers import make_sampler
+from benchmarks.settings import SAMPLERS, Tuning
 from benchmarks.space import Space
-from benchmarks.suite import SAMPLERS, Tuning
 from optimizers import Hyperparameter
 
 __all__ = ["REPLAYED", "USUAL", "replay", "replay_record"]

@@ -13,8 +13,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.settings import Tuning
 from benchmarks.space import Space
-from benchmarks.suite import Tuning
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.errors import UsageError, nearest
 from benchmarks.foreign import AnyOptimizer
-from benchmarks.suite import Searching
+from benchmarks.settings import Searching
 from optimizers import Hyperparameter
 
 if TYPE_CHECKING:

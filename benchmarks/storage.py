@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.objectives import intermediate_values
 from benchmarks.samplers import grid_points, make_sampler, trial_count
+from benchmarks.settings import Tuning
 from benchmarks.space import Space
-from benchmarks.suite import Tuning
 
 if TYPE_CHECKING:
     import optuna

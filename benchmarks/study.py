@@ -23,9 +23,9 @@ from benchmarks.foreign import AnyOptimizer
 from benchmarks.loop import train_with
 from benchmarks.objectives import intermediate_values, trial_values
 from benchmarks.pruning import make_rungs, optuna_pruner
+from benchmarks.settings import Tuning
 from benchmarks.space import Space
 from benchmarks.storage import Session
-from benchmarks.suite import Tuning
 from benchmarks.work import Work
 from optimizers import Schedule
 from problems import Problem

@@ -18,158 +18,22 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from benchmarks.errors import SuiteError, UnknownNameError, nearest
+from benchmarks.settings import (
+    CellOverrides,
+    Count,
+    Landscape,
+    Overrides,
+    Searching,
+    Spacing,
+    Strict,
+    Test,
+    Tuning,
+)
 
-__all__ = [
-    "SAMPLERS", "CellPlan", "Landscape", "Overrides", "Searching", "Suite", "Test", "Tuning", "builtin_suites",
-    "parse_grid",
-]  # fmt: skip
-
-SAMPLERS = ("tpe", "random", "qmc", "cmaes", "gp", "grid")
-Sampler = Literal["tpe", "random", "qmc", "cmaes", "gp", "grid"]
-Objective = Literal["final", "best", "auc", "steps-to-target"]
-Spacing = Literal["linear", "log"]
-Count = Annotated[int, Field(gt=0, strict=True)]
-
-FIRST_TUNING_SEED, FIRST_TEST_SEED, FIRST_LANDSCAPE_SEED = 1, 1001, 2001
-
-
-def _seeds(first: int) -> Any:
-    """A list of seeds; a count n means the n seeds from ``first`` on."""
-
-    def listed(value: Any) -> Any:
-        return list(range(first, first + value)) if isinstance(value, int) and not isinstance(value, bool) else value
-
-    def distinct(value: list[int]) -> list[int]:
-        if len(set(value)) != len(value):
-            raise ValueError("the same seed stands twice")
-        return value
-
-    seed = Annotated[int, Field(ge=0)]
-    return Annotated[list[seed], BeforeValidator(listed), Field(min_length=1), AfterValidator(distinct)]
-
-
-def _listed(value: Any) -> Any:
-    """A single name as a list of one."""
-    return [value] if isinstance(value, str) else value
-
-
-def parse_grid(value: Any) -> Any:
-    """``"64x32"`` or ``[64, 32]`` as (64, 32); raises ``ValueError`` for anything else or a side below 2."""
-    if isinstance(value, str):
-        match = re.fullmatch(r"(\d+)\s*[x×]\s*(\d+)", value.strip())
-        if not match:
-            raise ValueError(f"a grid is written COLUMNSxROWS, as 64x32, got {value!r}")
-        value = [int(match[1]), int(match[2])]
-    if isinstance(value, list | tuple) and len(value) == 2 and any(isinstance(n, int) and n < 2 for n in value):
-        raise ValueError(f"a grid needs at least 2 points on each side, got {value[0]}x{value[1]}")
-    return value
-
-
-Grid = Annotated[tuple[int, int], BeforeValidator(parse_grid)]
-
-
-class Strict(BaseModel):
-    """Unknown keys and silent conversions are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class Tuning(Strict):
-    """How the best configuration is searched: an Optuna study, asked a block at a time.
-
-    ``aggregate`` joins the seeds of a trial: mean, median, or a quantile as q0.9. ``pruner`` stops lanes at rungs, each
-    ``reduction`` times later than the one before; with two objectives nothing is pruned. ``widen`` allows so many
-    searches again, with a wider range, where the winner is at the edge of its range.
-    """
-
-    enabled: bool = True
-    sampler: Sampler = "tpe"
-    trials: Count = 64
-    block: Count = 16
-    objective: Annotated[list[Objective], BeforeValidator(_listed), Field(min_length=1, max_length=2)] = ["final"]
-    aggregate: Annotated[str, Field(pattern=r"^(mean|median|q0?\.\d+)$")] = "mean"
-    pruner: Annotated[str, Field(pattern=r"^(none|halving|hyperband|median|optuna:\w+)$")] = "hyperband"
-    reduction: Annotated[int, Field(ge=2, strict=True)] = 2
-    widen: Annotated[int, Field(ge=0, le=5, strict=True)] = 0
-    seeds: _seeds(FIRST_TUNING_SEED) = 4  # type: ignore[valid-type]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _unpruned_pairs(cls, given: Any) -> Any:
-        """Two objectives are not pruned unless somebody asks for it, which is then refused."""
-        pair = (
-            isinstance(given, dict) and isinstance(given.get("objective"), list | tuple) and len(given["objective"]) > 1
-        )
-        return {"pruner": "none", **given} if pair else given
-
-    @model_validator(mode="after")
-    def _possible(self) -> Tuning:
-        if len(self.objective) == 2 and self.sampler in ("cmaes", "gp"):
-            raise ValueError(f"the sampler {self.sampler} takes one objective; tpe, random, qmc and grid take two")
-        if len(self.objective) == 2 and self.pruner != "none":
-            raise ValueError("pruning needs a single objective")
-        if self.sampler == "grid" and self.pruner.startswith("optuna:"):
-            raise ValueError("a grid is told to Optuna afterwards, so its own pruners see nothing; use halving")
-        return self
-
-
-class Test(Strict):
-    """The fresh seeds on which the winner and the defaults are trained again; only these are reported."""
-
-    seeds: _seeds(FIRST_TEST_SEED) = 10  # type: ignore[valid-type]
-
-
-class Landscape(Strict):
-    """The dense grid: points of lr times points of the second hyperparameter, on a few seeds."""
-
-    enabled: bool = True
-    grid: Grid = (32, 24)
-    seeds: _seeds(FIRST_LANDSCAPE_SEED) = 2  # type: ignore[valid-type]
-    evaluations: Count = 2
-
-
-Range = Annotated[list[float | str], Field(min_length=2, max_length=3)]
-
-
-class Overrides(Strict):
-    """What a problem, an optimizer or a single cell changes; ``trials`` and ``grid`` stand for those of the tables.
-
-    ``search`` gives ranges (and adds a hyperparameter to the search), ``fixed`` holds hyperparameters at a value.
-    """
-
-    steps: Count | None = None
-    evaluations: Count | None = None
-    spacing: Spacing | None = None
-    trials: Count | None = None
-    grid: Grid | None = None
-    tuning: Tuning = Tuning()
-    test: Test = Test()
-    landscape: Landscape = Landscape()
-    search: dict[str, Range] = {}
-    fixed: dict[str, float] = {}
-
-
-class CellOverrides(Overrides):
-    """Overrides of the cells that match: those of the problem, optimizer and schedule that are given."""
-
-    problem: str | None = None
-    optimizer: str | None = None
-    schedule: str | None = None
-
-    def matches(self, problem: str, optimizer: str, schedule: str) -> bool:
-        """Whether the cell is one of those meant."""
-        meant = (self.problem, self.optimizer, self.schedule)
-        return all(want in (None, name) for want, name in zip(meant, (problem, optimizer, schedule), strict=True))
-
-
-class Searching(Strict):
-    """The search ranges and fixed values of one cell."""
-
-    search: dict[str, Range] = {}
-    fixed: dict[str, float] = {}
+__all__ = ["CellPlan", "Suite", "builtin_suites"]
 
 
 class CellPlan(Strict):

@@ -15,7 +15,7 @@ from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.walk import walk
 from benchmarks.lanes import DIVERGED, STATUS, Trace, train
 from benchmarks.registry import OPTIMIZERS, make_problem
-from benchmarks.suite import Count
+from benchmarks.settings import Count
 from optimizers import Rule
 from optimizers.adagrad import Adagrad
 from optimizers.mukkamala_hein import SCAdagrad

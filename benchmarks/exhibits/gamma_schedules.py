@@ -19,7 +19,7 @@ from benchmarks.exhibits.question import Answer, Question, spread
 from benchmarks.exhibits.threshold import thresholds, walking_away
 from benchmarks.lanes import train
 from benchmarks.registry import make_problem, make_schedules
-from benchmarks.suite import Count
+from benchmarks.settings import Count
 from optimizers import Rule
 from optimizers.rmsprop import RMSProp
 from problems import Problem

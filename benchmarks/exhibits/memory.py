@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.registry import OPTIMIZERS
-from benchmarks.suite import Count
+from benchmarks.settings import Count
 from optimizers.rule import Value
 from problems import Problem
 

@@ -16,7 +16,7 @@ from benchmarks.exhibits.question import Answer, Question, spread
 from benchmarks.exhibits.regression import BookRegression, has_file
 from benchmarks.lanes import train
 from benchmarks.registry import OPTIMIZERS, make_problem, make_schedules
-from benchmarks.suite import Count
+from benchmarks.settings import Count
 from problems import Problem
 
 __all__ = ["Numbers"]

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from benchmarks.suite import Strict
+from benchmarks.settings import Strict
 from problems import Problem
 
 __all__ = ["Answer", "Question", "spread"]

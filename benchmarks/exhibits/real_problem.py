@@ -13,7 +13,7 @@ import torch
 from benchmarks.exhibits.question import Answer, Question, spread
 from benchmarks.lanes import STATUS, Trace, train
 from benchmarks.registry import OPTIMIZERS, make_problem, make_schedules
-from benchmarks.suite import Count
+from benchmarks.settings import Count
 from problems import Problem
 from problems.download import cache_folder
 from problems.images import FASHION_MNIST, FASHION_MNIST_FILES, MNIST_5K

@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.lanes import DIVERGED, STATUS, Trace, train
 from benchmarks.registry import OPTIMIZERS, make_problem
-from benchmarks.suite import Count
+from benchmarks.settings import Count
 from problems import Batch, Problem
 
 __all__ = ["Rotation", "TurnedEllipses"]

@@ -16,7 +16,7 @@ from benchmarks.exhibits.walk import Walk, walk
 from benchmarks.lanes import train
 from benchmarks.record import surface_table
 from benchmarks.registry import OPTIMIZERS, make_problem
-from benchmarks.suite import Count
+from benchmarks.settings import Count
 from problems import Problem
 
 __all__ = ["Stall", "cycle_radius"]

@@ -17,7 +17,7 @@ from benchmarks.exhibits.question import Answer, Question, spread
 from benchmarks.exhibits.regression import BookRegression, has_file
 from benchmarks.lanes import Trace, train
 from benchmarks.registry import OPTIMIZERS
-from benchmarks.suite import Count
+from benchmarks.settings import Count
 from problems import Problem
 
 __all__ = ["Variants"]

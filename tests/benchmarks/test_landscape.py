@@ -11,9 +11,9 @@ from benchmarks import landscape as module
 from benchmarks.landscape import GridMap, grid_axes, landscape
 from benchmarks.lanes import DIVERGED, FINISHED, train
 from benchmarks.registry import OPTIMIZERS, make_problem
+from benchmarks.settings import Searching
 from benchmarks.space import Space
 from benchmarks.study import Task
-from benchmarks.suite import Searching
 
 
 def map_of(optimizer: str, problem: str = "ellipse", grid: tuple[int, int] = (6, 4), **searching) -> GridMap:

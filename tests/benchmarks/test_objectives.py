@@ -9,9 +9,9 @@ from benchmarks.drive import Trace
 from benchmarks.errors import UsageError
 from benchmarks.objectives import check_objectives, intermediate_values, trial_values
 from benchmarks.registry import OPTIMIZERS, make_problem
+from benchmarks.settings import Searching, Tuning
 from benchmarks.space import Space
 from benchmarks.study import Task, tune
-from benchmarks.suite import Searching, Tuning
 
 ELLIPSE = make_problem("ellipse")  # floor 0, target 1e-3 of the start's gap or stated
 NAN, INF = torch.nan, torch.inf

@@ -11,9 +11,9 @@ import torch
 from benchmarks.errors import UsageError
 from benchmarks.pruning import Halving, MedianRule, make_rungs, optuna_pruner, rung_steps
 from benchmarks.registry import OPTIMIZERS, make_problem
+from benchmarks.settings import Searching, Tuning
 from benchmarks.space import Space
 from benchmarks.study import Study, Task, tune
-from benchmarks.suite import Searching, Tuning
 
 INF = torch.inf
 

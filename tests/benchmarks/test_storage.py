@@ -14,10 +14,11 @@ from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.export import export_cell, study_name
 from benchmarks.registry import OPTIMIZERS, make_problem
 from benchmarks.runner import run
+from benchmarks.settings import Searching, Tuning
 from benchmarks.space import Space
 from benchmarks.storage import WORKER, open_storage
 from benchmarks.study import Study, Task, tune
-from benchmarks.suite import Searching, Suite, Tuning
+from benchmarks.suite import Suite
 
 SPEC = OPTIMIZERS["rmsprop"]
 SPACE = Space.of(SPEC, Searching())

@@ -11,9 +11,9 @@ from benchmarks.errors import UsageError
 from benchmarks.lanes import DIVERGED
 from benchmarks.registry import OPTIMIZERS, make_problem
 from benchmarks.samplers import grid_shape, trial_count
+from benchmarks.settings import SAMPLERS, Searching, Tuning
 from benchmarks.space import Space
 from benchmarks.study import Study, Task, tune
-from benchmarks.suite import SAMPLERS, Searching, Tuning
 from optimizers import OptimizerSpec
 
 RMSPROP = OPTIMIZERS["rmsprop"]

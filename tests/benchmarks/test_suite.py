@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.errors import SuiteError, UnknownNameError
-from benchmarks.suite import Suite, builtin_suites, parse_grid
+from benchmarks.settings import parse_grid
+from benchmarks.suite import Suite, builtin_suites
 
 GOOD = 'name = "mine"\nproblems = ["ellipse"]\noptimizers = ["sgd", "rmsprop"]\n'
 

@@ -15,9 +15,10 @@ from benchmarks.cell import Order, run_cell
 from benchmarks.record import open_folder
 from benchmarks.registry import OPTIMIZERS, make_problem
 from benchmarks.runner import run
+from benchmarks.settings import SAMPLERS, Searching, Tuning
 from benchmarks.space import Space
 from benchmarks.study import Study, Task, tune
-from benchmarks.suite import SAMPLERS, Searching, Suite, Tuning
+from benchmarks.suite import Suite
 from benchmarks.work import OutOfTime, Work
 
 SPEC = OPTIMIZERS["rmsprop"]
