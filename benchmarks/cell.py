@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from analysis.tables import Cell
 from benchmarks import record
 from benchmarks.drive import Trace
 from benchmarks.errors import UsageError
@@ -24,6 +25,7 @@ from benchmarks.samplers import trial_count
 from benchmarks.space import Space
 from benchmarks.study import Study, Task, tune
 from benchmarks.suite import CellPlan
+from benchmarks.tracking import draw_overview, overview_path
 from benchmarks.work import Work
 from optimizers import Schedule
 from problems import Problem
@@ -87,6 +89,7 @@ class Order:
     data: Path | None = None
     storage: str | None = None
     deadline: float | None = None
+    draw: bool = False  # the picture that the mirror will want
 
     @property
     def name(self) -> str:
@@ -141,6 +144,8 @@ def run_cell(order: Order) -> Path:
     info = _describe(cell, study, tests, seconds, lane_steps)
     path = record.write_cell(order.folder, plan.name, info, tables)
     work.forget()
+    if order.draw:
+        draw_overview(Cell.load(path), overview_path(order.folder, plan.name))
     return path
 
 

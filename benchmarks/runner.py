@@ -96,7 +96,8 @@ def run(
     check_same_exhibits(answered)
     missing = [cell for name, cell in cells.items() if name not in kept]
     asked = [order for order in exhibits if order not in answered]
-    orders: list[AnyOrder] = [*asked, *(Order(cell.plan, folder, data, storage, deadline) for cell in missing)]
+    draw = mirror is not None
+    orders: list[AnyOrder] = [*asked, *(Order(c.plan, folder, data, storage, deadline, draw) for c in missing)]
     costs = {order.name: order.cost for order in asked} | {cell.plan.name: cell.cost for cell in missing}
     if on_estimate is not None and orders:
         seconds = sum(order.question.seconds for order in asked) / min(jobs, len(orders))

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -28,7 +29,6 @@ from benchmarks.errors import TrackingError
 from benchmarks.mirror import Children, RunPlan, cell_run, setting_runs, short_hash, trial_runs, trials_table
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from mlflow import MlflowClient
 
 __all__ = ["ARTIFACTS", "SHARED", "VIEW", "Tracker", "connect", "default_uri", "moved", "reported"]
@@ -84,6 +84,19 @@ def moved(folder: Path) -> str:
     )
 
 
+def overview_path(folder: Path, cell: str) -> Path:
+    """Return where the picture of a cell waits until it is mirrored."""
+    return folder / "unfinished" / cell / "overview.png"
+
+
+def draw_overview(cell: Cell, path: Path) -> None:
+    """Draw the picture of ``cell`` that its run shows; half of a mirror's time, so workers do it beforehand."""
+    from analysis.figures import cell_figure
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cell_figure(cell).savefig(path)
+
+
 class Tracker:
     """Writes the finished cells and the report of the record at ``folder`` to the MLflow store at ``uri``.
 
@@ -110,11 +123,14 @@ class Tracker:
             for run_id in broken:
                 self._delete(run_id)
         plan, children = cell_run(cell), [*setting_runs(cell), *trial_runs(cell, self._children)]
-        table, figure, ended = trials_table(cell), _overview(cell), time.time()
+        picture = overview_path(self._folder, cell.name)
+        if not picture.is_file():
+            draw_overview(cell, picture)
+        table, ended = trials_table(cell), time.time()
         with reported(self._uri, ADVICE):
             run_id = self._start(plan, {"stepscape.suite": self._suite_digest}, ended - _seconds(cell))
             self._client.log_table(run_id, table, "trials.json")
-            self._client.log_figure(run_id, figure, "overview.png")
+            self._client.log_artifact(run_id, str(picture))
             self._client.log_artifacts(run_id, str(cell.path), "record")
             for name in SHARED:
                 self._client.log_artifact(run_id, str(self._folder / name), "record")
@@ -123,6 +139,7 @@ class Tracker:
                 began = ended - rank / 1000
                 self._end(self._start(child, {"mlflow.parentRunId": run_id}, began), ended)
             self._end(run_id, ended)
+        shutil.rmtree(picture.parent)
         return run_id
 
     def log_cell_folder(self, folder: Path) -> None:
@@ -242,12 +259,6 @@ def _reason(error: Exception) -> str:
     text = str(error).strip()
     system = re.search(r"\[Errno -?\d+\] ([\w ]+)", text)
     return system[1] if system else text.partition("\n")[0] or type(error).__name__
-
-
-def _overview(cell: Cell) -> Figure:
-    from analysis.figures import cell_figure
-
-    return cell_figure(cell)
 
 
 def _seconds(cell: Cell) -> float:

@@ -160,11 +160,16 @@ def builder() -> RecordBuilder:
     return RecordBuilder()
 
 
+def _empty_picture(cell: Cell, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Figure(figsize=(1, 1)).savefig(path)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _plain_overview() -> Iterator[None]:
     """An empty picture in place of a cell's overview, which takes a third of a second to draw."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tracking, "_overview", lambda cell: Figure(figsize=(1, 1)))
+        patch.setattr(tracking, "draw_overview", _empty_picture)
         yield
 
 

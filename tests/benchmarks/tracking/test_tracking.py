@@ -13,7 +13,7 @@ from benchmarks.errors import TrackingError
 from benchmarks.mirror import trials_table
 from benchmarks.tracking import VIEW, Tracker, connect, default_uri, reported
 
-DRAWN = tracking._overview  # as it is before the tests put an empty picture in its place
+DRAWN = tracking.draw_overview  # as it is before the tests put an empty picture in its place
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_a_store_that_cannot_be_used_is_one_line(record, uri):
 
 
 def test_a_new_store_and_a_real_overview_say_nothing_on_the_terminal(tmp_path, builder, capfd, monkeypatch):
-    monkeypatch.setattr(tracking, "_overview", DRAWN)
+    monkeypatch.setattr(tracking, "draw_overview", DRAWN)
     record = builder.record(tmp_path / "fresh", ("sgd",))
     Tracker(default_uri(record.path), "toy", record.path, children="none").log_cell(record.cells[0])
     assert capfd.readouterr() == ("", "")
