@@ -227,7 +227,7 @@ def _execute(suite: Suite, machine: dict[str, Any]) -> int:
     if outcome.page is not None:
         click.echo(results_text(results_table(Record.load(outcome.folder)), terminal_width()))
         click.echo(f"\nrecord:  {outcome.folder}\nreport:  {outcome.page.resolve()}")
-        if not machine["no_tracking"]:
+        if not machine["no_tracking"] and not machine["tracking_uri"] and not outcome.warnings:
             click.echo(f"browse:  stepscape ui {outcome.folder}")
     click.echo(f"{suite.name}: {outcome.seconds:.0f} s")
     return outcome.exit_code

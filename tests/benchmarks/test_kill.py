@@ -40,7 +40,10 @@ def test_a_killed_run_goes_on_to_the_same_record(jobs: int, tmp_path: Path) -> N
     seen = 0
     for _ in range(3):
         process = subprocess.Popen(
-            [*map(str, command), "--no-tracking"], start_new_session=True, stderr=subprocess.PIPE
+            [*map(str, command), "--no-tracking"],
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         while process.poll() is None and _written(out) <= seen:
             time.sleep(0.05)
