@@ -189,8 +189,9 @@ def speed(context: click.Context, /, as_json: bool, repeats: int, check: bool) -
 @cli.command()
 @click.argument("name", metavar="NAME")
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own.")
+@click.option("--data", type=click.Path(path_type=Path), envvar="STEPSCAPE_DATA", help="Folder with data files.")
 @click.pass_context
-def check(context: click.Context, /, name: str, plugins: tuple[str, ...]) -> None:
+def check(context: click.Context, /, name: str, plugins: tuple[str, ...], data: Path | None) -> None:
     """Check that a problem or an optimizer keeps the rules everything here relies on, and explain what does not.
 
     NAME is a registered name, or package.module:OBJECT of your own.
@@ -200,7 +201,7 @@ def check(context: click.Context, /, name: str, plugins: tuple[str, ...]) -> Non
 
     for plugin in plugins:
         load_plugin_file(Path(plugin))
-    result = check_name(name)
+    result = check_name(name, data)
     click.echo("\n".join(result.lines))
     context.exit(0 if result.ok else 1)
 

@@ -66,8 +66,8 @@ def landscape(
     count, size = len(mesh), _group_size(task)
     traces: list[Trace] = []
     for first in range(0, count, size):
-        part = {**base, **{name: value[first : first + size] for name, value in values.items()}}
-        traces.append(work.trace(f"landscape-{first:06d}", lambda part=part: task.train(part)))  # type: ignore[misc]
+        part: dict[str, Tensor | float] = {**base, **{n: value[first : first + size] for n, value in values.items()}}
+        traces.append(work.trace(f"landscape-{first:06d}", part, task.train))
         if on_progress is not None:
             on_progress(min(first + size, count), count)
     loss = torch.cat([trace.loss for trace in traces])

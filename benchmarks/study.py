@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -114,22 +115,18 @@ def tune(task: Task, space: Space, tuning: Tuning, work: Work | None = None, sto
 
     Raises `OutOfTime` at a block's end after the deadline of ``work``.
     """
-    study = _search(task, space, tuning, work or Work(), storage, 0)
+    work = work or Work()
+    study = _search(task, space, tuning, work, storage)
     for number in range(1, tuning.widen + 1):
         if study.winner is None or not study.winner.at_edge:
             break
         wider = study.space.widened(study.winner.values)
-        again = _search(replace(task, name=f"{task.name} widened {number}"), wider, tuning, work or Work(), storage,
-                        len(study.blocks))  # fmt: skip
-        blocks = [*study.blocks, *_renumbered(again.blocks, sum(len(block.trials) for block in study.blocks))]
-        study = Study(
-            wider, blocks, _winner(blocks, wider, ()), number,
-            study.sampling_seconds + again.sampling_seconds, [*study.others, *again.others],
-        )  # fmt: skip
+        again = _search(replace(task, name=f"{task.name} widened {number}"), wider, tuning, work, storage)
+        study = _joined(study, again, number)
     return study
 
 
-def _search(task: Task, space: Space, tuning: Tuning, work: Work, storage: str | None, first_block: int) -> Study:
+def _search(task: Task, space: Space, tuning: Tuning, work: Work, storage: str | None) -> Study:
     """One search of one space."""
     session = Session(task.name, space, tuning, optuna_pruner(tuning), storage)
     evaluations = evaluation_steps(task.steps, task.evaluate)
@@ -138,15 +135,27 @@ def _search(task: Task, space: Space, tuning: Tuning, work: Work, storage: str |
         values = {k.name: torch.tensor([t[k.name] for t in trials.values], dtype=torch.float64) for k in space.searched}
         finished = _finished_values(tuning, blocks) if tuning.pruner == "median" else {}
         rungs = make_rungs(tuning, len(blocks), evaluations, finished, trials.handles)
-        number = first_block + len(blocks)
-        key = f"block-{number:04d}" if storage is None else f"trials-{trials.numbers[0]:05d}"
-        trace = work.trace(key, lambda v=values, r=rungs: task.train({**space.fixed, **v}, r))  # type: ignore[misc]
-        block = Block(number, trials.numbers, values, trial_values(task.problem, tuning, trace), trace)
+        train = partial(task.train, on_rung=rungs)
+        trace = work.trace(f"block-{len(blocks):04d}", {**space.fixed, **values}, train)
+        block = Block(len(blocks), trials.numbers, values, trial_values(task.problem, tuning, trace), trace)
         session.tell(trials, block)
         blocks.append(block)
     others = session.others({number for block in blocks for number in block.trials})
     session.close()
-    return Study(space, blocks, _winner(blocks, space, others), 0, session.seconds, others)
+    return Study(space, blocks, _winner(blocks, others, space), 0, session.seconds, others)
+
+
+def _joined(first: Study, again: Study, widened: int) -> Study:
+    """Two searches as one study: the second's blocks and trials are numbered on, the winner is that of both."""
+    offset = 1 + max(
+        [*(n for block in first.blocks for n in block.trials), *(other["trial"] for other in first.others)]
+    )
+    blocks = [*first.blocks]
+    for block in again.blocks:
+        blocks.append(replace(block, number=len(blocks), trials=[offset + trial for trial in block.trials]))
+    others = [*first.others, *({**other, "trial": offset + other["trial"]} for other in again.others)]
+    seconds = first.sampling_seconds + again.sampling_seconds
+    return Study(again.space, blocks, _winner(blocks, others, again.space), widened, seconds, others)
 
 
 def _finished_values(tuning: Tuning, blocks: Sequence[Block]) -> dict[int, Tensor]:
@@ -159,11 +168,7 @@ def _finished_values(tuning: Tuning, blocks: Sequence[Block]) -> dict[int, Tenso
     return {step: torch.tensor(values) for step, values in finished.items()}
 
 
-def _renumbered(blocks: Sequence[Block], offset: int) -> list[Block]:
-    return [replace(block, trials=[offset + trial for trial in block.trials]) for block in blocks]
-
-
-def _winner(blocks: Sequence[Block], space: Space, others: Sequence[Mapping[str, Any]]) -> Winner | None:
+def _winner(blocks: Sequence[Block], others: Sequence[Mapping[str, Any]], space: Space) -> Winner | None:
     """The complete trial with the lowest (first) objective, the earliest of equals; None where there is none."""
     candidates = [
         (value, trial, {name: float(column[place]) for name, column in block.values.items()})

@@ -5,21 +5,26 @@ Training is deterministic, so a trace read back is the trace that would be made 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
 import torch
+from torch import Tensor
 
 from benchmarks.drive import Trace
 
 __all__ = ["OutOfTime", "Work"]
 
 WORTH_KEEPING: Final = 0.5  # seconds of training below which making it again is as quick as reading it
+
+
+Values = Mapping[str, Tensor | float]
 
 
 class OutOfTime(Exception):  # noqa: N818 - no error: the user's budget ended
@@ -33,14 +38,17 @@ class Work:
     folder: Path | None = None
     deadline: float | None = None
 
-    def trace(self, name: str, make: Callable[[], Trace]) -> Trace:
-        """The trace kept under ``name``, or a new one; raises `OutOfTime` where it is after the deadline to make it."""
-        path = None if self.folder is None else self.folder / f"{name}.pt"
+    def trace(self, name: str, values: Values, make: Callable[[Values], Trace]) -> Trace:
+        """The trace of the configurations ``values`` kept under ``name``, or what ``make`` makes of them.
+
+        Raises `OutOfTime` where it is after the deadline to make it.
+        """
+        path = None if self.folder is None else self.folder / f"{name}-{_digest(values)}.pt"
         if path is not None and path.exists():
             return Trace(**torch.load(path, weights_only=True))
         if self.deadline is not None and time.time() > self.deadline:
             raise OutOfTime
-        trace = make()
+        trace = make(values)
         if path is not None and trace.seconds >= WORTH_KEEPING:
             path.parent.mkdir(parents=True, exist_ok=True)
             working = path.with_name(f".{path.name}.{os.getpid()}")
@@ -52,3 +60,12 @@ class Work:
         """Remove what was kept, once the cell has landed."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _digest(values: Values) -> str:
+    """Eight hex digits that name the values, to the bit: what another version would ask finds nothing of this one."""
+    hasher = hashlib.sha256()
+    for name, value in sorted(values.items()):
+        numbers = value.tolist() if isinstance(value, Tensor) else [value]
+        hasher.update(f"{name}={numbers!r}\n".encode())
+    return hasher.hexdigest()[:8]

@@ -82,6 +82,19 @@ def test_running_trials_of_a_dead_process_are_failed_and_asked_again(url: str) -
     assert states.count(TrialState.COMPLETE) + states.count(TrialState.PRUNED) == 15
 
 
+def test_a_shared_study_that_widens_numbers_its_trials_on(url: str) -> None:
+    spec = OPTIMIZERS["sgd"]
+    space = Space.of(spec, Searching(search={"lr": [1e-3, 1e-2]}))  # the best lr is near 0.45
+    task = Task("wide", make_problem("ellipse"), spec, {}, 20, 2, (1,))
+    result = tune(task, space, Tuning(trials=24, block=8, widen=2, pruner="none"), storage=url)
+    assert result.widened == 2
+    assert [number for block in result.blocks for number in block.trials] == list(range(72))
+    assert optuna.get_all_study_names(open_storage(url)) == ["wide", "wide widened 1", "wide widened 2"]
+    again = tune(task, space, Tuning(trials=24, block=8, widen=2, pruner="none"), storage=url)
+    assert again.winner == result.winner
+    assert [other["trial"] for other in again.others] == list(range(72))
+
+
 def test_a_grid_is_not_shared(url: str) -> None:
     task = Task("cell", make_problem("ellipse"), SPEC, {}, 20, 2, (1,))
     with pytest.raises(UsageError, match="a grid needs no storage"):

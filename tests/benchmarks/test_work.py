@@ -41,11 +41,11 @@ class StopsAfter(Work):
         super().__init__(folder)
         object.__setattr__(self, "left", traces)
 
-    def trace(self, name, make):
+    def trace(self, name, values, make):
         object.__setattr__(self, "left", self.left - 1)
         if self.left < 0:
             raise KeyboardInterrupt
-        return super().trace(name, make)
+        return super().trace(name, values, make)
 
 
 @pytest.fixture(autouse=True)
@@ -87,8 +87,8 @@ def test_the_gaussian_process_too_ends_like_one_that_was_not_broken_off(tmp_path
 def test_a_trace_read_back_is_the_trace(tmp_path: Path) -> None:
     made = TASK.train({"lr": torch.logspace(-3, 2, 6, dtype=torch.float64)}, keep_path=True)
     work = Work(tmp_path)
-    assert work.trace("one", lambda: made) is made
-    read = work.trace("one", lambda: pytest.fail("it is there"))
+    assert work.trace("one", {"lr": 0.1}, lambda _: made) is made
+    read = work.trace("one", {"lr": 0.1}, lambda _: pytest.fail("it is there"))
     assert read.path is not None
     assert made.path is not None
     assert torch.equal(read.loss.nan_to_num(-1), made.loss.nan_to_num(-1))
@@ -100,11 +100,13 @@ def test_a_trace_read_back_is_the_trace(tmp_path: Path) -> None:
 
 def test_after_the_deadline_nothing_new_is_made_but_what_is_there_is_read(tmp_path: Path) -> None:
     made = TASK.train({"lr": 0.1})
-    Work(tmp_path).trace("one", lambda: made)
+    Work(tmp_path).trace("one", {"lr": 0.1}, lambda _: made)
     late = Work(tmp_path, deadline=time.time() - 1)
-    assert torch.equal(late.trace("one", lambda: made).loss, made.loss)
+    assert torch.equal(late.trace("one", {"lr": 0.1}, lambda _: made).loss, made.loss)
     with pytest.raises(OutOfTime):
-        late.trace("two", lambda: made)
+        late.trace("two", {"lr": 0.1}, lambda _: made)
+    with pytest.raises(OutOfTime):
+        late.trace("one", {"lr": 0.2}, lambda _: made)  # kept for other values is not kept
 
 
 def test_a_cell_broken_off_in_its_landscape_lands_like_one_that_was_not(
