@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
-from typing import Final
+from typing import Final, TypedDict
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ from optimizers import Schedule
 from problems import Batch, Problem
 
 __all__ = [
-    "DIVERGED", "FINISHED", "PRUNED", "STATUS", "Evaluate", "Lanes", "OnRung", "Trace",
+    "DIVERGED", "FINISHED", "PRUNED", "STATUS", "Evaluate", "Lanes", "OnRung", "Trace", "TrainOptions",
     "batch_like", "configurations", "divergence_limit", "drive", "evaluation_steps",
 ]  # fmt: skip
 
@@ -42,6 +42,18 @@ Evaluate = int | Sequence[int] | None
 OnRung = Callable[[int, Mapping[str, Tensor]], Tensor | None]
 """Called after each evaluation with its step and the metrics ``[C, S]`` (NaN for stopped lanes); returns which of the
 ``[C]`` configurations go on, or None for all."""
+
+
+class TrainOptions(TypedDict, total=False):
+    """The options of a training, as `benchmarks.lanes.train` documents them."""
+
+    evaluate_every: Evaluate
+    schedules: Mapping[str, Schedule] | None
+    on_rung: OnRung | None
+    device: str | torch.device
+    dtype: torch.dtype | None
+    chunk: int | None
+    keep_path: bool
 
 
 @dataclass(frozen=True)

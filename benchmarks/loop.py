@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 
 from benchmarks import lanes
-from benchmarks.drive import Evaluate, Lanes, OnRung, Trace, configurations, divergence_limit, drive
+from benchmarks.drive import Lanes, Trace, TrainOptions, configurations, divergence_limit, drive
 from benchmarks.errors import UsageError
 from benchmarks.foreign import AnyOptimizer, ForeignSpec, write
 from optimizers import OptimizerSpec, Schedule
@@ -33,36 +33,22 @@ def train_with(
     hyperparameters: Mapping[str, Tensor | float],
     seeds: Sequence[int],
     steps: int,
-    *,
-    evaluate_every: Evaluate = None,
-    schedules: Mapping[str, Schedule] | None = None,
-    on_rung: OnRung | None = None,
-    device: str | torch.device = "cpu",
-    dtype: torch.dtype | None = None,
-    chunk: int | None = None,
-    keep_path: bool = False,
+    **options: Unpack[TrainOptions],
 ) -> Trace:
     """Train with ``spec``, whichever kind it is: see `benchmarks.lanes.train` for the arguments and what it raises.
 
     Hyperparameters that are not given take the defaults of ``spec``. Raises `UsageError` also for a schedule that does
     not fit its hyperparameter, as one of lr given to a memory.
     """
+    schedules = options.get("schedules") or {}
     for knob in spec.hyperparameters:
-        schedule = (schedules or {}).get(knob.name)
+        schedule = schedules.get(knob.name)
         if schedule is not None and not schedule.fits(knob):
             raise UsageError(f"the schedule {schedule} does not fit {spec.name}'s {knob.name}")
     if isinstance(spec, OptimizerSpec):
         defaults = {knob.name: knob.default for knob in spec.hyperparameters}
-        return lanes.train(
-            problem, spec.rule, {**defaults, **hyperparameters}, seeds, steps,
-            evaluate_every=evaluate_every, schedules=schedules, on_rung=on_rung, device=device, dtype=dtype,
-            chunk=chunk, keep_path=keep_path,
-        )  # fmt: skip
-    return train(
-        problem, spec, hyperparameters, seeds, steps,
-        evaluate_every=evaluate_every, schedules=schedules, on_rung=on_rung, device=device, dtype=dtype,
-        keep_path=keep_path,
-    )  # fmt: skip
+        return lanes.train(problem, spec.rule, {**defaults, **hyperparameters}, seeds, steps, **options)
+    return train(problem, spec, hyperparameters, seeds, steps, **options)
 
 
 def train(
@@ -71,29 +57,27 @@ def train(
     hyperparameters: Mapping[str, Tensor | float],
     seeds: Sequence[int],
     steps: int,
-    *,
-    evaluate_every: Evaluate = None,
-    schedules: Mapping[str, Schedule] | None = None,
-    on_rung: OnRung | None = None,
-    device: str | torch.device = "cpu",
-    dtype: torch.dtype | None = None,
-    keep_path: bool = False,
+    **options: Unpack[TrainOptions],
 ) -> Trace:
     """Train every configuration on every seed with a foreign optimizer: `benchmarks.lanes.train`, one lane at a time.
 
-    A step is one call of ``optimizer.step``. Raises `UsageError` as `benchmarks.lanes.train` does, and where the
-    foreign class refuses the values or a schedule's hyperparameter is not among its parameter groups.
+    A step is one call of ``optimizer.step``, and a chunk size means nothing. Raises `UsageError` as
+    `benchmarks.lanes.train` does, and where the foreign class refuses the values or a schedule's hyperparameter is not
+    among its parameter groups.
     """
+    schedules = options.get("schedules") or {}
     defaults = {knob.name: knob.default for knob in spec.hyperparameters}
-    values, count = configurations(spec.name, defaults, hyperparameters, schedules or {})
-    start = problem.start(seeds).to(device=device, dtype=dtype or problem.dtype)
+    values, count = configurations(spec.name, defaults, hyperparameters, schedules)
+    start = problem.start(seeds).to(options.get("device", "cpu"), options.get("dtype") or problem.dtype)
     limit = divergence_limit(problem, start)
     foreign = _ForeignLanes(
-        problem, torch.arange(count), start, limit, spec=spec, values=values, schedules=schedules or {}, steps=steps
+        problem, torch.arange(count), start, limit, spec=spec, values=values, schedules=schedules, steps=steps
     )
     return drive(
-        problem, [foreign], start, seeds, steps, evaluate_every=evaluate_every, on_rung=on_rung, keep_path=keep_path
-    )
+        problem, [foreign], start, seeds, steps,
+        evaluate_every=options.get("evaluate_every"), on_rung=options.get("on_rung"),
+        keep_path=options.get("keep_path", False),
+    )  # fmt: skip
 
 
 class _ForeignLanes(Lanes):
