@@ -216,6 +216,12 @@ def test_the_estimate_of_lane_steps_is_what_a_stable_cell_makes(folder: Path) ->
     assert recorded == prepared.lane_steps  # nothing diverges in 30 steps of RMSProp on the ellipse
 
 
+def test_evaluations_can_be_spaced_by_powers() -> None:
+    suite = TINY.model_copy(update={"spacing": "log", "evaluations": 4, "steps": 625})
+    assert prepare(suite.cells()[0]).evaluate == [1, 5, 25, 125, 625]
+    assert prepare(TINY.cells()[0]).evaluate == 6
+
+
 def test_a_cell_trains_on_one_thread(tmp_path: Path) -> None:
     from benchmarks import record
 
