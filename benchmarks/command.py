@@ -33,6 +33,7 @@ class Machine:
     children: str = "12"
     storage: str | None = None
     minutes: float | None = None
+    started: float | None = None  # ``time.time()`` when the command began, which a time budget counts from
 
 
 class Progress(Protocol):
@@ -55,7 +56,6 @@ class Outcome:
     folder: Path
     result: RunResult
     page: Path | None
-    seconds: float
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -75,7 +75,7 @@ def execute(
     from benchmarks import record, runner
     from benchmarks.workers import default_jobs
 
-    began = time.time()
+    began = machine.started or time.time()
     folder = machine.out or Path("results") / suite.name
     jobs = machine.jobs or default_jobs()
     tracker = None if machine.no_tracking else _tracker(machine, suite, folder)
@@ -93,7 +93,7 @@ def execute(
         page = write_page(folder, progress=progress.report, jobs=jobs)
         if tracker is not None and not warnings:
             warnings += _attempt(lambda: tracker.log_report(folder))
-    return Outcome(folder, result, page, time.time() - began, warnings)
+    return Outcome(folder, result, page, warnings)
 
 
 def write_page(
@@ -164,8 +164,8 @@ def _tracker(machine: Machine, suite: Suite, folder: Path) -> Tracker:
 
 
 def _reserve(suite: Suite, jobs: int) -> float:
-    """Seconds of a time budget kept back for the report and the last mirrored cells."""
-    return 6.0 + 3.0 * len(suite.problems) / jobs
+    """Seconds of a time budget kept back for the last mirrored cells, the report, and printing it."""
+    return 8.0 + 3.0 * len(suite.problems) / jobs
 
 
 def _attempt(work: Callable[[], object]) -> list[str]:
