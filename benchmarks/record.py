@@ -223,7 +223,8 @@ def surface_table(problem: Problem) -> pd.DataFrame | None:
 
 def empty_table(name: str) -> pd.DataFrame:
     """The table of that name without a row."""
-    return pd.DataFrame(columns=list(COLUMNS[name]))
+    words = ("setting", "state", "status")
+    return pd.DataFrame({column: pd.Series(dtype="str" if column in words else "float64") for column in COLUMNS[name]})
 
 
 def _objective_columns(objective: Tensor) -> dict[str, Any]:

@@ -109,6 +109,18 @@ def test_tune_and_landscape_run_one_cell(
     assert "rmsprop" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "arguments", [["landscape", "ellipse", "rmsprop", "--grid", "5x4"], ["tune", "ellipse", "sgd"]]
+)
+def test_a_single_cell_is_mirrored_too(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert call(*arguments, "--jobs", "1", "--out", "out", "--children", "2") == 0
+    assert "stepscape ui out" in capsys.readouterr().out
+    assert (tmp_path / "out" / "mlflow.db").is_file()
+
+
 MISTAKES: list[tuple[list[str], str]] = [
     (["run", "quik"], "unknown suite 'quik', did you mean 'quick'"),
     (["run", "nowhere/mine.toml"], "there is no suite file"),
