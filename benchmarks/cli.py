@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -228,7 +229,13 @@ def _execute(suite: Suite, machine: dict[str, Any]) -> int:
     for warning in outcome.warnings:
         click.echo(f"stepscape: {warning}", err=True)
     if outcome.page is not None:
-        click.echo(results_text(results_table(Record.load(outcome.folder)), terminal_width()))
+        record = Record.load(outcome.folder)
+        click.echo(results_text(results_table(record), terminal_width()))
+        if len(record.cells) == 1:  # of many cells the report says it
+            from analysis.recommendation import recommendations
+
+            for advice in recommendations(record):
+                click.echo(f"\n{textwrap.fill(advice.sentence, terminal_width())}")
         click.echo(f"\nrecord:  {outcome.folder}\nreport:  {outcome.page.resolve()}")
         if not machine["no_tracking"] and not machine["tracking_uri"] and not outcome.warnings:
             click.echo(f"browse:  stepscape ui {outcome.folder}")

@@ -117,7 +117,9 @@ def test_a_single_cell_is_mirrored_too(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert call(*arguments, "--jobs", "1", "--out", "out", "--children", "2") == 0
-    assert "stepscape ui out" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"{arguments[2]} on ellipse: lr " in out  # the recommendation, in a sentence
+    assert "stepscape ui out" in out
     assert (tmp_path / "out" / "mlflow.db").is_file()
 
 
