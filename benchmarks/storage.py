@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "Session", "close_storage", "open_storage"]
 
 WORKER = "stepscape.worker"
+PATIENCE = 5  # tries to open a database that another process is setting up
 
 
 @dataclass(frozen=True)
@@ -168,10 +169,23 @@ def open_storage(url: str) -> optuna.storages.BaseStorage:
     try:
         if scheme == "journal":
             return optuna.storages.JournalStorage(JournalFileBackend(path.removeprefix("/")))
-        return optuna.storages.RDBStorage(url)
+        return _database(url)
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise StepscapeError(f"the storage {_without_password(url)} cannot be opened: {reason}") from error
+
+
+def _database(url: str) -> optuna.storages.RDBStorage:
+    """The database storage; where another process makes its tables at this moment, a little later."""
+    import optuna
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    for _ in range(PATIENCE):
+        try:
+            return optuna.storages.RDBStorage(url)
+        except (IntegrityError, ProgrammingError):  # a table or type that was not there a moment ago
+            time.sleep(0.5)
+    return optuna.storages.RDBStorage(url)
 
 
 def close_storage(storage: optuna.storages.BaseStorage) -> None:

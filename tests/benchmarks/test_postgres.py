@@ -41,7 +41,8 @@ import sys
 from pathlib import Path
 from benchmarks.runner import run
 from benchmarks.suite import Suite
-assert not run(Suite.load(sys.argv[1]), Path(sys.argv[2]), storage=sys.argv[3]).failed
+failed = run(Suite.load(sys.argv[1]), Path(sys.argv[2]), storage=sys.argv[3]).failed
+sys.exit(failed[0].error if failed else 0)
 """
 
 
