@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
-__all__ = ["StepscapeError", "SuiteError", "TrackingError", "UnknownNameError", "UsageError", "nearest"]
+__all__ = [
+    "StepscapeError",
+    "SuiteError",
+    "TrackingError",
+    "UnknownNameError",
+    "UsageError",
+    "nearest",
+    "without_password",
+]
 
 
 class StepscapeError(Exception):
@@ -35,3 +44,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """``", did you mean 'x'?"`` for the known name most like ``name``, or nothing where none is alike."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f", did you mean {close[0]!r}?" if close else ""
+
+
+def without_password(url: str) -> str:
+    """``url`` as it may be shown: the password of its user, where it has one, as three stars."""
+    return re.sub(r"(://[^:/@]*):[^/]*@", r"\1:***@", url)

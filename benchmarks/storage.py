@@ -8,14 +8,13 @@ log scale they are searched on.
 from __future__ import annotations
 
 import os
-import re
 import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.errors import StepscapeError, UsageError
+from benchmarks.errors import StepscapeError, UsageError, without_password
 from benchmarks.objectives import intermediate_values
 from benchmarks.samplers import grid_points, make_sampler, trial_count
 from benchmarks.settings import Tuning
@@ -172,7 +171,7 @@ def open_storage(url: str) -> optuna.storages.BaseStorage:
         return _database(url)
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
-        raise StepscapeError(f"the storage {_without_password(url)} cannot be opened: {reason}") from error
+        raise StepscapeError(f"the storage {without_password(url)} cannot be opened: {reason}") from error
 
 
 def _database(url: str) -> optuna.storages.RDBStorage:
@@ -195,10 +194,6 @@ def close_storage(storage: optuna.storages.BaseStorage) -> None:
     if isinstance(storage, optuna.storages.RDBStorage):
         storage.remove_session()
         storage.engine.dispose()
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r"://([^:/@]+):[^@]*@", r"://\1:…@", url)
 
 
 def _worker() -> str:

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from analysis.exhibits import load_exhibits
 from analysis.tables import Cell
-from benchmarks.errors import TrackingError
+from benchmarks.errors import TrackingError, without_password
 from benchmarks.mirror import Children, RunPlan, cell_run, setting_runs, short_hash, trial_runs, trials_table
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def reported(uri: str, advice: str = "") -> Iterator[None]:
     except TrackingError:
         raise
     except Exception as error:
-        raise TrackingError(f"MLflow at {_without_password(uri)} failed: {_reason(error)}{advice}") from error
+        raise TrackingError(f"MLflow at {without_password(uri)} failed: {_reason(error)}{advice}") from error
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
@@ -276,8 +276,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         return "unknown"
-
-
-def _without_password(uri: str) -> str:
-    password = urlsplit(uri).password
-    return uri.replace(f":{password}@", ":***@") if password else uri
