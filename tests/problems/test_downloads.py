@@ -211,12 +211,12 @@ def test_the_registered_set_reads_folder_and_address_from_the_environment(server
 @pytest.mark.parametrize(
     "content",
     [
-        b"not gzipped at all",
-        gzip.compress(b""),
-        gzip.compress(b"plain text, but gzipped"),
-        idx(np.zeros((2, 3), np.uint8))[:-12],
-        gzip.compress(struct.pack(">HBBI", 0, 8, 1, 5) + b"1234"),
-        gzip.compress(struct.pack(">HBBI", 0, 13, 1, 1) + b"1234"),
+        pytest.param(b"not gzipped at all", id="not gzipped"),
+        pytest.param(gzip.compress(b""), id="empty"),
+        pytest.param(gzip.compress(b"plain text, but gzipped"), id="gzipped text"),
+        pytest.param(idx(np.zeros((2, 3), np.uint8))[:-12], id="cut off"),
+        pytest.param(gzip.compress(struct.pack(">HBBI", 0, 8, 1, 5) + b"1234"), id="one byte short"),
+        pytest.param(gzip.compress(struct.pack(">HBBI", 0, 13, 1, 1) + b"1234"), id="floats"),
     ],
 )
 def test_what_is_no_idx_file_is_named(content, tmp_path):
