@@ -158,10 +158,9 @@ def results_text(table: pd.DataFrame, width: int = 100) -> str:
     header = ("", "optimizer", "tuned", "default", "tuned at")
     lines: dict[str, list[tuple[str, ...]]] = {}
     for row in table_rows(table):
-        edge = f" ! {row['at_edge']}" if row["at_edge"] else ""
         mark = "*" if row["best"] else ""
         cells = (mark, row["label"], interval_text(row, "tuned"), interval_text(row, "default"))
-        lines.setdefault(_title(row), []).append((*cells, row["hyperparameters"] + edge))
+        lines.setdefault(_title(row), []).append((*cells, _marked(row["hyperparameters"], row["at_edge"].split(", "))))
     every = [header, *(line for group in lines.values() for line in group)]
     wide = [max(len(line[i]) for line in every) for i in range(4)]
     out = [_fit(header, wide, width)]
@@ -170,6 +169,12 @@ def results_text(table: pd.DataFrame, width: int = 100) -> str:
     seeds = sorted({int(row["tuned_n"]) for row in table_rows(table)} - {0, 1})
     out += ["", _footnote(seeds, has_edge=bool((table["at_edge"] != "").any()))]
     return "\n".join(out)
+
+
+def _marked(hyperparameters: str, at_edge: list[str]) -> str:
+    """Return the text of a setting with a "!" behind every value whose name is among ``at_edge``."""
+    parts = hyperparameters.split(", ")
+    return ", ".join(part + "!" * (part.split(" ")[0] in at_edge) for part in parts)
 
 
 def _title(row: Mapping[str, Any]) -> str:
@@ -187,4 +192,4 @@ def _footnote(seeds: list[int], *, has_edge: bool) -> str:
     note = "* best of its problem."
     if seeds:
         note += f" Median [90% interval] over {' or '.join(map(str, seeds))} fresh test seeds."
-    return note + (" ! at the edge of its search range." if has_edge else "")
+    return note + (" ! = at the edge of its search range." if has_edge else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,8 +123,15 @@ def test_the_columns_of_the_text_are_aligned(record: Record) -> None:
 def test_a_winner_at_the_edge_is_flagged_in_the_text(edited_cell: Callable[..., Cell]) -> None:
     cell = edited_cell(1, "sgd", {"winner": {"at_edge": ["lr"]}})
     text = results_text(results_table(Record(Path(), {}, {}, (cell,))))
-    assert "! lr" in text
+    [setting] = [line for line in text.splitlines() if "sgd" in line]
+    assert setting.endswith("!")
     assert "at the edge of its search range" in text
+
+
+def test_only_the_value_at_the_edge_is_flagged(edited_cell: Callable[..., Cell]) -> None:
+    cell = edited_cell(0, "rmsprop", {"winner": {"at_edge": ["lr"]}})
+    text = results_text(results_table(Record(Path(), {}, {}, (cell,))), 200)
+    assert len(re.findall(r"lr [^ ,!]+!, gamma [^ ,!]+$", text, re.MULTILINE)) == 1
 
 
 @pytest.mark.parametrize(("ratio", "said"), [(1.44, "1.4 times"), (30.4, "30 times"), (3e7, "over a million times")])
