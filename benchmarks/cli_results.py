@@ -115,7 +115,7 @@ def ui(folder: Path, port: int, open_browser: bool) -> None:
     """Browse the runs of the results folder DIR in MLflow's own UI, on this machine only (127.0.0.1)."""
     from benchmarks.ui import serve
 
-    serve(folder, port=port, open_browser=open_browser, on_ready=lambda url: click.echo(f"{url}\nCtrl-C stops it."))
+    serve(folder, port=port, open_browser=open_browser, say=click.echo)
 
 
 COMMANDS: tuple[click.Command, ...] = (report, compare, replay, export, ui)

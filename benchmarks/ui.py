@@ -36,17 +36,15 @@ PR_SET_PDEATHSIG: Final = 1  # <linux/prctl.h>
 OPENER: Final = build_opener(ProxyHandler({}))  # a proxy from the environment cannot know this machine's loopback
 
 
-def serve(
-    folder: Path, *, port: int = 5000, open_browser: bool = False, on_ready: Callable[[str], None] = lambda _: None
-) -> None:
-    """Serve the store of the results folder ``folder`` until Ctrl-C; ``on_ready`` is told the page's address.
+def serve(folder: Path, *, port: int = 5000, open_browser: bool = False, say: Callable[[str], None]) -> None:
+    """Serve the store of the results folder ``folder`` until Ctrl-C; ``say`` is told what to tell the user.
 
     Raises `UsageError` where ``folder`` has no store or ``port`` is taken, and `TrackingError` where the server fails.
     """
     terminated = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with serving(folder, port) as (url, server):
-            on_ready(url)
+        with serving(folder, port, on_start=lambda: say("MLflow's server is starting ...")) as (url, server):
+            say(f"{url}\nCtrl-C stops it.")
             if open_browser:
                 webbrowser.open(url)
             server.wait()
@@ -58,13 +56,16 @@ def serve(
 
 
 @contextmanager
-def serving(folder: Path, port: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def serving(
+    folder: Path, port: int, on_start: Callable[[], None] = lambda: None
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run the server within a ``with`` block and give the address of its most useful page, and its process.
 
-    Raises as `serve` does. The server ends with the block and, on Linux, with this process however that ends.
+    ``on_start`` is called once nothing speaks against starting, which takes some seconds. Raises as `serve` does. The server ends with the block and, on Linux, with this process however that ends.
     """
     _check_store(folder)
     _check_port(port)
+    on_start()
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(
             _command(folder, port),

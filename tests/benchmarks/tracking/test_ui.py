@@ -81,11 +81,12 @@ def test_a_server_takes_a_record_and_gives_it_back_without_a_word(logged, free_p
 def test_the_server_ends_when_its_parent_is_killed(logged, free_port):
     program = (
         "import sys; from pathlib import Path; from benchmarks.ui import serve\n"
-        "serve(Path(sys.argv[1]), port=int(sys.argv[2]), on_ready=lambda url: print(url, flush=True))"
+        "serve(Path(sys.argv[1]), port=int(sys.argv[2]), say=lambda text: print(text, flush=True))"
     )
     command = [sys.executable, "-c", program, str(logged.path), str(free_port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
+        assert parent.stdout.readline() == b"MLflow's server is starting ...\n"
         assert parent.stdout.readline().startswith(b"http://127.0.0.1:")
         os.kill(parent.pid, signal.SIGKILL)
     for _ in range(100):
