@@ -22,7 +22,7 @@ from benchmarks.objectives import check_objectives
 from benchmarks.pruning import optuna_pruner
 from benchmarks.registry import PROBLEMS, load_plugin_file, make_optimizer, make_problem, make_schedules, parse_call
 from benchmarks.samplers import trial_count
-from benchmarks.space import Space
+from benchmarks.space import Space, by_our_names
 from benchmarks.study import Study, Task, tune
 from benchmarks.suite import CellPlan
 from benchmarks.tracking import draw_overview, overview_path
@@ -107,6 +107,7 @@ def prepare(plan: CellPlan, data: Path | None = None) -> Prepared:
         _load_plugin_once(plugin)
     problem = make_problem(plan.problem, data)
     spec = make_optimizer(plan.optimizer, plan.searching.search)
+    plan = plan.model_copy(update={"searching": by_our_names(spec, plan.searching)})
     schedules = make_schedules(plan.schedule)
     known = [knob.name for knob in spec.hyperparameters]
     for name in schedules:

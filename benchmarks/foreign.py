@@ -20,7 +20,10 @@ from benchmarks.errors import UsageError, nearest
 from optimizers import Hyperparameter, OptimizerSpec
 from optimizers.rule import Scale
 
-__all__ = ["AnyOptimizer", "ForeignSpec", "Range", "Ranges", "choose_axes", "first_line", "foreign", "ranged", "write"]
+__all__ = [
+    "AnyOptimizer", "ForeignSpec", "Range", "Ranges", "choose_axes", "first_line", "foreign", "ranged", "with_range",
+    "write",
+]  # fmt: skip
 
 Range = Sequence[float | str]
 """Low and high of a hyperparameter, then its scale where that is not the usual one: linear, log or log1m."""
@@ -68,10 +71,18 @@ class ForeignSpec:
         """The hyperparameter called ``name``; raises ``KeyError`` where there is none."""
         return {knob.name: knob for knob in self.hyperparameters}[name]
 
+    @property
+    def default_values(self) -> dict[str, float]:
+        """The default value of every hyperparameter."""
+        return {knob.name: knob.default for knob in self.hyperparameters}
+
+    def our_name(self, name: str) -> str:
+        """How we call the hyperparameter that the foreign class calls ``name``; ``name`` itself where that is none."""
+        return next((our for our, place in self.places.items() if place == (name, None)), name)
+
     def torch(self, params: Iterable[Tensor], **hyperparameters: float) -> torch.optim.Optimizer:
         """The optimizer over ``params``; hyperparameters by our names, those not given at their defaults."""
-        values = {knob.name: knob.default for knob in self.hyperparameters}
-        return self.factory(params, **self.keywords({**values, **hyperparameters}))
+        return self.factory(params, **self.keywords({**self.default_values, **hyperparameters}))
 
     def keywords(self, values: Mapping[str, float]) -> dict[str, Any]:
         """``values`` by our names as the foreign keywords, with the options."""
@@ -112,7 +123,7 @@ def foreign(
         default = keywords[keyword] if index is None else keywords[keyword][index]
         knob = STANDARD.get(our)
         if our in ranges:
-            knob = _ranged(knob or Hyperparameter(our, float(default), 0.0, 1.0), ranges[our])
+            knob = with_range(knob or Hyperparameter(our, float(default), 0.0, 1.0), ranges[our])
         if knob is not None:
             knobs.append(replace(knob, default=float(default)))
     axes = choose_axes(name, [knob.name for knob in knobs], tuple(ranges))
@@ -133,7 +144,7 @@ def ranged(spec: OptimizerSpec, ranges: Ranges) -> OptimizerSpec:
             raise UsageError(
                 f"{spec.name} has no hyperparameter {name!r}{nearest(name, known)}; it has {', '.join(known)}"
             )
-    knobs = [_ranged(known[name], given) for name, given in ranges.items()]
+    knobs = [with_range(known[name], given) for name, given in ranges.items()]
     for knob in knobs:
         if knob.scale != known[knob.name].scale:
             raise UsageError(
@@ -156,7 +167,8 @@ def choose_axes(name: str, known: Iterable[str], wanted: Iterable[str] = ()) -> 
     return candidates[0], candidates[1] if len(candidates) > 1 else None
 
 
-def _ranged(knob: Hyperparameter, given: Range) -> Hyperparameter:
+def with_range(knob: Hyperparameter, given: Range) -> Hyperparameter:
+    """``knob`` searched over the range ``given``; raises `UsageError` for one that cannot be."""
     try:
         low, high, scale = given if len(given) == 3 else (*given, knob.scale)
         if scale not in SCALES:

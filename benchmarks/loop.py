@@ -46,8 +46,7 @@ def train_with(
         if schedule is not None and not schedule.fits(knob):
             raise UsageError(f"the schedule {schedule} does not fit {spec.name}'s {knob.name}")
     if isinstance(spec, OptimizerSpec):
-        defaults = {knob.name: knob.default for knob in spec.hyperparameters}
-        return lanes.train(problem, spec.rule, {**defaults, **hyperparameters}, seeds, steps, **options)
+        return lanes.train(problem, spec.rule, {**spec.default_values, **hyperparameters}, seeds, steps, **options)
     return train(problem, spec, hyperparameters, seeds, steps, **options)
 
 
@@ -66,8 +65,7 @@ def train(
     among its parameter groups.
     """
     schedules = options.get("schedules") or {}
-    defaults = {knob.name: knob.default for knob in spec.hyperparameters}
-    values, count = configurations(spec.name, defaults, hyperparameters, schedules)
+    values, count = configurations(spec.name, spec.default_values, hyperparameters, schedules)
     start = problem.start(seeds).to(options.get("device", "cpu"), options.get("dtype") or problem.dtype)
     limit = divergence_limit(problem, start)
     foreign = _ForeignLanes(

@@ -174,7 +174,7 @@ def lanes_are_isolated(spec: OptimizerSpec) -> str | None:
 def it_equals_its_torch_optimizer(spec: OptimizerSpec) -> str | None:
     """RuleOptimizer takes exactly the rule's steps."""
     g = _gradients()[:, 0, 0]
-    if torch.equal(_trained(spec, g), _rule_steps(spec.rule, g, _defaults(spec))):
+    if torch.equal(_trained(spec, g), _rule_steps(spec.rule, g, spec.default_values)):
         return None
     return "the torch optimizer differs from the rule; keep everything that changes in the state, and read hp only"
 
@@ -183,7 +183,7 @@ def every_knob_turns_something(spec: OptimizerSpec) -> str | None:
     """Each hyperparameter changes the steps somewhere in its range."""
     g = _gradients().double()[:, 0, 0]
     for knob in spec.hyperparameters:
-        ends = [_rule_steps(spec.rule, g, {**_defaults(spec), knob.name: value}) for value in knob.grid(3)]
+        ends = [_rule_steps(spec.rule, g, {**spec.default_values, knob.name: value}) for value in knob.grid(3)]
         if all(torch.equal(end, ends[0]) for end in ends):
             return (
                 f"{knob.name} changes nothing from {knob.low} to {knob.high}; read it in update, or do not declare it"
@@ -218,10 +218,6 @@ def _gradients() -> Tensor:
     random = generator(0, "gradients")
     g = random.standard_normal((STEPS, *SHAPE)) * 10 ** random.uniform(-4, 2, (STEPS, *SHAPE))
     return torch.from_numpy(np.where(random.random(g.shape) < 0.1, 0.0, g)).float()
-
-
-def _defaults(spec: OptimizerSpec) -> dict[str, float]:
-    return {knob.name: knob.default for knob in spec.hyperparameters}
 
 
 def _lane_values(spec: OptimizerSpec) -> dict[str, Tensor]:

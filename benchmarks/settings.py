@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 __all__ = [
-    "SAMPLERS", "CellOverrides", "Count", "Landscape", "Overrides", "Searching", "Spacing", "Strict", "Test", "Tuning",
-    "parse_grid",
+    "FIRST_TEST_SEED", "SAMPLERS", "CellOverrides", "Count", "Landscape", "Overrides", "Searching", "Spacing", "Strict",
+    "Test", "Tuning", "parse_grid",
 ]  # fmt: skip
 
-SAMPLERS = ("tpe", "random", "qmc", "cmaes", "gp", "grid")
 Sampler = Literal["tpe", "random", "qmc", "cmaes", "gp", "grid"]
+SAMPLERS: tuple[str, ...] = get_args(Sampler)
 Objective = Literal["final", "best", "auc", "steps-to-target"]
 Spacing = Literal["linear", "log"]
 Count = Annotated[int, Field(gt=0, strict=True)]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.errors import UsageError, nearest
-from benchmarks.foreign import AnyOptimizer
+from benchmarks.foreign import AnyOptimizer, ForeignSpec, with_range
 from benchmarks.settings import Searching
 from optimizers import Hyperparameter
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution, FloatDistribution
 
-__all__ = ["Space"]
+__all__ = ["Space", "by_our_names"]
 
 AT_EDGE = 0.05  # a winner closer than this share of the range to a bound counts as at the edge
 WIDENED = 0.5  # by this share of its range, on its scale, a range grows at the end where its winner stood
@@ -37,15 +37,13 @@ class Space:
         names = [name for name in dict.fromkeys((*spec.searched, *searching.search)) if name not in searching.fixed]
         if not names:
             raise UsageError(f"optimizer {spec.name!r}: every hyperparameter is fixed, nothing is left to search")
-        try:
-            searched = tuple(_ranged(known[name], searching.search.get(name)) for name in names)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"optimizer {spec.name!r}: {error}") from error
+        given = searching.search
+        searched = tuple(with_range(known[name], given[name]) if name in given else known[name] for name in names)
         return cls(searched, {n: k.default for n, k in known.items() if n not in names} | dict(searching.fixed))
 
     def defaults(self, spec: AnyOptimizer) -> dict[str, float]:
         """The setting of somebody who tunes nothing: the spec's defaults, and what the suite fixes."""
-        return {knob.name: self.fixed.get(knob.name, knob.default) for knob in spec.hyperparameters}
+        return {name: self.fixed.get(name, default) for name, default in spec.default_values.items()}
 
     def at_edge(self, values: Mapping[str, float]) -> list[str]:
         """The searched names whose value is at a bound of its range; a memory of 0 is no bound one could move."""
@@ -74,6 +72,23 @@ class Space:
             distribution = _distribution(knob)
             params[_optuna_name(knob)] = min(max(value, distribution.low), distribution.high)
         return params
+
+
+def by_our_names(spec: AnyOptimizer, searching: Searching) -> Searching:
+    """``searching`` with the names of a foreign optimizer's hyperparameters translated: torch's alpha is gamma.
+
+    Raises `UsageError` where one is given by both of its names.
+    """
+    if not isinstance(spec, ForeignSpec):
+        return searching
+    tables: dict[str, dict[str, Any]] = {"search": {}, "fixed": {}}
+    for kind, table in tables.items():
+        for name, value in getattr(searching, kind).items():
+            ours = spec.our_name(name)
+            if ours in table:
+                raise UsageError(f"optimizer {spec.name!r}: {kind} gives {ours} twice, also as {name}")
+            table[ours] = value
+    return Searching(**tables)
 
 
 def _edge(knob: Hyperparameter, value: float) -> int:
@@ -112,10 +127,3 @@ def _distribution(knob: Hyperparameter) -> FloatDistribution:
     if knob.scale == "log1m":
         return FloatDistribution(1 - knob.high, 1 - knob.low, log=True)
     return FloatDistribution(knob.low, knob.high, log=knob.scale == "log")
-
-
-def _ranged(knob: Hyperparameter, change: Sequence[float | str] | None) -> Hyperparameter:
-    if change is None:
-        return knob
-    low, high, *scale = change
-    return Hyperparameter(knob.name, knob.default, float(low), float(high), *(scale or [knob.scale]))  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ work on it at the same time; which trials it has then depends on who asked when.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -128,20 +129,20 @@ def tune(task: Task, space: Space, tuning: Tuning, work: Work | None = None, sto
 
 def _search(task: Task, space: Space, tuning: Tuning, work: Work, storage: str | None) -> Study:
     """One search of one space."""
-    session = Session(task.name, space, tuning, optuna_pruner(tuning), storage)
     evaluations = evaluation_steps(task.steps, task.evaluate)
     blocks: list[Block] = []
-    while trials := session.ask(len(blocks)):
-        values = {k.name: torch.tensor([t[k.name] for t in trials.values], dtype=torch.float64) for k in space.searched}
-        finished = _finished_values(tuning, blocks) if tuning.pruner == "median" else {}
-        rungs = make_rungs(tuning, len(blocks), evaluations, finished, trials.handles)
-        train = partial(task.train, on_rung=rungs)
-        trace = work.trace(f"block-{len(blocks):04d}", {**space.fixed, **values}, train)
-        block = Block(len(blocks), trials.numbers, values, trial_values(task.problem, tuning, trace), trace)
-        session.tell(trials, block)
-        blocks.append(block)
-    others = session.others({number for block in blocks for number in block.trials})
-    session.close()
+    with closing(Session(task.name, space, tuning, optuna_pruner(tuning), storage)) as session:
+        while trials := session.ask(len(blocks)):
+            columns = {knob.name: [asked[knob.name] for asked in trials.values] for knob in space.searched}
+            values = {name: torch.tensor(column, dtype=torch.float64) for name, column in columns.items()}
+            finished = _finished_values(tuning, blocks) if tuning.pruner == "median" else {}
+            rungs = make_rungs(tuning, len(blocks), evaluations, finished, trials.handles)
+            train = partial(task.train, on_rung=rungs)
+            trace = work.trace(f"block-{len(blocks):04d}", {**space.fixed, **values}, train)
+            block = Block(len(blocks), trials.numbers, values, trial_values(task.problem, tuning, trace), trace)
+            session.tell(trials, block)
+            blocks.append(block)
+        others = session.others({number for block in blocks for number in block.trials})
     return Study(space, blocks, _winner(blocks, others, space), 0, session.seconds, others)
 
 

@@ -63,7 +63,11 @@ class OptimizerSpec:
         """The names tuning searches by default: the landscape's axes."""
         return tuple(axis for axis in self.axes if axis is not None)
 
+    @property
+    def default_values(self) -> dict[str, float]:
+        """The default value of every hyperparameter."""
+        return {knob.name: knob.default for knob in self.hyperparameters}
+
     def torch(self, params: Iterable[Tensor] | Iterable[dict[str, Any]], **hyperparameters: Any) -> RuleOptimizer:
         """This optimizer as a `torch.optim.Optimizer` over ``params``; see `RuleOptimizer` for the keywords."""
-        defaults = {knob.name: knob.default for knob in self.hyperparameters}
-        return RuleOptimizer(params, self.rule, **{**defaults, **hyperparameters})
+        return RuleOptimizer(params, self.rule, **{**self.default_values, **hyperparameters})

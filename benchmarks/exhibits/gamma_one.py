@@ -139,8 +139,7 @@ class GammaOne(Question):
 
 def _run(problem: Problem, case: Case, lr: float) -> tuple[Trace, Trace]:
     """The variant's run, and that of the rule it should be."""
-    defaults = {knob.name: knob.default for knob in OPTIMIZERS[case.optimizer].hyperparameters}
-    values = {**defaults, "lr": lr, "gamma": case.gamma}
+    values = {**OPTIMIZERS[case.optimizer].default_values, "lr": lr, "gamma": case.gamma}
     measured = train(problem, OPTIMIZERS[case.optimizer].rule, values, [1], STEPS, evaluate_every=1, keep_path=True)
     if case.theory is None:
         return measured, train(problem, SGD(), {"lr": math.nan}, [1], STEPS, evaluate_every=1, keep_path=True)
@@ -216,4 +215,4 @@ def _point(x: Tensor) -> list[float]:
 
 def _eps(name: str) -> float:
     """The default eps of a registered optimizer."""
-    return next(knob.default for knob in OPTIMIZERS[name].hyperparameters if knob.name == "eps")
+    return OPTIMIZERS[name].default_values["eps"]

@@ -19,7 +19,7 @@ from benchmarks.exhibits.question import Answer, Question, spread
 from benchmarks.exhibits.threshold import thresholds, walking_away
 from benchmarks.lanes import train
 from benchmarks.registry import make_problem, make_schedules
-from benchmarks.settings import Count
+from benchmarks.settings import FIRST_TEST_SEED, Count
 from optimizers import Rule
 from optimizers.rmsprop import RMSProp
 from problems import Problem
@@ -28,7 +28,6 @@ __all__ = ["GammaSchedules"]
 
 RULES: Final[Mapping[str, Rule]] = {"plain": RMSProp(), "corrected": RMSProp(corrected=True)}
 GAMMAS: Final = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
-FIRST_TEST_SEED: Final = 1001
 SENSIBLE: Final = 10.0  # times the best gap: a learning rate that does worse at every γ is not one anybody would use
 
 

@@ -149,8 +149,7 @@ def _losses(run: BookRun, data: Path | None, seeds: range) -> Tensor:
 
 def _values(run: BookRun) -> dict[str, float]:
     """Every hyperparameter of the registered optimizer, with what the book sets."""
-    knobs = OPTIMIZERS[run.optimizer].hyperparameters
-    return {knob.name: run.values.get(knob.name, knob.default) for knob in knobs}
+    return {**OPTIMIZERS[run.optimizer].default_values, **run.values}
 
 
 def _newton(run: BookRun, problem: Problem) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from benchmarks.exhibits.question import Answer, Question, spread
 from benchmarks.lanes import STATUS, Trace, train
 from benchmarks.registry import OPTIMIZERS, make_problem, make_schedules
-from benchmarks.settings import Count
+from benchmarks.settings import FIRST_TEST_SEED, Count
 from problems import Problem
 from problems.download import cache_folder
 from problems.images import FASHION_MNIST, FASHION_MNIST_FILES, MNIST_5K
@@ -21,7 +21,6 @@ from problems.images import FASHION_MNIST, FASHION_MNIST_FILES, MNIST_5K
 __all__ = ["RealProblem", "fashion_at_hand"]
 
 OPTIMIZER: Final = "rmsprop"
-FIRST_TEST_SEED: Final = 1001
 SCHEDULES: Final = ("constant", "inverse-sqrt", "step", "cosine", "warmup(then='cosine')", "linear")
 METRICS: Final = ("heldout_loss", "heldout_accuracy")
 GOOD: Final = 1.5  # times the best training loss: so much worse is still a usable learning rate

@@ -103,9 +103,8 @@ class Rotation(Question):
 
     def _train(self, name: str, lr: Tensor) -> Trace:
         problem = TurnedEllipses(self._forms())
-        defaults = {knob.name: knob.default for knob in OPTIMIZERS[name].hyperparameters}
         seeds = range(len(problem.forms))
-        values: dict[str, Tensor | float] = {**defaults, "lr": lr}
+        values: dict[str, Tensor | float] = {**OPTIMIZERS[name].default_values, "lr": lr}
         return train(problem, OPTIMIZERS[name].rule, values, seeds, self.steps, evaluate_every=[BOOK_STEPS])
 
     def _chosen(self, name: str, steps: int, lr: Tensor, trace: Trace, place: int) -> list[dict[str, Any]]:

@@ -90,7 +90,7 @@ class Stall(Question):
             torch.tensor(self.lrs, dtype=torch.float64), torch.tensor(self.gammas, dtype=torch.float64)
         ).unbind(-1)
         rule, last = OPTIMIZERS[name].rule, self.cycle_steps
-        eps = next(knob.default for knob in OPTIMIZERS[name].hyperparameters if knob.name == "eps")
+        eps = OPTIMIZERS[name].default_values["eps"]
         trace = train(
             problem, rule, {"lr": lr, "gamma": gamma, "eps": eps}, [1], last,
             evaluate_every=[last - 2, last - 1], keep_path=True,

@@ -37,8 +37,7 @@ class Code:
 
     @property
     def values(self) -> dict[str, float]:
-        knobs = {knob.name: knob.default for knob in OPTIMIZERS[self.optimizer].hyperparameters}
-        return {**knobs, **VALUES}
+        return {**OPTIMIZERS[self.optimizer].default_values, **VALUES}
 
     def train(self, data: Path | None, seeds: Sequence[int]) -> Trace:
         problem = BookRegression(data=data, doubled=self.doubled, uniform_bias=self.uniform_bias)

@@ -210,6 +210,20 @@ def test_tuning_and_landscape_can_be_left_out(tmp_path: Path) -> None:
     assert len(cell.landscape) == 12
 
 
+def test_a_suite_may_call_a_foreign_hyperparameter_by_its_own_name(tmp_path: Path) -> None:
+    given = {"search": {"alpha": [0.5, 0.99]}, "fixed": {"lr": 0.01}}
+    tables = {"tuning": {"trials": 4}, "landscape": {"enabled": False}, "optimizer": {"torch:RMSprop": given}}
+    suite = Suite.checked({"name": "alpha", "problems": ["ellipse"], "optimizers": ["torch:RMSprop"], **tables}, "test")
+    assert not run(suite, tmp_path / "alpha").failed
+    (cell,) = Record.load(tmp_path / "alpha")
+    assert cell.info["optimizer"]["searched"] == ["gamma"]
+    assert cell.trials["gamma"].between(0.5, 0.99).all()
+    twice = suite.model_copy(update={"optimizer": {}, "name": "twice"}).model_dump()
+    twice["optimizer"] = {"torch:RMSprop": {"search": {"alpha": [0.5, 0.9], "gamma": [0.1, 0.2]}}}
+    with pytest.raises(UsageError, match="search gives gamma twice, also as gamma"):
+        run(Suite.checked(twice, "test"), tmp_path / "twice")
+
+
 def test_the_estimate_of_lane_steps_is_what_a_stable_cell_makes(folder: Path) -> None:
     prepared = prepare(TINY.cells()[1])
     recorded = Cell.load(folder / "cells" / prepared.plan.name).info["lane_steps"]

@@ -10,6 +10,7 @@ import torch
 from optuna.trial import TrialState
 
 from analysis.tables import Cell, Record
+from benchmarks import storage
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.export import export_cell, study_name
 from benchmarks.registry import OPTIMIZERS, make_problem
@@ -19,6 +20,7 @@ from benchmarks.space import Space
 from benchmarks.storage import WORKER, open_storage
 from benchmarks.study import Study, Task, tune
 from benchmarks.suite import Suite
+from benchmarks.work import OutOfTime, Work
 
 SPEC = OPTIMIZERS["rmsprop"]
 SPACE = Space.of(SPEC, Searching())
@@ -93,6 +95,15 @@ def test_a_shared_study_that_widens_numbers_its_trials_on(url: str) -> None:
     again = tune(task, space, Tuning(trials=24, block=8, widen=2, pruner="none"), storage=url)
     assert again.winner == result.winner
     assert [other["trial"] for other in again.others] == list(range(72))
+
+
+def test_a_study_that_is_out_of_time_lets_go_of_its_storage(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[object] = []
+    monkeypatch.setattr(storage, "close_storage", closed.append)
+    task = Task("cell", make_problem("ellipse"), SPEC, {}, 20, 2, (1,))
+    with pytest.raises(OutOfTime):
+        tune(task, SPACE, Tuning(trials=16, block=8), Work(deadline=0.0), url)
+    assert len(closed) == 1
 
 
 def test_a_grid_is_not_shared(url: str) -> None:
