@@ -61,7 +61,8 @@ def serving(
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run the server within a ``with`` block and give the address of its most useful page, and its process.
 
-    ``on_start`` is called once nothing speaks against starting, which takes some seconds. Raises as `serve` does. The server ends with the block and, on Linux, with this process however that ends.
+    ``on_start`` is called once nothing speaks against starting, which takes some seconds. Raises as `serve` does.
+    The server ends with the block and, on Linux, with this process however that ends.
     """
     _check_store(folder)
     _check_port(port)
