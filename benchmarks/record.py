@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,6 +32,7 @@ from benchmarks.suite import CellPlan, Suite
 from problems import Problem
 
 __all__ = [
+    "commit_of",
     "curves_table",
     "empty_table",
     "exhibit_path",
@@ -114,8 +116,26 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
+        "git_commit": commit_of(Path(__file__)),
         "packages": {name: _version(name) for name in packages},
     }
+
+
+def commit_of(file: Path) -> str | None:
+    """The commit that ``file`` stands at, "-dirty" behind it where the checkout differs; None where it is in none.
+
+    An installed copy inside somebody's project is not of that project's commit: the file itself must be tracked.
+    """
+    git = ["git", "-C", str(file.parent)]
+    try:
+        subprocess.run([*git, "ls-files", "--error-unmatch", file.name], check=True, capture_output=True)
+        described = subprocess.run(
+            [*git, "describe", "--always", "--dirty", "--exclude=*", "--abbrev=40"],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()
 
 
 def trials_table(study: Study) -> pd.DataFrame:

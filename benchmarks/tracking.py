@@ -185,6 +185,14 @@ class Tracker:
         """What keeps apart the records that different definitions of a suite left in one experiment."""
         return short_hash(self._folder / "suite.toml")
 
+    @cached_property
+    def _source(self) -> dict[str, str]:
+        """Who ran what, in MLflow's own tags."""
+        environment = json.loads((self._folder / "environment.json").read_text(encoding="utf-8"))
+        commit = environment.get("git_commit")
+        tags = {"mlflow.user": _user(), "mlflow.source.name": "stepscape"}
+        return tags if commit is None else {**tags, "mlflow.source.git.commit": commit}
+
     def _find(self, key: str) -> tuple[str | None, list[str]]:
         """Return the id of a finished run with this digest, if there is one, and the ids of half-written ones."""
         runs = self._client.search_runs([self._experiment], f"tags.`stepscape.digest` = '{key}'")
@@ -201,7 +209,7 @@ class Tracker:
         """Write ``plan`` as a run that began at the time ``began`` and return its id; the caller ends it."""
         from mlflow.entities import Metric, Param
 
-        all_tags = {**plan.tags, **tags, "mlflow.user": _user(), "mlflow.source.name": "stepscape"}
+        all_tags = {**plan.tags, **tags, **self._source}
         run = self._client.create_run(self._experiment, int(began * 1000), all_tags, plan.name)
         metrics = [Metric(key, value, int(began * 1000), step) for key, value, step in plan.points]
         params = [Param(key, value) for key, value in plan.params.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +26,23 @@ def test_a_new_folder_gets_suite_and_environment(tmp_path: Path) -> None:
     assert Suite.load(folder / "suite.toml") == SUITE
     assert json.loads((folder / "environment.json").read_text())["packages"]["torch"]
     record.open_folder(folder, SUITE)  # taking it up again is fine
+
+
+def test_the_commit_of_the_code_is_recorded_and_whether_it_was_changed(tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    code = tmp_path / "code.py"
+    code.write_text("one")
+    assert record.commit_of(code) is None  # no checkout
+    git("init", "--quiet")
+    assert record.commit_of(code) is None  # somebody else's checkout: an installed copy is not tracked in it
+    git("add", "code.py")
+    git("commit", "--quiet", "-m", "one")
+    assert record.commit_of(code) == git("rev-parse", "HEAD")
+    code.write_text("two")
+    assert record.commit_of(code) == git("rev-parse", "HEAD") + "-dirty"
 
 
 def test_the_folder_of_another_definition_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def test_a_cell_becomes_a_finished_run_with_tags_params_and_metrics(logged, logg
     expected = {"role": "cell", "suite": "toy", "problem": "toy", "optimizer": "rmsprop", "schedule": "constant"}
     assert expected.items() <= run.data.tags.items()
     assert run.data.tags["mlflow.source.name"] == "stepscape"
+    assert run.data.tags["mlflow.source.git.commit"] == "c0ffee"
     assert run.data.params["sampler"] == "random"
     assert float(run.data.params["best.lr"]) == pytest.approx(logged.cells[1].info["winner"]["hyperparameters"]["lr"])
     assert run.data.metrics["best_objective"] == logged.cells[1].trials["objective"].min()
