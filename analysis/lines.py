@@ -24,6 +24,7 @@ from analysis.statistics import LEVEL, Band, Estimate
 from analysis.style import GREY, INK, Look, drawing, log_axis, new_figure
 
 __all__ = [
+    "START",
     "band_limits",
     "convergence_figure",
     "draw_curves",

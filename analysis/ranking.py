@@ -23,6 +23,7 @@ from analysis.statistics import LEVEL, SEED, Estimate, bootstrap_weights, median
 
 __all__ = [
     "ALPHA",
+    "RESAMPLES",
     "Ranking",
     "critical_difference",
     "interquartile_mean",

@@ -23,10 +23,12 @@ from analysis.statistics import RESAMPLES
 from analysis.tables import Cell, Record, RecordError
 
 if TYPE_CHECKING:
+    import jinja2
+
     from analysis.across import Across
     from analysis.sections import Section
 
-__all__ = ["results_table", "results_text", "write_report"]
+__all__ = ["results_table", "results_text", "template", "write_report"]
 
 GENERATOR: Final = '<meta name="generator" content="stepscape">'
 """What the template writes into every page, and by which an older report is recognised."""
@@ -124,17 +126,9 @@ def _sections(figures: Path, record: Record, table: pd.DataFrame, jobs: int) -> 
 
 def _page(record: Record, sections: Sequence[Section], overview: object, across: Across | None) -> str:
     """Return the HTML page; everything that comes from the record is escaped."""
-    import jinja2
-
-    from analysis.sections import plain
     from analysis.style import looks_of
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("analysis"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    environment.filters |= {"number": number, "plain": plain, "interval": interval_text}
-    environment.filters |= {"estimate": estimate_text, "share": partial(estimate_text, form="{:.0%}".format)}
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         record=record,
         sections=sections,
         overview=overview,
@@ -144,6 +138,20 @@ def _page(record: Record, sections: Sequence[Section], overview: object, across:
         resamples=RESAMPLES,
         infinity=math.inf,
     )
+
+
+def template(name: str) -> jinja2.Template:
+    """Return the page template called ``name``, which escapes all it is given and fails for what it is not given."""
+    import jinja2
+
+    from analysis.sections import plain
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("analysis"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"number": number, "plain": plain, "interval": interval_text}
+    environment.filters |= {"estimate": estimate_text, "share": partial(estimate_text, form="{:.0%}".format)}
+    return environment.get_template(name)
 
 
 def _totals(record: Record) -> dict[str, str]:

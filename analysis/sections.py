@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +21,10 @@ from analysis.recommendation import Recommendation, recommendations
 from analysis.results import cell_label, table_rows
 from analysis.sensitivity import landscape_of, rate_curve
 from analysis.stability import boundary_frame, stability, stability_frame
-from analysis.style import Look, png, svg, webp
+from analysis.style import Look, embedded
 from analysis.tables import Cell
 
-__all__ = ["Picture", "Section", "picture_of", "plain", "section_of"]
+__all__ = ["Picture", "Section", "budget_figures", "picture_of", "plain", "section_of"]
 
 LARGEST_SVG: Final = 120_000
 """Bytes of SVG above which the page holds a figure as WebP: many lines make it slow."""
@@ -140,13 +139,8 @@ def budget_figures(
 def picture_of(figures: Path, anchor: str, name: str, figure: Figure) -> Picture:
     """Save ``figure`` to the folder ``figures`` as PNG and SVG and return what the page needs of it."""
     stem = anchor if anchor == name else f"{anchor}-{name}"
-    vector = svg(figure)
-    (figures / f"{stem}.svg").write_bytes(vector)
-    (figures / f"{stem}.png").write_bytes(png(figure))
-    kind, content = ("svg+xml", vector) if len(vector) <= LARGEST_SVG else ("webp", webp(figure))
-    uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
     title = TITLES.get(name, name)
-    width, height = (round(96 * inches) for inches in figure.get_size_inches())
+    uri, width, height = embedded(figure, figures / stem, LARGEST_SVG)
     return Picture(title[0].upper() + title[1:], CAPTIONS[name], stem, uri, width, height)
 
 

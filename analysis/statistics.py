@@ -18,6 +18,7 @@ from analysis.metrics import Array
 __all__ = [
     "LEVEL",
     "RESAMPLES",
+    "SEED",
     "Band",
     "Estimate",
     "band",

@@ -6,12 +6,14 @@ well, so that no figure depends on colour alone.
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -26,15 +28,19 @@ from analysis.axes import Axis, number
 __all__ = [
     "GREY",
     "INK",
+    "PALETTE",
     "Look",
     "drawing",
+    "embedded",
     "log_axis",
     "log_ticks",
     "looks_of",
     "new_figure",
+    "panel_grid",
     "place_ticks",
     "png",
     "svg",
+    "tick_text",
     "webp",
 ]
 
@@ -143,6 +149,19 @@ def webp(figure: Figure) -> bytes:
 def svg(figure: Figure) -> bytes:
     """Return the figure as SVG without a date, so that equal figures are equal files."""
     return _saved(figure, format="svg", metadata={"Date": None})
+
+
+def embedded(figure: Figure, stem: Path, largest_svg: int) -> tuple[str, int, int]:
+    """Save ``figure`` as PNG and SVG under ``stem``; return a data URI for a page and its size in CSS pixels.
+
+    The page holds the SVG or, above ``largest_svg`` bytes of it, WebP.
+    """
+    vector = svg(figure)
+    stem.with_name(f"{stem.name}.svg").write_bytes(vector)
+    stem.with_name(f"{stem.name}.png").write_bytes(png(figure))
+    kind, content = ("svg+xml", vector) if len(vector) <= largest_svg else ("webp", webp(figure))
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}", width, height
 
 
 def _saved(figure: Figure, **options: Any) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from analysis.results import cell_label
 from analysis.statistics import Estimate, median
 from analysis.tables import Cell
 
-__all__ = ["CommonGrid", "RobustSetting", "Transfer", "common_grid", "robust_setting", "robust_settings", "transfer"]
+__all__ = ["CommonGrid", "RobustSetting", "Transfer", "common_grid", "robust_setting", "transfer"]
 
 
 @dataclass(frozen=True)
@@ -129,20 +129,6 @@ def robust_setting(grid: CommonGrid) -> RobustSetting:
     worst = regrets.max(axis=0)
     point = best_point(regrets.mean(axis=0), np.asarray(worst <= worst.min() + 1e-12)) or (0, 0)
     return RobustSetting(grid.label, grid.setting(point), {name: grid.regret(name, point) for name in grid.progress})
-
-
-def robust_settings(cells: Iterable[Cell]) -> tuple[list[RobustSetting], list[str]]:
-    """Return the robust setting of every optimizer, and the sentences that say why others have none."""
-    groups: dict[str, list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault(cell_label(cell), []).append(cell)
-    found, refused = [], []
-    for group in groups.values():
-        try:
-            found.append(robust_setting(common_grid(group)))
-        except PoolingError as error:
-            refused.append(str(error))
-    return found, refused
 
 
 def _regrets(made: Array) -> Array:

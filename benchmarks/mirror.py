@@ -23,7 +23,9 @@ from analysis.results import hyperparameter_text
 from analysis.statistics import median
 from analysis.tables import DIVERGED, Cell
 
-__all__ = ["Children", "Point", "RunPlan", "cell_run", "setting_runs", "short_hash", "trial_runs", "trials_table"]
+__all__ = [
+    "CURVE", "Children", "Point", "RunPlan", "cell_run", "setting_runs", "short_hash", "trial_runs", "trials_table",
+]  # fmt: skip
 
 Children = int | Literal["all", "none"]
 """How many trials of a cell get a run of their own: the best so many, all of them, diverged ones too, or none."""

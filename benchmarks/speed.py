@@ -20,7 +20,7 @@ from benchmarks.lanes import train
 from benchmarks.registry import OPTIMIZERS, make_problem
 from problems import Problem
 
-__all__ = ["GOALS", "Goal", "Speed", "all_speeds", "measure", "text"]
+__all__ = ["GOALS", "Goal", "Speed", "all_speeds", "measure", "plain_loop", "text"]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from benchmarks.study import Block
 
-__all__ = ["Asked", "Session", "close_storage", "open_storage"]
+__all__ = ["WORKER", "Asked", "Session", "close_storage", "open_storage"]
 
 WORKER = "stepscape.worker"
 PATIENCE = 5  # tries to open a database that another process is setting up

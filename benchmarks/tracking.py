@@ -31,7 +31,10 @@ from benchmarks.mirror import Children, RunPlan, cell_run, setting_runs, short_h
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["ARTIFACTS", "SHARED", "VIEW", "Tracker", "connect", "default_uri", "moved", "reported"]
+__all__ = [
+    "ARTIFACTS", "SHARED", "VIEW", "Tracker", "connect", "default_uri", "draw_overview", "moved", "overview_path",
+    "reported",
+]  # fmt: skip
 
 ARTIFACTS: Final = "mlartifacts"
 SETTINGS: Final = {

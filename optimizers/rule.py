@@ -27,8 +27,8 @@ import torch
 from torch import Tensor
 
 __all__ = [
-    "Hyperparameter", "Hyperparameters", "Rule", "State", "Value",
-    "as_like", "divided", "leaky_average_", "leaky_square_", "ones_column", "sqrt", "sqrt_",
+    "Hyperparameter", "Hyperparameters", "Rule", "Scale", "State", "Value", "as_like", "divided", "leaky_average_",
+    "leaky_square_", "ones_column", "sqrt", "sqrt_",
 ]  # fmt: skip
 
 Value = float | Tensor

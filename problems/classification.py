@@ -15,7 +15,10 @@ from problems.images import FASHION_MNIST, MNIST_5K
 from problems.network import MLP, ConvNet, Network, accuracy, cross_entropy
 from problems.problem import Batch, Problem, ProblemSpec, digest
 
-__all__ = ["SPECS", "Classifier", "DigitsSoftmax", "digits_cnn", "digits_mlp", "fashion_mnist_mlp", "mnist_mlp"]
+__all__ = [
+    "SPECS", "Classifier", "DigitsSoftmax", "digits_cnn", "digits_mlp", "fashion_mnist_mlp", "mnist_mlp",
+    "two_spirals",
+]  # fmt: skip
 
 BLOCK = 64  # rows evaluated at once: the activations of a chunk of lanes then stay in the cache
 

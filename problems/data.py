@@ -19,7 +19,10 @@ from problems.problem import DataError, generator
 
 __all__ = [
     "AIRFOIL_FILE",
+    "AIRFOIL_MOMENTS",
     "DIGITS",
+    "TWO_SPIRALS",
+    "Array",
     "DataSet",
     "Split",
     "airfoil",

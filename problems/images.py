@@ -20,7 +20,7 @@ from problems.data import DataSet, Split, split_rows
 from problems.download import DownloadError, cache_folder, fetch
 from problems.problem import DataError
 
-__all__ = ["FASHION_MNIST", "MNIST_5K", "fashion_mnist", "read_idx"]
+__all__ = ["FASHION_MNIST", "FASHION_MNIST_FILES", "MNIST_5K", "fashion_mnist", "read_idx"]
 
 Bytes = npt.NDArray[np.uint8]
 

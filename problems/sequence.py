@@ -12,7 +12,10 @@ from torch.nn.functional import cross_entropy
 from problems.module import ModuleProblem, Tensors
 from problems.problem import ProblemSpec, generator
 
-__all__ = ["SPECS", "CharGRU", "TinyTransformer", "bracket_text", "char_gru", "tiny_transformer"]
+__all__ = [
+    "DEPTH", "KINDS", "SPECS", "CharGRU", "TinyTransformer", "bracket_text", "char_gru", "next_character",
+    "tiny_transformer",
+]  # fmt: skip
 
 KINDS = 4  # of brackets: opening ones are characters 0 to 3, closing ones 4 to 7
 DEPTH = 6

@@ -16,7 +16,7 @@ from analysis.metrics import Array
 from analysis.results import table_rows
 from analysis.style import INK, PALETTE, drawing
 
-__all__ = ["memory_part"]
+__all__ = ["memory_part", "memory_reading"]
 
 
 def memory_part(exhibit: Exhibit) -> Part:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import jinja2
 from matplotlib.figure import Figure
 
 from analysis.axes import number
@@ -25,9 +23,9 @@ from analysis.chapter.schedules import schedules_part
 from analysis.chapter.stall import stall_part
 from analysis.chapter.variants import variants_part
 from analysis.exhibits import Exhibit, load_exhibits
-from analysis.report import write_report
+from analysis.report import template, write_report
 from analysis.sections import plain
-from analysis.style import png, svg, webp
+from analysis.style import embedded
 from analysis.tables import Record, RecordError
 
 __all__ = ["PARTS", "write_chapter"]
@@ -155,21 +153,13 @@ def _stem(part: str, name: str) -> str:
 
 def _image(figure: Figure, says: str, stem: Path) -> Image:
     """Save a panel as PNG and SVG and return what the page needs of it."""
-    vector = svg(figure)
-    stem.with_name(f"{stem.name}.svg").write_bytes(vector)
-    stem.with_name(f"{stem.name}.png").write_bytes(png(figure))
-    kind, content = ("svg+xml", vector) if len(vector) <= LARGEST_SVG else ("webp", webp(figure))
-    width, height = (round(96 * inches) for inches in figure.get_size_inches())
-    return Image(f"data:image/{kind};base64,{base64.b64encode(content).decode()}", says, width, height)
+    uri, width, height = embedded(figure, stem, LARGEST_SVG)
+    return Image(uri, says, width, height)
 
 
 def _page(record: Record, sections: Sequence[Section], explorer: Explorer | None) -> str:
     """Return the HTML page; everything that comes from the record is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("analysis"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    environment.filters |= {"plain": plain}
-    return environment.get_template("chapter.html.j2").render(
+    return template("chapter.html.j2").render(
         record=record, sections=sections, explorer=explorer, totals=_totals(record)
     )
 

@@ -16,7 +16,7 @@ from analysis.grid import grid_of
 from analysis.pooling import PoolingError
 from analysis.recommendation import best_point, recommend, recommendations
 from analysis.tables import Cell, Record
-from analysis.transfer import common_grid, robust_setting, robust_settings, transfer
+from analysis.transfer import common_grid, robust_setting, transfer
 
 Planted = Callable[[pd.DataFrame], pd.DataFrame]
 GAPS = [10.0, 1.0, 0.02, 0.01, 0.012, 1.0, 20.0]  # the ellipse starts at a gap of 10.5
@@ -229,9 +229,6 @@ def test_equal_grids_are_compared_as_they_are(record: Record) -> None:
     assert (matrix.regret <= matrix.high).all()
 
 
-def test_an_optimizer_on_one_problem_has_no_robust_setting_and_the_reason_is_said(record: Record) -> None:
-    cells = [cell for cell in record if cell.optimizer == "rmsprop" or cell.problem == "noisy"]
-    found, refused = robust_settings(cells)
-    assert [one.label for one in found] == ["rmsprop"]
-    assert len(refused) == 2
-    assert "two mapped problems or more" in refused[0]
+def test_an_optimizer_on_one_problem_has_no_common_grid_and_the_reason_is_said(record: Record) -> None:
+    with pytest.raises(PoolingError, match="two mapped problems or more"):
+        common_grid([cell for cell in record.of_problem("noisy") if cell.optimizer == "rmsprop"])
