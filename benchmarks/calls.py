@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import ast
 import importlib
-from typing import Any
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
-from benchmarks.errors import UsageError
+from benchmarks.errors import UsageError, nearest
 
-__all__ = ["import_object", "parse_call", "split_outside_brackets"]
+__all__ = ["check_arguments", "import_object", "in_words", "parse_call", "split_outside_brackets"]
+
+KINDS: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
+    "bool": ("True or False", lambda value: isinstance(value, bool)),
+    "int": ("a whole number", lambda value: _is_number(value, int)),
+    "float": ("a number", lambda value: _is_number(value, int | float)),
+    "str": ("a text in quotes", lambda value: isinstance(value, str)),
+    "Sequence[float]": ("a list of numbers", lambda value: isinstance(value, Sequence) and all(map(_is_number, value))),
+    "Schedule": ("a schedule's name in quotes", lambda value: isinstance(value, str)),
+}
+"""What a parameter with this annotation takes: in words, and whether a literal is one."""
 
 
 def parse_call(text: str) -> tuple[str, dict[str, Any]]:
@@ -16,22 +29,56 @@ def parse_call(text: str) -> tuple[str, dict[str, Any]]:
     name, bracket, rest = text.strip().partition("(")
     if not bracket:
         return name, {}
+    given: dict[str, Any] = {}
     try:
         call = ast.parse(f"call({rest}", mode="eval").body
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
             raise ValueError("parameters are written key=value")
-        return name, {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
-    except (SyntaxError, ValueError) as error:
-        raise UsageError(f"{text!r} is not of the form name(key=value, …): {error}") from error
+        for keyword in call.keywords:
+            if keyword.arg is None or keyword.arg in given:
+                raise ValueError("each parameter is written once, as key=value")
+            given[keyword.arg] = _literal(keyword.arg, keyword.value)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        what = error.msg if isinstance(error, SyntaxError) else str(error) or "too deeply nested"
+        raise UsageError(f"{text!r} is not of the form name(key=value, …): {what}") from error
+    return name.strip(), given
+
+
+def _literal(key: str, node: ast.expr) -> Any:
+    try:
+        value = ast.literal_eval(node)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{key} is a number, a text in quotes, True, False, None or a list of such") from error
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{key} is not finite")
+    return value
+
+
+def check_arguments(what: str, given: Mapping[str, Any], known: Mapping[str, inspect.Parameter]) -> None:
+    """Raise `UsageError` where ``given`` has a name that is not ``known`` or a value of another kind than annotated."""
+    for key, value in given.items():
+        if key not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise UsageError(f"{what} has no parameter {key!r}{nearest(key, known)}; {has}")
+        annotation = known[key].annotation
+        words, fits = KINDS.get(annotation if isinstance(annotation, str) else annotation.__name__, ("", None))
+        if fits is not None and not fits(value):
+            raise UsageError(f"{what}: {key} is {words}, got {value!r}")
 
 
 def import_object(path: str) -> Any:
-    """The object ``package.module:NAME``; raises `UsageError` where the module or the name is missing."""
+    """The object ``package.module:NAME``; raises `UsageError` where the module fails or the name is missing."""
     module, _, name = path.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"{path!r} cannot be imported: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{path!r} cannot be imported: {in_words(error)}") from error
+
+
+def in_words(error: BaseException) -> str:
+    """What an exception says; its type too, where the message may be no sentence of its own."""
+    plain = isinstance(error, ImportError | AttributeError | ValueError | RuntimeError)
+    return str(error) if plain else f"{type(error).__name__}: {error}"
 
 
 def split_outside_brackets(text: str) -> list[str]:
@@ -44,3 +91,7 @@ def split_outside_brackets(text: str) -> list[str]:
         else:
             parts[-1] += character
     return [part for part in parts if part]
+
+
+def _is_number(value: Any, kind: Any = int | float) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)

@@ -15,9 +15,10 @@ import torch
 from analysis.tables import Cell
 from benchmarks import record
 from benchmarks.drive import Trace
-from benchmarks.errors import UsageError
-from benchmarks.foreign import AnyOptimizer
+from benchmarks.errors import UsageError, nearest
+from benchmarks.foreign import AnyOptimizer, ForeignSpec
 from benchmarks.landscape import GridMap, grid_axes, landscape
+from benchmarks.loop import try_out
 from benchmarks.objectives import check_objectives
 from benchmarks.pruning import optuna_pruner
 from benchmarks.registry import PROBLEMS, load_plugin_file, make_optimizer, make_problem, make_schedules, parse_call
@@ -109,14 +110,23 @@ def prepare(plan: CellPlan, data: Path | None = None) -> Prepared:
     spec = make_optimizer(plan.optimizer, plan.searching.search)
     plan = plan.model_copy(update={"searching": by_our_names(spec, plan.searching)})
     schedules = make_schedules(plan.schedule)
-    known = [knob.name for knob in spec.hyperparameters]
-    for name in schedules:
-        if name not in known:
-            raise UsageError(f"schedule {plan.schedule!r}: optimizer {plan.optimizer!r} has no hyperparameter {name!r}")
+    knobs = {knob.name: knob for knob in spec.hyperparameters}
+    for name, schedule in schedules.items():
+        if name not in knobs:
+            raise UsageError(
+                f"schedule {plan.schedule!r}: optimizer {plan.optimizer!r} has no hyperparameter {name!r}"
+                f"{nearest(name, knobs)}"
+            )
+        if not schedule.fits(knobs[name]):
+            kind = "memory" if knobs[name].is_memory else "lr"
+            raise UsageError(f"schedule {plan.schedule!r}: {name} takes one of {kind}, see `stepscape list schedules`")
     if plan.tuning.enabled:
         check_objectives(problem, plan.tuning)
         optuna_pruner(plan.tuning)
-    return Prepared(plan, problem, spec, schedules, Space.of(spec, plan.searching), plan.steps or problem.steps)
+    space = Space.of(spec, plan.searching)
+    if isinstance(spec, ForeignSpec):
+        try_out(spec, space.defaults(spec), schedules)
+    return Prepared(plan, problem, spec, schedules, space, plan.steps or problem.steps)
 
 
 def run_cell(order: Order) -> Path:

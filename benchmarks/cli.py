@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.cli_results import COMMANDS
-from benchmarks.options import machine_options, study_options
+from benchmarks.options import data_option, machine_options, study_options
 from benchmarks.progress import SuiteProgress, terminal_width
 
 if TYPE_CHECKING:
@@ -31,8 +31,13 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    if "" not in sys.path:  # package.module:OBJECT may be a file in the working folder; last, to shadow nothing
+        sys.path.append("")
     try:
         code = cli.main(arguments, prog_name="stepscape", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "stepscape"
         _fail(f"{error.format_message()} (`{where} --help` explains)", 2)
@@ -76,7 +81,7 @@ def cli() -> None:
 
 
 @cli.command("list")
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", metavar="|".join(KINDS), type=click.Choice(KINDS))
 @click.option("--json", "as_json", is_flag=True, help="Everything known, as JSON.")
 def list_(kind: str, as_json: bool) -> None:
     """Show every problem, optimizer, suite, schedule or exhibit, one line each.
@@ -87,7 +92,7 @@ def list_(kind: str, as_json: bool) -> None:
 
     for note in catalog.notes(kind):
         click.echo(f"stepscape: {note}", err=True)
-    entries = catalog.entries(kind)
+    entries = catalog.entries(kind, exact=as_json)
     if as_json:
         import json
 
@@ -192,7 +197,7 @@ def speed(context: click.Context, /, as_json: bool, repeats: int, check: bool) -
 @cli.command()
 @click.argument("name", metavar="NAME")
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own.")
-@click.option("--data", type=click.Path(path_type=Path), envvar="STEPSCAPE_DATA", help="Folder with data files.")
+@data_option
 @click.pass_context
 def check(context: click.Context, /, name: str, plugins: tuple[str, ...], data: Path | None) -> None:
     """Check that a problem or an optimizer keeps the rules everything here relies on, and explain what does not.

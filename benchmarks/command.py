@@ -75,6 +75,8 @@ def execute(
     from benchmarks import record, runner
     from benchmarks.workers import default_jobs
 
+    if machine.minutes is not None and not machine.minutes > 0:
+        raise UsageError(f"a time budget is a positive number of minutes, got {machine.minutes}")
     began = machine.started or time.time()
     folder = machine.out or Path("results") / suite.name
     jobs = machine.jobs or default_jobs()
@@ -125,8 +127,8 @@ def single_cell_suite(kind: str, tables: Mapping[str, Any], options: dict[str, A
     Raises `UsageError` for a malformed range or value and `SuiteError` for whatever a suite cannot be.
     """
     problem, optimizer = options.pop("problem"), options.pop("optimizer")
-    search = {name: _numbers(text, "search") for name, text in map(_pair, options.pop("search"))}
-    fixed = {name: _numbers(text, "fix")[0] for name, text in map(_pair, options.pop("fix"))}
+    search = dict(_numbers(text, "search") for text in options.pop("search"))
+    fixed = {name: numbers[0] for name, numbers in (_numbers(text, "fix") for text in options.pop("fix"))}
     definition: dict[str, Any] = {
         "problems": [problem], "optimizers": [optimizer], "schedules": [options.pop("schedule")],
         "plugins": [str(Path(plugin).resolve()) for plugin in options.pop("plugins")],
@@ -137,20 +139,17 @@ def single_cell_suite(kind: str, tables: Mapping[str, Any], options: dict[str, A
     return Suite.checked({"name": "-".join(parts), **definition}, "the command")
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _numbers(text: str, option: str) -> tuple[str, list[float]]:
+    """The name and the numbers of ``NAME=LOW:HIGH`` or ``NAME=VALUE``."""
     name, _, value = text.partition("=")
-    return name, value
-
-
-def _numbers(text: str, option: str) -> list[float]:
     form = {"search": "NAME=LOW:HIGH, as lr=1e-4:1", "fix": "NAME=VALUE, as eps=1e-8"}[option]
     try:
-        numbers = [float(part) for part in text.split(":")]
+        numbers = [float(part) for part in value.split(":")]
     except ValueError:
         numbers = []
     if len(numbers) != (2 if option == "search" else 1):
         raise UsageError(f"--{option} is written {form}, got {text!r}")
-    return numbers
+    return name.strip(), numbers
 
 
 def _tracker(machine: Machine, suite: Suite, folder: Path) -> Tracker:

@@ -21,6 +21,7 @@ from optimizers import Hyperparameter, OptimizerSpec
 from optimizers.rule import Scale
 
 __all__ = [
+    "STANDARD",
     "AnyOptimizer", "ForeignSpec", "Range", "Ranges", "choose_axes", "first_line", "foreign", "ranged", "with_range",
     "write",
 ]  # fmt: skip

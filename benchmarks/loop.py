@@ -18,13 +18,14 @@ import torch
 from torch import Tensor
 
 from benchmarks import lanes
+from benchmarks.calls import in_words
 from benchmarks.drive import Lanes, Trace, TrainOptions, configurations, divergence_limit, drive
 from benchmarks.errors import UsageError
 from benchmarks.foreign import AnyOptimizer, ForeignSpec, write
 from optimizers import OptimizerSpec, Schedule
 from problems import Batch, Problem
 
-__all__ = ["ForeignSpec", "of_seed", "train", "train_with"]
+__all__ = ["ForeignSpec", "of_seed", "train", "train_with", "try_out"]
 
 
 def train_with(
@@ -76,6 +77,13 @@ def train(
         evaluate_every=options.get("evaluate_every"), on_rung=options.get("on_rung"),
         keep_path=options.get("keep_path", False),
     )  # fmt: skip
+
+
+def try_out(spec: ForeignSpec, values: Mapping[str, float], schedules: Mapping[str, Schedule]) -> None:
+    """Make the optimizer over a vector and take one step; raises `UsageError` as `train` would, before a run begins."""
+    row = _Row(spec, values, torch.zeros(1, 2), schedules)
+    (p,) = row.parameters
+    row.step(0, torch.ones_like(p), (lambda: p.detach().sum()) if _needs_closure(row.optimizers[0]) else None)
 
 
 class _ForeignLanes(Lanes):
@@ -147,8 +155,8 @@ class _Row:
         self.parameters = [row.clone().requires_grad_() for row in x]
         try:
             self.optimizers = [spec.torch([p], **values) for p in self.parameters]
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise UsageError(f"{spec.name} refuses {dict(values)} on a parameter vector: {error}") from error
+        except Exception as error:
+            raise UsageError(f"{spec.name} refuses {dict(values)} on a parameter vector: {in_words(error)}") from error
         group = self.optimizers[0].param_groups[0]
         for name in schedules:
             if spec.places[name][0] not in group:
@@ -170,8 +178,8 @@ class _Row:
         optimizer: Any = self.optimizers[s]  # torch types a closure as giving a float; its own L-BFGS needs a tensor
         try:
             optimizer.step(*([] if closure is None else [closure]))
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise UsageError(f"{self.name} cannot step on a parameter vector: {error}") from error
+        except Exception as error:
+            raise UsageError(f"{self.name} cannot step on a parameter vector: {in_words(error)}") from error
 
 
 def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:

@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
-__all__ = ["machine_options", "study_options"]
+__all__ = ["data_option", "machine_options", "study_options"]
+
+
+data_option = click.option(
+    "--data", type=click.Path(path_type=Path, exists=True, file_okay=False), envvar="STEPSCAPE_DATA",
+    help="Folder with data files of your own, as airfoil_self_noise.dat.  [env: STEPSCAPE_DATA]",
+)  # fmt: skip
 
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -17,10 +23,7 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
         (
             click.option("--out", type=click.Path(path_type=Path), help="Results folder.  [default: results/<suite>]"),
             click.option("--jobs", "-j", type=click.IntRange(1), help="Processes.  [default: one a core]"),
-            click.option(
-                "--data", type=click.Path(path_type=Path, exists=True, file_okay=False), envvar="STEPSCAPE_DATA",
-                help="Folder with data files of your own, as airfoil_self_noise.dat.  [env: STEPSCAPE_DATA]",
-            ),
+            data_option,
             click.option("--tracking-uri", metavar="URI", help="MLflow store.  [default: SQLite in the folder]"),
             click.option("--no-tracking", is_flag=True, help="Write no MLflow runs."),
             click.option("--storage", metavar="URL", help="Keep Optuna's studies there, live and shared."),

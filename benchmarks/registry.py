@@ -6,9 +6,9 @@ and ``stepscape.problems`` and loaded only when their name is asked for, so that
 
 from __future__ import annotations
 
+import inspect
 import runpy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -18,11 +18,11 @@ import torch
 
 import optimizers
 import problems
-from benchmarks.calls import import_object, parse_call, split_outside_brackets
+from benchmarks.calls import check_arguments, import_object, in_words, parse_call, split_outside_brackets
 from benchmarks.errors import StepscapeError, UnknownNameError, UsageError, nearest
 from benchmarks.foreign import AnyOptimizer, Ranges, choose_axes, first_line, foreign, ranged
 from optimizers import OptimizerSpec, Rule, Schedule
-from problems import Problem, ProblemSpec
+from problems import DataError, Problem, ProblemSpec
 
 __all__ = [
     "OPTIMIZERS",
@@ -109,7 +109,7 @@ class Registry(Mapping[str, Spec], Generic[Spec]):
     def _load(self, point: EntryPoint) -> Spec:
         try:
             spec = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise StepscapeError(
                 f"the plug-in {point.value}, which should define the {self.kind} {point.name!r}, cannot be loaded: "
                 f"{type(error).__name__}: {error}"
@@ -159,7 +159,9 @@ def make_optimizer(text: str, ranges: Ranges | None = None) -> AnyOptimizer:
     if isinstance(thing, type) and issubclass(thing, Rule):
         thing, given = _with_options(text, thing, given), {}
     if given:
-        raise UsageError(f"{name!r} takes no options, got {', '.join(given)}; hyperparameters are set in the suite")
+        raise UsageError(
+            f"{name!r} takes no options, got {', '.join(given)}; hyperparameters are fixed or searched instead"
+        )
     if isinstance(thing, Rule):
         axes = choose_axes(name, [knob.name for knob in thing.hyperparameters], tuple(ranges or ()))
         thing = OptimizerSpec(text.strip(), thing, axes, type(thing).__module__, first_line(type(thing)))
@@ -181,10 +183,11 @@ def _torch_class(name: str) -> type[torch.optim.Optimizer]:
 
 
 def _with_options(text: str, kind: type[Rule], given: Mapping[str, Any]) -> Rule:
+    check_arguments(f"optimizer {text!r}", given, inspect.signature(kind).parameters)
     try:
         return kind(**given)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"optimizer {text!r}: {error}") from error
+    except Exception as error:
+        raise UsageError(f"optimizer {text!r}: {in_words(error)}") from error
 
 
 def make_problem(text: str, data: Path | None = None) -> Problem:
@@ -200,14 +203,16 @@ def make_problem(text: str, data: Path | None = None) -> Problem:
             raise UsageError(f"{name!r} is a ready problem without parameters, got {', '.join(given)}")
         return spec
     known = spec.parameters
-    for key in given:
-        if key not in known:
-            has = f"it has {', '.join(known)}" if known else "it has none"
-            raise UsageError(f"problem {name!r} has no parameter {key!r}{nearest(key, known)}; {has}")
+    signature = inspect.signature(spec.build).parameters
+    check_arguments(f"problem {name!r}", given, {key: signature[key] for key in known})
     try:
         problem = spec.build(**given, **({"data": data} if spec.takes_data else {}))
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"problem {text!r}: {error}") from error
+    except (StepscapeError, DataError):
+        raise
+    except Exception as error:
+        raise UsageError(f"problem {text!r}: {in_words(error)}") from error
+    if not isinstance(problem, Problem):
+        raise UsageError(f"problem {text!r}: it should make a Problem, and made {type(problem).__name__}")
     changed = [f"{key}={value!r}" for key, value in given.items() if value != known[key]]
     problem.name = f"{name}({', '.join(changed)})" if changed else name
     return problem
@@ -239,12 +244,9 @@ def _make_schedule(call: str) -> Schedule:
     if name not in optimizers.SCHEDULES:
         raise UnknownNameError("schedule", name, optimizers.SCHEDULES)
     kind = optimizers.SCHEDULES[name]
-    known = {field.name: field.type for field in fields(kind)}  # type: ignore[arg-type]
-    for key in given:
-        if key not in known:
-            has = f"it has {', '.join(known)}" if known else "it has none"
-            raise UsageError(f"schedule {name!r} has no parameter {key!r}{nearest(key, known)}; {has}")
-    inner = {key: _make_schedule(value) for key, value in given.items() if known[key] == "Schedule"}
+    known = inspect.signature(kind).parameters
+    check_arguments(f"schedule {name!r}", given, known)
+    inner = {key: _make_schedule(value) for key, value in given.items() if known[key].annotation == "Schedule"}
     try:
         return kind(**{**given, **inner})
     except (TypeError, ValueError) as error:
@@ -261,7 +263,7 @@ def load_plugin_file(path: Path) -> None:
         raise UsageError(f"the plug-in file {path} does not exist")
     try:
         namespace = runpy.run_path(str(path))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StepscapeError(f"the plug-in file {path} failed: {type(error).__name__}: {error}") from error
     specs = [value for value in namespace.values() if isinstance(value, OptimizerSpec | ProblemSpec)]
     if not specs:

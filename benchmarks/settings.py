@@ -18,6 +18,7 @@ Objective = Literal["final", "best", "auc", "steps-to-target"]
 Spacing = Literal["linear", "log"]
 Count = Annotated[int, Field(gt=0, strict=True)]
 
+LARGEST_GRID = 10_000_000
 FIRST_TUNING_SEED, FIRST_TEST_SEED, FIRST_LANDSCAPE_SEED = 1, 1001, 2001
 
 
@@ -42,14 +43,18 @@ def _listed(value: Any) -> Any:
 
 
 def parse_grid(value: Any) -> Any:
-    """``"64x32"`` or ``[64, 32]`` as (64, 32); raises ``ValueError`` for anything else or a side below 2."""
+    """``"64x32"`` or ``[64, 32]`` as (64, 32); raises ``ValueError`` for anything else or a size out of range."""
     if isinstance(value, str):
         match = re.fullmatch(r"(\d+)\s*[x×]\s*(\d+)", value.strip())
         if not match:
             raise ValueError(f"a grid is written COLUMNSxROWS, as 64x32, got {value!r}")
         value = [int(match[1]), int(match[2])]
-    if isinstance(value, list | tuple) and len(value) == 2 and any(isinstance(n, int) and n < 2 for n in value):
-        raise ValueError(f"a grid needs at least 2 points on each side, got {value[0]}x{value[1]}")
+    if isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(n, int) for n in value):
+        columns, rows = value
+        if min(columns, rows) < 2:
+            raise ValueError(f"a grid needs at least 2 points on each side, got {columns}x{rows}")
+        if columns * rows > LARGEST_GRID:
+            raise ValueError(f"a grid has at most {LARGEST_GRID} points, {columns}x{rows} are more")
     return value
 
 
@@ -59,7 +64,7 @@ Grid = Annotated[tuple[int, int], BeforeValidator(parse_grid)]
 class Strict(BaseModel):
     """Unknown keys and silent conversions are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, str_strip_whitespace=True)
 
 
 class Tuning(Strict):

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.errors import UsageError, nearest
-from benchmarks.foreign import AnyOptimizer, ForeignSpec, with_range
+from benchmarks.foreign import STANDARD, AnyOptimizer, ForeignSpec, with_range
 from benchmarks.settings import Searching
-from optimizers import Hyperparameter
+from optimizers import Hyperparameter, OptimizerSpec
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution, FloatDistribution
@@ -34,6 +34,12 @@ class Space:
         for name in (*searching.search, *searching.fixed):
             if name not in known:
                 raise UsageError(f"optimizer {spec.name!r} has no hyperparameter {name!r}{nearest(name, known)}")
+        try:
+            for name, value in searching.fixed.items():
+                if isinstance(spec, OptimizerSpec) or name in STANDARD:  # what others mean by a number is theirs
+                    known[name].validate(value)
+        except ValueError as error:
+            raise UsageError(f"optimizer {spec.name!r}: {error}") from error
         names = [name for name in dict.fromkeys((*spec.searched, *searching.search)) if name not in searching.fixed]
         if not names:
             raise UsageError(f"optimizer {spec.name!r}: every hyperparameter is fixed, nothing is left to search")

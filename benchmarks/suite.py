@@ -36,6 +36,14 @@ from benchmarks.settings import (
 __all__ = ["CellPlan", "Suite", "builtin_suites"]
 
 
+WRITTEN = {
+    "name": "made of letters, digits, dots, hyphens and underscores, and begins with a letter or digit",
+    "aggregate": "mean, median or a quantile as q0.9",
+    "pruner": "hyperband, halving, median, none or optuna:NAME",
+}
+"""How those values are written that follow a pattern."""
+
+
 class CellPlan(Strict):
     """Everything that determines a cell's record; equal plans give equal records."""
 
@@ -70,7 +78,7 @@ class Suite(Strict):
     description: str = ""
     problems: Annotated[list[str], Field(min_length=1)]
     optimizers: Annotated[list[str], Field(min_length=1)]
-    schedules: Annotated[list[str], Field(min_length=1)] = ["constant"]
+    schedules: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)] = ["constant"]
     exhibits: list[str] = []
     report: Literal["standard", "chapter"] = "standard"
     plugins: list[str] = []
@@ -131,7 +139,7 @@ class Suite(Strict):
                 raise SuiteError(f"there is no suite file {text}")
             raise UnknownNameError("suite", text, builtin_suites())
         try:
-            content = path.read_text(encoding="utf-8")
+            content = path.read_text(encoding="utf-8-sig")  # Windows editors begin a file with a mark
         except (OSError, UnicodeDecodeError) as error:
             raise SuiteError(f"{text} cannot be read: {error}") from error
         suite = cls.parse(content, text)
@@ -224,7 +232,11 @@ def _sentence(error: Any) -> str:
         return f"unknown key {where!r}{nearest(path[-1], _keys_beside(path))}"
     if error["type"] == "missing":
         return f"the key {where!r} is missing"
+    if error["type"] == "string_pattern_mismatch":
+        return f"{where}: it is {WRITTEN[path[-1]]}, got {error['input']!r}"
     message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "literal_error":
+        message += f", got {error['input']!r}"
     return f"{where}: {message[0].lower()}{message[1:]}" if where else message
 
 

@@ -55,8 +55,8 @@ class Hyperparameter:
     scale: Scale = "linear"
 
     def __post_init__(self) -> None:
-        if not self.low < self.high:
-            raise ValueError(f"{self.name}: the range needs low < high, got {self.low} and {self.high}")
+        if not -math.inf < self.low < self.high < math.inf:
+            raise ValueError(f"{self.name}: the range needs low < high, both finite, got {self.low} and {self.high}")
         if self.scale == "log" and self.low <= 0:
             raise ValueError(f"{self.name}: a log range needs low > 0, got {self.low}")
         if self.scale == "log1m" and self.high >= 1:

@@ -20,6 +20,7 @@ __all__ = ["Analytic", "Frame", "NoisyAnalytic", "Point", "at_least", "kinked_sq
 Point = Sequence[float]
 Frame = tuple[tuple[float, float], tuple[float, float]]
 
+LARGEST_DIM = 1_000_000  # whose lanes of one configuration and ten seeds still fit a laptop
 SOLVED = 1e-3  # the share of the gap at the start that may be left of a solved problem (Moré and Wild 2009, their tau)
 
 
@@ -132,9 +133,9 @@ def repeated(pattern: Point, dim: int) -> tuple[float, ...]:
 
 
 def at_least(low: int, dim: int, name: str) -> int:
-    """``dim`` itself; raises ``ValueError`` where it is below ``low``."""
-    if dim < low:
-        raise ValueError(f"{name} needs dim >= {low}, got {dim}")
+    """``dim`` itself; raises ``ValueError`` where it is below ``low`` or above `LARGEST_DIM`."""
+    if not low <= dim <= LARGEST_DIM:
+        raise ValueError(f"{name} needs {low} <= dim <= {LARGEST_DIM}, got {dim}")
     return dim
 
 

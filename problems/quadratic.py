@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from problems.analytic import at_least
 from problems.noise import Array, blocks, rotation
 from problems.problem import Batch, Problem, ProblemSpec, generator
 
@@ -43,8 +44,9 @@ class Quadratic(Problem):
         noise: Noise = "gaussian",
         sigma: float = 0.1,
     ) -> None:
-        if not (dim >= 1 and 1 <= condition < np.inf and 0 <= sigma < np.inf):
-            raise ValueError(f"quadratic needs dim >= 1, condition >= 1, sigma >= 0; got {dim}, {condition}, {sigma}")
+        at_least(1, dim, "quadratic")
+        if not (1 <= condition < np.inf and 0 <= sigma < np.inf):
+            raise ValueError(f"quadratic needs condition >= 1 and sigma >= 0, got {condition} and {sigma}")
         if noise not in get_args(Noise):
             raise ValueError(f"quadratic has no noise {noise!r}; it has {', '.join(get_args(Noise))}")
         self.dim, self.condition, self.rotated, self.noise = dim, float(condition), rotated, noise
@@ -106,8 +108,9 @@ class NoisyQuadratic(Problem):
     tags = frozenset({"quadratic", "convex", "stochastic"})
 
     def __init__(self, dim: int = 100, batch: int = 16) -> None:
-        if dim < 1 or batch < 1:
-            raise ValueError(f"noisy-quadratic needs dim >= 1 and batch >= 1, got {dim} and {batch}")
+        at_least(1, dim, "noisy-quadratic")
+        if batch < 1:
+            raise ValueError(f"noisy-quadratic needs batch >= 1, got {batch}")
         self.dim, self.batch = dim, batch
         self.target = 0.1
         self.minimisers = [(0.0,) * dim]

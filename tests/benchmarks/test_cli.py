@@ -143,6 +143,17 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["list", "problem"], "is not one of"),
     (["rum"], "No such command 'rum'"),
     (["check", "no-such-thing"], "no-such-thing"),
+    (["check", "ellipse", "--data", "nowhere"], "Directory 'nowhere' does not exist"),
+    (["run", "smoke", "--minutes", "nan"], "a time budget is a positive number of minutes, got nan"),
+    (["tune", "ellipse", "rmsprop", "--schedule", "gamma=cosine"], "gamma takes one of memory"),
+    (["tune", "ellipse", "rmsprop", "--schedule", "lr=cosine gama=gamma-linear"], "'gama', did you mean 'gamma'"),
+    (["tune", "ellipse", "sgd", "--search", "lr=1e-3:inf"], "both finite"),
+    (["tune", "ellipse", "rmsprop", "--fix", "gamma=2"], "gamma is a memory and must be in [0, 1], got 2"),
+    (["tune", "ellipse", "torch:RMSprop", "--fix", "gamma=2"], "gamma is a memory and must be in [0, 1], got 2"),
+    (["tune", "ellipse", "torch:Adam(betas=3)"], "torch:Adam(betas=3) refuses"),
+    (["tune", "ellipse", "torch:Muon"], "Muon only supports 2D parameters"),
+    (["tune", "ellipse", "torch:SparseAdam"], "cannot step on a parameter vector"),
+    (["landscape", "ellipse", "rmsprop", "--grid", "100000x100000"], "a grid has at most"),
 ]
 
 
@@ -160,6 +171,30 @@ def test_a_users_mistake_is_one_line_exit_code_2_and_nothing_written(
     assert message in err
     assert len(err.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["export"]], ids=["stepscape", "export"])
+def test_a_command_without_its_subcommand_is_answered_with_its_help(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*arguments) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("Usage: stepscape")
+    assert len(err.splitlines()) > 5
+
+
+def test_a_file_of_ones_own_is_found_in_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own_bowl.py").write_text(
+        "from problems import Analytic\n"
+        "def bowl():\n"
+        "    return Analytic(lambda x: x.square().sum(-1), (1.0, 2.0), minimum=0.0, steps=5)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])  # as the console script starts
+    assert call("check", "own_bowl:bowl") == 0
+    assert "own_bowl:bowl: 13 of 13 checks passed" in capsys.readouterr().out
 
 
 def test_a_suite_that_is_no_toml_is_a_users_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

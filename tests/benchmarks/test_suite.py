@@ -83,12 +83,27 @@ def test_seeds_are_a_list_or_a_count_and_never_shared_by_tuning_and_test() -> No
         ),
         ('name = "x"\nproblems = []\noptimizers = ["sgd"]\n', "problems: list should have at least 1 item"),
         ('name = "x"\nproblems = ["a", "a"]\noptimizers = ["sgd"]\n', "'a' stands twice"),
-        ('name = "../x"\nproblems = ["a"]\noptimizers = ["sgd"]\n', "name: string should match"),
+        ('name = "../x"\nproblems = ["a"]\noptimizers = ["sgd"]\n', "name: it is made of letters"),
+        (
+            'name = "x"\nproblems = ["a"]\noptimizers = ["sgd"]\n[tuning]\naggregate = "q2"\n',
+            "tuning.aggregate: it is mean, median or a quantile as q0.9, got 'q2'",
+        ),
+        (
+            'name = "x"\nproblems = ["a"]\noptimizers = ["sgd"]\n[tuning]\nsampler = "tpee"\n',
+            "input should be 'tpe', .* got 'tpee'",
+        ),
+        ('name = "x"\nproblems = ["a", " a "]\noptimizers = ["sgd"]\n', "'a' stands twice"),
+        ('name = "x"\nproblems = ["a"]\noptimizers = ["sgd"]\nschedules = [""]\n', "schedules.0: string should have"),
     ],
 )
 def test_a_mistake_in_a_suite_is_named(text: str, message: str) -> None:
     with pytest.raises(SuiteError, match=message):
         Suite.parse(text, "my.toml")
+
+
+def test_a_byte_order_mark_of_a_windows_editor_is_no_mistake(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('name = "x"\nproblems = ["a"]\noptimizers = ["sgd"]\n', encoding="utf-8-sig")
+    assert Suite.load(tmp_path / "mine.toml").name == "x"
 
 
 def test_all_mistakes_are_named_at_once() -> None:

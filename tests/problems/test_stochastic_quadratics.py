@@ -140,7 +140,7 @@ def test_the_closed_form_is_the_recursion_of_second_moments(lr):
     "wrong", [{"dim": 0}, {"condition": 0.5}, {"condition": math.inf}, {"sigma": -1.0}, {"sigma": math.nan}]
 )
 def test_a_parameter_out_of_range_is_refused(wrong):
-    with pytest.raises(ValueError, match="quadratic needs dim >= 1, condition >= 1, sigma >= 0; got"):
+    with pytest.raises(ValueError, match="quadratic needs"):
         Quadratic(**wrong)
 
 
@@ -151,5 +151,5 @@ def test_an_unknown_noise_is_refused_with_the_known_ones():
 
 @pytest.mark.parametrize("wrong", [{"dim": 0}, {"batch": 0}])
 def test_an_empty_noisy_quadratic_is_refused(wrong):
-    with pytest.raises(ValueError, match="noisy-quadratic needs dim >= 1 and batch >= 1"):
+    with pytest.raises(ValueError, match="noisy-quadratic needs"):
         NoisyQuadratic(**wrong)
