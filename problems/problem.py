@@ -116,6 +116,8 @@ class ProblemSpec:
     build: Callable[..., Problem]
     description: str
     source: str
+    floor: float | None = None
+    """The default instance's minimum to six digits, where it takes time to compute: for lists, never for a gap."""
 
     @property
     def parameters(self) -> dict[str, Any]:
