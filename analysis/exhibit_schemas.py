@@ -84,7 +84,7 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
                 "theory": "(1 - gamma) gamma^age", "cumulative": "sum of the weights up to this age",
             },
             "windows": {
-                "gamma": "memory", "window": "1 / (1 - gamma), the mean age in steps",
+                "gamma": "memory", "window": "1 / (1 - gamma): all weight over that of the newest, in steps",
                 "half_life": "log ½ / log gamma: steps after which a weight has halved",
                 "claimed_half_life": "1 / gamma, the book's claim",
                 "left_at_half_life": "weight after the half-life, as a share of the first: ½",
@@ -183,7 +183,7 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
             "lr": "the book's lr", "eps": "the chapter's eps",
             "gain": "1 / √eps: what lr is multiplied by at gamma = 1",
             "first_point": "[x1, x2] after one step of the book's run at gamma = 1", "first_loss": "loss there",
-            "overflow_step": "updates after which the book's run at gamma = 1 has left every floating-point number",
+            "overflow_step": "step at which the book's run at gamma = 1 overflows: a squared gradient is too large",
             "equivalent_lr": "lr at which rmsprop with gamma = 1 is gradient descent with the book's lr",
             "equivalent": "[x1, x2] after 20 steps with it",
             "descent": "[x1, x2] of gradient descent with the book's lr",

@@ -51,6 +51,8 @@ class Explorer:
     dots: str
     losses: str
     loss_ticks: Sequence[tuple[float, str]]
+    across_ticks: Sequence[tuple[float, str]]
+    down_ticks: Sequence[tuple[float, str]]
     lr: float
     gamma: float
     steps: int
@@ -89,6 +91,8 @@ def explorer_of(exhibit: Exhibit) -> Explorer | None:
         losses=_line(
             [(64 + 328 * step / steps, _height(loss)) for step, loss in zip(run["step"], run["loss"], strict=True)]
         ),
+        across_ticks=[(_pixel(at, 0)[0], str(at).replace("-", "−")) for at in (-4, -2, 0, 2)],
+        down_ticks=[(_pixel(0, at)[1], str(at).replace("-", "−")) for at in (-2, -1, 0, 1, 2)],
         loss_ticks=[(_height(10.0**power), f"1e{power}") for power in range(DEEPEST, HIGHEST + 1, 6)],
         lr=lr,
         gamma=gamma,

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.axes import number
-from analysis.chapter.panels import THEORY, EndLabel, floored, label_ends, panel, span, write
+from analysis.chapter.panels import THEORY, EndLabel, floored, label_ends, panel, readable, span, write
 from analysis.chapter.part import Part, Plate, TextTable, count, exactly, name_of, question_of
 from analysis.exhibits import Exhibit
 from analysis.results import table_rows
@@ -40,9 +40,9 @@ def gamma_one_part(exhibit: Exhibit) -> Part:
         answer=gamma_one_reading(exhibit),
         plates=[
             Plate(
-                "Top: every variant at γ = 1, measured (colour) and what theory says it should do (dashes); a cross "
-                "is divergence. Left with the book's η, right with η times what makes it gradient descent with the "
-                "book's η. Below: the way there, as 1 − γ goes to 0: the loss after 20 steps, and the first step, "
+                "Every variant at γ = 1, measured (colour) and what theory says it should do (dashes); a cross is "
+                "divergence: (a) with the book's η, (b) with η made so small that it is gradient descent with the "
+                "book's η. The way there, as 1 − γ goes to 0: (c) the loss after 20 steps, and (d) the first step, "
                 "which gets longer by 1/√(1 − γ) (dashes) where s starts at 0 and is not corrected.",
                 panels,
                 {
@@ -68,9 +68,9 @@ def gamma_one_reading(exhibit: Exhibit) -> list[str]:
         f"At γ = 1 no squared gradient ever enters s, so it stays at its start. Where that is 0, the step is "
         f"g · η/√ε: plain gradient descent, {number(facts['gain'])} times as fast. With the book's η = "
         f"{number(facts['lr'])} one step ends at ({number(x1)}, {number(x2, 4)}), loss {number(facts['first_loss'])}; "
-        f"after {facts['overflow_step']} steps no floating-point number holds it.",
-        f"The proof: with η = {number(facts['equivalent_lr'])} it ends at {_point(facts['equivalent'])}, as gradient "
-        f"descent with η = {number(facts['lr'])} does: {_point(facts['descent'])}.",
+        f"at step {facts['overflow_step']} the square of a gradient is more than a floating-point number holds.",
+        f"The proof: with η = {number(facts['equivalent_lr'])} it ends at {_point(facts['equivalent'])}, gradient "
+        f"descent with η = {number(facts['lr'])} at {_point(facts['descent'])}.",
         f"Where the average starts at 1 (TensorFlow 1) γ = 1 is plain gradient descent at η itself, and the limit of "
         f"the bias-corrected rule is averaged Adagrad. {agreeing} of {len(outcomes)} runs "
         f"follow their theory to rounding; {lost} of them {'diverges' if lost == 1 else 'diverge'}.",
@@ -103,7 +103,7 @@ def run_panel(paths: pd.DataFrame, title: str) -> Figure:
         end = len(powers) - 1, float(loss[-1])
         axes.plot(*end, "X", color=color, ms=9, mec="white", zorder=6)
         lost = f"{'diverge' if len(names) > 1 else 'diverges'}: {_names(names)}"
-        axes.annotate(lost, end, (9, 9), textcoords="offset points", fontsize=7.5, color=color, weight="bold")
+        axes.annotate(lost, end, (9, 9), textcoords="offset points", fontsize=7.5, color=readable(color), weight="bold")
     span(axes, "y", floored(paths["loss"], SMALLEST), margin=3)
     axes.set_xlim(0, float(paths["step"].max()))
     label_ends(axes, labels, size=7.5)
@@ -125,12 +125,13 @@ def approach_panel(approach: pd.DataFrame, looks: dict[str, Look]) -> Figure:
     labels = []
     span(axes, "y", floored(shown["loss"], SMALLEST), most=LARGEST, margin=3)
     top = axes.get_ylim()[1]
-    for optimizer, line in shown.groupby("optimizer", sort=False):
+    groups = shown.groupby("optimizer", sort=False)
+    for size, (optimizer, line) in zip(np.linspace(11, 6, groups.ngroups), groups, strict=True):
         ordered, look = line.sort_values("forgotten"), looks.get(str(optimizer), Look(GREY, "-", "o"))
         loss = floored(ordered["loss"], SMALLEST)
         axes.plot(ordered["forgotten"], loss, color=look.color, ls=look.line)
         lost = ordered["forgotten"][~np.isfinite(loss)]
-        axes.plot(lost, np.full(lost.size, top), "X", color=look.color, mec="white", ms=7, clip_on=False)
+        axes.plot(lost, np.full(lost.size, top), "X", color=look.color, mec="white", ms=size, clip_on=False)
         labels.append(EndLabel(0, float(loss[0]) if np.isfinite(loss[0]) else top, str(optimizer), look.color))
     span(axes, "x", shown["forgotten"], margin=1.1)
     axes.invert_xaxis()

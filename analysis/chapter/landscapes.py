@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -113,7 +114,12 @@ def recommendation_text(cells: Sequence[Cell], advice: Sequence[Recommendation])
         f"{hyperparameter_text(owner, best.setting)}. On every problem here it makes at least {kept} of the progress "
         f"of the best setting of any optimizer (least on {best.worst})"
     )
-    return f"{text}; one setting of {listing(others)} at most." if others else f"{text}."
+    text += f"; one setting of {listing(others)} at most." if others else "."
+    return text if best.kept.value >= POOR else f"{text} That is little: tune the learning rate on each problem."
+
+
+POOR: Final = 0.5
+"""Share of the best progress below which one setting for all problems is no substitute for tuning."""
 
 
 @dataclass(frozen=True)
@@ -181,11 +187,15 @@ def _plate(cells: Sequence[Cell], advice: Sequence[Recommendation], stable: pd.D
             for label, landscape in shown.items()
         }
     seeds = f"median of {n} seeds" if n > 1 else "one run says all"
+    lost = "hatched: a seed diverged, grey: the median did" if n > 1 else "grey and hatched: diverged"
     return Plate(
         f"{problem}: {measure.label} after the last step, {seeds}, one colour scale for all. Star: best; diamond: "
-        "default; white line: within twice the best; grey and hatched: diverged, dark line its boundary.",
+        f"default; white line: within twice the best; pink: ends above its start; {lost}.",
         panels,
-        {name: f"Landscape of {name} over learning rate and memory" for name in panels},
+        {
+            f"{problem}-{label}": f"{measure.label} of {name_of(label)} on {problem} over its hyperparameters"
+            for label in shown
+        },
         _table(advice, stable),
     )
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.axes import number, value_text
-from analysis.chapter.panels import THEORY, EndLabel, label_ends, panel, write
+from analysis.chapter.panels import THEORY, EndLabel, label_ends, panel, readable, write
 from analysis.chapter.part import Part, Plate, TextTable, question_of
 from analysis.exhibits import Exhibit
 from analysis.metrics import Array
@@ -31,9 +31,9 @@ def memory_part(exhibit: Exhibit) -> Part:
         answer=memory_reading(windows, float(exhibit.facts["largest_error"])),
         plates=[
             Plate(
-                "Left: an impulse sent through the rule; lines are measured, dashes are (1 − γ) γᵏ, the dot is the "
-                "half-life. Right: when a weight has really halved, the mean age of what is remembered, and the "
-                "half-life of γ⁻¹ steps that the book gives.",
+                "(a) An impulse sent through the rule; lines are measured, dashes are (1 − γ) γᵏ, the dot is the "
+                "half-life. (b) When a weight has really halved, the window (all weight over that of the newest), "
+                "and the half-life of γ⁻¹ steps that the book gives.",
                 panels,
                 {
                     "weights": "Weight of a squared gradient by its age, one falling curve for each γ",
@@ -51,8 +51,8 @@ def memory_reading(windows: pd.DataFrame, error: float) -> list[str]:
     at = min(table_rows(windows), key=lambda row: abs(row["gamma"] - 0.9))
     gamma = value_text(at["gamma"], "log1m")
     return [
-        f"At γ = {gamma} the average looks back {number(at['window'])} steps in the mean, and a weight has halved "
-        f"after {number(at['half_life'])} steps, ln ½ / ln γ.",
+        f"At γ = {gamma} the window 1/(1 − γ) is {number(at['window'])} steps, which hold {at['inside_window']:.0%} of "
+        f"the weight; a weight has halved after {number(at['half_life'])} steps, ln ½ / ln γ.",
         f"The half-life of γ⁻¹ = {number(at['claimed_half_life'])} steps in the book is wrong: by then "
         f"{at['left_at_claim']:.0%} of a weight are left, not half.",
         f"The weights of the rule itself and (1 − γ) γᵏ differ by at most {number(error, 1)}.",
@@ -73,7 +73,9 @@ def weights_panel(weights: pd.DataFrame, windows: pd.DataFrame) -> Figure:
     top = float(weights["weight"].max())
     for rank, (value, color) in enumerate(reversed(labels)):
         text = f"γ = {value_text(value, 'log1m')}"
-        axes.text(0.97, 0.93 - 0.09 * rank, text, transform=axes.transAxes, ha="right", color=color, weight="bold")
+        axes.text(
+            0.97, 0.93 - 0.09 * rank, text, transform=axes.transAxes, ha="right", color=readable(color), weight="bold"
+        )
     axes.set_xlim(0, float(weights["age"].max()))
     axes.set_ylim(0, top * 1.05)
     write(axes, "age of the squared gradient, steps", "its weight in s", "What s remembers")

@@ -66,7 +66,10 @@ def numbers_part(exhibit: Exhibit) -> Part:
                 "newest edition; tick: older ones; thin line: lowest to highest printout of all editions). Dotted: the "
                 "lowest reachable loss, or the minimum.",
                 panels,
-                dict.fromkeys(panels, "Ranges over seeds with the printed numbers marked"),
+                {
+                    "regression": "Final loss of every regression, range over seeds, with the book's numbers marked",
+                    "noisy": "End points of noisy descent, range over seeds, with the book's numbers marked",
+                },
             )
         ],
         tables=[*tables, every],
@@ -94,8 +97,9 @@ def numbers_reading(table: pd.DataFrame, facts: Mapping[str, Any], sets: pd.Data
         first = table_rows(loss)[0]
         sentences.append(
             f"A printed regression loss is one draw: RMSProp's {exactly(first['printed'], int(first['digits']))} lies "
-            f"in [{first['low']:.4f}, {first['high']:.4f}], at the {first['place']:.0%} point of "
-            f"{int(first['seeds'])} seeds; no loss below {facts['floor']:.4f} can be reached at all."
+            f"{'inside' if first['verdict'] == 'inside' else 'outside'} the middle 90% of ours, "
+            f"[{first['low']:.4f}, {first['high']:.4f}], at the {first['place']:.0%} point of {int(first['seeds'])} "
+            f"seeds; no loss below {facts['floor']:.4f} can be reached at all."
         )
     return [*sentences, *_data(facts, sets)]
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Final
 
 from matplotlib.figure import Figure
@@ -16,6 +17,7 @@ from analysis.chapter.gamma_one import gamma_one_part
 from analysis.chapter.landscapes import landscapes_method, landscapes_part
 from analysis.chapter.memory import memory_part
 from analysis.chapter.numbers import numbers_part
+from analysis.chapter.panels import letter_title
 from analysis.chapter.part import Part, Plate
 from analysis.chapter.real_problem import real_problem_part
 from analysis.chapter.rotation import rotation_part
@@ -141,7 +143,9 @@ def _saved(part: Part, method: Sequence[str], facts: Sequence[tuple[str, str]], 
     plates = []
     for plate in part.plates:
         images = []
-        for name, figure in plate.panels.items():
+        for letter, (name, figure) in zip(ascii_lowercase, plate.panels.items(), strict=False):
+            if "(a)" in plate.caption:
+                letter_title(figure, letter)
             images.append(_image(figure, plate.says[name], folder / "figures" / _stem(part.name, name)))
         plates.append((replace(plate, panels={}), images))
     return Section(replace(part, plates=()), plates, method, facts)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -13,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.metrics import Array
-from analysis.style import GREY, INK, Look, log_axis, looks_of, new_figure
+from analysis.style import GREY, INK, Look, drawing, log_axis, looks_of, new_figure
 
 __all__ = [
     "LOOKS",
@@ -22,9 +23,11 @@ __all__ = [
     "EndLabel",
     "floored",
     "label_ends",
+    "letter_title",
     "look_of",
     "matrix",
     "panel",
+    "readable",
     "span",
     "write",
 ]
@@ -63,6 +66,26 @@ def look_of(optimizer: str) -> Look:
     return LOOKS.get(optimizer, Look(GREY, "-", "o"))
 
 
+def readable(color: str) -> str:
+    """Return ``color`` darkened until words in it stand out from white as 4.5 to 1, which WCAG 2 asks of text."""
+    rgb = np.array(mpl.colors.to_rgb(color))
+    while 1.05 / (_luminance(rgb) + 0.05) < 4.5:
+        rgb = 0.96 * rgb
+    return mpl.colors.to_hex((float(rgb[0]), float(rgb[1]), float(rgb[2])))
+
+
+def _luminance(rgb: Array) -> float:
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def letter_title(figure: Figure, letter: str) -> None:
+    """Put ``letter`` before the title of a panel, for captions to name it by."""
+    axes = figure.axes[0]
+    with drawing():
+        axes.set_title(f"({letter}) {axes.get_title(loc='left')}")
+
+
 def label_ends(axes: Axes, labels: Sequence[EndLabel], size: float = 8.5) -> None:
     """Write each label right of the axes at the height of its line's end, moved apart where they would touch.
 
@@ -84,7 +107,7 @@ def label_ends(axes: Axes, labels: Sequence[EndLabel], size: float = 8.5) -> Non
     for label, at in zip(labels, placed, strict=True):
         axes.annotate(
             label.text, (1.0, float(at)), (5, 0), xycoords="axes fraction", textcoords="offset points",
-            va="center", fontsize=size, color=label.color, fontweight="bold", annotation_clip=False,
+            va="center", fontsize=size, color=readable(label.color), fontweight="bold", annotation_clip=False,
         )  # fmt: skip
 
 

@@ -33,13 +33,13 @@ NAMES: Final = {
     "adagrad": "Adagrad",
     "adagrad-averaged": "averaged Adagrad",
     "rmsprop": "RMSProp",
-    "rmsprop-torch": "RMSProp, torch's",
-    "rmsprop-tf1": "RMSProp, TensorFlow 1's",
+    "rmsprop-torch": "torch's RMSProp",
+    "rmsprop-tf1": "TensorFlow 1's RMSProp",
     "rmsprop-centered": "centred RMSProp",
     "rmsprop-graves": "Graves's RMSProp",
     "rmsprop-momentum": "RMSProp with momentum",
     "rmsprop-corrected": "bias-corrected RMSProp",
-    "rmsprop-amsgrad": "RMSProp, AMSGrad-style",
+    "rmsprop-amsgrad": "AMSGrad-style RMSProp",
     "rmsprop-mh": "RMSProp of Mukkamala and Hein",
     "sc-rmsprop": "SC-RMSProp",
     "adadelta": "Adadelta",
@@ -64,7 +64,8 @@ class Plate:
     """Panels ``{name: figure}`` that stand beside each other under one caption; ``says`` is their text for the blind,
     ``table`` stands below them.
 
-    A panel flows under its neighbour where the screen is narrow, so each is drawn at most half a page wide.
+    A panel flows under its neighbour where the screen is narrow, so each is drawn at most half a page wide, and a
+    caption names panels by letters, (a), (b), …, which the page then writes on them.
     """
 
     caption: str
@@ -93,7 +94,7 @@ def name_of(optimizer: str) -> str:
 
 def question_of(exhibit: Exhibit) -> str:
     """Return the question of an exhibit without the number of its exercise, which stands in the title."""
-    question = str(exhibit.info["question"]).split(": ", 1)[-1]
+    question = str(exhibit.info["question"]).split(": ", 1)[-1].replace("gamma", "γ")
     return question[0].upper() + question[1:]
 
 

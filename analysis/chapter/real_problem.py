@@ -49,9 +49,10 @@ def real_problem_part(exhibit: Exhibit) -> Part:
         answer=real_problem_reading(choices, facts),
         plates=[
             Plate(
-                f"{facts['network']} on {facts['images']}. Top: the schedules as they were run, and the training loss "
-                f"by base η, mean over {count(len(facts['tuning_seeds']), 'tuning seed')}, the chosen η marked. Below: "
-                f"the chosen settings on {count(seeds, 'fresh test seed')}, median and middle 90%.",
+                f"{facts['network']} on {facts['images']}. (a) The schedules at the steps that were evaluated. (b) "
+                f"Training loss by base η, mean over {count(len(facts['tuning_seeds']), 'tuning seed')}, the chosen "
+                f"marked. The chosen ones on {count(seeds, 'fresh test seed')}, median and middle 90%: (c) training "
+                "loss, (d) held-out accuracy.",
                 panels,
                 {
                     "shapes": "Learning rate by step for each schedule",
@@ -110,7 +111,7 @@ def shape_panel(curves: pd.DataFrame, looks: Looks) -> Figure:
     for schedule, run in curves.groupby("schedule", sort=False):
         one = run[run["seed"] == run["seed"].min()].sort_values("step")
         share, look = one["lr"] / one["lr"].max(), looks[str(schedule)]
-        axes.plot(one["step"], share, color=look.color, ls=look.line)
+        axes.plot(one["step"], share, marker=look.marker, color=look.color, ls=look.line, lw=1, ms=4.5, mew=0)
         labels.append(EndLabel(0, float(share.iloc[-1]), str(schedule), look.color))
     axes.set_xlim(0, float(curves["step"].max()))
     axes.set_ylim(0, 1.05)

@@ -12,15 +12,19 @@ from analysis.axes import number
 from analysis.chapter.panels import EndLabel, floored, label_ends, look_of, matrix, panel, span, write
 from analysis.chapter.part import Part, Plate, TextTable, exactly, name_of, question_of
 from analysis.exhibits import Exhibit
+from analysis.metrics import Array
 from analysis.reading import listing, times
 from analysis.results import table_rows
 from analysis.style import INK, drawing
 
-__all__ = ["rotation_part", "rotation_reading", "share_at"]
+__all__ = ["leads", "rotation_part", "rotation_reading"]
 
 SMALLEST = 1e-16
 """Share of the start's loss that counts as solved: double precision leaves nothing below."""
 BOOK_CONDITION = 20.0
+LOST = 1e3
+"""Share of the start's loss that a diverged run counts as."""
+COMPARED = frozenset({"sgd", "rmsprop"})
 AHEAD = 10.0
 """How many times lower a loss must be to count as help: twenty steps leave no smaller lead to chance of the lr grid."""
 
@@ -44,10 +48,10 @@ def rotation_part(exhibit: Exhibit) -> Part:
         answer=rotation_reading(exhibit),
         plates=[
             Plate(
-                f"Final loss as a share of the start's against the rotation, condition number {BOOK_CONDITION:g}. "
-                "Where η is chosen anew at every angle a curve shows what the method can do at all; where it is kept "
-                "from 0°, what happens to somebody who did not know. Last: decades by which RMSProp ends below (blue) "
-                "or above (red) gradient descent, both at their best η, for every condition number.",
+                f"Final loss as a share of the start's against the rotation, condition number {BOOK_CONDITION:g}: (a) "
+                "η chosen anew at every angle, what the method can do at all; (b) η kept from 0°, what happens to "
+                f"somebody who did not know; (c) as (a) after {more} steps. (d) Decades by which RMSProp ends below "
+                "(blue) or above (red) gradient descent, both at their best η, for every condition number.",
                 panels,
                 {
                     "best": "Loss against rotation angle, learning rate tuned at every angle",
@@ -57,68 +61,81 @@ def rotation_part(exhibit: Exhibit) -> Part:
                 },
             )
         ],
-        tables=[_table(book)],
+        tables=[*([_lead_table(losses)] if set(losses["optimizer"]) >= COMPARED else []), _table(book)],
         data={"losses": losses, "rates": exhibit.table("rates"), "book": book},
     )
 
 
-def share_at(losses: pd.DataFrame, optimizer: str, angle: float, condition: float, steps: int) -> float:
-    """Return the best loss of ``optimizer`` there, as a share of the start's; inf where it diverged."""
-    row = losses[
-        (losses["optimizer"] == optimizer)
-        & (losses["angle"] == angle)
-        & (losses["condition"] == condition)
-        & (losses["steps"] == steps)
-        & (losses["rule"] == "best")
-    ]
-    value = float(row["share"].iloc[0])
-    return value if np.isfinite(value) else float("inf")
+def leads(losses: pd.DataFrame, steps: int) -> tuple[Array, dict[float, Array]]:
+    """Return the angles ``[N]`` and, by condition number, how many times as high as RMSProp descent ends at each.
+
+    Both at their best η. A diverged run counts as `LOST` times its start, less than `SMALLEST` of it as solved.
+    """
+    sides = []
+    for optimizer in ("sgd", "rmsprop"):
+        part = losses[(losses["rule"] == "best") & (losses["steps"] == steps) & (losses["optimizer"] == optimizer)]
+        angles, conditions, share = matrix(part[part["condition"] > 1], "condition", "angle", "share")
+        sides.append(np.nan_to_num(floored(share, SMALLEST), nan=LOST))
+    return angles, dict(zip(conditions.tolist(), sides[0] / sides[1], strict=True))
 
 
 def rotation_reading(exhibit: Exhibit) -> list[str]:
-    """Return who does not notice the rotation, what it costs RMSProp, and where it stops helping."""
-    facts, losses = exhibit.facts, exhibit.table("losses")
-    steps = int(losses["steps"].min())
-    calm = [name_of(name) for name in facts["invariant"]]
-    cost = {name: float(value) for name, value in facts["rotation_cost"].items()}
-    sentences = _stops(losses, steps)
-    if "rmsprop" in cost:
-        flat, turned = (share_at(losses, "rmsprop", angle, BOOK_CONDITION, steps) for angle in (0.0, 45.0))
-        sentences.append(
-            f"After {steps} steps at its best η RMSProp keeps "
-            f"{number(flat, 2)} of the starting loss at 0° and {number(turned, 2)} at 45°; over all angles its best "
-            f"result varies by {number(cost['rmsprop'], 2)} decades."
-        )
+    """Return where RMSProp leads gradient descent, early and late, who does not notice the rotation, and the book's."""
+    losses = exhibit.table("losses")
+    calm = [name_of(name) for name in exhibit.facts["invariant"]]
+    sentences = []
+    if set(losses["optimizer"]) >= COMPARED:
+        fewer, more = (int(losses["steps"].agg(which)) for which in ("min", "max"))
+        sentences = [_early(losses, fewer), _late(losses, more)]
     if calm:
         sentences.append(f"Turning the problem does not change what {listing(calm)} can reach.")
     return [*sentences, *_book(exhibit.table("book"))]
 
 
-def _stops(losses: pd.DataFrame, steps: int) -> list[str]:
-    """Return between which angles RMSProp is less than ten times ahead of gradient descent, and at other conditions."""
-    if not {"sgd", "rmsprop"} <= set(losses["optimizer"]):
-        return []
-    angles = sorted(float(angle) for angle in losses["angle"].unique())
-    ahead = {
-        float(condition): [
-            share_at(losses, "sgd", angle, float(condition), steps)
-            / max(share_at(losses, "rmsprop", angle, float(condition), steps), SMALLEST)
-            for angle in angles
-        ]
-        for condition in sorted(losses["condition"].unique())
-        if condition > 1
+def _early(losses: pd.DataFrame, steps: int) -> str:
+    """Return the lead along the axes and across them, and at how many angles it is worth having."""
+    angles, lead = leads(losses, steps)
+    line, middle, worst = lead[BOOK_CONDITION], int(np.argmin(np.abs(angles - 45))), max(lead)
+    text = (
+        f"After {steps} steps, both at their best η, gradient descent ends {times(float(line[0]))} as high as RMSProp "
+        f"at 0° and {times(float(line[middle]))} as high at {number(angles[middle])}°. RMSProp leads {AHEAD:g} times "
+        f"at {np.sum(line >= AHEAD)} of {len(angles)} angles"
+    )
+    if worst == BOOK_CONDITION:
+        return f"{text}."
+    return f"{text}; at condition number {number(worst)}, at {np.sum(lead[worst] >= AHEAD)}."
+
+
+def _late(losses: pd.DataFrame, steps: int) -> str:
+    """Return at how many angles RMSProp leads at all in the long run."""
+    angles, lead = leads(losses, steps)
+    ahead, worst = {at: int(np.sum(line > 1)) for at, line in lead.items()}, max(lead)
+    text = f"After {steps} steps it leads at {ahead[BOOK_CONDITION]} of {len(angles)} angles"
+    if ahead[BOOK_CONDITION] == 0:
+        text += ", for a constant η keeps it in its two-cycle while descent goes on"
+    return f"{text}." if worst == BOOK_CONDITION else f"{text}; at condition number {number(worst)}, at {ahead[worst]}."
+
+
+def _lead_table(losses: pd.DataFrame) -> TextTable:
+    """Return at how many angles RMSProp leads gradient descent, for each condition number."""
+    fewer, more = (int(losses["steps"].agg(which)) for which in ("min", "max"))
+    (angles, early), (_, late) = leads(losses, fewer), leads(losses, more)
+    columns = {
+        "condition": "condition number",
+        "tenfold": f"angles of {len(angles)} with a lead of {AHEAD:g} times, {fewer} steps",
+        "early": f"with any lead, {fewer} steps",
+        "late": f"with any lead, {more} steps",
     }
-    lead = ahead.get(BOOK_CONDITION, [])
-    lost = [angle for angle, factor in zip(angles, lead, strict=False) if factor < AHEAD]
-    if not lost:
-        return [f"It stays {AHEAD:g} times ahead of gradient descent at every angle ({steps} steps, both at best η)."]
-    helped = [f"{sum(factor >= AHEAD for factor in line)} at {number(at)}" for at, line in ahead.items()]
-    least, most = min(f for f in lead if f < AHEAD), max(f for f in lead if f < AHEAD)
-    return [
-        f"A scale for each coordinate stops helping between {number(lost[0])}° and {number(lost[-1])}°: there gradient "
-        f"descent ends {number(least, 2)} to {number(most, 2)} times as high as RMSProp, both at their best η. It is "
-        f"{AHEAD:g} times ahead at so many of {len(angles)} angles, by condition number: {listing(helped)}."
+    rows = [
+        {
+            "condition": number(at),
+            "tenfold": f"{np.sum(early[at] >= AHEAD)}",
+            "early": f"{np.sum(early[at] > 1)}",
+            "late": f"{np.sum(late[at] > 1)}",
+        }
+        for at in early
     ]
+    return TextTable(columns, rows, "RMSProp against gradient descent, both at their best η.")
 
 
 def _book(book: pd.DataFrame) -> list[str]:
@@ -128,6 +145,8 @@ def _book(book: pd.DataFrame) -> list[str]:
     if not {"ellipse", "ellipse-rotated"} <= set(ends.index):
         return []
     flat, turned = float(ends["ellipse"]), float(ends["ellipse-rotated"])
+    if not turned < np.inf:
+        return [f"The exercise itself, RMSProp at η = {number(float(rows['lr'].iloc[0]))}, diverges on the turned f."]
     return [
         f"The exercise itself, RMSProp at η = {number(float(rows['lr'].iloc[0]))}: loss {number(flat, 2)} after "
         f"{steps} steps on f, {number(turned, 4)} on the turned f, {times(turned / flat)} as much."
@@ -159,19 +178,15 @@ def angle_panel(losses: pd.DataFrame, steps: int, title: str) -> Figure:
 def help_panel(best: pd.DataFrame, steps: int) -> Figure:
     """Draw decades of loss between gradient descent and RMSProp over angle and condition number."""
     figure, axes = panel()
-    sides = []
-    for optimizer in ("sgd", "rmsprop"):
-        part = best[(best["optimizer"] == optimizer) & (best["steps"] == steps) & (best["condition"] > 1)]
-        angles, conditions, share = matrix(part, "condition", "angle", "share")
-        sides.append(np.log10(np.nan_to_num(floored(share, SMALLEST), nan=1e3)))
-    lead = np.clip(sides[1] - sides[0], -6, 6)
+    angles, found = leads(best, steps)
+    conditions, lead = list(found), np.clip(-np.log10(list(found.values())), -6, 6)
     most = max(float(np.abs(lead).max()), 0.1)
     colors = mpl.colormaps["RdBu_r"]
     image = axes.pcolormesh(
-        angles, np.arange(conditions.size), lead, cmap=colors, norm=TwoSlopeNorm(0, -most, most), shading="nearest",
+        angles, np.arange(len(conditions)), lead, cmap=colors, norm=TwoSlopeNorm(0, -most, most), shading="nearest",
         rasterized=True,
     )  # fmt: skip
-    axes.set_yticks(range(conditions.size), [number(value) for value in conditions])
+    axes.set_yticks(range(len(conditions)), [number(value) for value in conditions])
     axes.set_xticks([0, 15, 30, 45, 60, 75, 90])
     axes.grid(visible=False)
     bar = figure.colorbar(image, ax=axes, pad=0.02)
@@ -188,7 +203,7 @@ def _table(book: pd.DataFrame) -> TextTable:
             "problem": str(row["problem"]),
             "lr": number(row["lr"]),
             "steps": str(int(row["steps"])),
-            "x": f"({exactly(row['x1'], 6)}, {exactly(row['x2'], 6)})",
+            "x": "diverged" if np.isnan(row["loss"]) else f"({exactly(row['x1'], 6)}, {exactly(row['x2'], 6)})",
             "loss": number(row["loss"], 4),
         }
         for row in table_rows(book)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from collections.abc import Mapping
+from typing import Final
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -15,9 +17,13 @@ from analysis.chapter.part import Part, Plate, TextTable, count, question_of
 from analysis.exhibits import Exhibit
 from analysis.reading import listing
 from analysis.results import table_rows
-from analysis.style import GREY, INK, PALETTE, drawing, looks_of, place_ticks
+from analysis.style import GREY, INK, PALETTE, drawing, place_ticks
 
 __all__ = ["explained_text", "schedules_part", "schedules_reading"]
+
+RULES: Final = {"plain": ("as in the book", PALETTE[1]), "corrected": ("bias-corrected", PALETTE[0])}
+KINDS: Final = {"constant": PALETTE[0], "gamma=": PALETTE[1], "lr=": PALETTE[2]}
+"""A constant γ, one that changes, a constant one under a learning rate that changes: how their schedules begin."""
 
 
 def schedules_part(exhibit: Exhibit) -> Part:
@@ -45,10 +51,11 @@ def schedules_part(exhibit: Exhibit) -> Part:
         answer=schedules_reading(exhibit),
         plates=[
             Plate(
-                f"Top: gap on {problem} against γ, a line a learning rate, mean over {int(one['seeds'].max())} seeds; "
-                "left as in the book, right with bias correction and nothing else changed. Below left: γ's influence, "
-                "the variance over γ of the logarithm of the gap, with and without correction. Below right: where γ "
-                "does matter: a sum of n functions that RMSProp with short memory climbs instead of descending.",
+                f"Gap on {problem} against γ, a line a learning rate, mean over {int(one['seeds'].max())} seeds: (a) "
+                "as in the book, (b) with bias correction and nothing else changed. (c) γ's influence there, the "
+                "variance over γ of the logarithm of the gap. (d) Where γ itself decides: a sum of n functions that "
+                "RMSProp with short memory climbs instead of descending "
+                f"({count(int(tables['threshold']['seeds'].max()), 'seed')}).",
                 shares,
                 {
                     "plain": "Gap against gamma without correction",
@@ -59,7 +66,8 @@ def schedules_part(exhibit: Exhibit) -> Part:
             ),
             Plate(
                 "γ kept constant against γ that changes, each with its η and γ chosen on tuning seeds: median and "
-                "middle 90% of the gap on test seeds. Filled: as in the book; hollow: bias-corrected.",
+                "middle 90% of the gap on test seeds. Blue: γ constant (hollow: bias-corrected; dotted line: the "
+                "better of both); red: γ changes; green: γ constant and the learning rate changes.",
                 chosen,
                 {name: f"Gap of every γ schedule: {name}" for name in chosen},
             ),
@@ -71,57 +79,77 @@ def schedules_part(exhibit: Exhibit) -> Part:
 
 def schedules_reading(exhibit: Exhibit) -> list[str]:
     """Return what γ's influence is made of, whether a schedule of γ wins anywhere, and where γ has a threshold."""
-    facts, schedules = exhibit.facts, exhibit.table("schedules")
-    sentences = [explained_text(facts)] if any(value is not None for value in facts["explained"].values()) else []
-    wins: list[str] = []
-    level: list[str] = []
-    falling: list[str] = []
-    for name in facts["problems"]:
+    facts, shares = exhibit.facts, exhibit.table("shares")
+    sentences = [explained_text(shares)] if shares["explained"].notna().any() else []
+    return [*sentences, *_changing(exhibit), *_threshold(facts["thresholds"])]
+
+
+def _changing(exhibit: Exhibit) -> list[str]:
+    """Return what the correction costs or brings once all is tuned, and what a schedule of γ and one of lr do."""
+    schedules = exhibit.table("schedules")
+    corrected, wins, level, falling = [], [], [], []
+    for name in exhibit.facts["problems"]:
         rows = table_rows(schedules[schedules["problem"] == name].sort_values("median"))
-        held = next(row for row in rows if row["schedule"] == "constant")
+        held = [row for row in rows if row["schedule"] == "constant"]
         changing = [row for row in rows if str(row["schedule"]).startswith("gamma=")]
-        if changing:
-            clear = changing[0]["high"] < held["low"]
-            (wins if clear else level).append(f"{name} (“{changing[0]['title']}”)" if clear else str(name))
+        clear = [row for row in changing if row["high"] < held[0]["low"]]
+        if clear:
+            wins.append(f"{name} (“{clear[0]['title']}”)")
+        elif changing:
+            level.append(str(name))
+        gaps = {str(row["rule"]): row["gap"] for row in held}
+        if len(gaps) == len(RULES):
+            corrected.append(f"{number(gaps['corrected'] / gaps['plain'], 2)} on {name}")
         falling += [
-            f"{number(held['gap'] / row['gap'], 2)} on {name}" for row in rows if str(row["schedule"]).startswith("lr=")
+            f"{number(held[0]['gap'] / row['gap'], 2)} on {name}" for row in rows if str(row["schedule"]) == "lr=linear"
         ]
+    sentences = []
+    if corrected:
+        sentences.append(
+            "Without correction a step is longer by 1/√(1 − γᵗ): a schedule of η in disguise. With "
+            f"η and γ tuned on both sides the correction multiplies the gap by {listing(corrected)}."
+        )
     if wins:
         sentences.append(f"Changing γ beats the best constant γ beyond the spread of the seeds on {listing(wins)}.")
     if level:
         sentences.append(f"On {listing(level)} no schedule of γ beats a constant one beyond the spread of the seeds.")
     if falling:
         sentences.append(
-            f"To let the learning rate fall instead, at constant γ, makes the gap so many times "
-            f"smaller: {listing(falling)}."
-        )
-    found = {n: value for n, value in facts["thresholds"].items() if value is not None}
-    if found:
-        parts = [f"{value_text(float(value), 'log1m')} for n = {n}" for n, value in found.items()]
-        sentences.append(
-            f"But γ can decide everything: on a finite sum of n functions the minimum is found only from γ = "
-            f"{listing(parts)} on; below that RMSProp walks away from it."
+            f"To let the learning rate fall on a line instead, at constant γ, divides the gap by {listing(falling)}."
         )
     return sentences
 
 
-def explained_text(facts: Any) -> str:
-    """Return how much of γ's influence is the missing bias correction, for every problem it was measured on."""
-    sensible = facts["explained_sensible"]
+def _threshold(thresholds: Mapping[str, float | None]) -> list[str]:
+    """Return from which γ on the finite sum's minimum is found."""
+    found = [f"{value_text(float(value), 'log1m')} for n = {n}" for n, value in thresholds.items() if value is not None]
+    if not found:
+        return []
+    return [
+        f"But γ can decide everything: on a finite sum of n functions RMSProp goes to the minimum only from γ = "
+        f"{listing(found)} on, to a step of the grid; below that it walks away."
+    ]
+
+
+def explained_text(shares: pd.DataFrame) -> str:
+    """Return how much of γ's influence is the missing bias correction, for every problem of ``shares``."""
+    whole = table_rows(shares[(shares["over"] == "all") & shares["explained"].notna()])
+    near = shares[shares["over"] == "sensible"].set_index("problem")["explained"]
     parts = []
-    for name, value in facts["explained"].items():
-        if value is None:
-            continue
-        whole, near = max(0.0, float(value)), sensible.get(name)
-        apart = near is not None and abs(whole - float(near)) > 0.02
-        parts.append(f"{whole:.0%} on {name}" + (f" ({float(near):.0%} at sensible learning rates)" if apart else ""))
-    most = [float(value) for value in facts["explained"].values() if value is not None]
-    verdict = "Most" if min(most) > 0.5 else "Only in part" if max(most) > 0.5 else "Little"
-    return (
-        f"{verdict} of γ's influence on the final gap is the missing bias correction: it explains {listing(parts)}."
-        if verdict != "Only in part"
-        else f"The missing bias correction is part of γ's influence on the final gap: it explains {listing(parts)}."
+    for row in whole:
+        share, low, high = (f"{max(0.0, row[f'explained{end}']):.0%}" for end in ("", "_low", "_high"))
+        text = f"{share} [{low}, {high}] on {row['problem']}"
+        sensible = float(near.get(row["problem"], np.nan))
+        parts.append(text + (f" ({sensible:.0%} at sensible η)" if abs(row["explained"] - sensible) > 0.02 else ""))
+    least, most = (pick(row["explained"] for row in whole) for pick in (min, max))
+    begin = (
+        "Most of γ's influence on the final gap is the missing bias correction"
+        if least > 0.5
+        else "The missing bias correction is part of γ's influence on the final gap"
+        if most > 0.5
+        else "Little of γ's influence on the final gap is the missing bias correction"
     )
+    return f"{begin}: of the variance over γ it explains {listing(parts)}."
 
 
 def gamma_panel(table: pd.DataFrame, limits: tuple[float, float], title: str) -> Figure:
@@ -129,7 +157,9 @@ def gamma_panel(table: pd.DataFrame, limits: tuple[float, float], title: str) ->
     figure, axes = panel()
     axis = Axis("γ", "log1m", float("nan"), np.sort(table["gamma"].unique()))
     labels = []
-    for color, (rate, run) in zip(PALETTE, table.groupby("lr"), strict=False):
+    rates = table.groupby("lr")
+    colors = mpl.colormaps["viridis"](np.linspace(0, 0.85, rates.ngroups))  # a scale, for rates have an order
+    for color, (rate, run) in zip(map(mpl.colors.to_hex, colors), rates, strict=True):
         line = run.sort_values("gamma")
         axes.plot(axis.place(line["gamma"]), line["gap"], "o-", color=color, ms=4.5, mew=0)
         labels.append(EndLabel(0, float(line["gap"].iloc[-1]), f"η = {number(float(str(rate)))}", color))
@@ -146,12 +176,11 @@ def share_panel(shares: pd.DataFrame) -> Figure:
     """Draw the variance over γ of the log gap at every learning rate, plain and corrected."""
     figure, axes = panel()
     part = shares[(shares["problem"] == shares["problem"].iloc[0]) & (shares["over"] == "one")].sort_values("lr")
-    columns = (("plain", "as in the book", PALETTE[1]), ("corrected", "bias-corrected", PALETTE[0]))
-    for column, _, color in columns:
+    for column, (_, color) in RULES.items():
         axes.plot(part["lr"], floored(part[column], 1e-9), "o-", color=color, ms=4.5, mew=0)
     span(axes, "x", part["lr"])
     span(axes, "y", np.r_[floored(part["plain"], 1e-9), floored(part["corrected"], 1e-9)], margin=2)
-    label_ends(axes, [EndLabel(0, float(max(part[column].iloc[-1], 1e-9)), text, c) for column, text, c in columns])
+    label_ends(axes, [EndLabel(0, float(max(part[rule].iloc[-1], 1e-9)), *words) for rule, words in RULES.items()])
     write(axes, "learning rate η", "variance of log₁₀ gap over γ", "γ's influence")
     return figure
 
@@ -175,10 +204,10 @@ def threshold_panel(threshold: pd.DataFrame) -> Figure:
 def schedule_panel(table: pd.DataFrame, problem: str) -> Figure:
     """Draw median and middle 90% of the gap of every γ schedule on one problem, plain filled, corrected hollow."""
     names = [textwrap.fill(title, 24) for title in table["title"]]
-    looks = looks_of(list(table["title"]))
     figure, axes = panel(0.38 * len(names) + 1.2)
     for y, row in enumerate(table_rows(table)):
-        plain, color = row["rule"] == "plain", looks[row["title"]].color
+        plain = row["rule"] == "plain"
+        color = next(color for begin, color in KINDS.items() if str(row["schedule"]).startswith(begin))
         low, middle, high = floored([row["gap_low"], row["gap"], row["gap_high"]], 1e-12)
         axes.hlines(y, low, high, color=color, lw=2.2, alpha=0.7)
         axes.plot(middle, y, "o", color=color, mfc=color if plain else "white", mec=color, ms=6.5, zorder=4)

@@ -18,6 +18,8 @@ from analysis.style import INK, PALETTE, drawing
 __all__ = ["draw_contours", "draw_path", "stall_part", "stall_reading"]
 
 CONTOURS = "#b4c4d4"
+LEVEL = 1.01
+"""Growth over the last half of a run below which a sum has levelled off."""
 DEEPEST = 1e-18
 """Loss at which logarithmic axes end: below it double precision leaves nothing but rounding."""
 
@@ -30,7 +32,10 @@ def stall_part(exhibit: Exhibit) -> Part:
         runs = dict(_run_panels(paths, exhibit.table("surface"), int(facts["book_steps"])))
         inside = {"s": state_panel(states, "s"), "effective-step": state_panel(states, "effective_step")}
         inside |= {"noise-s": noise_panel(noise, "s"), "noise-loss": noise_panel(noise, "loss")}
-        ends = {"long-run": long_panel(paths, float(facts["limit_loss_theory"])), "cycles": cycle_panel(cycles)}
+        ends = {
+            "long-run": long_panel(paths, float(facts["limit_loss_theory"]), int(facts["book_steps"])),
+            "cycles": cycle_panel(cycles),
+        }
     return Part(
         name="stall",
         title="Why Adagrad stalls and RMSProp does not",
@@ -38,16 +43,16 @@ def stall_part(exhibit: Exhibit) -> Part:
         answer=stall_reading(exhibit),
         plates=[
             Plate(
-                f"The first {facts['book_steps']} steps on the contours of 0.1 x₁² + 2 x₂², each dot a step; the star "
-                "is the minimum.",
+                f"The first {facts['book_steps']} steps on the contours of 0.1 x₁² + 2 x₂², each dot a step, and the "
+                "loss after them; the star is the minimum.",
                 runs,
                 {name: f"Path of {name} over the contours of the ellipse" for name in runs},
             ),
             Plate(
-                "Left: what stands under the root, for x₁ (solid) and x₂ (dashed). Adagrad's sum only grows; a mean or "
-                "a leaky average follows the gradients down. Right: what each gradient is multiplied by. Below, the "
-                f"same under gradient noise ({facts['noisy_problem']}, mean of {facts['seeds']} seeds): s of x₁, "
-                "and the loss without the noise.",
+                "(a) What stands under the root, for x₁ (solid) and x₂ (dashed): a sum, a mean or a leaky average of "
+                "squared gradients. (b) What each gradient is multiplied by. Under gradient noise "
+                f"({facts['noisy_problem']}, mean of {facts['seeds']} seeds): (c) s of x₁, and (d) the loss without "
+                "the noise.",
                 inside,
                 {
                     "s": "s by step for each optimizer",
@@ -57,9 +62,9 @@ def stall_part(exhibit: Exhibit) -> Part:
                 },
             ),
             Plate(
-                "Left: the same runs far beyond the book's twenty steps (dotted line). Right: where RMSProp ends at a "
-                "constant learning rate. Dashes are theory: the two-cycle x → −x of radius "
-                "√(η²/4 − ε/λᵢ²) in coordinate i, whatever γ is.",
+                f"(a) The same runs far beyond the book's {facts['book_steps']} steps (dotted line). (b) Where "
+                "RMSProp ends at a constant learning rate. Dashes are theory: the two-cycle x → −x of radius "
+                "√(η²/4 − ε/λᵢ²) in coordinate i, whatever γ is." + _bounces(paths),
                 ends,
                 {
                     "long-run": "Loss by step, RMSProp levels off at the two-cycle",
@@ -72,32 +77,87 @@ def stall_part(exhibit: Exhibit) -> Part:
 
 
 def stall_reading(exhibit: Exhibit) -> list[str]:
-    """Return what the exhibit says about the growing sum, the two-cycle, and what the book's steps hide."""
-    facts, paths = exhibit.facts, exhibit.table("trajectories")
-    book = int(facts["book_steps"])
-    last = paths[paths["step"] == book]
-    fixed = last[np.isclose(last["lr"], facts["lr"])].groupby("optimizer")["loss"].first()
-    sentences = [
-        f"Adagrad adds up all squared gradients: from step {book} to step {facts['steps']} its sum still grows "
-        f"to {number(facts['sum_growth'])} times itself, and under gradient noise of variance 1 by "
-        f"{number(facts['noisy_sum_slope'])} every step without end; its steps shrink for ever, whatever the "
-        "gradients have become."
-    ]
-    if {"adagrad", "rmsprop"} <= set(fixed.index):
-        sentences.append(
-            f"After {book} steps with η = {number(facts['lr'])} it is at loss {number(fixed['adagrad'])}, "
-            f"RMSProp at {number(fixed['rmsprop'], 2)}."
-        )
-    cycles = exhibit.table("cycles")
-    cycling = cycles[cycles["cycling"].astype(bool)]
-    sentences.append(
-        f"But RMSProp does not converge either: at constant η = {number(facts['lr'])} it ends in a two-cycle of radius "
-        f"about η/2 at loss {exactly(facts['limit_loss'], 6)}, theory {exactly(facts['limit_loss_theory'], 6)}. "
-        f"Of {len(cycles)} settings of η and γ {len(cycling)} repeat to the last digit by step "
-        f"{int(cycles['steps'].max())}, and no loss is further from theory than {number(facts['largest_error'], 2)} "
-        f"of it. The book's {book} steps hide this."
+    """Return what the exhibit says about the growing sum, who is ahead early and late, and the two-cycle."""
+    return [_early(exhibit), _sum(exhibit), _late(exhibit), _cycle(exhibit)]
+
+
+def _early(exhibit: Exhibit) -> str:
+    """Return by what both multiply a gradient after the book's steps, and where they are then."""
+    facts, states = exhibit.facts, exhibit.table("states")
+    book, lr = int(facts["book_steps"]), float(facts["lr"])
+    now = states[(states["step"] == book) & (states["coordinate"] == 1) & np.isclose(states["lr"], lr)]
+    factor = now.groupby("optimizer")["effective_step"].first()
+    loss = _losses(exhibit, book)
+    return (
+        f"After {book} steps with η = {number(lr)} Adagrad multiplies a gradient of x₁ by "
+        f"{number(factor['adagrad'], 2)}, for it divides by the root of all squared gradients so far; RMSProp, which "
+        f"forgets old ones, by {number(factor['rmsprop'], 2)}: loss {number(loss['adagrad'])} against "
+        f"{number(loss['rmsprop'], 2)}."
     )
-    return sentences
+
+
+def _sum(exhibit: Exhibit) -> str:
+    """Return whether Adagrad's sum still grows at the end, without noise and with."""
+    facts, states = exhibit.facts, exhibit.table("states")
+    steps = int(facts["steps"])
+    own = states[(states["optimizer"] == "adagrad") & np.isclose(states["lr"], facts["lr"])]
+    at = own.set_index(["step", "coordinate"])["s"]
+    late = float((at[steps] / at[steps // 2]).max())
+    grown = f"{number(facts['sum_growth'])} times its value at step {facts['book_steps']}"
+    without = f"levels off, at {grown}" if late < LEVEL else f"still grows, by step {steps} to {grown}"
+    return (
+        f"The sum never falls. On the ellipse, whose gradients vanish, it {without}; under noise of variance 1 in "
+        f"every gradient it grows by {number(facts['noisy_sum_slope'])} a step for as long as the run lasts."
+    )
+
+
+def _late(exhibit: Exhibit) -> str:
+    """Return who is ahead at the end, without noise and with it (mean over the last half)."""
+    steps, noise = int(exhibit.facts["steps"]), exhibit.table("noise")
+    loss = _losses(exhibit, steps)
+    noisy = noise[noise["step"] > steps // 2].groupby("optimizer")["loss"].mean()
+    ahead = [one["adagrad"] < one["rmsprop"] for one in (loss, noisy)]
+    begin = {
+        (True, True): "Slow is not stuck: the longer run turns the order round",
+        (False, False): "The longer run keeps the order",
+    }.get((ahead[0], ahead[1]), "The longer run turns the order round in one case of two")
+    return (
+        f"{begin}. At step {steps} Adagrad is at {number(loss['adagrad'], 2)} and RMSProp at "
+        f"{number(loss['rmsprop'], 2)}; under noise, over the last half, at {number(noisy['adagrad'], 2)} and "
+        f"{number(noisy['rmsprop'], 2)}."
+    )
+
+
+def _cycle(exhibit: Exhibit) -> str:
+    """Return where RMSProp ends at a constant learning rate, beside theory."""
+    facts, cycles = exhibit.facts, exhibit.table("cycles")
+    repeat = int(cycles["cycling"].astype(bool).sum())
+    return (
+        f"RMSProp with a constant learning rate ends in a two-cycle, for it takes steps of about η whatever the "
+        f"gradient: at η = {number(facts['lr'])}, with radius about η/2, at loss {exactly(facts['limit_loss'], 6)}, "
+        f"theory {exactly(facts['limit_loss_theory'], 6)}. Of {len(cycles)} settings of η, γ and the place of ε "
+        f"{repeat} repeat to rounding by step {int(cycles['steps'].max())}, and no loss is further from theory than "
+        f"{number(facts['largest_error'], 2)} of it. The book's {facts['book_steps']} steps end before."
+    )
+
+
+def _losses(exhibit: Exhibit, step: int) -> pd.Series:
+    """Return the loss at ``step`` of every optimizer that ran with the book's learning rate."""
+    paths = exhibit.table("trajectories")
+    last = paths[(paths["step"] == step) & np.isclose(paths["lr"], exhibit.facts["lr"])]
+    return last.groupby("optimizer")["loss"].first()
+
+
+def _bounces(paths: pd.DataFrame) -> str:
+    """Return why averaged Adagrad jumps, where its loss rises a millionfold after the first tenth of its steps."""
+    own = paths[(paths["optimizer"] == "adagrad-averaged") & (paths["step"] > 0.1 * paths["step"].max())]
+    loss = floored(own.sort_values("step")["loss"], DEEPEST)
+    if loss.size == 0 or loss.max() < 1e6 * np.minimum.accumulate(loss)[np.argmax(loss)]:
+        return ""
+    return (
+        " Averaged Adagrad jumps where its step, which grows as √t once the gradients are gone, has passed 2/λ, "
+        "the limit of stability; the large gradients that follow shorten it again."
+    )
 
 
 def draw_contours(axes: Axes, surface: pd.DataFrame) -> None:
@@ -119,15 +179,19 @@ def draw_path(axes: Axes, path: pd.DataFrame, color: str) -> None:
 
 def _run_panels(paths: pd.DataFrame, surface: pd.DataFrame, steps: int) -> Iterator[tuple[str, Figure]]:
     """Yield a panel of the first ``steps`` steps of every run."""
-    for name, path in paths[paths["step"] <= steps].groupby("run", sort=False):
+    shown = paths[paths["step"] <= steps]
+    low, high = (float(shown["x2"].agg(which)) for which in ("min", "max"))
+    for name, path in shown.groupby("run", sort=False):
         figure, axes = panel(3.0)
         draw_contours(axes, surface)
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(min(bottom, 1.1 * low), max(top, 1.1 * high))
         ordered = path.sort_values("step")
         optimizer = str(ordered["optimizer"].iloc[0])
         draw_path(axes, ordered, look_of(optimizer).color)
         end = ordered.iloc[-1]
         title = f"{name_of(optimizer)}, η = {number(float(end['lr']))}"
-        write(axes, "x₁", "x₂", f"{title}: loss {number(float(end['loss']), 2)} after {int(end['step'])}")
+        write(axes, "x₁", "x₂", f"{title}: loss {number(float(end['loss']), 2)}")
         yield str(name), figure
 
 
@@ -164,12 +228,12 @@ def noise_panel(noise: pd.DataFrame, column: str) -> Figure:
     span(axes, "x", first["step"], margin=1.0)
     span(axes, "y", first[column], margin=1.5)
     label_ends(axes, labels)
-    title = "Under noise the sum grows for ever" if column == "s" else "The loss under noise"
+    title = "What stands under the root, with noise" if column == "s" else "The loss under noise"
     write(axes, "step", "s of x₁" if column == "s" else "loss without noise", title)
     return figure
 
 
-def long_panel(paths: pd.DataFrame, limit: float) -> Figure:
+def long_panel(paths: pd.DataFrame, limit: float, book: int) -> Figure:
     """Draw the loss of every run over all its steps, and the loss of the two-cycle in theory."""
     figure, axes = panel()
     labels, losses = [], floored(paths["loss"], DEEPEST)
@@ -184,11 +248,11 @@ def long_panel(paths: pd.DataFrame, limit: float) -> Figure:
         end = float(floored(line["loss"], DEEPEST)[-1])
         labels.append(EndLabel(0, end, f"{name_of(optimizer)} {number(lr)}", look.color))
     axes.axhline(limit, **THEORY)
-    axes.axvline(20, color=INK, lw=0.9, ls=":")
+    axes.axvline(book, color=INK, lw=0.9, ls=":")
     span(axes, "x", paths["step"], margin=1.0)
     span(axes, "y", losses, margin=4)
     label_ends(axes, labels)
-    write(axes, "step", "loss", "What twenty steps hide")
+    write(axes, "step", "loss", f"Beyond step {book}")
     return figure
 
 

@@ -40,10 +40,10 @@ def variants_part(exhibit: Exhibit) -> Part:
         answer=variants_reading(table, facts),
         plates=[
             Plate(
-                "Top left: what each difference does to the final loss, alone and together with all before it: mean "
-                f"over {n} seeds, paired seed by seed, with 90% bootstrap intervals. Top right: where the runs end: "
-                "bars hold the middle 90% of the seeds, dots are medians, red diamonds the book's numbers, the dotted "
-                "line the lowest reachable loss. Below: the two programs step by step, median and middle 90%.",
+                "(a) What each difference does to the final loss, alone and together with all before it: mean over "
+                f"{n} seeds, paired seed by seed, with 90% bootstrap intervals. (b) Where the runs end: bars hold the "
+                "middle 90% of the seeds, dots are medians, red diamonds the book's numbers, the dotted line the "
+                "lowest reachable loss. (c) The two programs step by step, median and middle 90%.",
                 panels,
                 {
                     "shifts": "Shift of the mean final loss for each difference, with intervals",

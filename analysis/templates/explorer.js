@@ -114,7 +114,7 @@
     find("loss-steps").textContent = `${steps}`;
   }
 
-  const digits = (value) => Math.abs(value) >= 1e5 ? value.toExponential(2) : value.toFixed(6);
+  const digits = (value) => (Math.abs(value) >= 1e5 ? value.toExponential(2) : value.toFixed(6)).replace("-", "−");
   const brief = (value) => value !== 0 && (value < 1e-3 || value >= 1e5) ? value.toExponential(3) : value.toPrecision(4);
 
   function show() {

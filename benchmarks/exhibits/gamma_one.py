@@ -66,7 +66,7 @@ def cases() -> tuple[Case, ...]:
         Case("rmsprop-graves", Momentum(), "heavy ball with lr η/√ε", graves),
         Case("rmsprop-momentum", Momentum(), "heavy ball with lr η/ε", outside),
         Case("rmsprop-amsgrad", SGD(), "gradient descent with lr η/√ε", inside),
-        Case("rmsprop-corrected", None, "no step at all: 0/0"),
+        Case("rmsprop-corrected", None, "undefined from the first step: 0/0"),
         Case("rmsprop-corrected", averaged, "averaged Adagrad, the limit γ → 1", gamma=NEARLY, tolerance=LIMIT),
         Case("rmsprop-mh", Adagrad(eps_inside=False), "Adagrad: its memory is 1 - γ/t"),
         Case("sc-rmsprop", SCAdagrad(), "SC-Adagrad: its memory is 1 - γ/t"),

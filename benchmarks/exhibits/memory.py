@@ -52,7 +52,8 @@ class Memory(Question):
         method = [
             "The rule is given a gradient of 1 once and of 0 from then on; what is left of it in s, step after step, "
             "is the weight of a squared gradient of that age.",
-            "Window: the mean age of what is remembered. Half-life: after how many steps a weight has halved.",
+            "Window: all weight over that of the newest, 1 / (1 - γ), which is one more than the mean age. Half-life: "
+            "after how many steps a weight has halved.",
         ]
         return Answer({"weights": table, "windows": windows}, facts, method)
 

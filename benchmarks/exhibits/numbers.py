@@ -153,7 +153,7 @@ def _values(run: BookRun) -> dict[str, float]:
 
 
 def _newton(run: BookRun, problem: Problem) -> Tensor:
-    """Where x <- x - lr f'(x) / |f''(x)| ends, in one variable; plain division, as the book's."""
+    """Where x <- x - lr f'(x) / f''(x) ends, in one variable; by the signed curvature, as the book's."""
     x = problem.start([1])[0]
     for _ in range(run.steps):
         x.requires_grad_()

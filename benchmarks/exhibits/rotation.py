@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from benchmarks.exhibits.question import Answer, Question
@@ -78,6 +78,13 @@ class Rotation(Question):
     low: float = 1e-4
     high: float = 10.0
     steps: Annotated[int, Field(gt=BOOK_STEPS, strict=True)] = 1000
+
+    @field_validator("conditions")
+    @classmethod
+    def _hold_the_books(cls, conditions: list[float]) -> list[float]:
+        if CONDITION not in conditions:
+            raise ValueError(f"must hold {CONDITION:g}, the book's")
+        return conditions
 
     def problems(self, data: Path | None) -> list[Problem]:  # noqa: ARG002 - no data
         return [TurnedEllipses(self._forms()), make_problem("ellipse"), make_problem("ellipse-rotated")]

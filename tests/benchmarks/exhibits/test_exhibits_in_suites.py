@@ -113,6 +113,11 @@ def test_a_value_of_the_wrong_kind_is_refused():
         make_question("numbers", {"seeds": 0})
 
 
+def test_the_books_condition_number_cannot_be_left_out_of_the_rotation() -> None:
+    with pytest.raises(SuiteError, match=r"exhibit 'rotation': conditions: .*must hold 20, the book's"):
+        make_question("rotation", {"conditions": [4.0, 100.0]})
+
+
 def test_options_of_an_exhibit_the_suite_does_not_name_are_refused():
     with pytest.raises(SuiteError, match=r"exhibit 'numbers' is not among the suite's exhibits"):
         Suite.parse(TEXT + "[exhibit.numbers]\nseeds = 3\n", "test")

@@ -84,7 +84,7 @@ def test_the_explorer_begins_with_the_books_run_to_nine_digits(page: Any) -> Non
     read = page.run(READ)
     assert float(read["x1"]) == pytest.approx(-0.01059867213411372, abs=1e-12)
     assert float(read["x2"]) == pytest.approx(1.0362121337275157e-14, abs=1e-12)
-    assert page.run(TEXT) == "RMSProp after 20 steps: x = (-0.010599, 0.000000), loss 1.123e-5."
+    assert page.run(TEXT) == "RMSProp after 20 steps: x = (−0.010599, 0.000000), loss 1.123e-5."
 
 
 @pytest.mark.parametrize(
