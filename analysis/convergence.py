@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.metrics import Array, Measure
 from analysis.statistics import Band, band
-from analysis.tables import DIVERGED, Cell
+from analysis.tables import DIVERGED, Cell, RecordError
 
 __all__ = ["SETTINGS", "Convergence", "convergence", "curve_matrix", "measure_of", "metric_curves"]
 
@@ -29,14 +29,15 @@ class Convergence:
 
 
 def measure_of(cells: tuple[Cell, ...]) -> Measure:
-    """Return the measure that the cells of one problem share; raises `ValueError` where their problems differ."""
-    instances = {(cell.problem, cell.info["problem"]["fingerprint"]) for cell in cells}
+    """Return the measure that the cells of one problem share; raises `RecordError` where their problems differ."""
+    instances = sorted({f"{cell.problem} {cell.info['problem']['fingerprint']}" for cell in cells})
     if len(instances) != 1:
-        raise ValueError(
-            f"one problem instance was expected, got {sorted(instances)}: their numbers cannot be compared"
+        raise RecordError(
+            f"one problem instance was expected, got {' and '.join(instances)}: their numbers cannot be compared; "
+            "keep the cells of each in a results folder of their own"
         )
     floor = cells[0].floor
-    lowest = np.nan if floor is not None else min(float(cell.curves["loss"].min()) for cell in cells)
+    lowest = np.nan if floor is not None else min(_lowest(cell) for cell in cells)
     return Measure.of(floor, float(cells[0].info["problem"]["start_loss"]), lowest)
 
 
@@ -72,3 +73,8 @@ def metric_curves(cell: Cell, setting: str, metric: str) -> Convergence | None:
 def _diverged(cell: Cell, setting: str) -> int:
     runs = cell.runs
     return int(((runs["setting"] == setting) & (runs["status"] == DIVERGED)).sum())
+
+
+def _lowest(cell: Cell) -> float:
+    """Return the lowest loss that any test run, or run of the landscape, had."""
+    return float(np.fmin(cell.curves["loss"].min(), cell.landscape["final_loss"].min()))

@@ -67,8 +67,8 @@ def auc_log_gap(steps: npt.ArrayLike, gaps: npt.ArrayLike, smallest: float) -> A
 class Measure:
     """What a problem is judged by: the gap to its floor or, where no floor is known, the loss itself. Lower is better.
 
-    ``start`` is the measure before the first step; values below ``smallest`` are rounding; ``log`` says whether a
-    logarithmic scale fits (always for gaps; for losses where all of them are positive).
+    ``start`` is the measure before the first step; values below ``smallest`` are rounding (-inf: none are, losses may
+    be negative); ``log`` says whether a logarithmic scale fits (always for gaps; for losses where all are positive).
     """
 
     floor: float | None
@@ -83,7 +83,7 @@ class Measure:
             start = float(gap(start_loss, floor))
             return cls(floor, start, resolution(floor, start), log=True)
         positive = lowest_loss > 0 and start_loss > 0
-        return cls(None, float(start_loss), DEPTH * start_loss if positive else 0.0, log=positive)
+        return cls(None, float(start_loss), DEPTH * start_loss if positive else -np.inf, log=positive)
 
     @property
     def name(self) -> str:

@@ -71,8 +71,7 @@ def _problem_rows(cells: tuple[Cell, ...]) -> Iterator[dict[str, Any]]:
     tuned = [row["tuned"] for row in rows if math.isfinite(row["tuned"])]
     lowest = max(min(tuned), measure.smallest) if tuned else math.nan
     for row in rows:
-        shown = max(row["tuned"], measure.smallest) if measure.log else row["tuned"]
-        yield {**row, "best": bool(shown <= lowest)}
+        yield {**row, "best": bool(max(row["tuned"], measure.smallest) <= lowest)}
 
 
 def _row(cell: Cell, measure: Measure) -> dict[str, Any]:

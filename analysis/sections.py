@@ -74,11 +74,13 @@ class Picture:
 class Section:
     """What the page says about one problem; ``rows`` are those of the results table, ``tables`` become CSV files.
 
-    ``advice`` are the recommendations, ``stability`` the rows of what the landscapes say.
+    ``steps`` are those that were made, ``advice`` the recommendations, ``stability`` the rows of what the landscapes
+    say.
     """
 
     anchor: str
     problem: Mapping[str, Any]
+    steps: str
     reading: list[str]
     rows: list[dict[str, Any]]
     pictures: list[Picture]
@@ -101,6 +103,7 @@ def section_of(
     return Section(
         anchor=anchor,
         problem=cells[0].info["problem"],
+        steps=" or ".join(map(str, sorted({int(cell.info["protocol"]["steps"]) for cell in cells}))),
         reading=problem_reading(rows, {label: curve for label, curve in curves.items() if curve is not None}),
         rows=rows,
         pictures=[picture_of(figures, anchor, name, figure) for name, figure in figured],

@@ -12,7 +12,7 @@ from analysis.axes import Axis
 from analysis.convergence import convergence, curve_matrix, measure_of, metric_curves
 from analysis.metrics import Measure
 from analysis.sensitivity import Landscape, landscape_of, rate_curve
-from analysis.tables import Cell, Record
+from analysis.tables import Cell, Record, RecordError
 
 RATES = np.geomspace(1e-3, 1e1, 5)
 
@@ -83,7 +83,7 @@ def test_a_metric_that_a_record_lacks_has_no_curve(record: Record) -> None:
 
 def test_different_instances_of_a_problem_share_no_measure(record: Record, edited_cell: Callable[..., Cell]) -> None:
     twin = edited_cell(1, "sgd", {"problem": {"fingerprint": "another"}})
-    with pytest.raises(ValueError, match="one problem instance"):
+    with pytest.raises(RecordError, match="one problem instance"):
         measure_of((record.of_problem("noisy")[0], twin))
 
 

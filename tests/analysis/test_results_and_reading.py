@@ -63,6 +63,23 @@ def test_every_problem_has_a_best_row_with_the_lowest_median(record: Record) -> 
         assert group["tuned"].idxmin() in group.index[group["best"]]
 
 
+def test_of_negative_losses_the_lowest_alone_is_the_best_and_is_shown(edited_cell: Callable[..., Cell]) -> None:
+    def lowered(by: float) -> Callable[[pd.DataFrame], pd.DataFrame]:
+        return lambda runs: runs.assign(final_loss=runs["final_loss"] - by)
+
+    def curves(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(loss=frame["loss"] - 9)
+
+    cells = (
+        edited_cell(2, "sgd", runs=lowered(5), curves=curves),
+        edited_cell(2, "rmsprop", runs=lowered(7), curves=curves),
+    )
+    rows = table_rows(results_table(Record(Path(), {"name": "two"}, {}, cells)))
+    assert [row["best"] for row in rows] == [False, True]
+    assert interval_text(rows[0], "tuned").startswith("-")
+    assert "rmsprop ends lowest: loss -" in problem_reading(rows, {})[0]
+
+
 def test_diverged_seeds_are_counted_and_never_averaged(edited_cell: Callable[..., Cell]) -> None:
     row = one_cell(edited_cell(1, "sgd", runs=lose([100, 101])))
     assert row["tuned_diverged"] == 2
