@@ -17,10 +17,11 @@ from analysis.figures import titled
 from analysis.pairs import improvement_matrix, paired_table
 from analysis.pooling import Pool, PoolingError, pool
 from analysis.profiles import Profile, profiles, running_time_table
-from analysis.ranking import ALPHA, Ranking, ranking, ranking_table
+from analysis.ranking import Ranking, ranking, ranking_table
 from analysis.reading import listing
 from analysis.results import cell_label, hyperparameter_text, table_rows
 from analysis.sections import Picture, picture_of
+from analysis.statistics import ALPHA
 from analysis.style import Look
 from analysis.tables import Cell, Record
 from analysis.transfer import CommonGrid, RobustSetting, Transfer, common_grid, robust_setting, transfer

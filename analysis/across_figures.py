@@ -16,7 +16,8 @@ from analysis.axes import number
 from analysis.lines import START, frame_limits, legend_columns, legend_height
 from analysis.metrics import Array, Measure
 from analysis.profiles import Profile
-from analysis.ranking import ALPHA, Ranking
+from analysis.ranking import Ranking
+from analysis.statistics import ALPHA
 from analysis.style import GREY, INK, Look, drawing, log_axis, new_figure, panel_grid
 from analysis.transfer import Transfer
 

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.convergence import measure_of
+from analysis.gate import check_budgets, check_instances
 from analysis.grid import grid_of, progress
 from analysis.metrics import Array, Measure
-from analysis.pooling import check_budgets, check_instances
 from analysis.results import cell_label
 from analysis.search import Integers, SearchTable, chances, expected_progress, group_chances, search_table
 from analysis.statistics import LEVEL, SEED, bootstrap_weights

@@ -13,12 +13,13 @@ import numpy as np
 
 from analysis.axes import number
 from analysis.convergence import measure_of
+from analysis.differences import Difference, difference, holm, seeds_to_decide, unpaired_difference
 from analysis.metrics import Array, Measure
-from analysis.pairs import Difference, difference, holm, improvement, seeds_to_decide, unpaired_difference
+from analysis.pairs import improvement
 from analysis.pooling import PoolingError
-from analysis.ranking import ALPHA, RESAMPLES
+from analysis.ranking import RESAMPLES
 from analysis.results import cell_label, final_values
-from analysis.statistics import LEVEL, SEED, Estimate, bootstrap_median, bootstrap_weights
+from analysis.statistics import ALPHA, LEVEL, SEED, Estimate, bootstrap_median, bootstrap_weights
 from analysis.tables import Cell, Record
 
 __all__ = ["Comparison", "Pair", "compare"]

@@ -185,9 +185,9 @@ def worse_than_best(table: pd.DataFrame) -> pd.DataFrame:
     """Return problems by optimizers: tuned median over the problem's best.
 
     It is inf where the median diverged, and NaN where nothing was run or ratios make no sense (losses that are not
-    positive).
+    positive, unequal budgets).
     """
-    run = (table["tuned_n"] > 0) & (table["smallest"] > 0)
+    run = (table["tuned_n"] > 0) & (table["smallest"] > 0) & (table["unequal"] == "")
     held = table.assign(shown=table[["tuned", "smallest"]].max(axis=1).where(run))
     ratio = held["shown"] / held.groupby("problem")["shown"].transform("min")
     held["ratio"] = ratio.mask(np.isinf(held["shown"]), np.inf)

@@ -6,31 +6,18 @@ different questions. They are never aggregated; `pool` raises instead and names 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from analysis.convergence import measure_of
+from analysis.gate import PoolingError, check_budgets, check_instances, named_first
 from analysis.metrics import Array, Measure
 from analysis.results import cell_label, final_values
 from analysis.tables import Cell
 
-__all__ = ["BUDGET", "Pool", "PoolingError", "check_budgets", "check_instances", "pool"]
-
-BUDGET: Final = (
-    "steps", "trials", "pruner", "objective", "aggregate", "tuning_seeds", "test_seeds", "evaluate_every",
-)  # fmt: skip
-"""Entries of a cell's protocol that must agree among the contenders of a problem."""
-
-MOST_NAMED: Final = 4
-"""Cells a message names before it counts the rest."""
-
-
-class PoolingError(ValueError):
-    """Cells that must not be aggregated were; the message names them and says why."""
+__all__ = ["Pool", "PoolingError", "pool"]
 
 
 @dataclass(frozen=True)
@@ -81,48 +68,10 @@ def pool(cells: Iterable[Cell]) -> Pool:
     return Pool(problems, labels, named, measures)
 
 
-def check_instances(cells: Iterable[Cell]) -> None:
-    """Raise `PoolingError` where one problem name stands for two instances, or two names stand for one instance."""
-    by_name: dict[str, dict[str, list[str]]] = {}
-    names: dict[str, str] = {}
-    for cell in cells:
-        fingerprint = str(cell.info["problem"]["fingerprint"])
-        by_name.setdefault(cell.problem, {}).setdefault(fingerprint, []).append(cell.name)
-        other = names.setdefault(fingerprint, cell.problem)
-        if other != cell.problem:
-            raise PoolingError(f"{other} and {cell.problem} are one and the same instance: it would be counted twice")
-    for problem, instances in by_name.items():
-        if len(instances) > 1:
-            parts = [f"{_listed(held)} have {fingerprint}" for fingerprint, held in instances.items()]
-            raise PoolingError(
-                f"{problem} stands for {len(instances)} different instances (fingerprints: {'; '.join(parts)}): "
-                "their numbers cannot be compared"
-            )
-
-
-def check_budgets(cells: Sequence[Cell], fields: Sequence[str] = BUDGET) -> None:
-    """Raise `PoolingError` where one of ``fields`` of the protocol differs among the cells of one problem."""
-    for field in fields:
-        values = {cell.name: repr(cell.info["protocol"].get(field)) for cell in cells}
-        counts = Counter(values.values())
-        if len(counts) > 1:
-            usual = counts.most_common(1)[0][0]
-            odd = [f"{name} has {value}" for name, value in values.items() if value != usual]
-            raise PoolingError(
-                f"the budgets on {cells[0].problem} are unequal: {field.replace('_', ' ')} is {usual}, "
-                f"but {_listed(odd)}"
-            )
-
-
 def _check_complete(named: Mapping[tuple[str, str], Cell], problems: tuple[str, ...], labels: tuple[str, ...]) -> None:
     missing = [f"{label} on {problem}" for problem in problems for label in labels if (problem, label) not in named]
     if missing:
         raise PoolingError(
-            f"not every optimizer met every problem (missing: {_listed(missing)}): an average over unequal problems "
-            "compares problems, not optimizers"
+            f"not every optimizer met every problem (missing: {named_first(missing)}): an average over unequal "
+            "problems compares problems, not optimizers"
         )
-
-
-def _listed(words: list[str]) -> str:
-    more = len(words) - MOST_NAMED
-    return ", ".join(words[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

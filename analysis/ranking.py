@@ -19,10 +19,9 @@ from scipy.stats import friedmanchisquare, rankdata, studentized_range
 from analysis.grid import progress
 from analysis.metrics import Array
 from analysis.pooling import Pool
-from analysis.statistics import LEVEL, SEED, Estimate, bootstrap_weights, median, resampled_medians
+from analysis.statistics import ALPHA, LEVEL, SEED, Estimate, bootstrap_weights, median, resampled_medians
 
 __all__ = [
-    "ALPHA",
     "RESAMPLES",
     "Ranking",
     "critical_difference",
@@ -36,8 +35,6 @@ __all__ = [
     "stratified",
 ]
 
-ALPHA: Final = 0.05
-"""Level of the tests: the chance of any false claim in a family of them."""
 RESAMPLES: Final = 1000
 
 

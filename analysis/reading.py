@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.axes import number
+from analysis.differences import seeds_to_decide
 from analysis.results import interval_text
 from analysis.sensitivity import RateCurve
 
@@ -17,6 +18,9 @@ Row = Mapping[str, Any]
 
 def problem_reading(rows: Sequence[Row], curves: Mapping[str, RateCurve]) -> list[str]:
     """Return the sentences for one problem from its rows of the results table and its learning-rate curves by label."""
+    if rows[0]["unequal"]:
+        said = [f"No optimizer is named the best, for {rows[0]['unequal']}.", _defaults(rows), _lost(rows)]
+        return [sentence for sentence in said if sentence]
     best = [row for row in rows if row["best"]]
     if not best:
         return ["No tuned setting of any optimizer survived its test seeds: every one diverged or was never found."]
@@ -45,12 +49,13 @@ def _winner(best: Sequence[Row], rows: Sequence[Row]) -> str:
     seeds = "" if first["exact"] else f" over {first['tuned_n']} test seeds"
     value = interval_text(first, "tuned", interval=not first["exact"])
     sentence = f"{names} ends lowest: {what} {value}{seeds} at {first['hyperparameters']}"
-    close = [
-        row["label"] for row in rows if not row["best"] and row["tuned_low"] <= first["tuned_high"] and not row["exact"]
-    ]
+    close = [row["label"] for row in rows if row["tied"]]
+    if close and first["exact"]:
+        return f"{sentence}; {listing(close)} end{'s' if len(close) == 1 else ''} within 1% of it."
     if close:
-        verb = "intervals of {} overlap" if len(close) > 1 else "interval of {} overlaps"
-        return f"{sentence}; the {verb.format(listing(close))} with it."
+        needed = seeds_to_decide(sum(math.isfinite(row["tuned"]) for row in rows) - len(best))
+        few = "" if first["tuned_n"] >= needed else f": that takes {needed} test seeds"
+        return f"{sentence}, but {listing(close)} {'is' if len(close) == 1 else 'are'} not told apart from it{few}."
     rest = [row for row in rows if not row["best"] and math.isfinite(row["tuned"])]
     if rest and first["tuned"] > 0:
         second = min(rest, key=lambda row: row["tuned"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -11,8 +12,10 @@ import pandas as pd
 
 from analysis.axes import number, value_text
 from analysis.convergence import SETTINGS, curve_matrix, measure_of
+from analysis.differences import not_worse
+from analysis.gate import unequal_budgets
 from analysis.metrics import Array, Measure, steps_to_target
-from analysis.statistics import bootstrap_median, median
+from analysis.statistics import ALPHA, bootstrap_median, median
 from analysis.tables import DIVERGED, Cell, Record
 
 __all__ = [
@@ -49,12 +52,13 @@ def results_table(record: Record) -> pd.DataFrame:
 
     Columns: ``problem``, ``optimizer``, ``schedule``, ``label`` (optimizer and schedule), ``hyperparameters`` (the
     winner's that were searched, as text), ``at_edge`` (names at the edge of their range, as text), ``best`` (lowest
-    tuned median of its problem; equal within rounding are all best), ``measure`` (gap or loss), ``smallest`` (rounding
-    of the measure), ``start``, ``exact`` (deterministic problem: one run says all); and for each setting, tuned and
-    default, the median after the last step, the ends ``_low`` and ``_high`` of its 90% bootstrap interval, the numbers
-    ``_diverged`` of ``_n`` test seeds, and ``_steps``, the median number of steps to the problem's target (inf: not
-    reached by half of the seeds; NaN: no target). A median is inf where half of the seeds diverged and NaN where the
-    setting was not run.
+    tuned median of its problem; equal within rounding are all best), ``tied`` (not significantly worse than the best,
+    by `analysis.differences.not_worse`), ``unequal`` (why the budgets of its problem are unequal, in which case nobody
+    is best; empty where they are equal), ``measure`` (gap or loss), ``smallest`` (rounding of the measure), ``start``,
+    ``exact`` (deterministic problem: one run says all); and for each setting, tuned and default, the median after the
+    last step, the ends ``_low`` and ``_high`` of its 90% bootstrap interval, the numbers ``_diverged`` of ``_n`` test
+    seeds, and ``_steps``, the median number of steps to the problem's target (inf: not reached by half of the seeds;
+    NaN: no target). A median is inf where half of the seeds diverged and NaN where the setting was not run.
     """
     rows = [row for problem in record.problems for row in _problem_rows(record.of_problem(problem))]
     return pd.DataFrame(rows)
@@ -67,11 +71,21 @@ def table_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _problem_rows(cells: tuple[Cell, ...]) -> Iterator[dict[str, Any]]:
     measure = measure_of(cells)
-    rows = [_row(cell, measure) for cell in cells]
-    tuned = [row["tuned"] for row in rows if math.isfinite(row["tuned"])]
-    lowest = max(min(tuned), measure.smallest) if tuned else math.nan
-    for row in rows:
-        yield {**row, "best": bool(max(row["tuned"], measure.smallest) <= lowest)}
+    unequal = unequal_budgets(cells)
+    rows = [{**_row(cell, measure), "unequal": unequal} for cell in cells]
+    finite = {place: row["tuned"] for place, row in enumerate(rows) if math.isfinite(row["tuned"])}
+    if finite and not unequal:
+        lowest = max(min(finite.values()), measure.smallest)
+        best = [place for place, value in finite.items() if max(value, measure.smallest) <= lowest]
+        others = [place for place in finite if place not in best]
+        ends = {place: final_values(cells[place], "tuned", measure) for place in finite}
+        against = [ends[place] for place in others]
+        close = not_worse(ends[best[0]], against, measure, exact=rows[0]["exact"])
+        for place in best:
+            rows[place]["best"] = True
+        for place, tied in zip(others, close, strict=True):
+            rows[place]["tied"] = tied
+    yield from rows
 
 
 def _row(cell: Cell, measure: Measure) -> dict[str, Any]:
@@ -86,6 +100,7 @@ def _row(cell: Cell, measure: Measure) -> dict[str, Any]:
         else hyperparameter_text(cell, _searched(cell, winner["hyperparameters"])),
         "at_edge": "" if winner is None else ", ".join(winner["at_edge"]),
         "best": False,
+        "tied": False,
         "measure": measure.name,
         "smallest": measure.smallest,
         "start": measure.start,
@@ -150,14 +165,15 @@ def _held(value: float, row: Mapping[str, Any]) -> str:
 
 
 def results_text(table: pd.DataFrame, width: int = 100) -> str:
-    """Return ``table`` as aligned plain text of at most ``width`` columns, grouped by problem, the best marked ``*``.
+    """Return ``table`` as aligned plain text of at most ``width`` columns, grouped by problem, the best marked ``*``
+    and those that are not told apart from it ``~``.
 
     Hyperparameters give way first where the width is short.
     """
     header = ("", "optimizer", "tuned", "default", "tuned at")
     lines: dict[str, list[tuple[str, ...]]] = {}
     for row in table_rows(table):
-        mark = "*" if row["best"] else ""
+        mark = "*" if row["best"] else "~" if row["tied"] else ""
         cells = (mark, row["label"], interval_text(row, "tuned"), interval_text(row, "default"))
         lines.setdefault(_title(row), []).append((*cells, _marked(row["hyperparameters"], row["at_edge"].split(", "))))
     every = [header, *(line for group in lines.values() for line in group)]
@@ -165,14 +181,13 @@ def results_text(table: pd.DataFrame, width: int = 100) -> str:
     out = [_fit(header, wide, width)]
     for title, group in lines.items():
         out += ["", title[:width], *(_fit(line, wide, width) for line in group)]
-    seeds = sorted({int(row["tuned_n"]) for row in table_rows(table)} - {0, 1})
-    out += ["", _footnote(seeds, has_edge=bool((table["at_edge"] != "").any()))]
-    return "\n".join(out)
+    unequal = [f"No best where {reason}." for reason in table["unequal"].unique() if reason]
+    return "\n".join([*out, "", *(textwrap.fill(note, width) for note in (*unequal, *_footnotes(table)))])
 
 
 def _marked(hyperparameters: str, at_edge: list[str]) -> str:
     """Return the text of a setting with a "!" behind every value whose name is among ``at_edge``."""
-    parts = hyperparameters.split(", ")
+    parts = hyperparameters.split(", ") if hyperparameters else []
     return ", ".join(part + "!" * (part.split(" ")[0] in at_edge) for part in parts)
 
 
@@ -187,8 +202,11 @@ def _fit(line: tuple[str, ...], wide: list[int], width: int) -> str:
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
 
 
-def _footnote(seeds: list[int], *, has_edge: bool) -> str:
-    note = "* best of its problem."
+def _footnotes(table: pd.DataFrame) -> Iterator[str]:
+    tied = f" ~ not told apart from it: paired tests, Holm's correction, {ALPHA:.0%}." if table["tied"].any() else ""
+    yield f"* lowest median of its problem.{tied}"
+    seeds = sorted({int(n) for n in table["tuned_n"]} - {0, 1})
     if seeds:
-        note += f" Median [90% interval] over {' or '.join(map(str, seeds))} fresh test seeds."
-    return note + (" ! = at the edge of its search range." if has_edge else "")
+        yield f"Median [90% interval] over {' or '.join(map(str, seeds))} fresh test seeds."
+    if (table["at_edge"] != "").any():
+        yield "! = at the edge of its search range."

@@ -16,6 +16,7 @@ from analysis.budget import budget_table, replay_table
 from analysis.convergence import measure_of
 from analysis.extracts import boundary_table, convergence_table, sensitivity_table
 from analysis.figures import TITLES, problem_figures, titled
+from analysis.gate import PoolingError
 from analysis.reading import problem_reading
 from analysis.recommendation import Recommendation, recommendations
 from analysis.results import cell_label, table_rows
@@ -31,7 +32,7 @@ LARGEST_SVG: Final = 120_000
 
 CAPTIONS: Final = {
     "overview": "The tuned median of every optimizer over the lowest of its problem: 1× is the best, darker is better; "
-    "lost: the median diverged; blank: not run.",
+    "lost: the median diverged; blank: not run, or unequal budgets.",
     "outcome": "Where each run ended: filled circles are tuned medians, hollow ones the default setting; bars are 90% "
     "bootstrap intervals of the median, ticks single test seeds. Further left is better.",
     "convergence": "Median over the test seeds at every evaluation; the shaded band holds the middle 90% of the seeds. "
@@ -75,7 +76,7 @@ class Section:
     """What the page says about one problem; ``rows`` are those of the results table, ``tables`` become CSV files.
 
     ``steps`` are those that were made, ``advice`` the recommendations, ``stability`` the rows of what the landscapes
-    say.
+    say, ``refused`` the sentence on what could not be compared, if any.
     """
 
     anchor: str
@@ -87,6 +88,7 @@ class Section:
     measured: list[tuple[str, str]]
     advice: list[Recommendation]
     stability: list[dict[str, Any]]
+    refused: str
     tables: Mapping[str, pd.DataFrame]
 
 
@@ -97,7 +99,11 @@ def section_of(
     measure = measure_of(cells)
     landscapes = {cell_label(cell): landscape_of(cell, measure) for cell in cells}
     curves = {label: rate_curve(landscape) for label, landscape in landscapes.items() if landscape is not None}
-    found, budget = [stability(cell) for cell in cells], budget_table(cells)
+    found = [stability(cell, measure) for cell in cells]
+    try:
+        budget, refused = budget_table(cells), ""
+    except PoolingError as error:
+        budget, refused = pd.DataFrame(), f"No curves of what tuning buys, for {error}."
     mapped = [one for one in found if one is not None]
     figured = [*problem_figures(cells, looks), *budget_figures(cells, budget, looks)]
     return Section(
@@ -110,6 +116,7 @@ def section_of(
         measured=_measured(cells),
         advice=recommendations(cells),
         stability=table_rows(stability_frame(mapped)),
+        refused=refused,
         tables={
             "convergence": convergence_table(cells),
             "sensitivity": sensitivity_table(cells),

@@ -15,7 +15,7 @@ from scipy.stats import theilslopes
 
 from analysis.convergence import measure_of
 from analysis.grid import Grid, grid_of, over_seeds, progress
-from analysis.metrics import Array, Mask
+from analysis.metrics import Array, Mask, Measure
 from analysis.results import cell_label, final_values
 from analysis.sensitivity import landscape_from, rate_curve
 from analysis.statistics import LEVEL, Estimate, bootstrap_median
@@ -103,9 +103,12 @@ class Stability:
     default: Estimate | None
 
 
-def stability(cell: Cell) -> Stability | None:
-    """Return the stability of a cell's landscape; None where the suite asked for none."""
-    measure = measure_of((cell,))
+def stability(cell: Cell, measure: Measure | None = None) -> Stability | None:
+    """Return the stability of a cell's landscape by the ``measure`` of its problem; None where there is no landscape.
+
+    Without a ``measure`` it is the cell's own.
+    """
+    measure = measure or measure_of((cell,))
     grid = grid_of(cell, measure)
     if grid is None:
         return None

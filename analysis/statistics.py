@@ -16,6 +16,7 @@ from scipy.special import ndtr, ndtri
 from analysis.metrics import Array
 
 __all__ = [
+    "ALPHA",
     "LEVEL",
     "RESAMPLES",
     "SEED",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 LEVEL: Final = 0.9
+ALPHA: Final = 0.05
+"""Level of the tests: the chance of any false claim in a family of them."""
 RESAMPLES: Final = 4000
 SEED: Final = 20121208
 """Every interval is drawn from its own generator with this seed, so that a report is the same to the byte each time."""

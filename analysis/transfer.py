@@ -10,9 +10,9 @@ import numpy as np
 
 from analysis.axes import Axis
 from analysis.convergence import measure_of
+from analysis.gate import PoolingError, check_instances
 from analysis.grid import Grid, grid_of, over_seeds, progress
 from analysis.metrics import Array
-from analysis.pooling import PoolingError, check_instances
 from analysis.recommendation import best_point
 from analysis.results import cell_label
 from analysis.statistics import Estimate, median

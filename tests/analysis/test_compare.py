@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from analysis.compare import compare
-from analysis.pairs import seeds_to_decide
+from analysis.differences import seeds_to_decide
 from analysis.pooling import PoolingError
 from analysis.tables import Record
 

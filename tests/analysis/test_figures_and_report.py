@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from analysis.convergence import measure_of
 from analysis.figures import cell_figure, overview_figure, problem_figures, worse_than_best
 from analysis.report import write_report
-from analysis.results import cell_label, results_table
+from analysis.results import cell_label, results_table, table_rows
+from analysis.sections import section_of
 from analysis.style import looks_of, png, svg
 from analysis.tables import Cell, Record, RecordError
 from analysis.trajectory import contour_levels, path_of, surface_of
@@ -342,3 +343,14 @@ def test_a_report_of_a_problem_that_nothing_survived_says_so(edited_cell: Callab
     text = write_report(folder).read_text(encoding="utf-8")
     for words in ("no tuned setting survived", "all diverged", "none: every trial diverged", "No tuned setting of any"):
         assert words in text
+
+
+def test_unequal_budgets_cost_the_curves_of_tuning_and_not_the_report(
+    edited_cell: Callable[..., Cell], tmp_path: Path
+) -> None:
+    cells = (edited_cell(0, "sgd"), edited_cell(0, "momentum", {"protocol": {"steps": 99}}))
+    rows = table_rows(results_table(Record(Path(), {}, {}, cells)))
+    section = section_of(tmp_path, "ellipse", cells, rows, looks_of(["sgd", "momentum"]))
+    assert section.refused.startswith("No curves of what tuning buys, for the budgets on ellipse are unequal: steps")
+    assert section.steps == "40 or 99"  # those made, whatever the problem's own number
+    assert section.tables["budget"].empty

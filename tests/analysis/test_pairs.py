@@ -6,16 +6,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from analysis.differences import difference, holm, not_worse, seeds_to_decide, unpaired_difference
 from analysis.metrics import Measure
-from analysis.pairs import (
-    difference,
-    holm,
-    improvement,
-    improvement_matrix,
-    paired_table,
-    seeds_to_decide,
-    unpaired_difference,
-)
+from analysis.pairs import improvement, improvement_matrix, paired_table
 from analysis.pooling import pool
 from analysis.tables import Record
 
@@ -167,3 +160,11 @@ def test_every_pair_on_every_problem_has_a_verdict(record: Record) -> None:
     exact = table["problem"] == "ellipse"
     assert table.loc[exact, "p"].isna().all()
     assert (table.loc[~exact, "p_holm"] >= table.loc[~exact, "p"]).all()
+
+
+def test_what_ends_higher_on_every_seed_is_worse_and_what_no_test_tells_apart_is_not() -> None:
+    best = 10 ** np.random.default_rng(4).normal(-2, 0.3, 10)
+    noisy = best * 10 ** np.random.default_rng(5).normal(0.02, 0.3, 10)
+    assert not_worse(best, [2 * best, noisy, 1.001 * best], GAP) == [False, True, True]
+    assert not_worse(best[:3], [1000 * best[:3]], GAP) == [True]  # three seeds tell nothing apart
+    assert not_worse(best[:1], [1000 * best[:1], 1.001 * best[:1]], GAP, exact=True) == [False, True]

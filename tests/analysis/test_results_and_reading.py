@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,6 +82,43 @@ def test_of_negative_losses_the_lowest_alone_is_the_best_and_is_shown(edited_cel
     assert "rmsprop ends lowest: loss -" in problem_reading(rows, {})[0]
 
 
+def test_an_optimizer_that_the_paired_test_does_not_tell_from_the_best_says_so(builder: Any, tmp_path: Path) -> None:
+    cells = Record.load(replace(builder, seeds=10).record(tmp_path / "wide")).of_problem("noisy")
+    same, other = (np.random.default_rng(seed).normal(0, 0.1, 10) for seed in (3, 4))
+    for cell, gaps in zip(cells, (0.3 * 10**same, 0.6 * 10**same, 0.3 * 10**other), strict=True):
+        runs = cell.runs
+        runs.loc[runs["setting"] == "tuned", "final_loss"] = 0.25 + gaps
+        runs.to_parquet(cell.path / "runs.parquet")
+    record = Record(Path(), {"name": "three"}, {}, cells)
+    table = results_table(record)
+    (best,) = table[table["best"]]["label"]
+    (tied,) = table[table["tied"]]["label"]
+    assert {best, tied} == {"sgd", "rmsprop"}  # momentum ends twice as high on every seed
+    said = problem_reading(table_rows(table), {})[0]
+    assert said.endswith(f"but {tied} is not told apart from it.")
+    marks = {line.split()[1]: line[0] for line in results_text(table).splitlines() if line[:1] in ("*", "~")}
+    assert marks[best] == "*"
+    assert marks[tied] == "~"
+
+
+def test_too_few_seeds_tell_nobody_apart_and_the_reading_says_how_many_would(record: Record) -> None:
+    table = results_table(record)
+    rows = [row for row in table_rows(table) if row["problem"] == "noisy"]
+    assert all(row["best"] or row["tied"] for row in rows)
+    assert "not told apart from it: that takes 7 test seeds." in problem_reading(rows, {})[0]
+
+
+def test_nobody_is_best_where_the_budgets_are_unequal_and_the_reason_is_said(
+    edited_cell: Callable[..., Cell],
+) -> None:
+    cells = (edited_cell(1, "sgd"), edited_cell(1, "momentum", {"protocol": {"trials": 99}}))
+    table = results_table(Record(Path(), {"name": "two"}, {}, cells))
+    assert not table["best"].any()
+    reason = "the budgets on noisy are unequal: trials is 12, but noisy--momentum has 99"
+    assert problem_reading(table_rows(table), {})[0] == f"No optimizer is named the best, for {reason}."
+    assert f"No best where {reason}." in results_text(table, 200)
+
+
 def test_diverged_seeds_are_counted_and_never_averaged(edited_cell: Callable[..., Cell]) -> None:
     row = one_cell(edited_cell(1, "sgd", runs=lose([100, 101])))
     assert row["tuned_diverged"] == 2
@@ -101,6 +140,7 @@ def test_a_cell_without_a_winner_was_not_run_tuned(edited_cell: Callable[..., Ce
     row = one_cell(edited_cell(1, "sgd", {"winner": None}, runs=untuned, curves=untuned))
     assert (row["tuned_n"], row["hyperparameters"], row["best"]) == (0, "", False)
     assert interval_text(row, "tuned") == "not run"
+    assert "!" not in results_text(pd.DataFrame([row]))
     assert np.isfinite(row["default"])
 
 
@@ -132,7 +172,7 @@ def test_the_text_keeps_its_width_groups_by_problem_and_marks_the_best(record: R
 def test_the_columns_of_the_text_are_aligned(record: Record) -> None:
     lines = results_text(results_table(record), 120).splitlines()
     column = lines[0].index("default")
-    rows = [line for line in lines[1:] if line[3:4].strip() and "start" not in line and not line.startswith("* best")]
+    rows = [line for line in lines[1:] if line[:3].strip(" *~") == "" and line[3:4].strip()]
     assert len(rows) == 9
     assert all(line[column - 1] == " " and line[column] != " " for line in rows)
 
