@@ -25,7 +25,7 @@ lint: $(VENV)/.installed-dev  ## format, lint, types, import contracts
 	$(BIN)/lint-imports --no-cache
 
 clean:  ## remove the environment and caches; results stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build dist
 
 # torch comes first: the constraint pins the CPU build, before anything else can ask for another one.
 $(VENV)/.installed: pyproject.toml constraints.txt

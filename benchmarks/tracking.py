@@ -95,9 +95,10 @@ def overview_path(folder: Path, cell: str) -> Path:
 def draw_overview(cell: Cell, path: Path) -> None:
     """Draw the picture of ``cell`` that its run shows; half of a mirror's time, so workers do it beforehand."""
     from analysis.figures import cell_figure
+    from analysis.style import png
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    cell_figure(cell).savefig(path)
+    path.write_bytes(png(cell_figure(cell)))
 
 
 class Tracker:
