@@ -24,7 +24,8 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     ``params`` are tensors or torch's parameter groups, which may set hyperparameters of their own. Every parameter is
     updated as a flat vector of its own precision. ``schedules`` maps hyperparameter names to `Schedule`; they need
-    ``steps``, the length of the run, and start from the group's current value at every step.
+    ``steps``, the length of the run, and start from the group's current value at every step. Of torch's lr schedulers
+    those that also cycle a momentum need ``cycle_momentum=False`` where the rule has no ``momentum``.
 
     Raises ``TypeError`` for a hyperparameter the rule does not have and for parameters that are not real floating-point
     numbers; ``ValueError`` for a value out of its domain, for a schedule without ``steps`` or of another kind than its
@@ -91,22 +92,28 @@ class RuleOptimizer(torch.optim.Optimizer):
         """Continue from a `state_dict`, to the bit: tensors are copied into the precision the rule keeps them in.
 
         torch itself casts every tensor to the parameter's precision, which would cut running products kept in double.
-        Raises ``ValueError`` where the state was saved by a rule that keeps other tensors.
+        Raises ``ValueError`` where the state was saved by a rule that keeps other tensors, or for other parameters.
         """
         kept = sorted(self.rule.init(torch.zeros(1)))
         for saved in state_dict["state"].values():
             if sorted(saved) != sorted([*kept, "step"]):
                 raise ValueError(f"{type(self.rule).__name__} keeps {kept}, the saved state has {sorted(saved)}")
-        super().load_state_dict(state_dict)
         numbers = chain.from_iterable(group["params"] for group in state_dict["param_groups"])
         params = chain.from_iterable(group["params"] for group in self.param_groups)
-        for number, p in zip(numbers, params, strict=True):
-            if number in state_dict["state"]:
-                self.state[p] = self._restored(p, state_dict["state"][number])
+        restored = {
+            p: self._restored(p, state_dict["state"][number])
+            for number, p in zip(numbers, params)
+            if number in state_dict["state"]
+        }
+        super().load_state_dict(state_dict)  # refuses other groups
+        self.state.update(restored)
 
     def _restored(self, p: Tensor, saved: Mapping[str, Any]) -> dict[str, Any]:
         state = self.rule.init(p.detach().reshape(-1))
         for name, tensor in state.items():
+            if saved[name].shape != tensor.shape:
+                came, wanted = tuple(saved[name].shape), tuple(tensor.shape)
+                raise ValueError(f"the saved state {name!r} has shape {came}, its parameter needs {wanted}")
             tensor.copy_(saved[name])
         return {**state, "step": int(saved["step"])}
 

@@ -80,3 +80,17 @@ def test_a_schedule_of_the_other_kind_is_refused() -> None:
         RuleOptimizer([x], RMSProp(), schedules={"lr": GammaLinear()}, steps=3)
     with pytest.raises(ValueError, match="Cosine is no schedule for gamma, which is a memory"):
         RuleOptimizer([x], RMSProp(), schedules={"gamma": Cosine()}, steps=3)
+
+
+def test_the_state_of_other_parameters_is_refused_and_changes_nothing() -> None:
+    small, large = torch.ones(1, requires_grad=True), torch.ones(3, requires_grad=True)
+    for p in (small, large):
+        p.grad = torch.ones_like(p)
+    saved, loading = RuleOptimizer([small], RMSProp(), lr=0.5), RuleOptimizer([large], RMSProp())
+    saved.step()
+    loading.step()
+    kept = loading.state[large]["s"].clone()
+    with pytest.raises(ValueError, match=r"the saved state 's' has shape \(1,\), its parameter needs \(3,\)"):
+        loading.load_state_dict(saved.state_dict())
+    assert loading.param_groups[0]["lr"] == 0.01
+    assert torch.equal(loading.state[large]["s"], kept)
