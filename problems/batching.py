@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-__all__ = ["Tensors", "at_once", "explain", "one_by_one"]
+__all__ = ["Tensors", "at_once", "checked", "explain", "one_by_one"]
 
 Tensors = tuple[Tensor, ...]
 """What a module reads, and last the target: tensors with one row for each example."""
@@ -22,7 +22,20 @@ WORTH_IT = 1.1  # times faster than one at a time: less is noise
 
 
 def at_once(of_lane: OfLane, lanes: Tensor, batch: Tensors) -> Tensors:
-    """The values ``[c, S]`` of ``lanes [c, S, P]`` in one call; lanes of a seed share its rows, ``batch [S, ...]``."""
+    """The values ``[c, S]`` of ``lanes [c, S, P]`` in one call; lanes of a seed share its rows, ``batch [S, ...]``.
+
+    Raises ``RuntimeError`` where vmap cannot, with the way out.
+    """
+    try:
+        return _batched(of_lane, lanes, batch)
+    except RuntimeError as error:
+        if not re.search("vmap|atching rule", str(error)):
+            raise
+        way = "draw no random numbers" if "random" in str(error) else "chunk=1 trains one lane at a time"
+        raise RuntimeError(f"{str(error).splitlines()[0]} ({way})") from error
+
+
+def _batched(of_lane: OfLane, lanes: Tensor, batch: Tensors) -> Tensors:
     shared = (0, *[None] * len(batch))
     if lanes.shape[1] == 1:  # rows that are no lane's own keep the products with them large
         values: Tensors = vmap(of_lane, shared)(lanes[:, 0], *(part[0] for part in batch))
@@ -37,6 +50,18 @@ def one_by_one(of_lane: OfLane, lanes: Tensor, batch: Tensors) -> Tensors:
     values = [[of_lane(lane[s], *(part[s] for part in batch)) for s in seeds] for lane in lanes]
     stacked = [[torch.stack(value) for value in zip(*row, strict=True)] for row in values]
     return tuple(torch.stack(rows) for rows in zip(*stacked, strict=True))
+
+
+def checked(data: Tensors) -> Tensors:
+    """``data`` itself; raises ``ValueError`` unless it is tensors with one row for each example."""
+    if not all(isinstance(part, Tensor) for part in data):
+        kinds = ", ".join(type(part).__name__ for part in data)
+        raise ValueError(f"data are torch tensors, inputs first and the target last; got {kinds}")
+    if len({len(part) for part in data}) != 1:
+        raise ValueError(
+            f"data have one row for each example; got {' and '.join(str(len(part)) for part in data)} rows"
+        )
+    return data
 
 
 def explain(cost: Callable[[int], float], chunks: Sequence[int], chosen: int) -> str:

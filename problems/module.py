@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from problems.batching import Tensors, at_once, explain, one_by_one
+from problems.batching import Tensors, at_once, checked, explain, one_by_one
 from problems.data import shuffled_rows
 from problems.problem import Batch, Problem, digest, generator
 
@@ -42,8 +42,9 @@ class ModuleProblem(Problem):
     ``loss(output, target)`` and each of ``metrics`` are means over examples. ``heldout`` is data of the same kind;
     ``measured`` bounds the examples of either that evaluation looks at.
 
-    Raises ``ValueError`` for modules that lanes cannot share: with running statistics (BatchNorm), with dropout, or
-    with frozen parameters. Other buffers are constants.
+    Raises ``ValueError`` for modules that lanes cannot share: with running statistics (BatchNorm) or dropout in
+    training mode, with sparse gradients, with parameters that are frozen, complex or not there yet; and for data that
+    are not tensors of one length. Buffers are constants. An operation that vmap does not know needs ``chunk`` = 1.
     """
 
     deterministic = False
@@ -66,8 +67,13 @@ class ModuleProblem(Problem):
     ) -> None:
         if batch < 1 or chunk < 1:
             raise ValueError(f"batch and chunk must be at least 1, got {batch} and {chunk}")
+        if isinstance(module, nn.Module):
+            raise ValueError(
+                "give a function that makes the module, as lambda: nn.Linear(2, 1): every seed has its own"
+            )
         self.factory, self.module_loss = module, loss
-        self.data, self.heldout, self.metrics = data, heldout, dict(metrics or {})
+        self.data = data if callable(data) else checked(data)
+        self.heldout, self.metrics = heldout, dict(metrics or {})
         self.batch, self.steps, self.chunk, self.measured = batch, steps, chunk, measured
         self.minimum, self.target = minimum, target
         self.tags = frozenset({"stochastic", "module", *tags})
@@ -113,11 +119,12 @@ class ModuleProblem(Problem):
 
     @cached_property
     def _train(self) -> Tensors:
-        return self.data() if callable(self.data) else self.data
+        return checked(self.data()) if callable(self.data) else self.data
 
     @cached_property
     def _held(self) -> Tensors | None:
-        return self.heldout() if callable(self.heldout) else self.heldout
+        held = self.heldout() if callable(self.heldout) else self.heldout
+        return None if held is None else checked(held)
 
     def _over(self, names: Sequence[str], x: Tensor, data: Tensors) -> dict[str, Tensor]:
         """Each named measure's mean over the examples ``[...]``, block by block."""
@@ -137,7 +144,10 @@ class ModuleProblem(Problem):
         def of_lane(lane: Tensor, *rows: Tensor) -> Tensors:
             *inputs, target = rows
             output = functional_call(self._module, self._named(lane), tuple(inputs))
-            return tuple(measure(output, target).to(lane.dtype) for measure in measures)
+            values = tuple(measure(output, target).to(lane.dtype) for measure in measures)
+            if any(value.dim() for value in values):
+                raise ValueError("loss and metrics are one number each, a mean over the examples, not one for each")
+            return values
 
         seeds = x.shape[-2]
         parts = [
@@ -170,6 +180,10 @@ class ModuleProblem(Problem):
 
 def _refuse_what_lanes_cannot_share(module: nn.Module) -> None:
     for name, part in module.named_modules():
+        if getattr(part, "sparse", False):
+            raise ValueError(f"{type(part).__name__} {name!r} makes sparse gradients; make them dense (sparse=False)")
+        if not part.training:
+            continue
         label = f"{type(part).__name__} {name!r}" if name else type(part).__name__
         if isinstance(part, nn.modules.batchnorm._NormBase) and part.track_running_stats:
             raise ValueError(
@@ -179,7 +193,13 @@ def _refuse_what_lanes_cannot_share(module: nn.Module) -> None:
         dropout = part.p if isinstance(part, nn.modules.dropout._DropoutNd) else getattr(part, "dropout", 0.0)
         if isinstance(dropout, float) and dropout > 0:
             raise ValueError(f"{label} drops units at random, which no seed of a lane could repeat; set it to 0")
+    if next(module.parameters(), None) is None:
+        raise ValueError(f"{type(module).__name__} has no parameters to train")
     for name, parameter in module.named_parameters():
+        if isinstance(parameter, nn.UninitializedParameter):
+            raise ValueError(f"parameter {name!r} gets its size from the first data; give the size, no Lazy module")
+        if parameter.is_complex():
+            raise ValueError(f"parameter {name!r} is complex; real numbers are trained")
         if not parameter.requires_grad:
             raise ValueError(f"parameter {name!r} is frozen, but every parameter is trained; make it a buffer")
 

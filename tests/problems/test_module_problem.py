@@ -149,6 +149,11 @@ def test_constant_buffers_follow_the_precision_of_the_lanes():
         (lambda: nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5)), "Dropout '1' drops units at random"),
         (lambda: nn.GRU(3, 3, 2, dropout=0.1), "GRU drops units at random"),
         (lambda: nn.Linear(3, 1).requires_grad_(False), "parameter 'weight' is frozen"),
+        (lambda: nn.Linear(3, 1, dtype=torch.complex64), "parameter 'weight' is complex"),
+        (lambda: nn.LazyLinear(1), "parameter 'weight' gets its size from the first data"),
+        (lambda: nn.Embedding(3, 1, sparse=True), "Embedding '' makes sparse gradients"),
+        (nn.Flatten, "Flatten has no parameters"),
+        (nn.Linear(3, 1), "give a function that makes the module"),
     ],
 )
 def test_what_lanes_cannot_share_is_refused(module, message):
@@ -159,9 +164,10 @@ def test_what_lanes_cannot_share_is_refused(module, message):
 def test_batch_statistics_and_dropout_of_nothing_are_welcome():
     problem = line_problem(
         lambda: nn.Sequential(
-            nn.Linear(3, 3), nn.BatchNorm1d(3, track_running_stats=False), nn.Dropout(0.0), nn.Linear(3, 1)
+            nn.Linear(3, 3), nn.BatchNorm1d(3, track_running_stats=False), nn.Dropout(0.0), nn.Linear(3, 1),
+            nn.Sequential(nn.BatchNorm1d(1), nn.Dropout(0.5)).eval(),
         )
-    )
+    )  # fmt: skip
 
     assert problem.evaluate(problem.start([0, 1]))["loss"].shape == (2,)
 
@@ -179,6 +185,43 @@ def test_a_module_that_vmap_cannot_batch_runs_one_at_a_time_and_says_why():
 
     assert problem.evaluate(problem.start([0, 1]).expand(2, -1, -1))["loss"].shape == (2, 2)
     assert "4 at once: cannot be batched: Batching rule not implemented for aten::gru" in problem.explain((1, 4))
+    with pytest.raises(RuntimeError, match="chunk=1 trains one lane at a time"):
+        line_problem(Recurrent).evaluate(problem.start([0, 1]))
+
+
+def test_a_module_that_draws_random_numbers_is_told_so():
+    class Noisy(nn.Linear):
+        def forward(self, inputs: Tensor) -> Tensor:
+            return super().forward(inputs + torch.randn_like(inputs))
+
+    problem = line_problem(lambda: Noisy(3, 1))
+
+    with pytest.raises(RuntimeError, match="draw no random numbers"):
+        problem.evaluate(problem.start([0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ((torch.ones(12, 3), torch.ones(11, 1)), "one row for each example, got 12 and 11 rows"),
+        ((torch.ones(12, 3).numpy(), torch.ones(12, 1)), "data are torch tensors.* got ndarray, Tensor"),
+    ],
+    ids=["lengths", "arrays"],
+)
+def test_data_that_are_no_table_are_refused_now_or_on_first_use(data, message):
+    with pytest.raises(ValueError, match=message):
+        ModuleProblem(lambda: nn.Linear(3, 1), nn.functional.mse_loss, data)
+    later = ModuleProblem(lambda: nn.Linear(3, 1), nn.functional.mse_loss, lambda: data)
+    with pytest.raises(ValueError, match=message):
+        later.evaluate(later.start([0]))
+
+
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_a_loss_for_each_example_is_refused(chunk):
+    data = (torch.ones(12, 3), torch.ones(12, 1))
+    problem = ModuleProblem(lambda: nn.Linear(3, 1), nn.MSELoss(reduction="none"), data, chunk=chunk)
+    with pytest.raises(ValueError, match="one number each, a mean over the examples"):
+        problem.evaluate(problem.start([0]))
 
 
 def test_the_explanation_names_the_fastest_chunk_and_the_gain():
