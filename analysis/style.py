@@ -105,8 +105,13 @@ def looks_of(labels: Sequence[str]) -> dict[str, Look]:
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Apply the theme while figures are drawn or saved; one thread at a time, for matplotlib's settings are global."""
-    with _DRAWING, mpl.rc_context(THEME):
+    """Apply the theme, and nothing of the user's matplotlibrc, while figures are drawn or saved.
+
+    One thread at a time, for matplotlib's settings are global.
+    """
+    with _DRAWING, mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(THEME)
         yield
 
 

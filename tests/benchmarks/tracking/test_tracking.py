@@ -6,7 +6,6 @@ import os
 import socket
 from pathlib import Path
 
-import matplotlib as mpl
 import pytest
 
 from benchmarks import tracking
@@ -207,14 +206,6 @@ def test_a_store_that_cannot_be_used_is_one_line(record, uri):
     with pytest.raises(TrackingError) as raised:
         Tracker(uri, "toy", record.path).log_cell(record.cells[0])
     assert "\n" not in str(raised.value)
-
-
-def test_the_overview_is_the_same_whatever_matplotlib_is_set_to(tmp_path, logged):
-    DRAWN(logged.cells[0], tmp_path / "plain" / "overview.png")
-    with mpl.rc_context({"savefig.dpi": 40, "savefig.facecolor": "red", "hatch.linewidth": 9}):
-        DRAWN(logged.cells[0], tmp_path / "changed" / "overview.png")
-    plain, changed = ((tmp_path / name / "overview.png").read_bytes() for name in ("plain", "changed"))
-    assert plain == changed
 
 
 def test_a_new_store_and_a_real_overview_say_nothing_on_the_terminal(tmp_path, builder, capfd, monkeypatch):
