@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from benchmarks.drive import Trace
 from benchmarks.errors import UsageError, nearest
 from benchmarks.objectives import rung_values
 from benchmarks.settings import Tuning
@@ -81,8 +82,16 @@ class OptunaRule(Rungs):
         super().__init__(tuning)
         self.trials = trials
         self.out = torch.zeros(len(trials), dtype=torch.bool)
+        self.step = 0  # the last that was asked about
+
+    def catch_up(self, trace: Trace) -> None:
+        """Ask as while ``trace`` was trained, where that was before: what a pruner decides hangs on what it saw."""
+        for place, step in enumerate(trace.step[:-1].tolist()):
+            if step > self.step:
+                self(step, {"loss": trace.loss[..., place]})
 
     def choose(self, step: int, values: Tensor) -> Tensor | None:
+        self.step = step
         for place, (trial, value) in enumerate(zip(self.trials, values.tolist(), strict=True)):
             if self.out[place] or not math.isfinite(value):
                 continue

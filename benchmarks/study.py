@@ -24,7 +24,7 @@ from benchmarks.drive import DIVERGED, PRUNED, OnRung, Trace, evaluation_steps
 from benchmarks.foreign import AnyOptimizer
 from benchmarks.loop import train_with
 from benchmarks.objectives import intermediate_values, trial_values
-from benchmarks.pruning import make_rungs, optuna_pruner
+from benchmarks.pruning import OptunaRule, make_rungs, optuna_pruner
 from benchmarks.settings import Tuning
 from benchmarks.space import Space
 from benchmarks.storage import Session
@@ -139,6 +139,8 @@ def _search(task: Task, space: Space, tuning: Tuning, work: Work, storage: str |
             rungs = make_rungs(tuning, len(blocks), evaluations, finished, trials.handles)
             train = partial(task.train, on_rung=rungs)
             trace = work.trace(f"block-{len(blocks):04d}", {**space.fixed, **values}, train)
+            if isinstance(rungs, OptunaRule):
+                rungs.catch_up(trace)
             block = Block(len(blocks), trials.numbers, values, trial_values(task.problem, tuning, trace), trace)
             session.tell(trials, block)
             blocks.append(block)

@@ -62,7 +62,7 @@ def equal(a: Study, b: Study) -> bool:
     )
 
 
-@pytest.mark.parametrize("pruner", ["none", "hyperband", "median", "optuna:MedianPruner"])
+@pytest.mark.parametrize("pruner", ["none", "hyperband", "median", "optuna:SuccessiveHalvingPruner"])
 @pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "gp"])
 def test_a_study_broken_off_ends_like_one_that_was_not(sampler: str, pruner: str, tmp_path: Path) -> None:
     if sampler == "grid" and pruner.startswith("optuna:"):
