@@ -122,7 +122,7 @@ def _carried_out(orders: Sequence[AnyOrder], jobs: int) -> Iterator[CellRun]:
     """Run ``orders`` and yield how each ended; those whose workers were killed again and again end with an error."""
     left = {order.name for order in orders}
     try:
-        for done in map_unordered(_run_order, orders, jobs, lambda order: order.finished):
+        for done in map_unordered(_run_order, orders, jobs):
             left.discard(done.name)
             yield done
     except WorkersLostError as error:
@@ -133,6 +133,8 @@ def _run_order(order: AnyOrder) -> CellRun:
     """A cell or exhibit as a worker runs it: an exception becomes its error and stops nobody else."""
     began = time.perf_counter()
     name = order.name
+    if order.finished:  # by a worker that was lost before it could say so
+        return CellRun(name, 0.0)
     try:
         if isinstance(order, ExhibitOrder):
             run_exhibit(order)

@@ -19,6 +19,7 @@ Spacing = Literal["linear", "log"]
 Count = Annotated[int, Field(gt=0, strict=True)]
 
 LARGEST_GRID = 10_000_000
+MOST_SEEDS = 1000  # a count: more would run into the seeds of the next purpose
 FIRST_TUNING_SEED, FIRST_TEST_SEED, FIRST_LANDSCAPE_SEED = 1, 1001, 2001
 
 
@@ -26,6 +27,10 @@ def _seeds(first: int) -> Any:
     """A list of seeds; a count n means the n seeds from ``first`` on."""
 
     def listed(value: Any) -> Any:
+        if isinstance(value, int) and value > MOST_SEEDS:
+            raise ValueError(
+                f"a count of seeds is at most {MOST_SEEDS}, or they would be those of other purposes; list them"
+            )
         return list(range(first, first + value)) if isinstance(value, int) and not isinstance(value, bool) else value
 
     def distinct(value: list[int]) -> list[int]:

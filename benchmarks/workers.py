@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import TypeVar
 
 from benchmarks.errors import StepscapeError
@@ -25,16 +28,11 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def map_unordered(
-    function: Callable[[Task], Result],
-    tasks: Sequence[Task],
-    jobs: int,
-    is_done: Callable[[Task], bool],
-) -> Iterator[Result]:
+def map_unordered(function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
     """``function`` of every task, in ``jobs`` processes, yielded as they finish; in this process where ``jobs`` is 1.
 
-    A worker killed from outside takes its pool with it: the pool is built again for the tasks that ``is_done`` denies,
-    up to three times in all; then `WorkersLostError` is raised.
+    A worker killed from outside takes its pool with it: the pool is built again for the tasks without a result, up to
+    three times in all; then `WorkersLostError` is raised. Workers end with the process that called.
     """
     if jobs == 1 or len(tasks) <= 1:
         yield from map(function, tasks)
@@ -42,16 +40,36 @@ def map_unordered(
     from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    left = list(tasks)
+    left = dict(enumerate(tasks))
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with parallel_config(backend="loky", inner_max_num_threads=1):
                 pool = Parallel(n_jobs=min(jobs, len(left)), return_as="generator_unordered", batch_size=1)
-                yield from pool(delayed(function)(task) for task in left)
+                for place, result in pool(delayed(_work)(function, *item, os.getpid()) for item in list(left.items())):
+                    del left[place]
+                    yield result
             return
         except TerminatedWorkerError as error:
-            left = [task for task in left if not is_done(task)]
             if attempt == ATTEMPTS:
                 raise WorkersLostError(
                     f"worker processes were killed {ATTEMPTS} times, as when memory runs out; fewer --jobs may help"
                 ) from error
+
+
+def _work(function: Callable[[Task], Result], place: int, task: Task, parent: int) -> tuple[int, Result]:
+    """The result of a task, with its place."""
+    if os.getpid() != parent:  # a last single task is no worker's
+        _end_with(parent)
+    return place, function(task)
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """End this process when its parent has, which may be killed and tell nobody: it would work on for nothing."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -61,6 +61,41 @@ def test_a_killed_run_goes_on_to_the_same_record(jobs: int, tmp_path: Path) -> N
             pd.testing.assert_frame_equal(getattr(one, table), getattr(other, table))
 
 
+SLEEPERS = """
+import os, sys, time
+from pathlib import Path
+from benchmarks.workers import map_unordered
+
+def sleep(task):
+    Path(sys.argv[1], str(os.getpid())).touch()
+    time.sleep(600)
+
+list(map_unordered(sleep, [1, 2], 2))
+"""
+
+
+def test_workers_end_with_the_process_that_was_killed(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", SLEEPERS.replace("sys.argv[1]", repr(str(tmp_path)))])
+    while process.poll() is None and len(list(tmp_path.iterdir())) < 2:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    workers = [int(item.name) for item in tmp_path.iterdir()]
+    assert len(workers) == 2
+    until = time.monotonic() + 60
+    while any(map(_alive, workers)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(map(_alive, workers))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def _written(out: Path) -> int:
     """How many traces and cells there are."""
     return len(list(out.glob("unfinished/*/*.pt"))) + 5 * len(list(out.glob("cells/*/cell.json")))

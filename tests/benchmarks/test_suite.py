@@ -72,6 +72,7 @@ def test_seeds_are_a_list_or_a_count_and_never_shared_by_tuning_and_test() -> No
         (GOOD + "[tuning]\ntrials = 2.5\n", "tuning.trials: input should be a valid integer"),
         (GOOD + "[tuning]\nseeds = []\n", "tuning.seeds"),
         (GOOD + "[tuning]\nseeds = [1, 1]\n", "the same seed stands twice"),
+        (GOOD + "[tuning]\nseeds = 1_000_000_000_000\n", "tuning.seeds: a count of seeds is at most 1000"),
         (GOOD + "[tuning]\nseeds = [-1]\n", "greater than or equal to 0"),
         (GOOD + "[tuning]\nsampler = 'bayes'\n", "tuning.sampler"),
         (GOOD + "[landscape]\ngrid = '0x5'\n", "at least 2 points on each side, got 0x5"),
