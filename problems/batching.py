@@ -59,7 +59,7 @@ def checked(data: Tensors) -> Tensors:
         raise ValueError(f"data are torch tensors, inputs first and the target last; got {kinds}")
     if len({len(part) for part in data}) != 1:
         raise ValueError(
-            f"data have one row for each example; got {' and '.join(str(len(part)) for part in data)} rows"
+            f"data have one row for each example, got {' and '.join(str(len(part)) for part in data)} rows"
         )
     return data
 
