@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +27,8 @@ __all__ = ["Comparison", "Pair", "compare"]
 
 SAME: Final = ("steps", "trials", "objective", "aggregate", "pruner")
 """Entries of the protocol that must agree for two cells to answer the same question; seeds may differ."""
+
+PERMUTATIONS: Final = 2000
 
 MARKS: Final = {"better": "+", "worse": "!", "equal": "=", "undecided": " "}
 
@@ -56,13 +59,17 @@ class Pair:
 class Comparison:
     """Record b against record a. ``better`` is the probability that a run of b ends lower, over all pairs.
 
-    ``unmatched`` says of every cell that could not be compared why. ``notes`` are for people.
+    ``p_better`` and ``p_worse`` are the chances that the runs of an unchanged b would end lower, or higher, at least as
+    often (see `_chances`); NaN where no pair needs a test. ``unmatched`` says of every cell that could not be compared
+    why. ``notes`` are for people.
     """
 
     a: str
     b: str
     pairs: tuple[Pair, ...]
     better: Estimate
+    p_better: float
+    p_worse: float
     unmatched: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -75,12 +82,12 @@ class Comparison:
     @property
     def worsened(self) -> bool:
         """Whether b is significantly worse in any cell, or overall."""
-        return self.counts["worse"] > 0 or self.better.high < 0.5
+        return self.counts["worse"] > 0 or self.p_worse <= ALPHA / 2
 
     @property
     def verdict(self) -> str:
         """Whether b is better, worse, mixed (better here, worse there), equal or undecided."""
-        improved = self.counts["better"] > 0 or self.better.low > 0.5
+        improved = self.counts["better"] > 0 or self.p_better <= ALPHA / 2
         if self.worsened:
             return "mixed" if improved else "worse"
         if improved:
@@ -98,13 +105,16 @@ class Comparison:
         lines = [header, *(_line(pair) for pair in self.pairs)]
         wide = [max(len(line[i]) for line in lines) for i in range(len(header))]
         out = ["  ".join(part.ljust(size) for part, size in zip(line, wide)).rstrip() for line in lines]
-        out += ["", *self.unmatched, *([""] if self.unmatched else []), *self.notes, self._summary()]
-        return "\n".join(line if len(line) <= width else f"{line[: width - 1].rstrip()}…" for line in out)
+        table = [line if len(line) <= width else f"{line[: width - 1].rstrip()}…" for line in out]
+        words = [*self.unmatched, *([""] if self.unmatched else []), *self.notes, self._summary()]
+        return "\n".join([*table, "", *(textwrap.fill(text, width) for text in words)])
 
     def _summary(self) -> str:
         counts = ", ".join(f"{count} {verdict}" for verdict, count in self.counts.items() if count)
         chance = f"{self.better.value:.0%} [{self.better.low:.0%}, {self.better.high:.0%}]"
-        return f"B is {self.verdict}: {counts}; a run of B ends lower with probability {chance}."
+        p_value = min(1.0, 2 * min(self.p_better, self.p_worse))
+        test = "" if math.isnan(self.p_better) else f" (p {number(p_value, 2)} over all cells)"
+        return f"B is {self.verdict}: {counts}; a run of B ends lower with probability {chance}{test}."
 
 
 def compare(a: Record, b: Record) -> Comparison:
@@ -130,7 +140,9 @@ def compare(a: Record, b: Record) -> Comparison:
     found = [each.difference for each in runs]
     adjusted = holm([each.p_value for each in found])
     pairs = tuple(each.pair(float(p)) for each, p in zip(runs, adjusted))
-    return Comparison(str(a.path), str(b.path), pairs, _overall(runs), tuple(unmatched), tuple(_notes(runs)))
+    return Comparison(
+        str(a.path), str(b.path), pairs, _overall(runs), *_chances(runs), tuple(unmatched), tuple(_notes(runs))
+    )
 
 
 @dataclass(frozen=True)
@@ -204,6 +216,40 @@ def _overall(runs: Sequence[_Runs]) -> Estimate:
             value, resampled = value + float(improvement(b, a)), resampled + improvement(b, a, *sides)
     low, high = np.quantile(resampled / len(runs), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Estimate(value / len(runs), float(low), float(high), len(runs))
+
+
+def _chances(runs: Sequence[_Runs]) -> tuple[float, float]:
+    """Return the chances that b, were it no other than a, would win at least and at most as often over all cells.
+
+    A permutation test: where sides are paired a seed's two runs change sides, in all cells at once, for cells that
+    share a seed are not independent; else all runs are dealt anew. A few seeds have few such permutations, so that they
+    cannot decide anything. Exact results need no test. NaN where there are none but those.
+    """
+    rng = np.random.default_rng(SEED)
+    tested = [each for each in runs if not each.difference.exact]
+    flips: dict[int, Array] = {}
+    deals: dict[tuple[int, int], Array] = {}
+    seen, drawn = 0.0, np.zeros(PERMUTATIONS)
+    for each in tested:
+        a, b = each.measure.shown(each.a), each.measure.shown(each.b)
+        if each.seeds is None:
+            sizes, every = (a.size, b.size), np.concatenate([a, b])
+            if sizes not in deals:
+                deals[sizes] = rng.permuted(np.tile(np.arange(every.size) < a.size, (PERMUTATIONS, 1)), axis=1)
+            won, on_a = np.sign(every[:, None] - every), deals[sizes].astype(np.float64)
+            seen += float(won[: a.size, a.size :].mean())
+            drawn += np.einsum("pi,ij,pj->p", on_a, won, 1 - on_a, optimize=True) / (a.size * b.size)
+        else:
+            for seed in each.seeds:
+                if seed not in flips:
+                    flips[seed] = rng.choice([-1.0, 1.0], PERMUTATIONS)
+            won = (b < a).astype(np.float64) - (b > a)
+            seen += float(won.mean())
+            drawn += np.stack([flips[seed] for seed in each.seeds], axis=1) @ won / won.size
+    if not tested:
+        return math.nan, math.nan
+    as_high, as_low = (int(found.sum()) for found in (drawn >= seen - 1e-9, drawn <= seen + 1e-9))
+    return (1 + as_high) / (1 + PERMUTATIONS), (1 + as_low) / (1 + PERMUTATIONS)
 
 
 def _notes(runs: Sequence[_Runs]) -> list[str]:
