@@ -190,14 +190,17 @@ class Cell:
 
     @cached_property
     def paths(self) -> pd.DataFrame | None:
+        """The paths of a 2-D problem's test runs; None for other problems."""
         return self._table("paths") if (self.path / "paths.parquet").exists() else None
 
     @cached_property
     def surface(self) -> pd.DataFrame | None:
+        """The loss on a grid of the plane; None for other problems."""
         return self._table("surface") if (self.path / "surface.parquet").exists() else None
 
     @cached_property
     def replays(self) -> pd.DataFrame | None:
+        """The replayed searches; None where nothing was replayed."""
         return self._table("replays") if (self.path / "replays.parquet").exists() else None
 
     def _table(self, name: str) -> pd.DataFrame:
@@ -252,6 +255,7 @@ class Record:
         return load_exhibits(self.path)
 
     def of_problem(self, problem: str) -> tuple[Cell, ...]:
+        """The cells of a problem, in the suite's order; empty where there is none of that name."""
         return tuple(cell for cell in self.cells if cell.problem == problem)
 
     def __iter__(self) -> Iterator[Cell]:

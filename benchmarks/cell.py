@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from analysis.tables import Cell
-from benchmarks import record
+from benchmarks import record, tables
 from benchmarks.drive import Trace
 from benchmarks.errors import UsageError, nearest
 from benchmarks.foreign import AnyOptimizer, ForeignSpec
@@ -142,8 +142,8 @@ def run_cell(order: Order) -> Path:
     study, tuning_seconds = _timed(lambda: _tune(cell, work, order.storage))
     tests, test_seconds = _timed(lambda: _test(cell, study))
     grid = _landscape(cell, work)
-    tables = {
-        "trials": record.trials_table(study),
+    made = {
+        "trials": tables.trials_table(study),
         **_run_tables(cell, study, tests),
         "landscape": _landscape_table(cell, grid),
         **_picture_tables(cell, tests),
@@ -153,7 +153,7 @@ def run_cell(order: Order) -> Path:
     traces = [*(block.trace for block in study.blocks), *(trace for _, trace in tests.values())]
     lane_steps = sum(trace.lane_steps for trace in traces) + (grid.lane_steps if grid else 0)
     info = _describe(cell, study, tests, seconds, lane_steps)
-    path = record.write_cell(order.folder, plan.name, info, tables)
+    path = record.write_cell(order.folder, plan.name, info, made)
     work.forget()
     if order.draw:
         draw_overview(Cell.load(path), overview_path(order.folder, plan.name))
@@ -192,28 +192,28 @@ def _landscape(cell: Prepared, work: Work) -> GridMap | None:
 
 def _landscape_table(cell: Prepared, grid: GridMap | None) -> pd.DataFrame:
     if grid is None:
-        return record.empty_table("landscape")
-    return record.landscape_table(grid, cell.seeds(cell.plan.landscape.seeds))
+        return tables.empty_table("landscape")
+    return tables.landscape_table(grid, cell.seeds(cell.plan.landscape.seeds))
 
 
 def _run_tables(cell: Prepared, study: Study, tests: Tests) -> dict[str, pd.DataFrame]:
     tuning_seeds, test_seeds = cell.seeds(cell.plan.tuning.seeds), cell.seeds(cell.plan.test.seeds)
     fixed = cell.space.fixed
-    runs = [record.runs_table("trial", b.trace, b.values, fixed, tuning_seeds, b.trials) for b in study.blocks]
-    curves = [record.curves_table("trial", b.trace, tuning_seeds, b.trials) for b in study.blocks]
+    runs = [tables.runs_table("trial", b.trace, b.values, fixed, tuning_seeds, b.trials) for b in study.blocks]
+    curves = [tables.curves_table("trial", b.trace, tuning_seeds, b.trials) for b in study.blocks]
     for setting, (values, trace) in tests.items():
-        runs.append(record.runs_table(setting, trace, {}, values, test_seeds))
-        curves.append(record.curves_table(setting, trace, test_seeds))
+        runs.append(tables.runs_table(setting, trace, {}, values, test_seeds))
+        curves.append(tables.curves_table(setting, trace, test_seeds))
     return {"runs": pd.concat(runs, ignore_index=True), "curves": pd.concat(curves, ignore_index=True)}
 
 
 def _picture_tables(cell: Prepared, tests: Tests) -> dict[str, pd.DataFrame]:
     """Paths and surface of a 2-D problem; nothing for others."""
-    surface = record.surface_table(cell.problem)
+    surface = tables.surface_table(cell.problem)
     if cell.problem.dim != 2 or surface is None:
         return {}
     seeds = cell.seeds(cell.plan.test.seeds)
-    paths = [record.paths_table(setting, trace, seeds) for setting, (_, trace) in tests.items()]
+    paths = [tables.paths_table(setting, trace, seeds) for setting, (_, trace) in tests.items()]
     return {"paths": pd.concat(paths, ignore_index=True), "surface": surface}
 
 

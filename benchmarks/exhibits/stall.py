@@ -14,9 +14,9 @@ from torch import Tensor
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.walk import Walk, walk
 from benchmarks.lanes import train
-from benchmarks.record import surface_table
 from benchmarks.registry import OPTIMIZERS, make_problem
 from benchmarks.settings import Count
+from benchmarks.tables import surface_table
 from problems import Problem
 
 __all__ = ["Stall", "cycle_radius"]
