@@ -14,7 +14,7 @@ from torch import Tensor
 from benchmarks.exhibits.printed import EXACT, NEWTON, NOISY, REGRESSION, BookRun, Printed
 from benchmarks.exhibits.question import Answer, Question, spread
 from benchmarks.exhibits.regression import BookRegression, has_file
-from benchmarks.lanes import train
+from benchmarks.loop import train_with
 from benchmarks.registry import OPTIMIZERS, make_problem, make_schedules
 from benchmarks.settings import Count
 from problems import Problem
@@ -132,8 +132,8 @@ def _described(run: BookRun, printed: Printed) -> dict[str, Any]:
 
 def _ends(run: BookRun, problem: Problem, seeds: range | list[int]) -> Tensor:
     """The end points ``[S, P]`` of a run."""
-    trace = train(
-        problem, OPTIMIZERS[run.optimizer].rule, _values(run), seeds, run.steps,
+    trace = train_with(
+        problem, OPTIMIZERS[run.optimizer], run.values, seeds, run.steps,
         schedules=make_schedules(run.schedule), dtype=torch.float32 if run.single else None, keep_path=True,
     )  # fmt: skip
     assert trace.path is not None
@@ -144,12 +144,7 @@ def _losses(run: BookRun, data: Path | None, seeds: range) -> Tensor:
     """The final losses ``[S]`` of a regression, NaN where it diverged."""
     assert run.batch is not None
     problem = BookRegression(run.batch, data, doubled=run.library, uniform_bias=run.library)
-    return train(problem, OPTIMIZERS[run.optimizer].rule, _values(run), seeds, run.steps).final_loss[0]
-
-
-def _values(run: BookRun) -> dict[str, float]:
-    """Every hyperparameter of the registered optimizer, with what the book sets."""
-    return {**OPTIMIZERS[run.optimizer].default_values, **run.values}
+    return train_with(problem, OPTIMIZERS[run.optimizer], run.values, seeds, run.steps).final_loss[0]
 
 
 def _newton(run: BookRun, problem: Problem) -> Tensor:

@@ -15,7 +15,8 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from benchmarks.exhibits.question import Answer, Question
-from benchmarks.lanes import DIVERGED, STATUS, Trace, train
+from benchmarks.lanes import DIVERGED, STATUS, Trace
+from benchmarks.loop import train_with
 from benchmarks.registry import OPTIMIZERS, make_problem
 from benchmarks.settings import Count
 from problems import Batch, Problem
@@ -111,8 +112,7 @@ class Rotation(Question):
     def _train(self, name: str, lr: Tensor) -> Trace:
         problem = TurnedEllipses(self._forms())
         seeds = range(len(problem.forms))
-        values: dict[str, Tensor | float] = {**OPTIMIZERS[name].default_values, "lr": lr}
-        return train(problem, OPTIMIZERS[name].rule, values, seeds, self.steps, evaluate_every=[BOOK_STEPS])
+        return train_with(problem, OPTIMIZERS[name], {"lr": lr}, seeds, self.steps, evaluate_every=[BOOK_STEPS])
 
     def _chosen(self, name: str, steps: int, lr: Tensor, trace: Trace, place: int) -> list[dict[str, Any]]:
         """The loss at the best lr of each ellipse, and at that of the unturned one."""
@@ -209,8 +209,8 @@ def _book(steps: int) -> list[dict[str, Any]]:
     rows = []
     for name, lr in (("sgd", 0.4), ("sgd", 0.2), ("adagrad", 0.4), ("adagrad", 2.0), ("rmsprop", 0.4)):
         for problem in ("ellipse", "ellipse-rotated"):
-            trace = train(
-                make_problem(problem), OPTIMIZERS[name].rule, {"lr": lr}, [1], steps, evaluate_every=[BOOK_STEPS],
+            trace = train_with(
+                make_problem(problem), OPTIMIZERS[name], {"lr": lr}, [1], steps, evaluate_every=[BOOK_STEPS],
                 keep_path=True,
             )  # fmt: skip
             assert trace.path is not None
