@@ -16,7 +16,7 @@ import click
 
 from benchmarks.cli_results import COMMANDS
 from benchmarks.options import data_option, machine_options, study_options
-from benchmarks.progress import SuiteProgress, terminal_width
+from benchmarks.progress import SuiteProgress, counted, terminal_width
 
 if TYPE_CHECKING:
     from benchmarks.suite import Suite
@@ -67,7 +67,14 @@ def _fail(message: str, code: int) -> None:
     sys.exit(code)
 
 
-@click.group(context_settings=SETTINGS)
+class InOrder(click.Group):
+    """Commands in the order a newcomer meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, context_settings=SETTINGS)
 @click.version_option(package_name="stepscape", prog_name="stepscape")
 def cli() -> None:
     """Benchmarks of gradient optimizers: how they behave as learning rate and memory change, and how sure we are.
@@ -80,7 +87,7 @@ def cli() -> None:
     """
 
 
-@cli.command("list")
+@cli.command("list", short_help="Show problems, optimizers, suites and schedules.")
 @click.argument("kind", metavar="|".join(KINDS), type=click.Choice(KINDS))
 @click.option("--json", "as_json", is_flag=True, help="Everything known, as JSON.")
 def list_(kind: str, as_json: bool) -> None:
@@ -101,7 +108,7 @@ def list_(kind: str, as_json: bool) -> None:
         click.echo(catalog.text(kind, entries, terminal_width() if sys.stdout.isatty() else None))
 
 
-@cli.command()
+@cli.command(short_help="Run a suite: tune, test, map, report.")
 @click.argument("suite", metavar="SUITE")
 @machine_options
 @click.pass_context
@@ -110,14 +117,19 @@ def run(context: click.Context, /, suite: str, **machine: Any) -> None:
 
     Every cell (problem × optimizer × schedule) is tuned by an Optuna study, its winner and its defaults are trained
     again on fresh seeds, and its landscape is mapped. Finished cells are kept: the same command goes on where it
-    stopped.
+    stopped. `stepscape list suites` shows the built-in ones.
+
+    \b
+    Examples:
+      stepscape run quick
+      stepscape run mine.toml --out results/mine --minutes 10
     """
     from benchmarks.suite import Suite
 
     context.exit(_execute(Suite.load(suite), machine))
 
 
-@cli.command()
+@cli.command(short_help="Tune an optimizer on a problem.")
 @study_options
 @click.option("--trials", default=64, show_default=True, type=click.IntRange(1), help="Configurations tried.")
 @click.option("--block", default=16, show_default=True, type=click.IntRange(1), help="Trials asked at once.")
@@ -152,7 +164,7 @@ def tune(context: click.Context, /, test_seeds: int, **options: Any) -> None:
     context.exit(_execute(single_cell_suite("tune", tables, options), options))
 
 
-@cli.command()
+@cli.command(short_help="Map an optimizer over lr and its memory.")
 @study_options
 @click.option("--grid", default="64x32", show_default=True, help="Points of lr × points of the second hyperparameter.")
 @click.option("--seeds", default=4, show_default=True, type=click.IntRange(1), help="Seeds at every point.")
@@ -172,7 +184,7 @@ def landscape(context: click.Context, /, grid: str, seeds: int, **options: Any) 
     context.exit(_execute(single_cell_suite("landscape", tables, options), options))
 
 
-@cli.command()
+@cli.command(short_help="Measure the engine against a torch loop.")
 @click.option("--json", "as_json", is_flag=True, help="The measurements as JSON.")
 @click.option("--repeats", default=5, show_default=True, type=click.IntRange(1), help="Medians are of this many.")
 @click.option("--check", is_flag=True, help="Exit with 1 where a goal is missed.")
@@ -194,7 +206,7 @@ def speed(context: click.Context, /, as_json: bool, repeats: int, check: bool) -
     context.exit(1 if check and not all(result.reached for result in results) else 0)
 
 
-@cli.command()
+@cli.command(short_help="Check a problem or optimizer of your own.")
 @click.argument("name", metavar="NAME")
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own.")
 @data_option
@@ -230,7 +242,7 @@ def _execute(suite: Suite, machine: dict[str, Any]) -> int:
         cells = f"{len(result.unfinished)} of {_parts(suite)}"
         click.echo(f"stepscape: time is up before {cells} ended; the same command goes on from there", err=True)
     if not result.ran:
-        click.echo(f"{suite.name}: all {_parts(suite)} were finished already.")
+        click.echo(f"{suite.name}: {_parts(suite)} finished already.")
     for warning in outcome.warnings:
         click.echo(f"stepscape: {warning}", err=True)
     if outcome.page is not None:
@@ -250,8 +262,8 @@ def _execute(suite: Suite, machine: dict[str, Any]) -> int:
 
 def _parts(suite: Suite) -> str:
     """The number of cells, and of exhibits where there are any, in words."""
-    exhibits = f" and {len(suite.exhibits)} exhibits" if suite.exhibits else ""
-    return f"{len(suite.cells())} cells{exhibits}"
+    counts = [counted(len(suite.cells()), "cell"), *([counted(len(suite.exhibits), "exhibit")] * bool(suite.exhibits))]
+    return " and ".join(counts)
 
 
 for command in COMMANDS:

@@ -11,7 +11,7 @@ from benchmarks.progress import Bar, terminal_width
 __all__ = ["COMMANDS"]
 
 
-@click.command()
+@click.command(short_help="Write the report of a results folder again.")
 @click.argument("folder", metavar="DIR")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the report goes.  [default: DIR/report]")
 @click.option("--tracking-uri", metavar="URI", help="MLflow store of an experiment given as mlflow:NAME.")
@@ -37,7 +37,7 @@ def report(folder: str, out: Path | None, tracking_uri: str | None, jobs: int | 
     click.echo(f"report: {page.resolve()}")
 
 
-@click.command()
+@click.command(short_help="Tell whether a change helped.")
 @click.argument("a", metavar="A", type=click.Path(path_type=Path))
 @click.argument("b", metavar="B", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="The comparison as JSON.")
@@ -56,7 +56,7 @@ def compare(context: click.Context, /, a: Path, b: Path, as_json: bool) -> None:
     context.exit(1 if comparison.worsened else 0)
 
 
-@click.command()
+@click.command(short_help="Replay Optuna's samplers without training.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "--sampler", "samplers", multiple=True, help="tpe, cmaes, qmc, random, gp (slow).  [default: the first 3]"
@@ -79,12 +79,12 @@ def replay(folder: Path, samplers: tuple[str, ...], budget: int, repeats: int) -
     click.echo(f"{len(files)} landscapes searched; `stepscape report {folder}` shows how fast")
 
 
-@click.group()
+@click.group(short_help="Write results in another tool's form.")
 def export() -> None:
     """Write a results folder in another tool's form."""
 
 
-@export.command("optuna")
+@export.command("optuna", short_help="Into an Optuna storage.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("url", metavar="URL")
 def export_optuna(folder: Path, url: str) -> None:
@@ -107,7 +107,7 @@ def export_optuna(folder: Path, url: str) -> None:
     click.echo(f"{written} studies written to {url}, {len(cells) - written} were there already")
 
 
-@click.command()
+@click.command(short_help="Browse the runs in MLflow's own UI.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--open/--no-open", "open_browser", default=False, help="Open a browser.")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from benchmarks.runner import CellRun
     from benchmarks.suite import Suite
 
-__all__ = ["Bar", "SuiteProgress", "terminal_width"]
+__all__ = ["Bar", "SuiteProgress", "counted", "terminal_width"]
 
 
 class Bar:
@@ -51,8 +51,8 @@ class SuiteProgress(Bar):
     def estimate(self, seconds: float, cells: int, jobs: int) -> None:
         """Say up front how long it will take."""
         time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-        processes = "one process" if jobs == 1 else f"{jobs} processes"
-        click.echo(f"{self.name}: {cells} cells{self.more} to run, about {time} in {processes}", err=True)
+        processes = "one process" if min(jobs, cells) == 1 else f"{min(jobs, cells)} processes"
+        click.echo(f"{self.name}: {counted(cells, 'cell')}{self.more} to run, about {time} in {processes}", err=True)
 
     def start(self, cost: float, kept: int) -> None:
         """The work ahead, and the cells that stand."""
@@ -74,6 +74,11 @@ class SuiteProgress(Bar):
         if done == 0:
             self.bar.reset(total)
         self.show(done, total)
+
+
+def counted(number: int, thing: str) -> str:
+    """``"1 cell"``, ``"4 cells"``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def terminal_width() -> int:

@@ -59,6 +59,11 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert "Usage: stepscape " + command in capsys.readouterr().out
 
 
+def test_the_overview_cuts_no_sentence_short(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--help") == 0
+    assert "..." not in capsys.readouterr().out.replace("[ARGS]...", "")
+
+
 @pytest.mark.parametrize("kind", ["problems", "optimizers", "suites", "schedules", "exhibits"])
 def test_lists_are_lines_for_people_and_json_for_machines(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("list", kind) == 0
@@ -77,7 +82,7 @@ def test_a_run_prints_its_results_and_where_they_are(tmp_path: Path, capsys: pyt
     assert "sgd" in out
     assert str(tmp_path / "out" / "report" / "index.html") in out
     assert call("run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking") == 0
-    assert "all 1 cells were finished already" in capsys.readouterr().out
+    assert "tiny: 1 cell finished already" in capsys.readouterr().out
 
 
 def test_tune_and_landscape_run_one_cell(
@@ -270,5 +275,5 @@ def test_a_time_budget_leaves_the_rest_for_later(tmp_path: Path, capsys: pytest.
     (tmp_path / "tiny.toml").write_text(TINY)
     arguments = ["run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1"]
     assert call(*arguments, "--minutes", "0.1") == 1  # less than the report is given
-    assert "time is up before 1 of 1 cells ended" in capsys.readouterr().err
+    assert "time is up before 1 of 1 cell ended" in capsys.readouterr().err
     assert call(*arguments) == 0
