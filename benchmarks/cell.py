@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -170,8 +171,16 @@ def _tune(cell: Prepared, work: Work, storage: str | None) -> Study:
         return Study(cell.space, [], None, 0, 0.0)
     task = cell.task(cell.seeds(tuning.seeds), cell.evaluate)
     if storage is not None:
-        task = replace(task, name=f"{cell.plan.suite}/{task.name}/{cell.problem.fingerprint()}")
+        task = replace(task, name=_shared_name(cell))
     return tune(task, cell.space, tuning, work, storage)
+
+
+def _shared_name(cell: Prepared) -> str:
+    """The name of the cell's study in a storage, other where its trials would mean something else."""
+    parts = {"steps", "evaluations", "spacing", "tuning", "searching"}
+    meaning = cell.plan.model_dump_json(include=parts, exclude={"tuning": {"trials"}})  # more trials may join the same
+    digest = hashlib.sha256(f"{cell.problem.fingerprint()}\n{meaning}".encode()).hexdigest()[:16]
+    return f"{cell.plan.suite}/{cell.plan.name}/{digest}"
 
 
 def _test(cell: Prepared, study: Study) -> Tests:
@@ -247,7 +256,8 @@ def _describe(
         },
         "schedule": plan.schedule,
         "protocol": {
-            "sampler": plan.tuning.sampler, "trials": sum(len(block.trials) for block in study.blocks),
+            "sampler": plan.tuning.sampler,
+            "trials": sum(len(block.trials) for block in study.blocks) + len(study.others),
             "block": plan.tuning.block, "objective": " and ".join(plan.tuning.objective),
             "aggregate": plan.tuning.aggregate, "pruner": plan.tuning.pruner,
             "tuning_seeds": cell.seeds(plan.tuning.seeds), "test_seeds": cell.seeds(plan.test.seeds),

@@ -43,6 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(f"{error.format_message()} (`{where} --help` explains)", 2)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted; what is finished is kept, the same command goes on from there", 130)
+    except OSError as error:  # a full disk, a folder that was removed or may not be written
+        _fail(f"{error}; what is finished is kept", 1)
     except Exception as error:
         if not _is_users_mistake(error):
             raise

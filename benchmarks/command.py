@@ -91,8 +91,9 @@ def execute(
     page = _existing_page(folder)
     if not record.finished(folder, suite.cells()):
         page = None
-    elif result.landed or page is None:
-        page = write_page(folder, progress=progress.report, jobs=jobs)
+    else:
+        if page is None or _outdated(page, folder):
+            page = write_page(folder, progress=progress.report, jobs=jobs)
         if tracker is not None and not warnings:
             warnings += _attempt(lambda: tracker.log_report(folder))
     return Outcome(folder, result, page, warnings)
@@ -119,6 +120,13 @@ def write_page(
 def _existing_page(folder: Path) -> Path | None:
     pages = (folder / "report" / name for name in ("chapter.html", "index.html"))
     return next((page for page in pages if page.is_file()), None)
+
+
+def _outdated(page: Path, folder: Path) -> bool:
+    """Whether a cell or exhibit landed after the report was written, in this run or in one that was killed."""
+    written = page.stat().st_mtime
+    landed = [*folder.glob("cells/*/cell.json"), *folder.glob("exhibits/*/exhibit.json")]
+    return any(file.stat().st_mtime > written for file in landed)
 
 
 def single_cell_suite(kind: str, tables: Mapping[str, Any], options: dict[str, Any]) -> Suite:

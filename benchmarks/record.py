@@ -60,8 +60,6 @@ def open_folder(folder: Path, suite: Suite) -> None:
     try:
         for part in ("cells", *(["exhibits"] if suite.exhibits else [])):
             (folder / part).mkdir(parents=True, exist_ok=True)
-            for rest in (folder / part).glob(".*"):
-                shutil.rmtree(rest, ignore_errors=True)
         if not stored.is_file():
             _write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
             _write_text(stored, suite.to_toml())
@@ -133,16 +131,16 @@ def _version(package: str) -> str | None:
 def _land(final: Path, file: str, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
     """Write ``info`` and ``tables`` to a hidden folder and rename it to ``final``, unless that is there already."""
     working = final.with_name(f".{final.name}.{os.getpid()}")
-    shutil.rmtree(working, ignore_errors=True)
     working.mkdir()
-    for table, frame in tables.items():
-        frame.to_parquet(working / f"{table}.parquet", compression="zstd", index=False)
-    text = json.dumps(info, indent=2, allow_nan=False, ensure_ascii=False)
-    (working / file).write_text(text + "\n", encoding="utf-8")
-    if final.exists():
-        shutil.rmtree(working)
-    else:
-        working.rename(final)
+    try:
+        for table, frame in tables.items():
+            frame.to_parquet(working / f"{table}.parquet", compression="zstd", index=False)
+        text = json.dumps(info, indent=2, allow_nan=False, ensure_ascii=False)
+        (working / file).write_text(text + "\n", encoding="utf-8")
+        if not final.exists():
+            working.rename(final)
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
     return final
 
 

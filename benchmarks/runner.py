@@ -21,8 +21,9 @@ from benchmarks.cell import Order, Prepared, prepare, run_cell
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.estimate import estimate_seconds
 from benchmarks.exhibits.order import ExhibitOrder, check_same_exhibits, order_exhibits, run_exhibit
+from benchmarks.storage import check_storage
 from benchmarks.suite import Suite
-from benchmarks.work import OutOfTime
+from benchmarks.work import OutOfTime, alone
 from benchmarks.workers import WorkersLostError, map_unordered
 from problems import DataError
 
@@ -88,33 +89,36 @@ def run(
     """
     cells = {plan.name: prepare(plan, data) for plan in suite.cells()}
     exhibits = order_exhibits(suite, folder, data, deadline)
+    if storage is not None:
+        check_storage(storage, [plan.tuning for plan in suite.cells()])
     record.open_folder(folder, suite)
-    kept = sorted(record.finished(folder, suite.cells()))
-    answered = [order for order in exhibits if order.finished]
-    result = RunResult(folder, kept=[*kept, *(order.name for order in answered)])
-    _check_same_problems(folder, [cells[name] for name in kept])
-    check_same_exhibits(answered)
-    missing = [cell for name, cell in cells.items() if name not in kept]
-    asked = [order for order in exhibits if order not in answered]
-    draw = mirror is not None
-    orders: list[AnyOrder] = [*asked, *(Order(c.plan, folder, data, storage, deadline, draw) for c in missing)]
-    costs = {order.name: order.cost for order in asked} | {cell.plan.name: cell.cost for cell in missing}
-    if on_estimate is not None and orders:
-        seconds = sum(order.question.seconds for order in asked) / min(jobs, len(orders))
-        on_estimate(seconds + estimate_seconds(missing, jobs), len(orders), jobs)
-    if on_start is not None:
-        on_start(sum(costs.values()), len(result.kept))
-    mirrored = _Mirror(mirror, result)
-    for name in kept:
-        mirrored(folder / "cells" / name)
-    # the dearest first keeps all workers busy to the end; where time may run out, the cheapest first finish the most
-    orders.sort(key=lambda order: costs[order.name], reverse=deadline is None)
-    for done in _carried_out(orders, jobs):
-        result.ran.append(done)
-        if on_cell is not None:
-            on_cell(done, costs[done.name])
-        if done in result.landed and done.name in cells:
-            mirrored(folder / "cells" / done.name)
+    with alone(folder):
+        kept = sorted(record.finished(folder, suite.cells()))
+        answered = [order for order in exhibits if order.finished]
+        result = RunResult(folder, kept=[*kept, *(order.name for order in answered)])
+        _check_same_problems(folder, [cells[name] for name in kept])
+        check_same_exhibits(answered)
+        missing = [cell for name, cell in cells.items() if name not in kept]
+        asked = [order for order in exhibits if order not in answered]
+        draw = mirror is not None
+        orders: list[AnyOrder] = [*asked, *(Order(c.plan, folder, data, storage, deadline, draw) for c in missing)]
+        costs = {order.name: order.cost for order in asked} | {cell.plan.name: cell.cost for cell in missing}
+        if on_estimate is not None and orders:
+            seconds = sum(order.question.seconds for order in asked) / min(jobs, len(orders))
+            on_estimate(seconds + estimate_seconds(missing, jobs), len(orders), jobs)
+        if on_start is not None:
+            on_start(sum(costs.values()), len(result.kept))
+        mirrored = _Mirror(mirror, result)
+        for name in kept:
+            mirrored(folder / "cells" / name)
+        # the dearest first keeps all workers busy to the end; where time may run out, the cheapest finish the most
+        orders.sort(key=lambda order: costs[order.name], reverse=deadline is None)
+        for done in _carried_out(orders, jobs):
+            result.ran.append(done)
+            if on_cell is not None:
+                on_cell(done, costs[done.name])
+            if done in result.landed and done.name in cells:
+                mirrored(folder / "cells" / done.name)
     return result
 
 
@@ -142,7 +146,7 @@ def _run_order(order: AnyOrder) -> CellRun:
             run_cell(order)
     except OutOfTime:
         return CellRun(name, time.perf_counter() - began, unfinished=True)
-    except (StepscapeError, DataError) as error:
+    except (StepscapeError, DataError, OSError) as error:  # what is wrong with a disk is no traceback either
         return CellRun(name, time.perf_counter() - began, str(error))
     except Exception:
         return CellRun(name, time.perf_counter() - began, traceback.format_exc())

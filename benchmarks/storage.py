@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from benchmarks.study import Block
 
-__all__ = ["WORKER", "Asked", "Session", "close_storage", "open_storage"]
+__all__ = ["WORKER", "Asked", "Session", "check_storage", "close_storage", "open_storage"]
 
 WORKER = "stepscape.worker"
 PATIENCE = 5  # tries to open a database that another process is setting up
@@ -54,8 +54,6 @@ class Session:
         self.shared = storage is not None
         self.count = trial_count(tuning, space)
         self.distributions = space.distributions()
-        if self.shared and tuning.sampler == "grid":
-            raise UsageError("a grid needs no storage to share: every process would train the same points")
         self.storage = open_storage(storage) if storage else None
         self.study = optuna.create_study(
             study_name=name, storage=self.storage, pruner=pruner, load_if_exists=True,
@@ -116,10 +114,11 @@ class Session:
         found = []
         for trial in self.study.get_trials(deepcopy=False, states=tuple(states)):
             if trial.number not in own:
-                value = trial.values[0] if trial.values else float("nan")
-                state = "diverged" if value == float("inf") else states[trial.state]
+                told = trial.values or [float("nan")] * len(self.study.directions)
+                state = "diverged" if told[0] == float("inf") else states[trial.state]
                 values = self.space.from_optuna(trial.params)
-                found.append({"trial": trial.number, "state": state, "objective": value, "values": values})
+                objectives = dict(zip(("objective", "objective_2"), told, strict=False))
+                found.append({"trial": trial.number, "state": state, **objectives, "values": values})
         return found
 
     def _ask_grid(self) -> Asked | None:
@@ -135,15 +134,19 @@ class Session:
         wanted = min(self.tuning.block, self.count - there)
         if wanted <= 0:
             return None
-        key = f"{self.name}\n{there}\n{_worker()}" if self.shared else self.name
+        one_sequence = self.tuning.sampler == "qmc"  # Optuna keeps its place in it, for all processes
+        key = f"{self.name}\n{there}\n{_worker()}" if self.shared and not one_sequence else self.name
         self.study.sampler = make_sampler(self.tuning, self.distributions, key, block)
-        handles = [self.study.ask(self.distributions) for _ in range(wanted)]
+        handles = []
+        for _ in range(wanted):
+            handles.append(self.study.ask(self.distributions))
+            if self.shared:  # at once: a trial of nobody would never be buried
+                handles[-1].set_user_attr(WORKER, _worker())
         values = [self.space.from_optuna(trial.params) for trial in handles]
         if self.shared:
             for trial, value in zip(handles, values, strict=True):
                 for name, number in value.items():
                     trial.set_user_attr(name, number)
-                trial.set_user_attr(WORKER, _worker())
         return Asked([trial.number for trial in handles], values, handles)
 
     def _bury_the_dead(self) -> None:
@@ -155,6 +158,13 @@ class Session:
             name, _, pid = str(trial.user_attrs.get(WORKER, "")).rpartition(":")
             if name == host and not _alive(int(pid)):
                 self.study.tell(trial.number, state=TrialState.FAIL)
+
+
+def check_storage(url: str, tunings: Iterable[Tuning]) -> None:
+    """Raise what `open_storage` raises, and `UsageError` where one of the studies cannot be shared."""
+    if any(tuning.enabled and tuning.sampler == "grid" for tuning in tunings):
+        raise UsageError("a grid needs no storage to share: every process would train the same points")
+    close_storage(open_storage(url))
 
 
 def open_storage(url: str) -> optuna.storages.BaseStorage:

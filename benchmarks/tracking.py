@@ -51,6 +51,7 @@ SETTINGS: Final = {
 ADVICE: Final = "; the record is safe, and running the suite again mirrors what is missing"
 NOISY: Final = ("mlflow", "alembic", "sqlalchemy", "urllib3")
 SHARED: Final = ("suite.toml", "environment.json")  # the record's files that belong to no cell
+STATE: Final = "stepscape.report"  # the tag that names the content of the report that was put there
 VIEW: Final = "cells"
 CELLS_VIEW: Final = {
     "searchFilter": "tags.role = 'cell'",
@@ -151,16 +152,23 @@ class Tracker:
         self.log_cell(Cell.load(folder))
 
     def log_report(self, folder: Path) -> str:
-        """Put ``folder/report`` and the exhibits into the record's report run, made on first use; return its id."""
+        """Put ``folder/report`` and the exhibits into the record's report run, made on first use; return its id.
+
+        A report that is there already costs one query.
+        """
         key = short_hash(*(self._folder / name for name in SHARED))
         tags = {"role": "report", "suite": self._suite, "stepscape.digest": key, "mlflow.note.content": REPORT_NOTE}
         plan = RunPlan(f"report of {self._suite}", tags, {}, ())
+        state = short_hash(*sorted((folder / "report").glob("*.html")))
         with reported(self._uri, ADVICE):
             done, broken = self._find(key)
+            if done and self._client.get_run(done).data.tags.get(STATE) == state:
+                return done
             run_id = done or (broken[0] if broken else self._start(plan, {}, time.time()))
             self._client.log_artifacts(run_id, str(folder / "report"), "report")
             for name, exhibit in load_exhibits(folder).items():
                 self._client.log_artifacts(run_id, str(exhibit.path), f"exhibits/{name}")
+            self._client.set_tag(run_id, STATE, state)
             self._end(run_id, time.time())
         return run_id
 

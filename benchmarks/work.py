@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
@@ -18,8 +20,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.drive import Trace
+from benchmarks.errors import UsageError
 
-__all__ = ["OutOfTime", "Work"]
+__all__ = ["OutOfTime", "Work", "alone"]
 
 WORTH_KEEPING: Final = 0.5  # seconds of training below which making it again is as quick as reading it
 
@@ -50,16 +53,53 @@ class Work:
             raise OutOfTime
         trace = make(values)
         if path is not None and trace.seconds >= WORTH_KEEPING:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            working = path.with_name(f".{path.name}.{os.getpid()}")
-            torch.save({field.name: getattr(trace, field.name) for field in fields(trace)}, working)
-            working.replace(path)
+            _keep(trace, path)
         return trace
 
     def forget(self) -> None:
         """Remove what was kept, once the cell has landed."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Work in the results folder ``folder`` as its only process; what killed ones left half there is removed first.
+
+    Raises `UsageError` where another is at work. Where folders cannot be locked (Windows, some network drives), it is
+    trusted that none is.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(place)
+        raise UsageError(f"another stepscape is at work in {folder}; wait for it, or choose another folder") from None
+    except OSError:
+        pass
+    try:
+        for part in ("cells", "exhibits"):
+            for rest in (folder / part).glob(".*"):
+                shutil.rmtree(rest, ignore_errors=True)
+        yield
+    finally:
+        os.close(place)
+
+
+def _keep(trace: Trace, path: Path) -> None:
+    """Write ``trace`` to ``path``; nothing where the disk does not take it, for it can be made again."""
+    working = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({field.name: getattr(trace, field.name) for field in fields(trace)}, working)
+        working.replace(path)
+    except (OSError, RuntimeError):  # a full disk is torch's RuntimeError
+        working.unlink(missing_ok=True)
 
 
 def _digest(values: Values) -> str:

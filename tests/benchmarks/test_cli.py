@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,43 @@ def test_a_report_is_written_without_torch(tmp_path: Path) -> None:
         "assert not {'torch', 'optuna', 'mlflow'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_a_report_that_a_killed_run_left_older_than_its_cells_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tiny.toml").write_text(TINY)
+    command = ["run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1"]
+    assert call(*command) == 0
+    page, cell = tmp_path / "out" / "report" / "index.html", tmp_path / "out" / "cells" / "ellipse--sgd" / "cell.json"
+    before = page.stat().st_mtime
+    os.utime(cell, (before + 5, before + 5))
+    written: list[Path] = []
+    monkeypatch.setattr("benchmarks.command.write_page", lambda folder, **_: written.append(folder) or page)
+    assert call(*command) == 0
+    assert len(written) == 1
+    os.utime(page, (before + 9, before + 9))
+    assert call(*command) == 0
+    assert len(written) == 1
+
+
+def test_what_a_disk_does_not_take_is_one_line_and_nothing_half_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "tiny.toml").write_text(TINY)
+    monkeypatch.setattr("pandas.DataFrame.to_parquet", full)
+    assert call("run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 1
+    said = capsys.readouterr().err
+    assert "stepscape: cell ellipse--sgd failed: [Errno 28] No space left on device" in said
+    assert "Traceback" not in said
+    assert not list((tmp_path / "out" / "cells").iterdir())
+    monkeypatch.undo()
+    monkeypatch.setattr("analysis.report.write_report", full)
+    assert call("run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("stepscape: [Errno 28] No space left on device")
 
 
 @pytest.mark.parametrize("command", ["run", "tune", "landscape", "list", "report", "ui", "speed", "check"])

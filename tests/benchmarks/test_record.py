@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -85,15 +84,6 @@ def test_a_finished_cell_is_never_overwritten(tmp_path: Path) -> None:
     record.write_cell(tmp_path, "ellipse--sgd", {"position": 0}, {})
     record.write_cell(tmp_path, "ellipse--sgd", {"position": 1}, {})
     assert Cell.load(tmp_path / "cells" / "ellipse--sgd").info["position"] == 0
-
-
-def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
-    record.open_folder(tmp_path, SUITE)
-    rest = tmp_path / "cells" / f".ellipse--sgd.{os.getpid()}"
-    rest.mkdir()
-    (rest / "trials.parquet").write_bytes(b"half")
-    record.open_folder(tmp_path, SUITE)
-    assert not rest.exists()
 
 
 def test_a_cell_that_cannot_be_json_is_refused(tmp_path: Path) -> None:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import optuna
+import pandas as pd
 import pytest
 import torch
 from optuna.trial import TrialState
 
 from analysis.tables import Cell, Record
-from benchmarks import storage
+from benchmarks import storage as module
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.export import export_cell, study_name
+from benchmarks.record import trials_table
 from benchmarks.registry import OPTIMIZERS, make_problem
 from benchmarks.runner import run
 from benchmarks.settings import Searching, Tuning
 from benchmarks.space import Space
-from benchmarks.storage import WORKER, open_storage
+from benchmarks.storage import WORKER, close_storage, open_storage
 from benchmarks.study import Study, Task, tune
 from benchmarks.suite import Suite
 from benchmarks.work import OutOfTime, Work
@@ -32,6 +34,9 @@ SUITE = Suite.checked(
     },
     "test",
 )  # fmt: skip
+
+
+TINY = {"name": "tiny", "problems": ["ellipse"], "optimizers": ["sgd"], "steps": 5, "landscape": {"enabled": False}}
 
 
 @pytest.fixture
@@ -99,17 +104,58 @@ def test_a_shared_study_that_widens_numbers_its_trials_on(url: str) -> None:
 
 def test_a_study_that_is_out_of_time_lets_go_of_its_storage(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[object] = []
-    monkeypatch.setattr(storage, "close_storage", closed.append)
+    monkeypatch.setattr(module, "close_storage", closed.append)
     task = Task("cell", make_problem("ellipse"), SPEC, {}, 20, 2, (1,))
     with pytest.raises(OutOfTime):
         tune(task, SPACE, Tuning(trials=16, block=8), Work(deadline=0.0), url)
     assert len(closed) == 1
 
 
-def test_a_grid_is_not_shared(url: str) -> None:
-    task = Task("cell", make_problem("ellipse"), SPEC, {}, 20, 2, (1,))
-    with pytest.raises(UsageError, match="a grid needs no storage"):
-        tune(task, SPACE, Tuning(sampler="grid", trials=4), storage=url)
+@pytest.mark.parametrize(
+    ("url", "sampler", "message"),
+    [
+        ("sqlite:///unused.db", "grid", "a grid needs no storage"),
+        ("studies.db", "tpe", "a storage is a URL"),
+        ("sqlite:////no/such/folder/x.db", "tpe", "cannot be opened"),
+    ],
+)
+def test_a_storage_that_does_not_serve_is_refused_before_anything_is_written(
+    url: str, sampler: str, message: str, tmp_path: Path
+) -> None:
+    suite = Suite.checked({**TINY, "tuning": {"trials": 4, "sampler": sampler}}, "test")
+    with pytest.raises(StepscapeError, match=message):
+        run(suite, tmp_path / "out", storage=url)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_suite_that_changed_its_objective_has_another_study(url: str, tmp_path: Path) -> None:
+    for number, tuning in enumerate([{"trials": 4}, {"trials": 4, "objective": "best"}, {"trials": 6}]):
+        run(Suite.checked({**TINY, "tuning": tuning}, "test"), tmp_path / str(number), storage=url)
+    storage = open_storage(url)
+    studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
+    assert sorted(len(study.trials) for study in studies) == [4, 6]  # more trials join those that are there
+    (cell,) = Record.load(tmp_path / "2")
+    assert cell.info["protocol"]["trials"] == len(cell.trials) == 6
+    close_storage(storage)
+
+
+def test_quasi_random_trials_in_a_storage_are_one_sequence(url: str) -> None:
+    tuning = Tuning(sampler="qmc", trials=16, block=4)
+    space = Space.of(OPTIMIZERS["sgd"], Searching())
+    task = Task("cell", make_problem("ellipse"), OPTIMIZERS["sgd"], {}, 5, 2, (1,))
+    study = tune(task, space, tuning, storage=url)
+    places = [space.searched[0].position(float(lr)) for block in study.blocks for lr in block.values["lr"]]
+    assert sorted(int(16 * place) for place in places) == list(range(16))
+
+
+def test_both_objectives_of_other_processes_are_recorded(url: str) -> None:
+    tuning = Tuning(trials=4, block=4, objective=["final", "best"])
+    task = Task("cell", make_problem("ellipse"), SPEC, {}, 5, 2, (1,))
+    mine = tune(task, SPACE, tuning, storage=url)
+    seen = trials_table(tune(task, SPACE, tuning, storage=url))
+    pd.testing.assert_frame_equal(
+        trials_table(mine)[["objective", "objective_2"]], seen[["objective", "objective_2"]], check_exact=True
+    )
 
 
 @pytest.mark.parametrize("url", ["studies.db", "sqlite", ""])
@@ -166,8 +212,8 @@ def test_a_suite_run_in_a_storage_records_what_it_trained(url: str, tmp_path: Pa
     result = run(SUITE, tmp_path / "tiny", storage=url)
     assert not result.failed
     for cell in Record.load(tmp_path / "tiny"):
-        study = optuna.load_study(
-            study_name=f"tiny/{cell.name}/{cell.info['problem']['fingerprint']}", storage=open_storage(url)
-        )
+        storage = open_storage(url)
+        (name,) = [n for n in optuna.get_all_study_names(storage) if n.startswith(f"tiny/{cell.name}/")]
+        study = optuna.load_study(study_name=name, storage=storage)
         assert len(study.trials) == len(cell.trials) == 24
         assert study.best_value == cell.info["winner"]["objective"]

@@ -12,6 +12,7 @@ import torch
 from analysis.tables import Cell
 from benchmarks import work as module
 from benchmarks.cell import Order, run_cell
+from benchmarks.errors import UsageError
 from benchmarks.record import open_folder
 from benchmarks.registry import OPTIMIZERS, make_problem
 from benchmarks.runner import run
@@ -19,7 +20,7 @@ from benchmarks.settings import SAMPLERS, Searching, Tuning
 from benchmarks.space import Space
 from benchmarks.study import Study, Task, tune
 from benchmarks.suite import Suite
-from benchmarks.work import OutOfTime, Work
+from benchmarks.work import OutOfTime, Work, alone
 
 SPEC = OPTIMIZERS["rmsprop"]
 TASK = Task("cell", make_problem("quadratic(dim=5)"), SPEC, {}, 20, 2, (1, 2))
@@ -96,6 +97,27 @@ def test_a_trace_read_back_is_the_trace(tmp_path: Path) -> None:
     assert torch.equal(read.path.nan_to_num(-1), made.path.nan_to_num(-1))
     work.forget()
     assert not tmp_path.exists()
+
+
+def test_a_trace_that_the_disk_does_not_take_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file: file write failed")
+
+    monkeypatch.setattr("torch.save", full)
+    made = TASK.train({"lr": 0.1})
+    assert Work(tmp_path).trace("one", {"lr": 0.1}, lambda _: made) is made
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_is_worked_in_by_one_process_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "cells" / ".half.123").mkdir(parents=True)
+    with alone(tmp_path):
+        assert not list((tmp_path / "cells").iterdir())
+        with pytest.raises(UsageError, match="another stepscape is at work"), alone(tmp_path):
+            pass
+    with alone(tmp_path):
+        pass
 
 
 def test_after_the_deadline_nothing_new_is_made_but_what_is_there_is_read(tmp_path: Path) -> None:

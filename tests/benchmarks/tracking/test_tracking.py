@@ -157,6 +157,30 @@ def test_the_report_keeps_its_run_when_it_is_logged_again(record, tracker, store
     assert Path(store.download_artifacts(run_id, "report/index.html")).read_text(encoding="utf-8") == "second"
 
 
+def test_a_report_whose_upload_was_killed_is_uploaded_next_time_and_a_whole_one_is_not(
+    record, tracker, store, monkeypatch
+):
+    (record.path / "report").mkdir()
+    page = record.path / "report" / "index.html"
+    page.write_text("first", encoding="utf-8")
+    tracker.log_report(record.path)
+    page.write_text("second", encoding="utf-8")
+    uploads = []
+
+    def killed(_, run_id, local, *rest):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), "log_artifacts", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tracker.log_report(record.path)
+    run_id = tracker.log_report(record.path)
+    assert Path(store.download_artifacts(run_id, "report/index.html")).read_text(encoding="utf-8") == "second"
+    monkeypatch.setattr(type(store), "log_artifacts", lambda *given: uploads.append(given))
+    assert tracker.log_report(record.path) == run_id
+    assert not uploads
+
+
 def test_an_experiment_that_was_deleted_is_restored(record, tracker, store):
     store.delete_experiment(store.create_experiment("toy", artifact_location=(record.path / "mlartifacts").as_uri()))
     tracker.log_cell(record.cells[1])
