@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
 from analysis.across_figures import profiles_figure, ranks_figure, transfer_figure
 from analysis.axes import number
+from analysis.convergence import measure_of
 from analysis.figures import titled
+from analysis.gate import check_budgets
 from analysis.pairs import improvement_matrix, paired_table
 from analysis.pooling import Pool, PoolingError, pool
 from analysis.profiles import Profile, profiles, running_time_table
@@ -24,7 +25,15 @@ from analysis.sections import Picture, picture_of
 from analysis.statistics import ALPHA
 from analysis.style import Look
 from analysis.tables import Cell, Record
-from analysis.transfer import CommonGrid, RobustSetting, Transfer, common_grid, robust_setting, transfer
+from analysis.transfer import (
+    CommonGrid,
+    RobustSetting,
+    Transfer,
+    common_grid,
+    robust_setting,
+    suite_setting,
+    transfer,
+)
 
 __all__ = ["Across", "across_of"]
 
@@ -35,8 +44,8 @@ SUBJECT: Final = "Across problems"
 class Across:
     """What a page says across problems. ``refused`` are the sentences on what could not be pooled or transferred.
 
-    ``ranked`` are rows of the ranking, ``robust`` of settings for all problems; ``tables`` become CSV files, and
-    ``settings`` go into ``recommendation.json``.
+    ``ranked`` are rows of the ranking, ``robust`` of settings for all problems; ``tables`` become CSV files;
+    ``settings`` (of each optimizer) and ``suite_setting`` (of any) go into ``recommendation.json``.
     """
 
     reading: list[str] = field(default_factory=list)
@@ -46,6 +55,7 @@ class Across:
     refused: list[str] = field(default_factory=list)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     settings: list[dict[str, Any]] = field(default_factory=list)
+    suite_setting: dict[str, Any] | None = None
 
 
 def across_of(figures: Path, record: Record, looks: Mapping[str, Look]) -> Across | None:
@@ -93,22 +103,44 @@ def _add_transfer(found: Across, figures: Path, record: Record) -> None:
     for cell in record:
         if not cell.landscape.empty:
             groups.setdefault(cell_label(cell), []).append(cell)
+    measures = {problem: measure_of(record.of_problem(problem)) for problem in record.problems}
     grids: dict[str, CommonGrid] = {}
     for label, cells in groups.items():
         try:
-            grids[label] = common_grid(cells)
+            grids[label] = common_grid(cells, measures)
         except PoolingError as error:
             found.refused.append(f"No transfer of {label}: {error}.")
     if not grids:
         return
     matrices = [transfer(grid) for grid in grids.values()]
     settings = [robust_setting(grid) for grid in grids.values()]
+    _add_suite_setting(found, groups, grids)
     found.tables["transfer"] = pd.concat([_transfer_table(matrix) for matrix in matrices], ignore_index=True)
     found.settings = [setting.to_dict() for setting in settings]
     found.robust = [_robust_row(groups[setting.label][0], setting) for setting in settings]
-    found.reading.append(_robust_sentence(settings))
     found.pictures.append(
         picture_of(figures, "across", "transfer", titled(transfer_figure(matrices), SUBJECT, "transfer"))
+    )
+
+
+def _add_suite_setting(found: Across, groups: Mapping[str, list[Cell]], grids: Mapping[str, CommonGrid]) -> None:
+    """Add the one setting, of any optimizer, that costs least where it costs most; or why there is none."""
+    if len(grids) < 2:
+        return
+    try:
+        for problem in next(iter(grids.values())).progress:
+            mapped = [cell for label in grids for cell in groups[label] if cell.problem == problem]
+            check_budgets(mapped, ("steps", "landscape_seeds"))
+        setting = suite_setting(list(grids.values()))
+    except PoolingError as error:
+        found.refused.append(f"No one setting of all optimizers: {error}.")
+        return
+    found.suite_setting = setting.to_dict()
+    found.reading.append(
+        f"Of all mapped settings of {listing(list(grids))}, the one that costs least where it costs most is "
+        f"{setting.label} with {hyperparameter_text(groups[setting.label][0], setting.setting)}: it gives away at most "
+        f"{setting.regrets[setting.worst].value:.0%} of the progress that the best of them all makes, "
+        f"on {setting.worst}."
     )
 
 
@@ -127,18 +159,11 @@ def _reading(ranked: Ranking) -> list[str]:
         sentences.append(f"Friedman's test {verb} (p = {number(ranked.p_value, 2)}).")
     if far and not ranked.p_value > ALPHA:
         sentences.append(f"{listing(far)} {'ranks' if len(far) == 1 else 'rank'} significantly lower.")
+    elif ranked.p_value <= ALPHA:
+        sentences.append("Nemenyi's test, pair by pair, tells none from the best.")
     else:
         sentences.append(f"{ranked.problems} problems are too few to carry these ranks over to others.")
     return [" ".join(sentences)]
-
-
-def _robust_sentence(settings: Sequence[RobustSetting]) -> str:
-    best = min(settings, key=lambda setting: setting.regrets[setting.worst].value)
-    worst = best.regrets[best.worst].value
-    return (
-        f"The one setting that costs least where it costs most is one of {best.label}: "
-        f"it gives away at most {worst:.0%} of the progress that tuning to a problem makes, on {best.worst}."
-    )
 
 
 def _robust_row(cell: Cell, setting: RobustSetting) -> dict[str, Any]:
@@ -147,7 +172,7 @@ def _robust_row(cell: Cell, setting: RobustSetting) -> dict[str, Any]:
         "setting": hyperparameter_text(cell, setting.setting),
         "worst": setting.worst,
         "worst_regret": setting.regrets[setting.worst],
-        "mean_regret": float(np.mean([regret.value for regret in setting.regrets.values()])),
+        "mean_regret": setting.mean,
     }
 
 

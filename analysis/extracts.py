@@ -47,7 +47,7 @@ def sensitivity_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
             "near_best_lr_low": low,
             "near_best_lr_high": high,
             "near_best_decades": curve.near_best_decades,
-            "factor_to_divergence": curve.factor_to_divergence or np.inf,
+            "factor_to_divergence": curve.factor_to_divergence or (np.inf if found else np.nan),
             "near_best_share": float(landscape.near_best.mean()),
             "diverged_share": float(landscape.diverged.mean()),
             "worse_than_start_share": float(landscape.worse_than_start.mean()),

@@ -267,4 +267,9 @@ def _lowest(lines: Lines) -> float:
 def n_text(lines: Lines) -> str:
     """Return the part of a title that says over how many seeds ``lines`` go, and what their bands are."""
     n = max((line.band.n for line in lines.values()), default=0)
-    return f" (n = {n} seeds; band: middle {LEVEL:.0%})" if n > 1 else " (one run)"
+    return f" (n = {n} seeds; band: {band_text(n)})" if n > 1 else " (one run)"
+
+
+def band_text(n: int) -> str:
+    """Return which of ``n`` seeds lie in a band: of a few, no order statistic leaves any out."""
+    return "all of them" if n * (1 - LEVEL) / 2 < 1 else f"middle {LEVEL:.0%}"

@@ -68,14 +68,10 @@ def _margin(best: Row, curve: RateCurve | None) -> str:
     if curve is None or curve.best is None:
         return ""
     near = "twice its best" if curve.measure.log else "a tenth of the way from its best to the start"
-    decades = number(curve.near_best_decades, 2)
-    width = f"{decades} decade{'' if decades == '1' else 's'}"
     low, high = curve.near_best or (math.nan, math.nan)
-    sentence = f"The learning rate of {best['label']} may move over {width}"
-    if low < high:
-        sentence += f" ({number(low, 2)} to {number(high, 2)})"
-    else:
-        sentence += " at most (one step of the grid)"
+    follows = f", with {curve.second} at its best for each rate," if curve.second else ""
+    sentence = f"The learning rate of {best['label']} may move{follows} "
+    sentence += f"from {number(low, 2)} to {number(high, 2)}" if low < high else "by less than a step of the grid"
     sentence += f" and still end within {near}"
     if curve.factor_to_divergence is None:
         return f"{sentence}; no rate of the grid above the best one diverges."

@@ -93,7 +93,7 @@ def recommend(cell: Cell, measure: Measure, within: float = WITHIN) -> Recommend
         "default_regret": float(regret(measure, default, value)),
         "default_ratio": ratio,
     }
-    return Recommendation(**facts, sentence=_sentence(cell, facts, measure, mapped=grid is not None))
+    return Recommendation(**facts, sentence=_sentence(cell, facts, measure, default, mapped=grid is not None))
 
 
 def recommendations(cells: Iterable[Cell], within: float = WITHIN) -> list[Recommendation]:
@@ -192,7 +192,7 @@ def _default(cell: Cell, grid: Grid | None, measure: Measure, *, fresh: bool) ->
     return float(median(tested)) if point is None or grid is None else float(grid.median[point])
 
 
-def _sentence(cell: Cell, facts: Mapping[str, Any], measure: Measure, *, mapped: bool) -> str:
+def _sentence(cell: Cell, facts: Mapping[str, Any], measure: Measure, default: float, *, mapped: bool) -> str:
     searched = {name: value for name, value in facts["setting"].items() if name in cell.info["optimizer"]["searched"]}
     seeds = "" if facts["seeds"] == 1 else f" over {facts['seeds']} {_SEEDS[facts['source']]} seeds"
     typical = measure.name if facts["seeds"] == 1 else f"median {measure.name}"
@@ -206,7 +206,7 @@ def _sentence(cell: Cell, facts: Mapping[str, Any], measure: Measure, *, mapped:
         parts.append(f"At {number(facts['factor_to_instability'], 2)} times this learning rate runs turn unstable.")
     elif mapped:
         parts.append("No higher learning rate of the grid turns unstable.")
-    return " ".join([*parts, _default_text(facts)])
+    return " ".join([*parts, "The defaults diverge." if math.isinf(default) else _default_text(facts)])
 
 
 _SEEDS: Final = {"tuned": "test", "landscape": "landscape"}
@@ -233,4 +233,4 @@ def _default_text(facts: Mapping[str, Any]) -> str:
         return "The defaults get nowhere."
     ratio = facts["default_ratio"]
     end = "" if ratio is None else f" ({number(ratio, 2)} times the {facts['measure']})"
-    return f"Staying at the defaults gives away {lost:.0%} of it{end}."
+    return f"Staying at the defaults gives away {lost:.0%} of its progress{end}."

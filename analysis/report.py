@@ -92,11 +92,12 @@ def _fill(new: Path, record: Record, progress: Callable[[int, int], None] | None
 
 
 def _recommendation(record: Record, sections: Sequence[Section], across: Across | None) -> str:
-    """Return the recommendations as JSON: of every cell, and the one setting of each optimizer for all problems."""
+    """Return the recommendations as JSON: of every cell, and of all problems: for each optimizer, and for any."""
     content = {
         "suite": record.name,
         "cells": [advice.to_dict() for section in sections for advice in section.advice],
         "all_problems": across.settings if across else [],
+        "all_problems_and_optimizers": across.suite_setting if across else None,
     }
     return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 

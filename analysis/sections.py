@@ -35,7 +35,8 @@ CAPTIONS: Final = {
     "lost: the median diverged; blank: not run, or unequal budgets.",
     "outcome": "Where each run ended: filled circles are tuned medians, hollow ones the default setting; bars are 90% "
     "bootstrap intervals of the median, ticks single test seeds. Further left is better.",
-    "convergence": "Median over the test seeds at every evaluation; the shaded band holds the middle 90% of the seeds. "
+    "convergence": "Median over the test seeds at every evaluation; the shaded band holds the middle 90% of the seeds, "
+    "or all of them where there are fewer than 20. "
     "The left side shows the winner of the tuning on fresh seeds, the right side the default setting. A cross marks "
     "where the typical run diverges or leaves the frame for good.",
     "sensitivity": "What a learning rate leads to. Wide valleys forgive a wrong guess. Marker: the best rate. Cross "
@@ -43,15 +44,15 @@ CAPTIONS: Final = {
     "landscape": "Every point of the grid, trained on seeds of its own; darker is better. A memory is drawn by its "
     "distance from 1. The dark line is the divergence boundary.",
     "budget": "What k trials of random search over the landscape lead to, exactly, in the mean over searches (left), "
-    "and which optimizer then ends lowest (right). One seed chooses nothing that it reports. Shaded: 90% intervals "
-    "over seeds and grid points. A search that found nothing stays at the start.",
+    "and which optimizer then ends lowest (right). No seed reports what it chose itself, but where there is only one. "
+    "Shaded: 90% intervals over seeds and grid points. A search that found nothing stays at the start.",
     "replay": "The tuning studies that would have been, replayed over the landscape: mean over searches with its 90% "
     "interval, beside random search, which is known exactly.",
     "ranks": "Mean rank of the tuned medians over the problems, with its 90% interval over seeds. A bar at the right "
     "joins optimizers whose ranks are closer than the critical difference: "
     "there are too few problems to tell them apart.",
-    "profiles": "Targets fall evenly from every problem's start to the lowest value reached. Left and middle: expected "
-    "steps with restarts; right: single runs. Shaded: 90% bands over seeds.",
+    "profiles": "Targets fall evenly from every problem's start to the lowest value that anyone's median run reached. "
+    "Left and middle: expected steps with restarts; right: single runs. Shaded: 90% bands over seeds.",
     "transfer": "The best setting of the row's problem, used on the column's: the percentage of the progress of the "
     "best setting there that is given away. Darker is better.",
     "trajectory": "The path of the first test seed, tuned in colour and default in grey, over contours at even "

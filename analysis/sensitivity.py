@@ -69,6 +69,7 @@ class RateCurve:
 
     ``value`` is inf where the typical run diverged and ``stable`` False where any seed did. ``held`` is the value the
     second knob was held at (the grid's nearest to its default); None for the best one, or where there is none.
+    ``second`` is that knob's name, if there is one.
     """
 
     rates: Array
@@ -77,6 +78,7 @@ class RateCurve:
     n: int
     held: float | None
     measure: Measure
+    second: str = ""
 
     @property
     def best(self) -> int | None:
@@ -152,9 +154,8 @@ def rate_curve(landscape: Landscape, *, held: bool = False) -> RateCurve | None:
         stable = np.where(landscape.stable, landscape.median, np.inf)
         rows = np.where(np.isfinite(stable).any(axis=0), np.argmin(stable, axis=0), np.argmin(landscape.median, axis=0))
     chosen = rows, columns
-    return RateCurve(
-        x.values, landscape.median[chosen], landscape.stable[chosen], landscape.n, value, landscape.measure
-    )
+    name, measure = "" if y is None else y.name, landscape.measure
+    return RateCurve(x.values, landscape.median[chosen], landscape.stable[chosen], landscape.n, value, measure, name)
 
 
 def _lowest(value: Array, stable: Mask, measure: Measure) -> npt.NDArray[np.intp] | None:

@@ -10,15 +10,15 @@ import numpy as np
 
 from analysis.axes import Axis
 from analysis.convergence import measure_of
-from analysis.gate import PoolingError, check_instances
+from analysis.gate import PoolingError, check_instances, named_first
 from analysis.grid import Grid, grid_of, over_seeds, progress
-from analysis.metrics import Array
+from analysis.metrics import Array, Measure
 from analysis.recommendation import best_point
 from analysis.results import cell_label
 from analysis.statistics import Estimate, median
 from analysis.tables import Cell
 
-__all__ = ["CommonGrid", "RobustSetting", "Transfer", "common_grid", "robust_setting", "transfer"]
+__all__ = ["CommonGrid", "RobustSetting", "Transfer", "common_grid", "robust_setting", "suite_setting", "transfer"]
 
 
 @dataclass(frozen=True)
@@ -35,18 +35,22 @@ class CommonGrid:
         found = {self.x.name: float(self.x.values[point[1]])}
         return found if self.y is None else {**found, self.y.name: float(self.y.values[point[0]])}
 
-    def regrets(self, problem: str) -> Array:
-        """The median regret ``[Y, X]`` of every point on a problem."""
-        return _regrets(self.progress[problem])
+    def most(self, problem: str) -> float:
+        """The most median progress that any point makes on a problem."""
+        return float(median(self.progress[problem]).max())
+
+    def regrets(self, problem: str, goal: float | None = None) -> Array:
+        """The median regret ``[Y, X]`` of every point on a problem: the missing share of ``goal`` (default: `most`)."""
+        return _regrets(self.progress[problem], goal)
 
     def best(self, problem: str) -> tuple[int, int]:
         """The point with the most progress on a problem, of equals the middle one."""
         regrets = self.regrets(problem)
         return best_point(regrets, np.ones(regrets.shape, dtype=np.bool_)) or (0, 0)
 
-    def regret(self, problem: str, point: tuple[int, int]) -> Estimate:
-        """The regret of one point on a problem with its interval over the seeds."""
-        return over_seeds(lambda made: float(_regrets(made)[point]), self.progress[problem])
+    def regret(self, problem: str, point: tuple[int, int], goal: float | None = None) -> Estimate:
+        """The regret of one point on a problem with its interval over the seeds, which a given ``goal`` has not."""
+        return over_seeds(lambda made: float(_regrets(made, goal)[point]), self.progress[problem])
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,11 @@ class RobustSetting:
         """The problem it costs most on."""
         return max(self.regrets, key=lambda problem: self.regrets[problem].value)
 
+    @property
+    def mean(self) -> float:
+        """The mean regret over the problems."""
+        return float(np.mean([regret.value for regret in self.regrets.values()]))
+
     def to_dict(self) -> dict[str, Any]:
         """The setting as JSON values."""
         regrets = {name: {"value": r.value, "low": r.low, "high": r.high, "n": r.n} for name, r in self.regrets.items()}
@@ -86,15 +95,18 @@ class RobustSetting:
         }  # fmt: skip
 
 
-def common_grid(cells: Sequence[Cell]) -> CommonGrid:
+def common_grid(cells: Sequence[Cell], measures: Mapping[str, Measure] | None = None) -> CommonGrid:
     """Return the landscapes of one optimizer, one cell a problem, on the points they share.
+
+    ``measures`` are those of the problems, by name; by default each is the cell's own.
 
     The points are those of the coarsest grid that lie within all others; on a finer or shifted grid progress is
     interpolated, linearly along the axes' scales. (Progress is bounded: a diverged corner counts as none.) Raises
     `PoolingError` where there are fewer than two landscapes, or they have no axes or no range in common.
     """
     check_instances(cells)
-    grids = {cell.problem: grid_of(cell, measure_of((cell,))) for cell in cells}
+    known = {cell.problem: measure_of((cell,)) for cell in cells} if measures is None else measures
+    grids = {cell.problem: grid_of(cell, known[cell.problem]) for cell in cells}
     held = {problem: grid for problem, grid in grids.items() if grid is not None}
     labels = {cell_label(cell) for cell in cells}
     if len(labels) != 1 or len(held) < 2:
@@ -123,19 +135,41 @@ def transfer(grid: CommonGrid) -> Transfer:
     return Transfer(grid.label, problems, value, low, high)
 
 
-def robust_setting(grid: CommonGrid) -> RobustSetting:
-    """Return the setting with the least worst regret; among equals the one with the least mean regret."""
-    regrets = np.stack([grid.regrets(problem) for problem in grid.progress])
+def robust_setting(grid: CommonGrid, goals: Mapping[str, float] | None = None) -> RobustSetting:
+    """Return the setting with the least worst regret; among equals the one with the least mean regret.
+
+    ``goals`` are the progress on each problem that regret counts from; by default the optimizer's own best.
+    """
+    goal = {} if goals is None else goals
+    regrets = np.stack([grid.regrets(name, goal.get(name)) for name in grid.progress])
     worst = regrets.max(axis=0)
     point = best_point(regrets.mean(axis=0), np.asarray(worst <= worst.min() + 1e-12)) or (0, 0)
-    return RobustSetting(grid.label, grid.setting(point), {name: grid.regret(name, point) for name in grid.progress})
+    found = {name: grid.regret(name, point, goal.get(name)) for name in grid.progress}
+    return RobustSetting(grid.label, grid.setting(point), found)
 
 
-def _regrets(made: Array) -> Array:
-    """Return the median regret ``[Y, X]`` from progress ``[S, Y, X]``; 0 everywhere if nobody made any."""
+def suite_setting(grids: Sequence[CommonGrid]) -> RobustSetting:
+    """Return the setting, of any optimizer, with the least worst regret against the best of all optimizers.
+
+    Raises `PoolingError` where the optimizers were mapped on different problems.
+    """
+    problems = set(grids[0].progress)
+    apart = [grid.label for grid in grids if set(grid.progress) != problems]
+    if apart:
+        raise PoolingError(f"{named_first(apart)} met other problems than {grids[0].label}")
+    goals = {name: max(grid.most(name) for grid in grids) for name in problems}
+    found = [robust_setting(grid, goals) for grid in grids]
+    return min(found, key=lambda setting: (setting.regrets[setting.worst].value, setting.mean))
+
+
+def _regrets(made: Array, goal: float | None = None) -> Array:
+    """Return the share ``[Y, X]`` of ``goal`` (default: the most) that the median of progress ``[S, Y, X]`` lacks.
+
+    0 everywhere if there is no progress to be made.
+    """
     typical = median(made)
-    best = float(typical.max())
-    return np.zeros(typical.shape) if best <= 0 else np.asarray(1 - typical / best)
+    best = float(typical.max()) if goal is None else goal
+    return np.zeros(typical.shape) if best <= 0 else np.clip(1 - typical / best, 0.0, 1.0)
 
 
 def _kind(axis: Axis | None) -> tuple[str, str] | None:

@@ -70,7 +70,9 @@ def test_ranks_profiles_and_transfer_of_a_record_are_drawn_and_tabulated(across:
 
 def test_the_words_name_the_best_rank_and_the_setting_that_costs_least(across: Across) -> None:
     assert across.reading[0].startswith(f"Over 3 problems {across.ranked[0]['label']} has the best mean rank")
-    assert "gives away at most" in across.reading[1]
+    assert across.reading[1].startswith("Of all mapped settings of sgd, momentum and rmsprop, the one that costs least")
+    assert across.suite_setting is not None
+    assert f"is {across.suite_setting['label']} with lr " in across.reading[1]
     assert [row["label"] for row in across.robust] == ["sgd", "momentum", "rmsprop"]
 
 
@@ -85,6 +87,15 @@ def test_what_must_not_be_pooled_is_refused_in_a_sentence_and_the_rest_is_kept(c
     assert len(found.refused) == 1
     assert found.refused[0].startswith("No ranks and profiles: the budgets on noisy are unequal: trials is 12")
     assert [picture.stem for picture in found.pictures] == ["across-transfer"]
+
+
+def test_optimizers_mapped_on_unequal_steps_have_no_setting_in_common(copied: Path, tmp_path: Path) -> None:
+    rewrite(copied, "noisy--sgd", protocol={"landscape_seeds": [1]})
+    found = part(copied, tmp_path / "figures")
+    assert found.suite_setting is None
+    assert found.refused == ["No one setting of all optimizers: the budgets on noisy are unequal: landscape seeds is "
+                             "[10, 11, 12], but noisy--sgd has [1]."]  # fmt: skip
+    assert len(found.robust) == 3
 
 
 def test_a_record_without_landscapes_has_no_transfer(copied: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from analysis.axes import Axis
 from analysis.convergence import convergence, curve_matrix, measure_of, metric_curves
+from analysis.extracts import sensitivity_table
 from analysis.metrics import Measure
 from analysis.sensitivity import Landscape, landscape_of, rate_curve
 from analysis.tables import Cell, Record, RecordError
@@ -184,3 +185,12 @@ def test_the_range_near_the_best_rate_is_unbroken_and_as_wide_as_its_grid_points
     assert curve is not None
     assert curve.near_best == (pytest.approx(RATES[2]), pytest.approx(RATES[3]))
     assert curve.near_best_decades == pytest.approx(2)
+
+
+def test_a_landscape_where_nothing_survives_has_no_distance_to_divergence(edited_cell: Callable[..., Cell]) -> None:
+    def lost(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(status="diverged", final_loss=np.nan)
+
+    (row,) = sensitivity_table((edited_cell(1, "sgd", landscape=lost),)).to_dict("records")
+    assert np.isnan(row["factor_to_divergence"])
+    assert row["diverged_share"] == 1

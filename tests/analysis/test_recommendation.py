@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.axes import Axis
 from analysis.convergence import measure_of
 from analysis.grid import grid_of
 from analysis.pooling import PoolingError
 from analysis.recommendation import best_point, recommend, recommendations
 from analysis.tables import Cell, Record
-from analysis.transfer import common_grid, robust_setting, transfer
+from analysis.transfer import CommonGrid, common_grid, robust_setting, suite_setting, transfer
 
 Planted = Callable[[pd.DataFrame], pd.DataFrame]
 GAPS = [10.0, 1.0, 0.02, 0.01, 0.012, 1.0, 20.0]  # the ellipse starts at a gap of 10.5
@@ -109,8 +110,8 @@ def test_a_tested_winner_in_a_valley_narrower_than_the_grid_is_kept(cell: Callab
     ("default", "words"),
     [
         (0.01, "The defaults do as well"),
-        (np.inf, "The defaults get nowhere"),
-        (0.1, r"gives away 33% of it \(10 times the gap\)"),
+        (np.inf, "The defaults diverge"),
+        (0.1, r"gives away 33% of its progress \(10 times the gap\)"),
     ],
 )
 def test_the_sentence_says_what_the_defaults_cost(cell: Callable[..., Cell], default: float, words: str) -> None:
@@ -190,6 +191,21 @@ def test_the_robust_setting_has_the_least_worst_regret(two: Callable[..., list[C
     # the best on the second problem is a tie of the last two rates; the middle one of two is the first
     np.testing.assert_allclose(matrix.regret, [[0, 1], [0.5, 0]])
     json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_the_setting_of_any_optimizer_is_held_against_the_best_of_all_of_them() -> None:
+    def grid(label: str, first: list[float], second: list[float]) -> CommonGrid:
+        made_there = {"p": np.array([[first]]), "q": np.array([[second]])}
+        return CommonGrid(label, Axis("lr", "log", 0.01, LRS[: len(first)]), None, made_there)
+
+    weak, strong = grid("weak", [1.0, 1.0], [1.0, 1.0]), grid("strong", [4.0, 3.0], [0.0, 3.0])
+    assert robust_setting(weak).regrets["p"].value == 0  # it gives away nothing of its own best, which is little
+    found = suite_setting([weak, strong])
+    assert (found.label, found.setting["lr"]) == ("strong", LRS[1])
+    assert [regret.value for regret in found.regrets.values()] == pytest.approx([0.25, 0.0])
+    assert (found.worst, found.mean) == ("p", pytest.approx(0.125))
+    with pytest.raises(PoolingError, match="other met other problems than weak"):
+        suite_setting([weak, CommonGrid("other", strong.x, None, {"p": strong.progress["p"]})])
 
 
 def test_a_finer_grid_is_interpolated_at_the_points_of_the_coarser(

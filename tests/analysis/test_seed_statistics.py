@@ -134,3 +134,12 @@ def test_the_mean_of_a_diverged_seed_is_infinite() -> None:
 def test_an_interval_refuses_values_that_are_missing_or_of_another_shape(values: list[float]) -> None:
     with pytest.raises(ValueError, match="one number a seed"):
         bootstrap_median(np.array(values))
+
+
+@pytest.mark.parametrize(("n", "promised"), [(2, 0.5), (3, 0.75), (10, 0.88)])
+def test_an_interval_holds_the_true_median_as_often_as_the_report_says(n: int, promised: float) -> None:
+    weights = bootstrap_weights(n, 4000, np.random.default_rng(0))
+    draws = np.random.default_rng(n).normal(size=(400, n))
+    ends = [interval_percentile(resampled_medians(values, weights)) for values in draws]
+    held = np.mean([low <= 0 <= high for low, high in ends])
+    assert held == pytest.approx(promised, abs=0.05)  # three standard errors of 400 draws are at most 0.075
