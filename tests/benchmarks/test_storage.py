@@ -14,7 +14,6 @@ from analysis.tables import Cell, Record
 from benchmarks import storage as module
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.export import export_cell, study_name
-from benchmarks.record import trials_table
 from benchmarks.registry import OPTIMIZERS, make_problem
 from benchmarks.runner import run
 from benchmarks.settings import Searching, Tuning
@@ -22,6 +21,7 @@ from benchmarks.space import Space
 from benchmarks.storage import WORKER, close_storage, open_storage
 from benchmarks.study import Study, Task, tune
 from benchmarks.suite import Suite
+from benchmarks.tables import trials_table
 from benchmarks.work import OutOfTime, Work
 
 SPEC = OPTIMIZERS["rmsprop"]
