@@ -135,8 +135,7 @@ def single_cell_suite(kind: str, tables: Mapping[str, Any], options: dict[str, A
     Raises `UsageError` for a malformed range or value and `SuiteError` for whatever a suite cannot be.
     """
     problem, optimizer = options.pop("problem"), options.pop("optimizer")
-    search = dict(_numbers(text, "search") for text in options.pop("search"))
-    fixed = {name: numbers[0] for name, numbers in (_numbers(text, "fix") for text in options.pop("fix"))}
+    search, fixed = dict(map(_range, options.pop("search"))), dict(map(_value, options.pop("fix")))
     definition: dict[str, Any] = {
         "problems": [problem], "optimizers": [optimizer], "schedules": [options.pop("schedule")],
         "plugins": [str(Path(plugin).resolve()) for plugin in options.pop("plugins")],
@@ -147,17 +146,23 @@ def single_cell_suite(kind: str, tables: Mapping[str, Any], options: dict[str, A
     return Suite.checked({"name": "-".join(parts), **definition}, "the command")
 
 
-def _numbers(text: str, option: str) -> tuple[str, list[float]]:
-    """The name and the numbers of ``NAME=LOW:HIGH`` or ``NAME=VALUE``."""
+def _range(text: str) -> tuple[str, list[float | str]]:
+    """The name and the range of ``NAME=LOW:HIGH``, or of ``NAME=LOW:HIGH:SCALE``."""
     name, _, value = text.partition("=")
-    form = {"search": "NAME=LOW:HIGH, as lr=1e-4:1", "fix": "NAME=VALUE, as eps=1e-8"}[option]
     try:
-        numbers = [float(part) for part in value.split(":")]
-    except ValueError:
-        numbers = []
-    if len(numbers) != (2 if option == "search" else 1):
-        raise UsageError(f"--{option} is written {form}, got {text!r}")
-    return name.strip(), numbers
+        low, high, *scale = value.split(":", 2)
+        return name.strip(), [float(low), float(high), *scale]
+    except ValueError as error:
+        raise UsageError(f"--search is written NAME=LOW:HIGH, as lr=1e-4:1, got {text!r}") from error
+
+
+def _value(text: str) -> tuple[str, float]:
+    """The name and the number of ``NAME=VALUE``."""
+    name, _, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError as error:
+        raise UsageError(f"--fix is written NAME=VALUE, as eps=1e-8, got {text!r}") from error
 
 
 def _tracker(machine: Machine, suite: Suite, folder: Path) -> Tracker:

@@ -48,12 +48,15 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--schedule", default="constant", show_default=True, help="As cosine, or 'lr=linear gamma=…'."
             ),
-            click.option("--search", multiple=True, metavar="NAME=LOW:HIGH", help="Search this range; repeatable."),
+            click.option(
+                "--search", multiple=True, metavar="NAME=LOW:HIGH[:SCALE]",
+                help="Search this range, on the scale linear, log or log1m; repeatable.",
+            ),
             click.option("--fix", multiple=True, metavar="NAME=VALUE", help="Hold a hyperparameter fixed; repeatable."),
             click.option(
                 "--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own."
             ),
         )
-    ):
+    ):  # fmt: skip
         command = option(command)
     return command

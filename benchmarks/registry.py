@@ -197,6 +197,8 @@ def make_problem(text: str, data: Path | None = None) -> Problem:
     Raises `UnknownNameError` for an unknown name and `UsageError` for a wrong parameter, with the nearest known one.
     """
     name, given = parse_call(text)
+    if name in OPTIMIZERS and name not in PROBLEMS:
+        raise UsageError(f"{name!r} is an optimizer where a problem is expected; the problem comes first")
     spec = _own_problem(name) if ":" in name else PROBLEMS[name]
     if isinstance(spec, Problem):
         if given:

@@ -195,6 +195,8 @@ class WarmupStableDecay(Scaled):
     def __post_init__(self) -> None:
         _require(self.warmup >= 0 and self.decay >= 0, "warmup >= 0 and decay >= 0", (self.warmup, self.decay))
         _require(self.final >= 0, "final >= 0", self.final)
+        shares = self.warmup < 1 and self.decay < 1
+        _require(not shares or self.warmup + self.decay <= 1, "warmup + decay <= 1", (self.warmup, self.decay))
         _require(self.shape in ("linear", "sqrt"), "shape 'linear' or 'sqrt'", self.shape)
 
     def scale(self, t: int, steps: int) -> float:

@@ -222,6 +222,7 @@ def test_what_follows_a_warmup_has_the_rest_of_the_run_for_itself() -> None:
         lambda: Warmup(length=0),
         lambda: Warmup(then=GammaLinear()),
         lambda: WarmupStableDecay(warmup=-1),
+        lambda: WarmupStableDecay(warmup=0.9, decay=0.5),
         lambda: WarmupStableDecay(final=-1),
         lambda: WarmupStableDecay(shape="cubic"),
         lambda: OneMinusPower(c=1.5),
