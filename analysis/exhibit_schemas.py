@@ -211,7 +211,8 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
             "angles": "angles, degrees", "conditions": "condition numbers", "points": "learning rates tried",
             "low": "lowest lr tried", "high": "highest lr tried", "gamma": "memory of rmsprop",
             "worst_angle": "{optimizer that is not invariant: angle of its largest best loss, condition 20, 20 steps}",
-            "rotation_cost": "{optimizer: decades between largest and smallest best loss over the angles, as before}",
+            "rotation_cost": "{optimizer: decades between largest and smallest best loss over the angles, as before}; "
+                             "null where one diverged",
             "helped_until": "{adaptive optimizer: {condition: largest angle up to which it ends, after 20 steps and at "
                             "the best lr, at a tenth of sgd's loss or below; null: not even at 0; 90: at every angle}}",
             "invariant": "names of the optimizers whose best loss is the same at every angle to rounding",
@@ -242,8 +243,9 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
             "problem": "registered name", "images": "Fashion-MNIST | MNIST", "network": "in words", "dim": "parameters",
             "optimizer": OPTIMIZER, "gamma": "memory", "batch": "rows of a minibatch", "steps": "updates of a run",
             "epochs": "the same in passes over the data", "tuning_seeds": "list", "test_seeds": "list",
-            "rates": "learning rates of the grid", "best": "schedule of lowest median training loss on the test seeds",
-            "best_accuracy": "schedule of highest median accuracy",
+            "rates": "learning rates of the grid",
+            "best": "schedule of lowest median training loss of which no test seed diverged; null where each did",
+            "best_accuracy": "schedule of highest median accuracy, likewise",
         },
     ),
     "gamma-schedules": ExhibitSchema(
@@ -281,7 +283,7 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
         {
             "problems": "problems of `schedules`", "explained": "{problem: `explained` over all lr}",
             "explained_sensible": "the same over the sensible lr: whose best gap over gamma is within ten of the best",
-            "best": "{problem: title of the way of lowest median}",
+            "best": "{problem: title of the way of lowest median of which no seed diverged}; null where each did",
             "thresholds": "{n: lowest gamma tried from which on the mean drift is to the minimum}; null where none is",
         },
     ),

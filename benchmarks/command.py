@@ -88,7 +88,7 @@ def execute(
         mirror=tracker.log_cell_folder if tracker else None,
     )  # fmt: skip
     warnings = list(result.warnings)
-    page = _existing_page(folder)
+    page = _existing_page(folder, suite)
     if not record.finished(folder, suite.cells()):
         page = None
     else:
@@ -117,9 +117,10 @@ def write_page(
     return write(folder, out, progress=progress, jobs=jobs)
 
 
-def _existing_page(folder: Path) -> Path | None:
-    pages = (folder / "report" / name for name in ("chapter.html", "index.html"))
-    return next((page for page in pages if page.is_file()), None)
+def _existing_page(folder: Path, suite: Suite) -> Path | None:
+    """The page of the form ``suite`` asks for, or None: a run may have been broken off between the two."""
+    page = folder / "report" / ("chapter.html" if suite.report == "chapter" and suite.exhibits else "index.html")
+    return page if page.is_file() else None
 
 
 def _outdated(page: Path, folder: Path) -> bool:

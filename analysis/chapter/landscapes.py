@@ -190,7 +190,8 @@ def _plate(cells: Sequence[Cell], advice: Sequence[Recommendation], stable: pd.D
     lost = "hatched: a seed diverged, grey: the median did" if n > 1 else "grey and hatched: diverged"
     return Plate(
         f"{problem}: {measure.label} after the last step, {seeds}, one colour scale for all. Star: best; diamond: "
-        f"default; white line: within twice the best; pink: ends above its start; {lost}.",
+        f"default; white line: within twice the best; pink: ends above its start; {lost}. "
+        "In curves: dashes are the start, a cross is divergence.",
         panels,
         {
             f"{problem}-{label}": f"{measure.label} of {name_of(label)} on {problem} over its hyperparameters"

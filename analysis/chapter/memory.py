@@ -85,7 +85,7 @@ def weights_panel(weights: pd.DataFrame, windows: pd.DataFrame) -> Figure:
 def half_life_panel(windows: pd.DataFrame) -> Figure:
     """Draw true half-life, window and claimed half-life against γ; curves are theory, points the exhibit's."""
     figure, axes = panel()
-    gammas: Array = np.linspace(0.5, max(0.96, float(windows["gamma"].max()) + 0.01), 200)
+    gammas: Array = np.linspace(0.5, max(0.96, 0.2 + 0.8 * float(windows["gamma"].max())), 200)
     curves = (
         ("window 1/(1 − γ)", 1 / (1 - gammas), "window", PALETTE[0]),
         ("true half-life", math.log(0.5) / np.log(gammas), "half_life", PALETTE[2]),

@@ -49,7 +49,7 @@ def numbers_part(exhibit: Exhibit) -> Part:
     differing = [_row(row) for row in table_rows(table[table["verdict"] == "differs"])]
     tables = [TextTable({**COLUMNS, "reason": "why"}, differing, "What differs, and why.")] if differing else []
     if facts["has_file"]:
-        tables.append(_data_table(exhibit.table("data_sets")))
+        tables.append(_data_table(exhibit.table("data_sets"), _run_labels(table)))
     every = TextTable(
         COLUMNS, [_row(row) for row in table_rows(table)], folded=f"All {len(table)} numbers, ours beside the book's"
     )
@@ -98,13 +98,13 @@ def numbers_reading(table: pd.DataFrame, facts: Mapping[str, Any], sets: pd.Data
         sentences.append(
             f"A printed regression loss is one draw: RMSProp's {exactly(first['printed'], int(first['digits']))} lies "
             f"{'inside' if first['verdict'] == 'inside' else 'outside'} the middle 90% of ours, "
-            f"[{first['low']:.4f}, {first['high']:.4f}], at the {first['place']:.0%} point of {int(first['seeds'])} "
-            f"seeds; no loss below {facts['floor']:.4f} can be reached at all."
+            f"[{first['low']:.4f}, {first['high']:.4f}], at the {first['place']:.0%} point of "
+            f"{count(int(first['seeds']), 'seed')}; no loss below {facts['floor']:.4f} can be reached at all."
         )
-    return [*sentences, *_data(facts, sets)]
+    return [*sentences, *_data(facts, sets, _run_labels(table))]
 
 
-def _data(facts: Mapping[str, Any], sets: pd.DataFrame) -> list[str]:
+def _data(facts: Mapping[str, Any], sets: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
     """Return whether the surrogate tells the same story as the real file, where that was at hand."""
     if not facts["has_file"]:
         return [
@@ -112,7 +112,7 @@ def _data(facts: Mapping[str, Any], sets: pd.DataFrame) -> list[str]:
             "the real file at hand (--data) this part sets the two beside each other."
         ]
     shifts = {
-        str(one["run"]): abs(one["mean"] - other["mean"]) / max(other["deviation"], 1e-12)
+        labels[str(one["run"])]: abs(one["mean"] - other["mean"]) / max(other["deviation"], 1e-12)
         for one, other in _pairs(sets)
     }
     same, apart = ({run: shift for run, shift in shifts.items() if (shift < SAME) == near} for near in (True, False))
@@ -131,11 +131,11 @@ def _pairs(sets: pd.DataFrame) -> list[tuple[Mapping[str, Any], Mapping[str, Any
     return [(row, files[row["run"]]) for row in ours if row["run"] in files]
 
 
-def _data_table(sets: pd.DataFrame) -> TextTable:
+def _data_table(sets: pd.DataFrame, labels: Mapping[str, str]) -> TextTable:
     columns = {"run": "run", "surrogate": "surrogate, mean ± sd", "file": "real file, mean ± sd", "n": "seeds"}
     rows = [
         {
-            "run": str(one["run"]),
+            "run": labels[str(one["run"])],
             "surrogate": f"{one['mean']:.5f} ± {one['deviation']:.5f}",
             "file": f"{other['mean']:.5f} ± {other['deviation']:.5f}",
             "n": str(int(one["seeds"])),
@@ -191,6 +191,12 @@ def range_panel(table: pd.DataFrame, title: str, floor: float) -> Figure:
     figure.legend(handles=[ours, book], loc="outside lower center", ncols=2)
     write(axes, "loss at the end" if "loss" in set(runs["quantity"]) else "coordinate at the end", "", title)
     return figure
+
+
+def _run_labels(table: pd.DataFrame) -> dict[str, str]:
+    """Return what the figure calls the regressions, by their names in the record."""
+    runs = table_rows(table[table["quantity"] == "loss"].drop_duplicates("run"))
+    return dict(zip((str(row["run"]) for row in runs), _labels(runs), strict=True))
 
 
 def _labels(runs: Sequence[Mapping[str, Any]]) -> list[str]:

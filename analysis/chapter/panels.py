@@ -89,7 +89,7 @@ def letter_title(figure: Figure, letter: str) -> None:
 def label_ends(axes: Axes, labels: Sequence[EndLabel], size: float = 8.5) -> None:
     """Write each label right of the axes at the height of its line's end, moved apart where they would touch.
 
-    Call when the limits of the axes are final.
+    A line that ends nowhere (NaN) has its word at the top. Call when the limits of the axes are final.
     """
     if not labels:
         return
@@ -99,7 +99,10 @@ def label_ends(axes: Axes, labels: Sequence[EndLabel], size: float = 8.5) -> Non
     forward = axes.yaxis.get_transform().transform
     bottom, top = (float(forward([end])[0]) for end in (low, high))
     wanted = np.array(
-        [(float(forward([np.clip(label.y, low, high)])[0]) - bottom) / (top - bottom) for label in labels]
+        [
+            (float(forward([np.clip(np.nan_to_num(label.y, nan=high), low, high)])[0]) - bottom) / (top - bottom)
+            for label in labels
+        ]
     )
     inches = float(figure.get_figure(root=True).get_size_inches()[1])
     lines = np.array([label.text.count("\n") + 1.2 for label in labels])
@@ -135,9 +138,14 @@ def floored(values: npt.ArrayLike, smallest: float) -> Array:
 
 
 def span(axes: Axes, which: str, values: npt.ArrayLike, *, most: float = np.inf, margin: float = 1.25) -> None:
-    """Make an axis logarithmic over the positive finite ``values``, up to ``most``, with a ``margin`` (a factor)."""
+    """Make an axis logarithmic over the positive finite ``values``, up to ``most``, with a ``margin`` (a factor).
+
+    Where there are none, all having diverged, it is left as it is.
+    """
     array = np.asarray(values, dtype=np.float64)
     array = array[np.isfinite(array) & (array > 0)]
+    if not array.size:
+        return
     low, high = float(array.min()), min(float(array.max()), most)
     log_axis(axes, which, low / margin, max(high, low) * margin)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -20,6 +20,7 @@ __all__ = [
     "TextTable",
     "count",
     "exactly",
+    "lost_text",
     "name_of",
     "question_of",
     "seeds_text",
@@ -111,6 +112,11 @@ def count(n: int, word: str, plural: str = "") -> str:
     if n == 0:
         return f"no {word}"
     return f"{n:,} {word if n == 1 else plural or f'{word}s'}"
+
+
+def lost_text(row: Mapping[str, Any]) -> str:
+    """Return ", 2 of 8 diverged" for a row of an exhibit's table; nothing where every seed finished."""
+    return f", {int(row['diverged'])} of {int(row['seeds'])} diverged" if row["diverged"] else ""
 
 
 def seeds_text(n: int) -> str:

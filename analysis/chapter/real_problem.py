@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from analysis.axes import number
 from analysis.chapter.panels import EndLabel, label_ends, matrix, panel, span, write
-from analysis.chapter.part import Part, Plate, TextTable, count, question_of
+from analysis.chapter.part import Part, Plate, TextTable, count, lost_text, question_of
 from analysis.exhibits import Exhibit
 from analysis.results import table_rows
 from analysis.statistics import band
@@ -74,6 +74,8 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
 
 def real_problem_reading(choices: pd.DataFrame, facts: Any) -> list[str]:
     """Return which schedule ends lowest, by how much, and which forgives a wrong η most."""
+    if facts["best"] is None:
+        return ["No schedule finished on every test seed: every chosen η is too large for some start."]
     first, sharpest = (WORDS.get(facts[key], facts[key]) for key in ("best", "best_accuracy"))
     rows = {str(row["schedule"]): row for row in table_rows(choices)}
     best, accurate = rows[first], rows[sharpest]
@@ -130,8 +132,8 @@ def rate_panel(grid: pd.DataFrame, choices: pd.DataFrame, looks: Looks) -> Figur
     for schedule in choices["schedule"]:
         line, look = means.loc[schedule].sort_index(), looks[str(schedule)]
         axes.plot(line.index, line, color=look.color, ls=look.line)
-        ends = line.dropna()
-        labels.append(EndLabel(0, float(ends.iloc[-1]), str(schedule), look.color))
+        ends = [float(value) for value in line.dropna()]
+        labels.append(EndLabel(0, ends[-1] if ends else math.nan, str(schedule), look.color))
         at = int(np.argmin(np.abs(np.log(line.index.to_numpy(dtype=np.float64) / chosen[schedule]))))
         axes.plot(line.index[at], line.iloc[at], look.marker, color=look.color, ms=7.5, mec="white", zorder=5)
     span(axes, "x", grid["lr"])
@@ -179,7 +181,7 @@ def _table(choices: pd.DataFrame) -> TextTable:
         {
             "schedule": str(row["schedule"]),
             "lr": number(row["lr"]) + (" (edge)" if row["at_edge"] else ""),
-            "loss": f"{number(row['median'])} [{number(row['low'])}, {number(row['high'])}]",
+            "loss": f"{number(row['median'])} [{number(row['low'])}, {number(row['high'])}]{lost_text(row)}",
             "heldout": number(row["heldout_loss"]),
             "accuracy": f"{row['heldout_accuracy']:.1%} [{row['accuracy_low']:.1%}, {row['accuracy_high']:.1%}]",
             "width": number(row["width"], 2),

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from analysis.axes import Axis, number, value_text
 from analysis.chapter.panels import EndLabel, floored, label_ends, panel, span, write
-from analysis.chapter.part import Part, Plate, TextTable, count, question_of
+from analysis.chapter.part import Part, Plate, TextTable, count, lost_text, question_of
 from analysis.exhibits import Exhibit
 from analysis.reading import listing
 from analysis.results import table_rows
@@ -81,7 +81,11 @@ def schedules_reading(exhibit: Exhibit) -> list[str]:
     """Return what γ's influence is made of, whether a schedule of γ wins anywhere, and where γ has a threshold."""
     facts, shares = exhibit.facts, exhibit.table("shares")
     sentences = [explained_text(shares)] if shares["explained"].notna().any() else []
-    return [*sentences, *_changing(exhibit), *_threshold(facts["thresholds"])]
+    return [
+        *sentences,
+        *_changing(exhibit),
+        *_threshold(facts["thresholds"], float(exhibit.table("threshold")["gamma"].min())),
+    ]
 
 
 def _changing(exhibit: Exhibit) -> list[str]:
@@ -89,8 +93,11 @@ def _changing(exhibit: Exhibit) -> list[str]:
     schedules = exhibit.table("schedules")
     corrected, wins, level, falling = [], [], [], []
     for name in exhibit.facts["problems"]:
-        rows = table_rows(schedules[schedules["problem"] == name].sort_values("median"))
+        whole = schedules[(schedules["problem"] == name) & (schedules["diverged"] == 0)]
+        rows = table_rows(whole.sort_values("median"))
         held = [row for row in rows if row["schedule"] == "constant"]
+        if not held:
+            continue  # every constant γ lost a seed: nothing to compare with
         changing = [row for row in rows if str(row["schedule"]).startswith("gamma=")]
         clear = [row for row in changing if row["high"] < held[0]["low"]]
         if clear:
@@ -120,9 +127,13 @@ def _changing(exhibit: Exhibit) -> list[str]:
     return sentences
 
 
-def _threshold(thresholds: Mapping[str, float | None]) -> list[str]:
-    """Return from which γ on the finite sum's minimum is found."""
-    found = [f"{value_text(float(value), 'log1m')} for n = {n}" for n, value in thresholds.items() if value is not None]
+def _threshold(thresholds: Mapping[str, float | None], least: float) -> list[str]:
+    """Return from which γ on the finite sum's minimum is found, where not from the ``least`` one tried."""
+    found = [
+        f"{value_text(float(value), 'log1m')} for n = {n}"
+        for n, value in thresholds.items()
+        if value is not None and value > least
+    ]
     if not found:
         return []
     return [
@@ -238,7 +249,7 @@ def _table(schedules: pd.DataFrame) -> TextTable:
             "rule": str(row["rule"]),
             "gamma": "–" if pd.isna(row["gamma"]) else value_text(row["gamma"], "log1m"),
             "lr": number(row["lr"]),
-            "gap": f"{number(row['gap'])} [{number(row['gap_low'])}, {number(row['gap_high'])}]",
+            "gap": f"{number(row['gap'])} [{number(row['gap_low'])}, {number(row['gap_high'])}]{lost_text(row)}",
             "n": str(int(row["seeds"])),
         }
         for row in table_rows(schedules)

@@ -67,16 +67,28 @@ def variants_reading(table: pd.DataFrame, facts: Mapping[str, Any]) -> list[str]
     last = together.iloc[-1]
     spread = abs(float(last["shift"])) / max(float(start["deviation"]), 1e-12)
     blind = " One printed number of each cannot tell them apart." if spread < 1 else ""
+    seeds = f", {number(spread, 2)} standard deviations between seeds" if start["deviation"] > 0 else ""
+    unsure = ", which may be none" if most["shift_low"] <= 0 <= most["shift_high"] else ""
     return [
         f"The two programs share a name, γ and η, and differ in {count(len(alone), 'thing')}. The one that alone "
         f"moves the final loss most is “{most['title']}”: {_signed(most['shift'])} "
-        f"[{_signed(most['shift_low'])}, {_signed(most['shift_high'])}] in the mean; no other "
+        f"[{_signed(most['shift_low'])}, {_signed(most['shift_high'])}] in the mean{unsure}; no other "
         f"by more than {number(rest, 2)}.",
+        *_doubled(alone),
         f"From scratch the loss ends at {number(start['mean'], 4)} in the mean (the book prints "
         f"{facts['printed']['scratch']}), concise at {number(last['mean'], 4)} ({facts['printed']['concise']}): "
         f"all differences together shift it by {_signed(last['shift'])} "
-        f"[{_signed(last['shift_low'])}, {_signed(last['shift_high'])}], "
-        f"{number(spread, 2)} standard deviations between seeds.{blind}",
+        f"[{_signed(last['shift_low'])}, {_signed(last['shift_high'])}]{seeds}.{blind}",
+    ]
+
+
+def _doubled(alone: pd.DataFrame) -> list[str]:
+    """Return why longer gradients change nothing, where they do not: a shift far below the spread of the seeds."""
+    rows = [row for row in table_rows(alone[alone["name"] == "loss"]) if abs(row["shift"]) < 0.01 * row["deviation"]]
+    return [
+        f"Gradients twice as long move it by {_signed(row['shift'])}: RMSProp divides a gradient by its own size, and "
+        "only ε notices the difference."
+        for row in rows
     ]
 
 

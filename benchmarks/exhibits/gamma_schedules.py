@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.exhibits.influence import explained_share
-from benchmarks.exhibits.question import Answer, Question, spread
+from benchmarks.exhibits.question import Answer, Question, lowest, spread
 from benchmarks.exhibits.threshold import thresholds, walking_away
 from benchmarks.lanes import train
 from benchmarks.registry import make_problem, make_schedules
@@ -151,10 +151,10 @@ class GammaSchedules(Question):
             of = shares[shares["over"] == over].set_index("problem")["explained"]
             return {name: float(of[name]) for name in self.on}
 
-        best = {name: schedules[schedules["problem"] == name].set_index("title")["median"].idxmin() for name in self.on}
+        best = {name: lowest(schedules[schedules["problem"] == name].set_index("title")) for name in self.on}
         return {
             "problems": self.on, "explained": explained("all"), "explained_sensible": explained("sensible"),
-            "best": {name: str(title) for name, title in best.items()},
+            "best": best,
             "thresholds": thresholds(tables["threshold"]),
         }  # fmt: skip
 

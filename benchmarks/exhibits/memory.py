@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import pandas as pd
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from benchmarks.exhibits.question import Answer, Question
@@ -28,7 +29,7 @@ class Memory(Question):
     seconds = 0.1
 
     steps: Count = 40
-    gammas: list[float] = [0.95, 0.9, 0.8, 0.7]
+    gammas: list[Annotated[float, Field(gt=0, lt=1)]] = [0.95, 0.9, 0.8, 0.7]
 
     def problems(self, data: Path | None) -> list[Problem]:  # noqa: ARG002 - no data
         return []

@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmarks.settings import Strict
 from problems import Problem
 
-__all__ = ["Answer", "Question", "spread"]
+__all__ = ["Answer", "Question", "lowest", "spread"]
 
 
 @dataclass(frozen=True)
@@ -65,3 +65,9 @@ def spread(values: Tensor) -> dict[str, float]:
     low, median, high = torch.quantile(kept, torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64)).tolist()
     deviation = float(kept.std()) if len(kept) > 1 else 0.0
     return {"mean": float(kept.mean()), "deviation": deviation, "low": low, "median": median, "high": high, **counts}
+
+
+def lowest(ways: pd.DataFrame) -> str | None:
+    """The label of the lowest ``median`` among the ways of which no seed ``diverged``; None where each lost one."""
+    whole = ways.loc[ways["diverged"] == 0, "median"]
+    return str(whole.idxmin()) if len(whole) else None

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import pandas as pd
 import torch
 
-from benchmarks.exhibits.question import Answer, Question, spread
+from benchmarks.exhibits.question import Answer, Question, lowest, spread
 from benchmarks.lanes import STATUS, Trace, train
 from benchmarks.registry import OPTIMIZERS, make_problem, make_schedules
 from benchmarks.settings import FIRST_TEST_SEED, Count
@@ -103,6 +103,7 @@ class RealProblem(Question):
     def _facts(self, problem: Problem, choices: pd.DataFrame) -> dict[str, Any]:
         fashion = problem.name.startswith("fashion")
         ranked = choices.set_index("schedule")
+        accuracy = ranked.assign(median=-ranked["heldout_accuracy"])
         return {
             "problem": problem.name, "images": "Fashion-MNIST" if fashion else "MNIST",
             "network": "LeNet" if self.network == "lenet" else f"784-{self.hidden}-10 with ReLU", "dim": problem.dim,
@@ -111,8 +112,7 @@ class RealProblem(Question):
             "epochs": self.steps * self.batch / (FASHION_MNIST if fashion else MNIST_5K).rows,
             "tuning_seeds": list(range(1, 1 + self.tuning_seeds)),
             "test_seeds": list(range(FIRST_TEST_SEED, FIRST_TEST_SEED + self.test_seeds)),
-            "rates": self.lrs, "best": str(ranked["median"].idxmin()),
-            "best_accuracy": str(ranked["heldout_accuracy"].idxmax()),
+            "rates": self.lrs, "best": lowest(ranked), "best_accuracy": lowest(accuracy),
         }  # fmt: skip
 
     def _method(self, problem: Problem) -> list[str]:

@@ -73,7 +73,7 @@ class Rotation(Question):
     name = "rotation"
     seconds = 5.0
 
-    angles: Count = 19
+    angles: Annotated[int, Field(ge=3, strict=True)] = 19
     conditions: list[float] = [1.0, 4.0, 20.0, 100.0, 1000.0]
     points: Count = 51
     low: float = 1e-4
@@ -155,7 +155,9 @@ class Rotation(Question):
             "angles": np.linspace(0, 90, self.angles).tolist(), "conditions": self.conditions, "points": self.points,
             "low": self.low, "high": self.high, "gamma": OPTIMIZERS["rmsprop"].rule.defaults()["gamma"],
             "worst_angle": {name: _worst_angle(book, name) for name in NAMES if name not in invariant},
-            "rotation_cost": {name: decades[name][CONDITION] for name in NAMES},
+            "rotation_cost": {
+                name: decades[name][CONDITION] if math.isfinite(decades[name][CONDITION]) else None for name in NAMES
+            },
             "helped_until": {name: _helped_until(early, name) for name in NAMES[2:]},
             "invariant": invariant,
         }  # fmt: skip
@@ -184,7 +186,7 @@ def _decades(losses: pd.DataFrame) -> dict[float, float]:
 
 def _worst_angle(losses: pd.DataFrame, name: str) -> float:
     of = losses[losses["optimizer"] == name]
-    return float(of["angle"].iloc[int(of["loss"].argmax())])
+    return float(of["angle"].iloc[int(of["loss"].fillna(math.inf).argmax())])
 
 
 def _helped_until(early: pd.DataFrame, name: str) -> dict[str, float | None]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 import pandas as pd
 import torch
+from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor
 
 from benchmarks.exhibits.question import Answer, Question
@@ -48,11 +49,19 @@ class Stall(Question):
     name = "stall"
     seconds = 4.0
 
-    steps: Count = 1000
+    steps: Annotated[int, Field(gt=BOOK_STEPS, strict=True)] = 1000
     seeds: Count = 20
     cycle_steps: Count = 4000
     lrs: list[float] = [0.05, 0.1, 0.2, 0.4, 0.8]
     gammas: list[float] = [0.5, 0.9, 0.99]
+
+    @field_validator("lrs", "gammas")
+    @classmethod
+    def _hold_the_books(cls, values: list[float], info: ValidationInfo) -> list[float]:
+        book = BOOK[str(info.field_name).removesuffix("s")]
+        if book not in values:
+            raise ValueError(f"must hold {book:g}, the book's")
+        return values
 
     def problems(self, data: Path | None) -> list[Problem]:  # noqa: ARG002 - no data
         return [make_problem("ellipse"), make_problem(NOISY)]
