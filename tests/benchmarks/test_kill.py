@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 
 from analysis.tables import Record
+from benchmarks import catalog
+from benchmarks.cli import main
 from benchmarks.runner import run
 from benchmarks.suite import Suite
 
@@ -99,3 +101,16 @@ def _alive(pid: int) -> bool:
 def _written(out: Path) -> int:
     """How many traces and cells there are."""
     return len(list(out.glob("unfinished/*/*.pt"))) + 5 * len(list(out.glob("cells/*/cell.json")))
+
+
+def test_a_command_that_is_interrupted_says_so_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(catalog, "entries", interrupted)
+    with pytest.raises(SystemExit) as left:
+        main(["list", "suites"])
+    assert left.value.code == 130
+    assert capsys.readouterr().err.strip().startswith("stepscape: interrupted; what is finished is kept")

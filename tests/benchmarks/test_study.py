@@ -7,14 +7,12 @@ import math
 import pytest
 import torch
 
-from benchmarks.errors import UsageError
 from benchmarks.lanes import DIVERGED
 from benchmarks.registry import OPTIMIZERS, make_problem
 from benchmarks.samplers import grid_shape, trial_count
 from benchmarks.settings import SAMPLERS, Searching, Tuning
 from benchmarks.space import Space
 from benchmarks.study import Study, Task, tune
-from optimizers import OptimizerSpec
 
 RMSPROP = OPTIMIZERS["rmsprop"]
 FAST = [name for name in SAMPLERS if name != "gp"]  # each GP ask after the first block costs a second
@@ -137,24 +135,3 @@ def test_a_winner_at_a_bound_is_flagged_but_no_memory_at_all_is_not_a_bound() ->
 def test_a_grid_has_at_most_the_trials_asked_for(trials: int, axes: int, shape: list[int]) -> None:
     assert grid_shape(trials, axes) == shape
     assert math.prod(shape) <= trials
-
-
-def test_a_search_for_something_the_optimizer_has_not_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"no hyperparameter 'gama', did you mean 'gamma'\?"):
-        Space.of(RMSPROP, Searching(search={"gama": [0.5, 0.9]}))
-    with pytest.raises(UsageError, match="low < high"):
-        Space.of(RMSPROP, Searching(search={"lr": [1.0, 0.1]}))
-    with pytest.raises(UsageError, match="nothing is left to search"):
-        Space.of(RMSPROP, Searching(fixed={"lr": 0.1, "gamma": 0.9}))
-
-
-def test_a_suite_can_search_what_is_not_searched_by_default() -> None:
-    space = Space.of(RMSPROP, Searching(search={"eps": [1e-10, 1e-2]}, fixed={"gamma": 0.9}))
-    assert [knob.name for knob in space.searched] == ["lr", "eps"]
-    assert space.fixed == {"gamma": 0.9}
-
-
-def test_the_defaults_are_the_specs_own_with_what_the_suite_fixes() -> None:
-    spec: OptimizerSpec = OPTIMIZERS["rmsprop-torch"]
-    assert Space.of(spec, Searching()).defaults(spec)["gamma"] == 0.99
-    assert Space.of(spec, Searching(fixed={"eps": 1e-3})).defaults(spec)["eps"] == 1e-3

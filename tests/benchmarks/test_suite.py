@@ -53,6 +53,32 @@ def test_a_problem_can_change_its_budget() -> None:
     assert (plan.tuning.trials, plan.steps, plan.evaluations, plan.landscape.grid) == (5, 7, 3, (9, 4))
 
 
+def test_a_cell_table_changes_the_cells_that_match_it_and_no_others() -> None:
+    tables = "[[cell]]\noptimizer = 'rmsprop'\nschedule = 'lr=cosine'\ntrials = 5\n"
+    tables += "[[cell]]\nproblem = 'ellipse'\nsteps = 7\n"
+    suite = Suite.parse(GOOD + 'schedules = ["constant", "lr=cosine"]\n' + tables, "test")
+    assert [(plan.tuning.trials, plan.steps) for plan in suite.cells()] == [(64, 7), (64, 7), (64, 7), (5, 7)]
+    assert Suite.parse(suite.to_toml(), "again") == suite
+    with pytest.raises(SuiteError, match="optimizer 'adam' is not among the suite's optimizers"):
+        Suite.parse(GOOD + "[[cell]]\noptimizer = 'adam'\nsteps = 7\n", "test")
+
+
+@pytest.mark.parametrize(
+    ("tuning", "message"),
+    [
+        ("objective = ['final', 'best']\nsampler = 'cmaes'", "the sampler cmaes takes one objective"),
+        ("objective = ['final', 'best']\npruner = 'halving'", "pruning needs a single objective"),
+        ("sampler = 'grid'\npruner = 'optuna:MedianPruner'", "a grid is told to Optuna afterwards"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused_wherever_they_stand(tuning: str, message: str) -> None:
+    with pytest.raises(SuiteError, match=message):
+        Suite.parse(GOOD + f"[tuning]\n{tuning}\n", "test")
+    first, second = tuning.split("\n")
+    with pytest.raises(SuiteError, match=message):
+        Suite.parse(GOOD + f"[tuning]\n{first}\n[optimizer.sgd.tuning]\n{second}\n", "test")
+
+
 def test_seeds_are_a_list_or_a_count_and_never_shared_by_tuning_and_test() -> None:
     suite = Suite.parse(GOOD + "[tuning]\nseeds = 2\n[test]\nseeds = [50, 60]\n", "test")
     assert suite.tuning.seeds == [1, 2]

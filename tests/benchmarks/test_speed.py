@@ -1,0 +1,38 @@
+"""The speed command: what it measures and prints; how fast anything is stays out of the tests."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks import speed
+from benchmarks.cli import main
+
+UNREACHABLE = speed.Goal("ellipse", 4, 3, 3, 1e12)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "GOALS", (speed.Goal("airfoil", 4, 3, 3, 0), UNREACHABLE))
+
+
+def call(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as left:
+        main(["speed", "--repeats", "1", *arguments])
+    return int(left.value.code or 0)
+
+
+def test_every_goal_is_measured_as_a_ratio(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--json") == 0
+    free, missed = json.loads(capsys.readouterr().out)
+    assert [free["problem"], missed["problem"]] == ["airfoil", "ellipse"]
+    assert free["reached"]
+    assert not missed["reached"]
+    assert free["ratio"] == pytest.approx(free["plain_seconds"] / free["lane_seconds"])
+
+
+def test_a_missed_goal_is_an_exit_code_only_where_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call() == 0
+    assert "1000000000000x MISSED" in capsys.readouterr().out
+    assert call("--check") == 1
