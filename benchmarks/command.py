@@ -167,7 +167,8 @@ def _value(text: str) -> tuple[str, float]:
 
 
 def _tracker(machine: Machine, suite: Suite, folder: Path) -> Tracker:
-    from benchmarks.tracking import Tracker, default_uri
+    from benchmarks.mlflow_store import default_uri
+    from benchmarks.tracking import Tracker
 
     children = machine.children
     if children not in ("all", "none") and not children.isdigit():

@@ -17,7 +17,8 @@ from analysis.exhibit_schemas import SCHEMAS
 from analysis.tables import COLUMNS, Record, RecordError
 from benchmarks.errors import TrackingError, UsageError, nearest
 from benchmarks.mirror import short_hash
-from benchmarks.tracking import SHARED, connect, reported
+from benchmarks.mlflow_store import connect, reported
+from benchmarks.tracking import SHARED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

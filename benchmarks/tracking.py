@@ -10,14 +10,10 @@ from __future__ import annotations
 
 import getpass
 import json
-import logging
-import os
-import re
 import shutil
 import time
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,31 +21,16 @@ from urllib.parse import urlsplit
 
 from analysis.exhibits import load_exhibits
 from analysis.tables import Cell
-from benchmarks.errors import TrackingError, without_password
+from benchmarks.errors import TrackingError
 from benchmarks.mirror import Children, RunPlan, cell_run, setting_runs, short_hash, trial_runs, trials_table
+from benchmarks.mlflow_store import ARTIFACTS, connect, default_uri, moved, reported
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = [
-    "ARTIFACTS", "SHARED", "VIEW", "Tracker", "connect", "default_uri", "draw_overview", "moved", "overview_path",
-    "reported",
-]  # fmt: skip
-
-ARTIFACTS: Final = "mlartifacts"
-SETTINGS: Final = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-}
-"""MLflow's own environment variables; what the user has set goes first. MLflow's retries take 8 minutes by default."""
+__all__ = ["SHARED", "VIEW", "Tracker", "draw_overview", "overview_path"]
 
 ADVICE: Final = "; the record is safe, and running the suite again mirrors what is missing"
-NOISY: Final = ("mlflow", "alembic", "sqlalchemy", "urllib3")
 SHARED: Final = ("suite.toml", "environment.json")  # the record's files that belong to no cell
 STATE: Final = "stepscape.report"  # the tag that names the content of the report that was put there
 VIEW: Final = "cells"
@@ -73,19 +54,6 @@ EXPERIMENT_NOTE: Final = """{description}
 
 Runs with `tags.role = 'cell'` are an optimizer on a problem: sort them by `tuned/final_gap`. Their child runs are the
 best trials (`tags.role = 'trial'`) and the tuned and default settings on the test seeds (`tags.role = 'test'`)."""
-
-
-def default_uri(folder: Path) -> str:
-    """Return the URI of the SQLite store inside the results folder ``folder``."""
-    return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
-
-
-def moved(folder: Path) -> str:
-    """Return what to tell a user whose store was made for a folder of another name."""
-    return (
-        f"{folder} was moved since its MLflow store was made, and MLflow keeps absolute paths; remove mlflow.db and "
-        f"{ARTIFACTS} there and run the suite again, which rebuilds them from the record in seconds"
-    )
 
 
 def overview_path(folder: Path, cell: str) -> Path:
@@ -230,55 +198,6 @@ class Tracker:
 
     def _end(self, run_id: str, ended: float) -> None:
         self._client.set_terminated(run_id, end_time=int(ended * 1000))
-
-
-def connect(uri: str) -> MlflowClient:
-    """Return a client of the store at ``uri``; call it within `reported`.
-
-    A database is opened once by ourselves, for MLflow would try a dead one for 100 seconds.
-    """
-    from mlflow import MlflowClient
-
-    scheme = urlsplit(uri).scheme.partition("+")[0]
-    if scheme in ("sqlite", "postgresql", "mysql", "mssql"):
-        import sqlalchemy
-
-        engine = sqlalchemy.create_engine(uri)
-        with engine.connect() as connection:
-            if scheme == "sqlite" and not sqlalchemy.inspect(connection).get_table_names():
-                # a new store: half the time a cell (measured 1.9 s to 1.0 s on a busy disk), and the UI reads meanwhile
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        engine.dispose()
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-@contextmanager
-def reported(uri: str, advice: str = "") -> Iterator[None]:
-    """Turn whatever MLflow, its database or the network raise into one `TrackingError`, and keep their logs quiet."""
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
-    import mlflow  # noqa: F401 - its import sets the levels of the loggers below
-
-    loggers = [logging.getLogger(name) for name in NOISY]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    except TrackingError:
-        raise
-    except Exception as error:
-        raise TrackingError(f"MLflow at {without_password(uri)} failed: {_reason(error)}{advice}") from error
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-def _reason(error: Exception) -> str:
-    """Return the first line of the error, or what the system said where that is buried in it."""
-    text = str(error).strip()
-    system = re.search(r"\[Errno -?\d+\] ([\w ]+)", text)
-    return system[1] if system else text.partition("\n")[0] or type(error).__name__
 
 
 def _seconds(cell: Cell) -> float:

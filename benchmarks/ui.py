@@ -22,7 +22,8 @@ from urllib.parse import quote
 from urllib.request import ProxyHandler, build_opener
 
 from benchmarks.errors import TrackingError, UsageError
-from benchmarks.tracking import ARTIFACTS, VIEW, default_uri, moved
+from benchmarks.mlflow_store import ARTIFACTS, default_uri, moved
+from benchmarks.tracking import VIEW
 
 __all__ = ["serve", "serving", "view_url"]
 

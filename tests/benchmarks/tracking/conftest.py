@@ -17,7 +17,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis.tables import SCHEMA_VERSION, Cell, Record
-from benchmarks import tracking
+from benchmarks import mlflow_store, tracking
 
 SUITE = 'name = "toy"\ndescription = "Two optimizers on a toy problem."\n'
 KNOBS = {
@@ -176,9 +176,9 @@ def _plain_overview() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database without experiments of ours: its migrations take two seconds, so they run once."""
-    uri = tracking.default_uri(tmp_path_factory.mktemp("store"))
-    with tracking.reported(uri):
-        tracking.connect(uri).get_experiment_by_name("toy")
+    uri = mlflow_store.default_uri(tmp_path_factory.mktemp("store"))
+    with mlflow_store.reported(uri):
+        mlflow_store.connect(uri).get_experiment_by_name("toy")
     path = Path(uri.removeprefix("sqlite:///"))
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # all of it into the one file that is copied
@@ -198,7 +198,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory, builder: RecordBuilder, emp
     """A record whose cells are mirrored in its store, with three trials each; for tests that leave both as they are."""
     record = builder.record(tmp_path_factory.mktemp("logged") / "toy")
     shutil.copy(empty_store, record.path / "mlflow.db")
-    tracker = tracking.Tracker(tracking.default_uri(record.path), "toy", record.path, children=3)
+    tracker = tracking.Tracker(mlflow_store.default_uri(record.path), "toy", record.path, children=3)
     for cell in record:
         tracker.log_cell(cell)
     return record

@@ -6,7 +6,8 @@ from analysis.exhibits import load_exhibits
 from benchmarks.exhibits import make_question
 from benchmarks.exhibits.order import ExhibitOrder, run_exhibit
 from benchmarks.fetch import fetch
-from benchmarks.tracking import Tracker, default_uri
+from benchmarks.mlflow_store import default_uri
+from benchmarks.tracking import Tracker
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import pytest
 from analysis.tables import Record
 from benchmarks.errors import TrackingError, UsageError
 from benchmarks.fetch import fetch
-from benchmarks.tracking import Tracker, connect, default_uri, reported
+from benchmarks.mlflow_store import connect, default_uri, reported
+from benchmarks.tracking import Tracker
 
 
 @pytest.fixture

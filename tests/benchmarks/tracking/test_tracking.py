@@ -11,7 +11,8 @@ import pytest
 from benchmarks import tracking
 from benchmarks.errors import TrackingError
 from benchmarks.mirror import trials_table
-from benchmarks.tracking import VIEW, Tracker, connect, default_uri, reported
+from benchmarks.mlflow_store import connect, default_uri, reported
+from benchmarks.tracking import VIEW, Tracker
 
 DRAWN = tracking.draw_overview  # as it is before the tests put an empty picture in its place
 
