@@ -46,7 +46,7 @@ def landscapes_part(record: Record) -> Part | None:
         name="landscapes",
         title="How sensitive is it?",
         question="How far may the learning rate and γ be off, for each optimizer?",
-        answer=[recommendation_text(cells, advice), *_widest(stable), _first_knob(stable)],
+        answer=[recommendation_text(cells, advice), *_widest(stable), *_first_knob(stable)],
         plates=[
             _plate(
                 [cell for cell in cells if cell.problem == problem],
@@ -87,13 +87,15 @@ def _widest(stable: pd.DataFrame) -> list[str]:
     """Return which optimizer forgives most on each problem: the decades of lr that end near the best."""
     parts = []
     for problem, rows in stable.groupby("problem", sort=False):
+        if len(rows) == 1:
+            continue
         ordered = rows.sort_values("basin_decades")
         first, last = ordered.iloc[-1], ordered.iloc[0]
         parts.append(
             f"{number(first['basin_decades'], 2)} decades of {name_of(str(first['label']))} against "
             f"{number(last['basin_decades'], 2)} of {name_of(str(last['label']))} on {problem}"
         )
-    return [f"The range of learning rates that end near the best is {listing(parts)}."]
+    return [f"The range of learning rates that end near the best is {listing(parts)}."] if parts else []
 
 
 def recommendation_text(cells: Sequence[Cell], advice: Sequence[Recommendation]) -> str:
@@ -102,7 +104,9 @@ def recommendation_text(cells: Sequence[Cell], advice: Sequence[Recommendation])
         return "No setting of any optimizer made progress, so there is nothing to recommend."
     choices = robust_choices(cells)
     if not choices:
-        return f"Recommendation: {min(advice, key=lambda one: one.value).sentence}"
+        problems = dict.fromkeys(one.problem for one in advice)
+        lowest = (min((one for one in advice if one.problem == name), key=lambda one: one.value) for name in problems)
+        return f"Recommendation: {' '.join(one.sentence for one in lowest)}"
     best, *rest = choices
     owner = next(cell for cell in cells if cell_label(cell) == best.label)
     others = [f"{name_of(one.label)} {one.kept.value:.0%}" for one in rest]
@@ -160,15 +164,18 @@ def _robust_choice(grid: CommonGrid, most: Mapping[str, float]) -> RobustChoice:
     return RobustChoice(grid.label, grid.setting(point), worst, kept)
 
 
-def _first_knob(stable: pd.DataFrame) -> str:
-    """Return which hyperparameter the maps' variance comes from, over the maps that have two."""
+def _first_knob(stable: pd.DataFrame) -> list[str]:
+    """Return which hyperparameter the maps' variance comes from, over the maps that have two; nothing without any."""
     maps = stable[stable["share_second"] + stable["share_interaction"] > 0]
+    if maps.empty:
+        return []
     lr, second = float(maps["share_lr"].median()), float(maps["share_second"].median())
     first, rest = ("the learning rate", "γ or momentum") if lr >= second else ("γ or momentum", "the learning rate")
-    return (
-        f"What to tune first: {first}. In the median over {len(maps)} maps the learning rate alone explains {lr:.0%} "
-        f"of the variance of progress and the memory alone {second:.0%}; {rest} comes next."
-    )
+    over = f"In the median over {len(maps)} maps" if len(maps) > 1 else "In the one map"
+    return [
+        f"What to tune first: {first}. {over} the learning rate alone explains {lr:.0%} of the variance of progress "
+        f"and the memory alone {second:.0%}; {rest} comes next."
+    ]
 
 
 def _plate(cells: Sequence[Cell], advice: Sequence[Recommendation], stable: pd.DataFrame) -> Plate:

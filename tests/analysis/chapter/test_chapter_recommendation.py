@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from analysis.chapter import landscapes
@@ -47,3 +49,23 @@ def test_a_setting_that_keeps_little_of_the_progress_is_called_no_substitute_for
     monkeypatch.setattr(landscapes, "POOR", poor)
     text = recommendation_text(record.cells, recommendations(record.cells))
     assert text.endswith("That is little: tune the learning rate on each problem.") == warned
+
+
+def only(record: Record, *kept: tuple[str, str]) -> Record:
+    cells = tuple(cell for cell in record.cells if (cell.problem, cell.optimizer) in kept)
+    return replace(record, cells=cells)
+
+
+def test_one_landscape_is_compared_with_nothing_and_without_a_map_no_knob_is_named(record: Record) -> None:
+    part = landscapes_part(only(record, ("ellipse", "sgd")))
+    assert part is not None
+    assert len(part.answer) == 1
+    assert part.answer[0].startswith("Recommendation: sgd on ellipse")
+
+
+def test_gaps_of_different_problems_are_not_compared(record: Record) -> None:
+    first, second = record.problems[:2]
+    kept = only(record, (first, "sgd"), (second, "rmsprop"))
+    text = recommendation_text(kept.cells, recommendations(kept.cells))
+    assert f"sgd on {first}: " in text
+    assert f"rmsprop on {second}: " in text
