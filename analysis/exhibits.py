@@ -2,7 +2,7 @@
 
 results/<suite>/exhibits/<name>/     one folder an exhibit; it exists only when finished
     exhibit.json                     what was asked, how it was measured, its facts  -> ``Exhibit.info``
-    <table>.parquet                  its tables, as `SCHEMAS` documents them         -> ``Exhibit.table(name)``
+    <table>.parquet                  its tables, as `exhibit_schemas` documents them -> ``Exhibit.table(name)``
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.exhibit_schemas import SCHEMAS, ExhibitSchema
+from analysis.exhibit_schemas import SCHEMAS
 from analysis.tables import RecordError
 
-__all__ = ["EXHIBIT_VERSION", "SCHEMAS", "Exhibit", "ExhibitSchema", "check_exhibit", "load_exhibits"]
+__all__ = ["EXHIBIT_VERSION", "Exhibit", "check_exhibit", "load_exhibits"]
 
 EXHIBIT_VERSION: Final = 1
 
@@ -33,7 +33,7 @@ class Exhibit:
         method:      sentences that say how it was measured
         options:     what the suite could have changed, {name: value}
         fingerprint: of the problems and options it was made from
-        facts:       as `SCHEMAS` documents them
+        facts:       as `exhibit_schemas` documents them
         seconds:     what it took
     """
 
@@ -72,7 +72,7 @@ class Exhibit:
 
 def load_exhibits(folder: Path) -> dict[str, Exhibit]:
     """The finished exhibits of the results folder ``folder`` by name, in the suite's order."""
-    found = [Exhibit.load(path) for path in (folder / "exhibits").glob("*") if not path.name.startswith(".")]
+    found = [Exhibit.load(path) for path in sorted((folder / "exhibits").glob("*")) if not path.name.startswith(".")]
     return {exhibit.name: exhibit for exhibit in sorted(found, key=lambda exhibit: int(exhibit.info["position"]))}
 
 

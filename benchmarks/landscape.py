@@ -24,7 +24,7 @@ GROUP = 1e8  # parameters times steps that are trained between two looks at the 
 class GridMap:
     """A trained grid: the value of each axis at each point ``{name: [C]}``, and per seed ``[C, S]`` how it ended.
 
-    ``status`` holds codes of `benchmarks.lanes.STATUS`; ``start_loss``, ``final_loss`` and ``best_loss`` are in
+    ``status`` holds codes of `benchmarks.drive.STATUS`; ``start_loss``, ``final_loss`` and ``best_loss`` are in
     float64.
     """
 

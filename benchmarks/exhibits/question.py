@@ -22,7 +22,7 @@ __all__ = ["Answer", "Question", "lowest", "spread"]
 
 @dataclass(frozen=True)
 class Answer:
-    """Tables and facts, as `analysis.exhibits.SCHEMAS` documents them, and sentences that say how it was measured."""
+    """Tables and facts, as `analysis.exhibit_schemas` documents them, and sentences that say how it was measured."""
 
     tables: Mapping[str, pd.DataFrame]
     facts: Mapping[str, Any]

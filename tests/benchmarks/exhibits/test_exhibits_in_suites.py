@@ -9,7 +9,8 @@ import time
 import pandas as pd
 import pytest
 
-from analysis.exhibits import SCHEMAS, Exhibit, check_exhibit, load_exhibits
+from analysis.exhibit_schemas import SCHEMAS
+from analysis.exhibits import Exhibit, check_exhibit, load_exhibits
 from analysis.report import write_report
 from analysis.tables import RecordError
 from benchmarks import record
