@@ -70,7 +70,7 @@ def _replaceable(target: Path) -> bool:
 def _fill(new: Path, record: Record, progress: Callable[[int, int], None] | None, jobs: int) -> None:
     """Write page, figures and tables into the folder ``new``."""
     from analysis.across import across_of
-    from analysis.figures import overview_figure
+    from analysis.figures import overview_figure, worse_than_best
     from analysis.sections import picture_of
     from analysis.style import looks_of
 
@@ -81,7 +81,7 @@ def _fill(new: Path, record: Record, progress: Callable[[int, int], None] | None
         if progress is not None:
             progress(len(sections), len(record.problems))
     overview = None
-    if len(table) > 1:
+    if len(table) > 1 and worse_than_best(table).notna().any(axis=None):
         overview = picture_of(new / "figures", "overview", "overview", overview_figure(table))
     across = across_of(new / "figures", record, looks_of([cell_label(cell) for cell in record]))
     tables = {name: pd.concat([section.tables[name] for section in sections]) for name in sections[0].tables}

@@ -27,6 +27,8 @@ __all__ = ["OutOfTime", "Work", "alone"]
 WORTH_KEEPING: Final = 0.5  # seconds of training below which making it again is as quick as reading it
 
 
+HALF: Final = ("cells/.*", "exhibits/.*", ".suite.toml.*", ".environment.json.*", ".mlflow.db.*", ".report-*")
+
 Values = Mapping[str, Tensor | float]
 
 
@@ -83,9 +85,9 @@ def alone(folder: Path) -> Iterator[None]:
     except OSError:
         pass
     try:
-        for part in ("cells", "exhibits"):
-            for rest in (folder / part).glob(".*"):
-                shutil.rmtree(rest, ignore_errors=True)
+        for pattern in HALF:
+            for rest in folder.glob(pattern):
+                shutil.rmtree(rest) if rest.is_dir() else rest.unlink()
         yield
     finally:
         os.close(place)

@@ -50,6 +50,18 @@ def twin_report(twins: Path) -> Path:
     return write_report(twins, twins.parent / "report of the twins").parent
 
 
+def test_a_record_of_unequal_budgets_alone_has_a_report_without_an_overview(twins: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(twins, tmp_path / "unequal")
+    for position, changes in enumerate([{}, {"steps": 5}]):
+        file = folder / "cells" / f"twin{position}" / "cell.json"
+        info = json.loads(file.read_text(encoding="utf-8"))
+        info["cell"], info["problem"]["name"], info["optimizer"]["name"] = f"twin{position}", "noisy", f"sgd{position}"
+        info["protocol"] |= changes
+        file.write_text(json.dumps(info), encoding="utf-8")
+    page = write_report(folder)
+    assert not (page.parent / "figures" / "overview.png").exists()
+
+
 class Links(HTMLParser):
     """Collects what a page loads and links to, its ids and the alternative texts of its pictures."""
 

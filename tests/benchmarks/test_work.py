@@ -112,8 +112,11 @@ def test_a_trace_that_the_disk_does_not_take_is_made_again(tmp_path: Path, monke
 
 def test_a_folder_is_worked_in_by_one_process_at_a_time(tmp_path: Path) -> None:
     (tmp_path / "cells" / ".half.123").mkdir(parents=True)
+    (tmp_path / ".mlflow.db.123").touch()
+    (tmp_path / ".report-abc").mkdir()
+    (tmp_path / ".gitignore").touch()
     with alone(tmp_path):
-        assert not list((tmp_path / "cells").iterdir())
+        assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == [".gitignore", "cells"]
         with pytest.raises(UsageError, match="another stepscape is at work"), alone(tmp_path):
             pass
     with alone(tmp_path):

@@ -182,6 +182,22 @@ def test_a_report_whose_upload_was_killed_is_uploaded_next_time_and_a_whole_one_
     assert not uploads
 
 
+def test_a_store_whose_making_was_killed_is_made_anew(record, tracker, monkeypatch):
+    from alembic.operations.batch import ApplyBatchImpl
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    (record.path / "mlflow.db").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(ApplyBatchImpl, "_create", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tracker.log_cell(record.cells[0])
+    assert not (record.path / "mlflow.db").exists()
+    tracker.log_cell(record.cells[0])
+    assert (record.path / "mlflow.db").is_file()
+
+
 def test_an_experiment_that_was_deleted_is_restored(record, tracker, store):
     store.delete_experiment(store.create_experiment("toy", artifact_location=(record.path / "mlartifacts").as_uri()))
     tracker.log_cell(record.cells[1])
