@@ -236,7 +236,8 @@ def _chances(runs: Sequence[_Runs]) -> tuple[float, float]:
             sizes, every = (a.size, b.size), np.concatenate([a, b])
             if sizes not in deals:
                 deals[sizes] = rng.permuted(np.tile(np.arange(every.size) < a.size, (PERMUTATIONS, 1)), axis=1)
-            won, on_a = np.sign(every[:, None] - every), deals[sizes].astype(np.float64)
+            won = (every[:, None] > every).astype(np.float64) - (every[:, None] < every)
+            on_a = deals[sizes].astype(np.float64)
             seen += float(won[: a.size, a.size :].mean())
             drawn += np.einsum("pi,ij,pj->p", on_a, won, 1 - on_a, optimize=True) / (a.size * b.size)
         else:

@@ -161,7 +161,7 @@ def overview_figure(table: pd.DataFrame) -> Figure:
     ratio = worse_than_best(table)
     ratio = ratio if ratio.shape[0] >= ratio.shape[1] else ratio.T  # the longer side runs down the page
     labels = ratio.map(lambda value: "lost" if np.isinf(value) else ">1e6×" if value > 1e6 else f"{number(value, 2)}×")
-    top = float(np.nanmax(ratio.replace(np.inf, np.nan), initial=10.0))
+    top = float(np.fmax.reduce(ratio.replace(np.inf, np.nan).to_numpy(), axis=None, initial=10.0))
     colors = mpl.colormaps["viridis"].with_extremes(bad="#f2f2f2", over="#fde725")
     longest = max(map(len, ratio.columns))
     with drawing():

@@ -194,7 +194,7 @@ def _default(cell: Cell, grid: Grid | None, measure: Measure, *, fresh: bool) ->
 
 def _sentence(cell: Cell, facts: Mapping[str, Any], measure: Measure, default: float, *, mapped: bool) -> str:
     searched = {name: value for name, value in facts["setting"].items() if name in cell.info["optimizer"]["searched"]}
-    seeds = "" if facts["seeds"] == 1 else f" over {facts['seeds']} {_SEEDS[facts['source']]} seeds"
+    seeds = "" if facts["seeds"] == 1 else f" over {facts['seeds']} {_SEEDS[facts['source']]}"
     typical = measure.name if facts["seeds"] == 1 else f"median {measure.name}"
     parts = [
         f"{facts['label']} on {cell.problem}: {hyperparameter_text(cell, searched)} "
@@ -209,7 +209,7 @@ def _sentence(cell: Cell, facts: Mapping[str, Any], measure: Measure, default: f
     return " ".join([*parts, "The defaults diverge." if math.isinf(default) else _default_text(facts)])
 
 
-_SEEDS: Final = {"tuned": "test", "landscape": "landscape"}
+_SEEDS: Final = {"tuned": "test seeds", "landscape": "landscape seeds, which chose it"}
 
 
 def _range_text(cell: Cell, facts: Mapping[str, Any]) -> str:

@@ -115,6 +115,13 @@ def test_other_test_seeds_are_compared_unpaired(wide: Path, changed: Callable[..
     assert pair.p_value < 0.05
 
 
+def test_diverged_runs_on_other_test_seeds_are_compared_as_well(wide: Path, changed: Callable[..., Record]) -> None:
+    other = changed({"noisy--sgd": np.inf}, {"noisy--sgd": {"protocol": {"test_seeds": list(range(500, 510))}}})
+    found = compare(Record.load(wide), other)
+    assert [pair.verdict for pair in found.pairs if not pair.paired] == ["worse"]
+    assert found.p_worse < found.p_better
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

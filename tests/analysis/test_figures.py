@@ -167,3 +167,8 @@ def test_looks_differ_in_more_than_colour() -> None:
     looks = looks_of([f"optimizer {i}" for i in range(30)])
     assert len({(look.color, str(look.line), look.marker) for look in looks.values()}) == 30
     assert len({str(look.line) for look in list(looks.values())[:5]}) == 5
+
+
+def test_the_overview_of_a_record_where_all_runs_diverged_is_drawn(record: Record) -> None:
+    table = results_table(record).assign(tuned=np.inf)
+    assert png(overview_figure(table))

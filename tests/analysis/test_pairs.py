@@ -168,3 +168,9 @@ def test_what_ends_higher_on_every_seed_is_worse_and_what_no_test_tells_apart_is
     assert not_worse(best, [2 * best, noisy, 1.001 * best], GAP) == [False, True, True]
     assert not_worse(best[:3], [1000 * best[:3]], GAP) == [True]  # three seeds tell nothing apart
     assert not_worse(best[:1], [1000 * best[:1], 1.001 * best[:1]], GAP, exact=True) == [False, True]
+
+
+def test_diverged_runs_of_other_seeds_are_tested_exactly_though_they_tie() -> None:
+    found = unpaired_difference(np.array([0.1, 0.2, 0.3]), np.full(3, INF), GAP)
+    assert found.p_value == pytest.approx(0.1, abs=0.01)  # two of the twenty ways to deal six runs
+    assert unpaired_difference(np.array([0.1]), np.array([INF, INF]), GAP).p_value > 0.3  # 1 in 3
