@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from benchmarks.foreign import ForeignSpec
 from benchmarks.landscape import grid_axes
 from benchmarks.loop import train_with
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["estimate_seconds"]
 
 STEPS = 3  # updates timed for an estimate
+FOREIGN_LANES = 16  # timed of a foreign optimizer, whose every lane costs as much again
 SAMPLING = 0.004  # seconds a trial: asking and telling, measured for TPE below 100 trials
 CELL = 0.25  # seconds: building the cell, its tables and files
 START = 4.0  # seconds until the worker processes are up
@@ -28,17 +30,22 @@ PRUNED = {"hyperband": 0.65, "halving": 0.3, "median": 0.75}  # the share of upd
 def estimate_seconds(cells: Iterable[Prepared], jobs: int) -> float:
     """The expected wall time of ``cells`` in ``jobs`` processes, start-up of the workers included."""
     cells = list(cells)
-    costs: dict[str, _Cost] = {}
+    costs: dict[tuple[str, str], _Cost] = {}
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         for cell in cells:
-            if cell.plan.problem not in costs:
-                costs[cell.plan.problem] = _Cost.measured(cell)
+            if _pace(cell) not in costs:
+                costs[_pace(cell)] = _Cost.measured(cell)
     finally:
         torch.set_num_threads(threads)
-    work = sum(_cell_seconds(cell, costs[cell.plan.problem]) for cell in cells)
+    work = sum(_cell_seconds(cell, costs[_pace(cell)]) for cell in cells)
     return work / min(jobs, max(1, len(cells))) + (START if jobs > 1 and len(cells) > 1 else 0.0)
+
+
+def _pace(cell: Prepared) -> tuple[str, str]:
+    """What decides how long a step takes: the problem, and a foreign optimizer, which steps one lane at a time."""
+    return cell.plan.problem, cell.spec.name if isinstance(cell.spec, ForeignSpec) else ""
 
 
 @dataclass(frozen=True)
@@ -55,9 +62,9 @@ class _Cost:
 
     @classmethod
     def measured(cls, cell: Prepared) -> _Cost:
-        """Measured on a few lanes and on a whole chunk; nothing where the problem or the rule is broken."""
+        """Measured on a few lanes and on more, of a rule on a whole chunk; nothing where the problem or the rule is broken."""
         few = min(4, cell.problem.chunk)
-        many = min(cell.problem.chunk, 2048)
+        many = min(cell.problem.chunk, FOREIGN_LANES if isinstance(cell.spec, ForeignSpec) else 2048)
         try:
             _time(cell, few, 1)  # loads the data
             small, large = _time(cell, few, STEPS), _time(cell, many, STEPS)
