@@ -13,6 +13,7 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -119,6 +120,8 @@ def run(
                 on_cell(done, costs[done.name])
             if done in result.landed and done.name in cells:
                 mirrored(folder / "cells" / done.name)
+        with suppress(OSError):  # it holds what goes on another day, or is not there
+            (folder / "unfinished").rmdir()
     return result
 
 

@@ -151,6 +151,7 @@ def test_a_single_cell_is_mirrored_too(
     assert f"{arguments[2]} on ellipse: lr " in out  # the recommendation, in a sentence
     assert "stepscape ui out" in out
     assert (tmp_path / "out" / "mlflow.db").is_file()
+    assert not (tmp_path / "out" / "unfinished").exists()
 
 
 MISTAKES: list[tuple[list[str], str]] = [
