@@ -62,7 +62,7 @@ class _Cost:
 
     @classmethod
     def measured(cls, cell: Prepared) -> _Cost:
-        """Measured on a few lanes and on more, of a rule on a whole chunk; nothing where the problem or the rule is broken."""
+        """Measured on a few lanes and on more, for a rule a whole chunk; nothing where problem or rule is broken."""
         few = min(4, cell.problem.chunk)
         many = min(cell.problem.chunk, FOREIGN_LANES if isinstance(cell.spec, ForeignSpec) else 2048)
         try:
