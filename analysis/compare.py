@@ -15,6 +15,7 @@ import numpy as np
 from analysis.axes import number
 from analysis.convergence import measure_of
 from analysis.differences import Difference, difference, holm, seeds_to_decide, unpaired_difference
+from analysis.gate import named_first
 from analysis.metrics import Array, Measure
 from analysis.pairs import improvement
 from analysis.pooling import PoolingError
@@ -135,7 +136,8 @@ def compare(a: Record, b: Record) -> Comparison:
         else:
             matched.append((left[key], right[key]))
     if not matched:
-        raise PoolingError(f"no cell of {b.path} can be compared with one of {a.path}: {'; '.join(unmatched)}")
+        why = named_first(sorted(unmatched, key=lambda text: not text.startswith("not compared")))
+        raise PoolingError(f"no cell of {b.path} can be compared with one of {a.path}: {why}")
     runs = [_runs(x, y) for x, y in matched]
     found = [each.difference for each in runs]
     adjusted = holm([each.p_value for each in found])
