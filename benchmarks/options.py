@@ -11,8 +11,19 @@ import click
 __all__ = ["data_option", "machine_options", "study_options"]
 
 
+def _say_what_is_missing(_context: click.Context, _option: click.Parameter, folder: Path | None) -> Path | None:
+    """Say on stderr that a folder does not hold the one file ours read: a misspelt name would go unnoticed."""
+    if folder is not None:
+        from problems.data import AIRFOIL_FILE
+
+        if not (folder / AIRFOIL_FILE).is_file():
+            click.echo(f"stepscape: {folder} holds no {AIRFOIL_FILE}; airfoil runs on the surrogate", err=True)
+    return folder
+
+
 data_option = click.option(
     "--data", type=click.Path(path_type=Path, exists=True, file_okay=False), envvar="STEPSCAPE_DATA",
+    callback=_say_what_is_missing,
     help="Folder with data files of your own, as airfoil_self_noise.dat.  [env: STEPSCAPE_DATA]",
 )  # fmt: skip
 

@@ -122,7 +122,9 @@
     const x = run.points[run.points.length - 1], f = run.losses[run.losses.length - 1];
     controls.memory.row.classList.toggle("idle", !rule.memory);
     for (const input of controls.memory.row.querySelectorAll("input")) input.disabled = !rule.memory;
-    controls.memory.row.querySelector("label").textContent = rule.memory === "momentum" ? "momentum β" : "memory γ";
+    const word = rule.memory === "momentum" ? "momentum β" : "memory γ";
+    controls.memory.row.querySelector("label").textContent = word;
+    controls.memory.row.querySelector("[type=number]").setAttribute("aria-label", `${word}, exactly`);
     find("contours").setAttribute("transform", `rotate(${-hp.angle})`);
     drawPath(run);
     drawLosses(run, hp.steps);

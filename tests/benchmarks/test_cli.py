@@ -274,3 +274,12 @@ def test_a_time_budget_leaves_the_rest_for_later(tmp_path: Path, capsys: pytest.
     assert call(*arguments, "--minutes", "0.1") == 1  # less than the report is given
     assert "time is up before 1 of 1 cell ended" in capsys.readouterr().err
     assert call(*arguments) == 0
+
+
+@pytest.mark.parametrize(("name", "said"), [("airfoil_self_noise.dat", False), ("airfoil.dat", True)])
+def test_a_data_folder_without_the_file_says_so(
+    name: str, said: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).touch()
+    assert call("check", "ellipse", "--data", tmp_path) == 0
+    assert ("holds no airfoil_self_noise.dat; airfoil runs on the surrogate" in capsys.readouterr().err) == said
