@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from benchmarks.errors import UsageError, nearest
+from benchmarks.errors import StepscapeError, UsageError, nearest
 
 __all__ = ["check_arguments", "import_object", "in_words", "parse_call", "split_outside_brackets"]
 
@@ -77,7 +77,7 @@ def import_object(path: str) -> Any:
 
 def in_words(error: BaseException) -> str:
     """What an exception says; its type too, where the message may be no sentence of its own."""
-    plain = isinstance(error, ImportError | AttributeError | ValueError | RuntimeError)
+    plain = isinstance(error, StepscapeError | ImportError | AttributeError | ValueError | RuntimeError)
     return str(error) if plain else f"{type(error).__name__}: {error}"
 
 

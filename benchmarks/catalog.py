@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any
 
+from benchmarks.calls import in_words
+
 __all__ = ["entries", "notes", "text"]
 
 
@@ -63,25 +65,27 @@ def _row(kind: str, entry: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _problems(exact: bool) -> list[dict[str, Any]]:
-    from benchmarks.errors import StepscapeError
-    from benchmarks.registry import PROBLEMS, make_problem
+    from benchmarks.registry import PROBLEMS
 
     listed: list[dict[str, Any]] = []
     for name in PROBLEMS:
         try:
-            spec, problem = PROBLEMS[name], make_problem(name)
-        except StepscapeError as error:
-            listed.append({"name": name, "error": str(error)})
-            continue
-        minimum = problem.minimum if exact or spec.floor is None else spec.floor
-        listed.append(
-            {
-                "name": name, "description": spec.description, "dim": problem.dim, "minimum": minimum,
-                "target": problem.target, "steps": problem.steps, "tags": sorted(problem.tags),
-                "deterministic": problem.deterministic, "parameters": spec.parameters, "source": spec.source,
-            }
-        )  # fmt: skip
+            listed.append(_problem(name, exact))
+        except Exception as error:  # whatever is wrong with a plug-in's problem, the others are listed
+            listed.append({"name": name, "error": in_words(error)})
     return listed
+
+
+def _problem(name: str, exact: bool) -> dict[str, Any]:
+    from benchmarks.registry import PROBLEMS, make_problem
+
+    spec, problem = PROBLEMS[name], make_problem(name)
+    return {
+        "name": name, "description": spec.description, "dim": problem.dim,
+        "minimum": problem.minimum if exact or spec.floor is None else spec.floor,
+        "target": problem.target, "steps": problem.steps, "tags": sorted(problem.tags),
+        "deterministic": problem.deterministic, "parameters": spec.parameters, "source": spec.source,
+    }  # fmt: skip
 
 
 def _optimizers() -> list[dict[str, Any]]:
