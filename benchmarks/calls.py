@@ -61,7 +61,8 @@ def check_arguments(what: str, given: Mapping[str, Any], known: Mapping[str, ins
             has = f"it has {', '.join(known)}" if known else "it has none"
             raise UsageError(f"{what} has no parameter {key!r}{nearest(key, known)}; {has}")
         annotation = known[key].annotation
-        words, fits = KINDS.get(annotation if isinstance(annotation, str) else annotation.__name__, ("", None))
+        name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+        words, fits = KINDS.get(name, ("", None))
         if fits is not None and not fits(value):
             raise UsageError(f"{what}: {key} is {words}, got {value!r}")
 

@@ -11,6 +11,11 @@ from benchmarks.registry import PROBLEMS, make_problem, make_schedules
 def modules(tmp_path, monkeypatch):
     """Modules of somebody's own with something wrong in each."""
     (tmp_path / "own_odd.py").write_text("def count():\n    return 5\ndef fail():\n    raise KeyError('gone')\n")
+    (tmp_path / "own_good.py").write_text(
+        "from problems import Analytic\n"
+        "def line(start: float | None = None, steps=5, scale: float = 1):\n"
+        "    return Analytic(lambda x: x.sum(-1), (start or scale,), minimum=None, steps=steps)\n"
+    )
     (tmp_path / "own_broken.py").write_text("1 / 0\n")
     (tmp_path / "own_leaving.py").write_text("raise SystemExit(3)\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -114,3 +119,11 @@ def test_the_registered_instance_is_named_by_what_differs_from_the_default():
     assert make_problem("quadratic(dim=7)").name == "quadratic(dim=7)"
     with pytest.raises(UsageError, match="problem 'quadratic' has no parameter 'dims', did you mean 'dim'"):
         make_problem("quadratic(dims=7)")
+
+
+@pytest.mark.usefixtures("modules")
+def test_parameters_of_ones_own_are_held_to_plain_annotations_only():
+    problem = make_problem("own_good:line(start=2, steps=7, scale=0.5)")
+    assert (problem.steps, problem.start([0]).item()) == (7, 2.0)
+    with pytest.raises(UsageError, match="scale is a number, got 'x'"):
+        make_problem("own_good:line(scale='x')")
