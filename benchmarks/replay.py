@@ -8,7 +8,6 @@ cell it falls into. As in `analysis.search`, one landscape seed is held out in t
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from analysis.grid import grid_of
 from analysis.search import search_table
 from analysis.tables import Cell, Record, check_columns
 from benchmarks.errors import UsageError, nearest
-from benchmarks.samplers import make_sampler
+from benchmarks.samplers import ask_quietly, make_sampler
 from benchmarks.settings import SAMPLERS, Tuning
 from benchmarks.space import Space
 from optimizers import Hyperparameter
@@ -105,15 +104,13 @@ def _search(space: Space, tuning: Tuning, study_name: str, told: Array) -> tuple
     """The grid points, one index array an axis, that a study asks for when ``told`` is what the grid answers."""
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction="minimize", study_name=study_name)
     distributions = space.distributions()
     asked: list[tuple[int, ...]] = []
     for number, first in enumerate(range(0, tuning.trials, tuning.block)):
         study.sampler = make_sampler(tuning, distributions, study_name, number)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Clip non-finite values")  # GP's way with inf, which is told knowingly
-            trials = [study.ask(distributions) for _ in range(min(tuning.block, tuning.trials - first))]
+        trials = [ask_quietly(study, distributions) for _ in range(min(tuning.block, tuning.trials - first))]
         for trial in trials:
             asked.append(_point(space, trial.params, told.shape))
         for trial, point in zip(trials, asked[first:], strict=True):

@@ -17,9 +17,10 @@ from benchmarks.settings import Tuning
 from benchmarks.space import Space
 
 if TYPE_CHECKING:
+    from optuna import Study, Trial
     from optuna.samplers import BaseSampler
 
-__all__ = ["grid_points", "grid_shape", "make_sampler", "seed_of", "trial_count"]
+__all__ = ["ask_quietly", "grid_points", "grid_shape", "make_sampler", "seed_of", "trial_count"]
 
 
 def make_sampler(tuning: Tuning, distributions: Mapping[str, Any], study: str, block: int) -> BaseSampler:
@@ -52,6 +53,13 @@ def make_sampler(tuning: Tuning, distributions: Mapping[str, Any], study: str, b
             return known
 
     return KnownSpaceCmaEs(seed=seed, popsize=tuning.block, n_startup_trials=0, warn_independent_sampling=False)
+
+
+def ask_quietly(study: Study, distributions: Mapping[str, Any]) -> Trial:
+    """The next trial of ``study``; that GP clips ``inf``, which is told knowingly, is no news to the user."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Clip non-finite values")
+        return study.ask(dict(distributions))
 
 
 def seed_of(study: str, block: int) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.errors import StepscapeError, UsageError, without_password
 from benchmarks.objectives import intermediate_values
-from benchmarks.samplers import grid_points, make_sampler, trial_count
+from benchmarks.samplers import ask_quietly, grid_points, make_sampler, trial_count
 from benchmarks.settings import Tuning
 from benchmarks.space import Space
 
@@ -48,7 +48,7 @@ class Session:
     ) -> None:
         import optuna
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         began = time.perf_counter()
         self.name, self.space, self.tuning = name, space, tuning
         self.shared = storage is not None
@@ -139,7 +139,7 @@ class Session:
         self.study.sampler = make_sampler(self.tuning, self.distributions, key, block)
         handles = []
         for _ in range(wanted):
-            handles.append(self.study.ask(self.distributions))
+            handles.append(ask_quietly(self.study, self.distributions))
             if self.shared:  # at once: a trial of nobody would never be buried
                 handles[-1].set_user_attr(WORKER, _worker())
         values = [self.space.from_optuna(trial.params) for trial in handles]
@@ -172,6 +172,7 @@ def open_storage(url: str) -> optuna.storages.BaseStorage:
     import optuna
     from optuna.storages.journal import JournalFileBackend
 
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # not a line a study
     scheme, separator, path = url.partition("://")
     if not separator:
         raise UsageError(f"a storage is a URL, as sqlite:///studies.db or journal:///studies.log, got {url!r}")

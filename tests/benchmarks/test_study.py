@@ -65,6 +65,12 @@ def test_the_gaussian_process_sampler_is_deterministic_too() -> None:
     assert torch.equal(column(first, "lr"), column(again, "lr"))
 
 
+@pytest.mark.slow
+def test_the_gaussian_process_is_told_inf_without_a_warning() -> None:
+    result = study("gp", trials=8, block=4, search={"lr": [1.0, 1e6]})  # a warning is an error here
+    assert objectives(result).isinf().any()
+
+
 def test_memories_are_spread_evenly_in_the_logarithm_of_what_they_forget() -> None:
     forgets = (1 - column(study("random", trials=400, block=100), "gamma")).log10()
     assert forgets.min() < -3.5
