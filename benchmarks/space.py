@@ -18,6 +18,7 @@ __all__ = ["Space", "by_our_names"]
 
 AT_EDGE = 0.05  # a winner closer than this share of the range to a bound counts as at the edge
 WIDENED = 0.5  # by this share of its range, on its scale, a range grows at the end where its winner stood
+LEAST = 1e-7  # what a memory forgets at least when its range grows
 
 
 @dataclass(frozen=True)
@@ -115,11 +116,12 @@ def _grown(knob: Hyperparameter, value: float) -> Hyperparameter:
 
 
 def _beyond(knob: Hyperparameter, position: float) -> float:
-    """The value at a position outside of [0, 1]; a memory does not fall below 0."""
+    """The value at a position outside of [0, 1]; a memory stays between 0 and what float32 tells apart from 1."""
     if knob.scale == "log":
         return float(knob.low * (knob.high / knob.low) ** position)
     if knob.scale == "log1m":
-        return float(max(0.0, 1 - (1 - knob.low) * ((1 - knob.high) / (1 - knob.low)) ** position))
+        forgets = (1 - knob.low) * ((1 - knob.high) / (1 - knob.low)) ** position
+        return float(max(0.0, 1 - max(forgets, min(LEAST, 1 - knob.high))))
     return float(knob.low + position * (knob.high - knob.low))
 
 

@@ -122,6 +122,8 @@ def tune(task: Task, space: Space, tuning: Tuning, work: Work | None = None, sto
         if study.winner is None or not study.winner.at_edge:
             break
         wider = study.space.widened(study.winner.values)
+        if wider == study.space:  # it cannot grow further
+            break
         again = _search(replace(task, name=f"{task.name} widened {number}"), wider, tuning, work, storage)
         study = _joined(study, again, number)
     return study

@@ -93,6 +93,19 @@ def test_a_study_may_have_two_objectives(sampler: str) -> None:
     assert result.winner.objective == float(objective[:, 0].min())
 
 
+@pytest.mark.parametrize("end", ["low", "high"])
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_every_range_can_be_widened_as_often_as_a_suite_may_ask(name: str, end: str) -> None:
+    spec = OPTIMIZERS[name]
+    every = {knob.name: [knob.low, knob.high] for knob in spec.hyperparameters}
+    space = Space.of(spec, Searching(search=every))
+    for _ in range(5):
+        space = space.widened({knob.name: getattr(knob, end) for knob in space.searched})
+    for knob in space.searched:
+        assert 0 <= knob.low <= every[knob.name][0] < every[knob.name][1] <= knob.high < float("inf")
+        assert knob.scale != "log1m" or knob.high < 1 - 1e-8 or knob.high == every[knob.name][1]
+
+
 def test_a_winner_at_the_edge_widens_the_search_where_the_suite_allows_it() -> None:
     spec = OPTIMIZERS["sgd"]
     space = Space.of(spec, Searching(search={"lr": [1e-3, 1e-2]}))  # the best lr is near 0.45
