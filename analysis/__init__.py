@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from analysis.compare import Comparison
     from analysis.convergence import Convergence, measure_of
     from analysis.figures import cell_figure, overview_figure, problem_figures
-    from analysis.metrics import Measure, auc_log_gap, gap, log_gap, steps_to_target
+    from analysis.metrics import Measure, gap, log_gap, steps_to_target
     from analysis.pairs import improvement_matrix, paired_table
     from analysis.pooling import Pool, PoolingError, pool
     from analysis.profiles import Profile, expected_running_time, running_time_table
@@ -47,7 +47,6 @@ __all__ = [
     "RobustSetting",
     "Stability",
     "Transfer",
-    "auc_log_gap",
     "band",
     "bootstrap_mean",
     "bootstrap_median",
@@ -83,7 +82,7 @@ _HOMES = {
     "compare": ("Comparison",),
     "convergence": ("Convergence", "measure_of"),
     "figures": ("cell_figure", "overview_figure", "problem_figures"),
-    "metrics": ("Measure", "auc_log_gap", "gap", "log_gap", "steps_to_target"),
+    "metrics": ("Measure", "gap", "log_gap", "steps_to_target"),
     "pairs": ("improvement_matrix", "paired_table"),
     "pooling": ("Pool", "PoolingError", "pool"),
     "profiles": ("Profile", "expected_running_time", "running_time_table"),

@@ -12,7 +12,7 @@ from analysis.results import cell_label
 from analysis.sensitivity import landscape_of, rate_curve
 from analysis.tables import Cell
 
-__all__ = ["boundary_table", "convergence_table", "sensitivity_table"]
+__all__ = ["convergence_table", "sensitivity_table"]
 
 
 def convergence_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
@@ -54,19 +54,6 @@ def sensitivity_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
             "n": landscape.n,
         }
         parts.append(_keyed(pd.DataFrame([values]), cell))
-    return _joined(parts)
-
-
-def boundary_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
-    """Return the largest stable learning rate for each value of the second knob (inf: all stable; missing: none)."""
-    measure, parts = measure_of(cells), []
-    for cell in cells:
-        landscape = landscape_of(cell, measure)
-        if landscape is not None:
-            y = landscape.y
-            second = np.array([np.nan]) if y is None else y.values
-            frame = pd.DataFrame({"second": "" if y is None else y.name, "value": second})
-            parts.append(_keyed(frame.assign(largest_stable_lr=landscape.boundary), cell, n=landscape.n))
     return _joined(parts)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Mask", "Measure", "auc_log_gap", "gap", "log_gap", "resolution", "steps_to_target"]
+__all__ = ["Array", "Mask", "Measure", "gap", "log_gap", "resolution", "steps_to_target"]
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -50,17 +50,6 @@ def steps_to_target(steps: npt.ArrayLike, loss: npt.ArrayLike, target: float) ->
     reached = np.asarray(loss, dtype=np.float64) <= target
     first = np.asarray(steps, dtype=np.float64)[np.argmax(reached, axis=-1)]
     return np.where(reached.any(axis=-1), first, np.inf)
-
-
-def auc_log_gap(steps: npt.ArrayLike, gaps: npt.ArrayLike, smallest: float) -> Array:
-    """Return the mean log10 gap ``[...]``: the trapezoid area under ``gaps`` ``[..., E]`` over ``steps`` ``[E]``.
-
-    A run that diverged has ``inf``. Raises `ValueError` where there are fewer than two evaluations.
-    """
-    at = np.asarray(steps, dtype=np.float64)
-    if at.size < 2:
-        raise ValueError(f"an area needs two evaluations or more, got {at.size}")
-    return np.asarray(np.trapezoid(log_gap(gaps, smallest), at, axis=-1) / (at[-1] - at[0]))
 
 
 @dataclass(frozen=True)

@@ -147,12 +147,17 @@ def ranking(pool: Pool, setting: str = "tuned") -> Ranking:
 
 
 def ranking_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
-    """Return one row a contender: interquartile mean score and mean rank with their intervals, best rank first."""
+    """Return one row a contender, best rank first: interquartile mean score and mean rank with their intervals.
+
+    ``p_best`` is the p-value of Nemenyi's test against the best mean rank; missing where there is one contender.
+    """
     means, ranked = stratified(scores(pool, setting), interquartile_mean), ranking(pool, setting)
     columns: dict[str, object] = {"label": pool.labels}
     for name, estimates in {"iqm": means, "rank": ranked.ranks}.items():
         columns |= {name: [e.value for e in estimates], f"{name}_low": [e.low for e in estimates]}
         columns |= {f"{name}_high": [e.high for e in estimates]}
+    ranks = np.array([e.value for e in ranked.ranks])
+    columns["p_best"] = nemenyi(ranks, ranked.problems)[ranks.argmin()] if ranks.size > 1 else np.nan
     columns |= {"runs": [e.n for e in means], "problems": ranked.problems}
     return pd.DataFrame(columns).sort_values("rank", kind="stable", ignore_index=True)
 

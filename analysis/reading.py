@@ -73,9 +73,18 @@ def _margin(best: Row, curve: RateCurve | None) -> str:
     sentence = f"The learning rate of {best['label']} may move{follows} "
     sentence += f"from {number(low, 2)} to {number(high, 2)}" if low < high else "by less than a step of the grid"
     sentence += f" and still end within {near}"
-    if curve.factor_to_divergence is None:
-        return f"{sentence}; no rate of the grid above the best one diverges."
-    return f"{sentence}; {times(curve.factor_to_divergence)} its best rate, runs diverge."
+    return f"{sentence}; {_limit(curve)}."
+
+
+def _limit(curve: RateCurve) -> str:
+    """Return what ends the useful rates: runs that end above their start come first where both do."""
+    lost, failed = curve.factor_to_divergence, curve.factor_to_failure
+    if failed is not None and (lost is None or failed < lost):
+        end = "none of the grid diverges" if lost is None else f"at {times(lost)} they diverge"
+        return f"from {times(failed)} its best rate on, runs end above their start; {end}"
+    if lost is None:
+        return "no rate of the grid above the best one diverges"
+    return f"{times(lost)} its best rate, runs diverge"
 
 
 def _defaults(rows: Sequence[Row]) -> str:

@@ -17,7 +17,7 @@ from analysis.axes import number, value_text
 from analysis.convergence import measure_of
 from analysis.grid import Grid, grid_of, regret
 from analysis.metrics import Array, Mask, Measure
-from analysis.results import cell_label, final_values, hyperparameter_text
+from analysis.results import cell_label, final_values, held_text, hyperparameter_text
 from analysis.statistics import median
 from analysis.tables import Cell
 
@@ -198,7 +198,7 @@ def _sentence(cell: Cell, facts: Mapping[str, Any], measure: Measure, default: f
     typical = measure.name if facts["seeds"] == 1 else f"median {measure.name}"
     parts = [
         f"{facts['label']} on {cell.problem}: {hyperparameter_text(cell, searched)} "
-        f"({typical} {number(facts['value'])}{seeds})."
+        f"({typical} {held_text(facts['value'], measure.smallest)}{seeds})."
     ]
     if facts["ranges"]:
         parts.append(_range_text(cell, facts))

@@ -22,6 +22,7 @@ __all__ = [
     "cell_label",
     "estimate_text",
     "final_values",
+    "held_text",
     "hyperparameter_text",
     "interval_text",
     "results_table",
@@ -143,11 +144,11 @@ def interval_text(row: Mapping[str, Any], setting: str, *, interval: bool = True
     counts = f"{'all' if diverged == n > 1 else f'{diverged} of {n}'} diverged"
     if math.isinf(value):
         return counts if n > 1 else "diverged"
-    text = _held(value, row)
+    text = held_text(value, row["smallest"])
     if row["exact"]:
         text += " exact" if interval else ""
     elif interval:
-        text += f" [{_held(row[f'{setting}_low'], row)}, {_held(row[f'{setting}_high'], row)}]"
+        text += f" [{', '.join(held_text(row[f'{setting}_{end}'], row['smallest']) for end in ('low', 'high'))}]"
     return f"{text} ({counts})" if diverged and lost else text
 
 
@@ -159,9 +160,9 @@ def estimate_text(row: Mapping[str, Any], name: str, form: Callable[[float], str
     return value if value == low == high else f"{value} [{low}, {high}]"
 
 
-def _held(value: float, row: Mapping[str, Any]) -> str:
-    """Return a measure as text; what rounding hides is given as its bound."""
-    return f"<{number(row['smallest'], 1)}" if value < row["smallest"] else number(value)
+def held_text(value: float, smallest: float) -> str:
+    """Return a measure as text; what lies below ``smallest``, its rounding, is given as that bound."""
+    return f"<{number(smallest, 1)}" if value < smallest else number(value)
 
 
 def results_text(table: pd.DataFrame, width: int = 100) -> str:

@@ -14,7 +14,7 @@ from analysis.across_figures import budget_figure, replay_figure
 from analysis.axes import number, value_text
 from analysis.budget import budget_table, replay_table
 from analysis.convergence import measure_of
-from analysis.extracts import boundary_table, convergence_table, sensitivity_table
+from analysis.extracts import convergence_table, sensitivity_table
 from analysis.figures import TITLES, problem_figures, titled
 from analysis.gate import PoolingError
 from analysis.reading import problem_reading
@@ -121,9 +121,8 @@ def section_of(
         tables={
             "convergence": convergence_table(cells),
             "sensitivity": sensitivity_table(cells),
-            "boundary": boundary_table(cells),
             "stability": stability_frame(mapped),
-            "stability_boundary": boundary_frame(mapped),
+            "boundary": boundary_frame(mapped),
             "budget": budget,
         },
     )

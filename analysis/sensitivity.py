@@ -57,11 +57,6 @@ class Landscape:
         """Points whose typical run ends above where it began, yet has not diverged."""
         return np.asarray(np.isfinite(self.median) & (self.median > self.measure.start))
 
-    @property
-    def boundary(self) -> Array:
-        """Largest stable learning rate ``[Y]`` below the first unstable one; NaN: none is; inf: the whole row is."""
-        return np.array([_largest_stable(self.x.values, row) for row in self.stable])
-
 
 @dataclass(frozen=True)
 class RateCurve:
@@ -100,6 +95,14 @@ class RateCurve:
         if self.best is None or self.first_unstable is None:
             return None
         return self.first_unstable / float(self.rates[self.best])
+
+    @property
+    def factor_to_failure(self) -> float | None:
+        """How many times larger than the best rate the first is whose typical run ends above its start, or diverges."""
+        if self.best is None:
+            return None
+        failed = np.flatnonzero(~(self.value[self.best :] <= self.measure.start))
+        return float(self.rates[self.best + failed[0]] / self.rates[self.best]) if failed.size else None
 
     @property
     def near_best(self) -> tuple[float, float] | None:
@@ -166,10 +169,3 @@ def _lowest(value: Array, stable: Mask, measure: Measure) -> npt.NDArray[np.intp
     ties = np.argwhere(shown <= shown.min())
     distance = np.abs(ties - ties.mean(axis=0)).sum(axis=1)
     return np.asarray(ties[int(np.argmin(distance))])
-
-
-def _largest_stable(rates: Array, stable: Mask) -> float:
-    if stable.all():
-        return float("inf")
-    first = int(np.argmin(stable))
-    return float(rates[first - 1]) if first else float("nan")

@@ -149,12 +149,6 @@ def test_points_that_end_above_the_start_without_diverging_are_worse_than_it() -
     np.testing.assert_array_equal(hand_made(TWO_ROWS).worse_than_start, expected)
 
 
-def test_the_boundary_is_the_largest_rate_below_the_first_unstable_one() -> None:
-    share = [[0, 0, 0, 0, 1], [0, 0.25, 0, 0, 0], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]]
-    landscape = hand_made([[0.5] * 5] * 4, share)
-    np.testing.assert_array_equal(landscape.boundary, [RATES[3], RATES[0], np.nan, np.inf])
-
-
 def test_the_best_rate_curve_takes_the_best_second_knob_for_each_rate() -> None:
     curve = rate_curve(hand_made(TWO_ROWS))
     assert curve is not None
@@ -178,6 +172,18 @@ def test_the_factor_to_divergence_counts_from_the_best_rate() -> None:
     assert curve is not None
     assert curve.first_unstable == 10
     assert curve.factor_to_divergence == pytest.approx(100)
+
+
+@pytest.mark.parametrize(
+    ("row", "factor"),
+    [([0.9, 0.1, 0.5, 1.5, INF], 100), ([0.9, 0.1, 0.5, INF, 3.0], 100), ([0.1, 0.2, 0.3, 0.4, 1.0], None)],
+)
+def test_the_factor_to_failure_counts_to_the_first_rate_that_ends_above_its_start_or_diverges(
+    row: list[float], factor: float | None
+) -> None:
+    curve = rate_curve(hand_made([row]))
+    assert curve is not None
+    assert curve.factor_to_failure == (None if factor is None else pytest.approx(factor))
 
 
 def test_the_range_near_the_best_rate_is_unbroken_and_as_wide_as_its_grid_points() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.metrics import Measure, auc_log_gap, gap, log_gap, resolution, steps_to_target
+from analysis.metrics import Measure, gap, log_gap, resolution, steps_to_target
 
 
 def test_a_gap_is_the_loss_above_the_floor_and_infinite_where_the_loss_is_missing() -> None:
@@ -33,20 +33,6 @@ def test_the_resolution_at_a_floor_of_zero_is_a_share_of_the_starts_gap() -> Non
 def test_steps_to_target_is_the_first_evaluation_at_or_below_it_and_infinite_where_there_is_none() -> None:
     loss = np.array([[4.0, 2.0, 1.0, 3.0], [4.0, 3.0, 3.0, 3.0], [1.0, 1.0, 1.0, 1.0], [4.0, np.nan, np.nan, np.nan]])
     np.testing.assert_array_equal(steps_to_target([0, 10, 20, 30], loss, 2.0), [10, np.inf, 0, np.inf])
-
-
-def test_the_area_under_a_straight_log_gap_is_its_mean() -> None:
-    gaps = np.array([[1e0, 1e-2, 1e-4], [1.0, 1.0, np.inf]])
-    np.testing.assert_allclose(auc_log_gap([0, 5, 10], gaps, 1e-12), [-2, np.inf])
-
-
-def test_an_area_weighs_evaluations_by_the_steps_between_them() -> None:
-    assert auc_log_gap([0, 1, 10], [1.0, 1e-2, 1e-2], 1e-12) == pytest.approx((-1 * 1 - 2 * 9) / 10)
-
-
-def test_an_area_needs_two_evaluations() -> None:
-    with pytest.raises(ValueError, match="two evaluations"):
-        auc_log_gap([0], [1.0], 1e-12)
 
 
 def test_a_problem_without_a_floor_is_measured_by_its_loss() -> None:

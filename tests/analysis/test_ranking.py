@@ -162,4 +162,6 @@ def test_the_table_is_in_the_order_of_ranks(record: Record) -> None:
     table = ranking_table(pool(record.cells))
     assert (np.diff(table["rank"]) >= 0).all()
     assert list(table["runs"]) == [11, 11, 11]
+    assert table["p_best"][0] == 1  # the best against itself
+    assert (np.diff(table["p_best"]) <= 0).all()
     assert (table["iqm_low"] <= table["iqm_high"]).all()

@@ -134,6 +134,14 @@ def test_nothing_is_recommended_where_nothing_made_progress(cell: Callable[..., 
     assert found is None
 
 
+def test_a_gap_below_rounding_is_given_as_its_bound(cell: Callable[..., Cell]) -> None:
+    one = cell(tuned=3e-47)
+    found = recommend(one, measure_of((one,)))
+    assert found is not None
+    assert found.value == 3e-47
+    assert "(gap <1e-15)" in found.sentence
+
+
 def test_a_winner_without_a_landscape_is_recommended_without_margins(edited_cell: Callable[..., Cell]) -> None:
     cell = edited_cell(0, "sgd", landscape=lambda frame: frame.iloc[:0])
     found = recommend(cell, measure_of((cell,)))

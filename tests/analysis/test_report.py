@@ -162,7 +162,7 @@ def test_the_report_says_what_holds_across_problems_and_what_to_set(page: Path) 
     advice = json.loads((page.parent / "recommendation.json").read_text(encoding="utf-8"))
     assert len(advice["cells"]) == 6
     assert [one["label"] for one in advice["all_problems"]] == ["sgd", "momentum", "rmsprop"]
-    for name in ("stability", "stability_boundary", "budget", "ranking", "pairs", "transfer", "running_time"):
+    for name in ("stability", "boundary", "budget", "ranking", "pairs", "transfer", "running_time"):
         assert not pd.read_csv(page.parent / "tables" / f"{name}.csv").empty
 
 

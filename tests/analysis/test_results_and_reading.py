@@ -13,9 +13,10 @@ import pandas as pd
 import pytest
 
 from analysis.convergence import measure_of
+from analysis.metrics import Measure
 from analysis.reading import listing, problem_reading, times
 from analysis.results import interval_text, results_table, results_text, table_rows
-from analysis.sensitivity import landscape_of, rate_curve
+from analysis.sensitivity import RateCurve, landscape_of, rate_curve
 from analysis.tables import Cell, Record
 
 
@@ -194,6 +195,23 @@ def test_only_the_value_at_the_edge_is_flagged(edited_cell: Callable[..., Cell])
 @pytest.mark.parametrize(("ratio", "said"), [(1.44, "1.4 times"), (30.4, "30 times"), (3e7, "over a million times")])
 def test_ratios_are_said_as_people_say_them(ratio: float, said: str) -> None:
     assert times(ratio) == said
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([0.5, 0.1, 0.6, 0.9], "no rate of the grid above the best one diverges."),
+        ([0.5, 0.1, 0.6, np.inf], "100 times its best rate, runs diverge."),
+        ([0.5, 0.1, 2.0, 3.0], "on, runs end above their start; none of the grid diverges."),
+        ([0.5, 0.1, 2.0, np.inf], "from 10 times its best rate on, runs end above their start; "
+         "at 100 times they diverge."),
+    ],
+)  # fmt: skip
+def test_what_ends_the_useful_rates_is_said(edited_cell: Callable[..., Cell], values: list[float], said: str) -> None:
+    row = one_cell(edited_cell(1, "sgd"))
+    rates, stable = np.geomspace(0.01, 10, 4), np.isfinite(values)
+    curve = RateCurve(rates, np.array(values), stable, 1, None, Measure.of(0.0, 1.0, 0.0))
+    assert problem_reading([{**row, "best": True}], {str(row["label"]): curve})[1].endswith(said)
 
 
 def test_lists_read_as_sentences_do() -> None:
