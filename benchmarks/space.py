@@ -53,7 +53,7 @@ class Space:
         return {name: self.fixed.get(name, default) for name, default in spec.default_values.items()}
 
     def at_edge(self, values: Mapping[str, float]) -> list[str]:
-        """The searched names whose value is at a bound of its range; a memory of 0 is no bound one could move."""
+        """The searched names whose value is at a bound of its range; 0 is no bound one could move."""
         return [knob.name for knob in self.searched if _edge(knob, values[knob.name])]
 
     def widened(self, values: Mapping[str, float]) -> Space:
@@ -103,7 +103,7 @@ def _edge(knob: Hyperparameter, value: float) -> int:
     position = knob.position(value)
     if position > 1 - AT_EDGE:
         return 1
-    natural = knob.scale == "log1m" and knob.low == 0
+    natural = knob.scale != "log" and knob.low == 0
     return -1 if position < AT_EDGE and not natural else 0
 
 
@@ -116,13 +116,14 @@ def _grown(knob: Hyperparameter, value: float) -> Hyperparameter:
 
 
 def _beyond(knob: Hyperparameter, position: float) -> float:
-    """The value at a position outside of [0, 1]; a memory stays between 0 and what float32 tells apart from 1."""
+    """The value at a position outside of [0, 1]; ranges do not cross 0, memories stay below 1 in float32."""
     if knob.scale == "log":
         return float(knob.low * (knob.high / knob.low) ** position)
     if knob.scale == "log1m":
         forgets = (1 - knob.low) * ((1 - knob.high) / (1 - knob.low)) ** position
         return float(max(0.0, 1 - max(forgets, min(LEAST, 1 - knob.high))))
-    return float(knob.low + position * (knob.high - knob.low))
+    beyond = float(knob.low + position * (knob.high - knob.low))
+    return max(0.0, beyond) if knob.low >= 0 else beyond
 
 
 def _optuna_name(knob: Hyperparameter) -> str:
