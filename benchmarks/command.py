@@ -167,13 +167,15 @@ def _value(text: str) -> tuple[str, float]:
 
 
 def _tracker(machine: Machine, suite: Suite, folder: Path) -> Tracker:
-    from benchmarks.mlflow_store import default_uri
+    from benchmarks.mlflow_store import check_uri, default_uri
     from benchmarks.tracking import Tracker
 
     children = machine.children
     if children not in ("all", "none") and not children.isdigit():
         raise UsageError(f"--children is a number, all or none, got {children!r}")
     count: Any = int(children) if children.isdigit() else children
+    if machine.tracking_uri:
+        check_uri(machine.tracking_uri)
     return Tracker(machine.tracking_uri or default_uri(folder), suite.name, folder, children=count)
 
 

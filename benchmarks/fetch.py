@@ -17,7 +17,7 @@ from analysis.exhibit_schemas import SCHEMAS
 from analysis.tables import COLUMNS, Record, RecordError
 from benchmarks.errors import TrackingError, UsageError, nearest
 from benchmarks.mirror import short_hash
-from benchmarks.mlflow_store import connect, reported
+from benchmarks.mlflow_store import check_uri, connect, reported
 from benchmarks.tracking import SHARED
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def fetch(experiment: str, uri: str, out: Path) -> Path:
     """
     if out.exists():
         raise UsageError(f"{out} exists; choose a new folder for what is fetched")
+    check_uri(uri, existing=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as working:
         folder = Path(working) / "record"

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from benchmarks.errors import TrackingError, without_password
+from benchmarks.errors import TrackingError, UsageError, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["ARTIFACTS", "connect", "default_uri", "moved", "reported"]
+__all__ = ["ARTIFACTS", "check_uri", "connect", "default_uri", "moved", "reported"]
 
 ARTIFACTS: Final = "mlartifacts"
 SETTINGS: Final = {
@@ -31,12 +31,48 @@ SETTINGS: Final = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
 """MLflow's own environment variables; what the user has set goes first. MLflow's retries take 8 minutes by default."""
+DATABASES: Final = ("sqlite", "postgresql", "mysql", "mssql")
+SERVERS: Final = ("http", "https")
 NOISY: Final = ("mlflow", "alembic", "sqlalchemy", "urllib3")
 
 
 def default_uri(folder: Path) -> str:
     """Return the URI of the SQLite store inside the results folder ``folder``."""
     return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
+
+
+def check_uri(uri: str, *, existing: bool = False) -> None:
+    """Raise `UsageError` where ``uri`` names no kind of store that MLflow knows or, if ``existing``, no file there is.
+
+    A server or a database that cannot be reached is found out on first use.
+    """
+    scheme = _scheme(uri)
+    if scheme in ("", "file"):
+        raise UsageError(f"{uri!r} is no MLflow store: MLflow keeps none in plain folders; try sqlite:///mlflow.db")
+    if scheme not in DATABASES + SERVERS:  # a plug-in of MLflow may know it
+        try:
+            with reported(uri):
+                connect(uri)
+        except TrackingError as error:
+            known = ", ".join(DATABASES + SERVERS)
+            raise UsageError(f"MLflow knows no store like {without_password(uri)!r}; it knows {known}") from error
+    if existing and (file := _file(uri)) and not file.exists():
+        raise UsageError(f"there is no MLflow store at {file}")
+
+
+def _scheme(uri: str) -> str:
+    """Return the kind of a store, without the driver: "postgresql" of postgresql+psycopg://…"""
+    return urlsplit(uri).scheme.partition("+")[0]
+
+
+def _file(uri: str) -> Path | None:
+    """Return the file of an SQLite store."""
+    if _scheme(uri) != "sqlite":
+        return None
+    import sqlalchemy
+
+    name = sqlalchemy.make_url(uri).database
+    return Path(name) if name else None
 
 
 def moved(folder: Path) -> str:
@@ -54,13 +90,11 @@ def connect(uri: str) -> MlflowClient:
     """
     from mlflow import MlflowClient
 
-    scheme = urlsplit(uri).scheme.partition("+")[0]
-    if scheme in ("sqlite", "postgresql", "mysql", "mssql"):
+    if _scheme(uri) in DATABASES:
         import sqlalchemy
 
-        name = sqlalchemy.make_url(uri).database if scheme == "sqlite" else None
-        if name and not Path(name).exists():
-            _make_store(Path(name))
+        if (file := _file(uri)) and not file.exists():
+            _make_store(file)
         engine = sqlalchemy.create_engine(uri)
         engine.connect().close()
         engine.dispose()

@@ -70,6 +70,12 @@ def test_an_experiment_of_somebody_elses_is_refused(uri, tmp_path):
         fetch("Default", uri, tmp_path / "out")
 
 
+def test_a_store_that_is_not_there_is_named_and_not_made(tmp_path):
+    with pytest.raises(UsageError, match=r"there is no MLflow store at .*none\.db"):
+        fetch("any", f"sqlite:///{tmp_path / 'none.db'}", tmp_path / "results" / "any")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_is_written_over(uri, tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(UsageError, match="exists; choose a new folder"):
