@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,9 @@ __all__ = [
     "results_text",
     "table_rows",
 ]
+
+MIN_SETTING: Final = 16
+"""Columns that hold one hyperparameter of the text table."""
 
 
 def cell_label(cell: Cell) -> str:
@@ -169,7 +172,7 @@ def results_text(table: pd.DataFrame, width: int = 100) -> str:
     """Return ``table`` as aligned plain text of at most ``width`` columns, grouped by problem, the best marked ``*``
     and those that are not told apart from it ``~``.
 
-    Hyperparameters give way first where the width is short.
+    Hyperparameters are wrapped where the width is short.
     """
     header = ("", "optimizer", "tuned", "default", "tuned at")
     lines: dict[str, list[tuple[str, ...]]] = {}
@@ -199,8 +202,14 @@ def _title(row: Mapping[str, Any]) -> str:
 
 
 def _fit(line: tuple[str, ...], wide: list[int], width: int) -> str:
-    text = "  ".join([*(part.ljust(size) for part, size in zip(line[:4], wide, strict=True)), line[4]]).rstrip()
-    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+    """Return ``line`` with its last part wrapped between hyperparameters: in its column or, if narrow, below."""
+    start = "".join(f"{part.ljust(size)}  " for part, size in zip(line[:4], wide, strict=True))
+    beside = width - len(start) >= MIN_SETTING
+    indent = len(start) if beside else 5
+    parts = [part.replace(" ", "\xa0") for part in line[4].split(", ")]  # a name stays with its value
+    setting = textwrap.wrap(", ".join(parts), width - indent) or [""]
+    rows = [start + setting.pop(0) if beside else start, *(" " * indent + more for more in setting)]
+    return "\n".join(row.replace("\xa0", " ").rstrip()[:width] for row in rows)
 
 
 def _footnotes(table: pd.DataFrame) -> Iterator[str]:

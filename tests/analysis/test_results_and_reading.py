@@ -168,6 +168,8 @@ def test_the_text_keeps_its_width_groups_by_problem_and_marks_the_best(record: R
     assert [line for line in lines if "start" in line][1].startswith("noisy (gap to the floor")
     assert sum(line.startswith("* ") for line in lines) >= 4
     assert "5 fresh test seeds" in text
+    settings = results_table(record)["hyperparameters"].str.split(", ").explode()
+    assert all(value in text for value in settings)  # wrapped, never cut
 
 
 def test_the_columns_of_the_text_are_aligned(record: Record) -> None:
