@@ -30,12 +30,15 @@ DEEPEST: Final = 1e-10
 
 
 def heat_norm(landscapes: Sequence[Landscape]) -> Normalize:
-    """Return the colour scale that ``landscapes`` share: from their best value to the start (worse is one colour)."""
+    """Return the colour scale that ``landscapes`` share: from their best value to the start; worse is one colour."""
     measure = landscapes[0].measure
+    # seeds begin at other places: the highest run that got lower may lie above the start that stands for all
+    lower = [one.median[np.isfinite(one.median) & ~one.worse_than_start] for one in landscapes]
+    top = max(float(median.max(initial=measure.start)) for median in lower)
     best = min(float(measure.shown(landscape.median).min()) for landscape in landscapes)
     if measure.log:
-        return LogNorm(max(min(best, measure.start / 1.1), measure.start * DEEPEST), measure.start)
-    return Normalize(min(best, measure.start - 1e-12), measure.start)
+        return LogNorm(max(min(best, measure.start / 1.1), measure.start * DEEPEST), top)
+    return Normalize(min(best, measure.start - 1e-12), top)
 
 
 def landscape_figure(landscapes: Mapping[str, Landscape]) -> Figure:
@@ -64,7 +67,9 @@ def draw_landscape(axes: Axes, landscape: Landscape, norm: Normalize) -> QuadMes
     if y is None:
         raise ValueError("a heat map needs a second hyperparameter; draw the learning-rate curve instead")
     colors = mpl.colormaps["viridis"].with_extremes(bad=DIVERGED_COLOR, over=WORSE_COLOR)
-    shown = np.ma.masked_invalid(measure.shown(landscape.median))
+    top = norm.vmax or 0.0
+    beyond = top + abs(top) + 1.0  # any value that the scale does not hold
+    shown = np.ma.masked_invalid(np.where(landscape.worse_than_start, beyond, measure.shown(landscape.median)))
     image = axes.pcolormesh(x.edges, y.edges, shown, cmap=colors, norm=norm, rasterized=True)
     unstable = np.asarray(~landscape.stable)
     if unstable.any():

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from analysis.axes import Axis
 from analysis.grid import Grid, grid_of
 from analysis.metrics import Array, Mask, Measure
+from analysis.statistics import median
 from analysis.tables import Cell
 
 __all__ = ["Landscape", "RateCurve", "landscape_from", "landscape_of", "rate_curve"]
@@ -22,12 +23,16 @@ __all__ = ["Landscape", "RateCurve", "landscape_from", "landscape_of", "rate_cur
 
 @dataclass(frozen=True)
 class Landscape:
-    """A cell's landscape: ``median`` ``[Y, X]`` of the measure over ``n`` seeds and the share of them that diverged."""
+    """A cell's landscape over ``n`` seeds: the ``median`` ``[Y, X]`` of the measure and the share that ``diverged``.
+
+    ``rise`` is the median of how far each run ends above where it began itself: negative where it got lower.
+    """
 
     x: Axis
     y: Axis | None
     median: Array
     diverged: Array
+    rise: Array
     n: int
     measure: Measure
 
@@ -55,14 +60,15 @@ class Landscape:
     @property
     def worse_than_start(self) -> Mask:
         """Points whose typical run ends above where it began, yet has not diverged."""
-        return np.asarray(np.isfinite(self.median) & (self.median > self.measure.start))
+        return np.asarray(np.isfinite(self.median) & (self.rise > 0))
 
 
 @dataclass(frozen=True)
 class RateCurve:
     """The measure ``[X]`` as the learning rate changes, with the second knob at its best for each rate or held.
 
-    ``value`` is inf where the typical run diverged and ``stable`` False where any seed did. ``held`` is the value the
+    ``value`` is inf where the typical run diverged and ``stable`` False where any seed did; ``rise`` is as in
+    `Landscape`. ``held`` is the value the
     second knob was held at (the grid's nearest to its default); None for the best one, or where there is none.
     ``second`` is that knob's name, if there is one.
     """
@@ -70,6 +76,7 @@ class RateCurve:
     rates: Array
     value: Array
     stable: Mask
+    rise: Array
     n: int
     held: float | None
     measure: Measure
@@ -101,7 +108,7 @@ class RateCurve:
         """How many times larger than the best rate the first is whose typical run ends above its start, or diverges."""
         if self.best is None:
             return None
-        failed = np.flatnonzero(~(self.value[self.best :] <= self.measure.start))
+        failed = np.flatnonzero(self.rise[self.best :] > 0)
         return float(self.rates[self.best + failed[0]] / self.rates[self.best]) if failed.size else None
 
     @property
@@ -135,7 +142,8 @@ def landscape_of(cell: Cell, measure: Measure) -> Landscape | None:
 
 def landscape_from(grid: Grid) -> Landscape:
     """Return what is typical of ``grid`` over its seeds."""
-    return Landscape(grid.x, grid.y, grid.median, grid.diverged.mean(axis=0), grid.n, grid.measure)
+    rise = median(grid.values - grid.start)
+    return Landscape(grid.x, grid.y, grid.median, grid.diverged.mean(axis=0), rise, grid.n, grid.measure)
 
 
 def rate_curve(landscape: Landscape, *, held: bool = False) -> RateCurve | None:
@@ -154,11 +162,12 @@ def rate_curve(landscape: Landscape, *, held: bool = False) -> RateCurve | None:
         rows = np.full(columns.size, y.nearest(y.default))
         value = float(y.values[rows[0]])
     else:
-        stable = np.where(landscape.stable, landscape.median, np.inf)
-        rows = np.where(np.isfinite(stable).any(axis=0), np.argmin(stable, axis=0), np.argmin(landscape.median, axis=0))
+        safe = np.where(landscape.stable, landscape.median, np.inf)
+        rows = np.where(np.isfinite(safe).any(axis=0), np.argmin(safe, axis=0), np.argmin(landscape.median, axis=0))
     chosen = rows, columns
     name, measure = "" if y is None else y.name, landscape.measure
-    return RateCurve(x.values, landscape.median[chosen], landscape.stable[chosen], landscape.n, value, measure, name)
+    typical, stable, rise = landscape.median[chosen], landscape.stable[chosen], landscape.rise[chosen]
+    return RateCurve(x.values, typical, stable, rise, landscape.n, value, measure, name)
 
 
 def _lowest(value: Array, stable: Mask, measure: Measure) -> npt.NDArray[np.intp] | None:

@@ -11,8 +11,10 @@ import pytest
 from analysis.axes import Axis
 from analysis.convergence import convergence, curve_matrix, measure_of, metric_curves
 from analysis.extracts import sensitivity_table
+from analysis.grid import Grid
+from analysis.maps import heat_norm
 from analysis.metrics import Measure
-from analysis.sensitivity import Landscape, landscape_of, rate_curve
+from analysis.sensitivity import Landscape, landscape_from, landscape_of, rate_curve
 from analysis.tables import Cell, Record, RecordError
 
 RATES = np.geomspace(1e-3, 1e1, 5)
@@ -24,7 +26,7 @@ def hand_made(median: list[list[float]], diverged: list[list[float]] | None = No
     share = np.isinf(values).astype(float) if diverged is None else np.array(diverged)
     gammas = np.array([0.0, 0.9, 0.99])[: len(values)]
     y = Axis("gamma", "log1m", default, gammas) if len(values) > 1 else None
-    return Landscape(Axis("lr", "log", 0.01, RATES), y, values, share, 4, Measure.of(0.0, 1.0, 0.0))
+    return Landscape(Axis("lr", "log", 0.01, RATES), y, values, share, values - 1, 4, Measure.of(0.0, 1.0, 0.0))
 
 
 INF = np.inf
@@ -147,6 +149,20 @@ def test_near_the_best_means_stable_and_within_twice_its_value() -> None:
 def test_points_that_end_above_the_start_without_diverging_are_worse_than_it() -> None:
     expected = [[False] * 5, [False, False, False, True, True]]
     np.testing.assert_array_equal(hand_made(TWO_ROWS).worse_than_start, expected)
+
+
+def test_a_run_is_held_against_its_own_start_which_may_lie_above_the_common_one() -> None:
+    values = np.array(
+        [[[1.15, 0.1, 1.3]], [[1.05, 0.1, 1.3]]]
+    )  # both begin 0.1 higher than they end at the lowest rate
+    start = np.array([[[1.25] * 3], [[1.15] * 3]])
+    rates, lost = Axis("lr", "log", 0.01, RATES[:3]), np.zeros(values.shape, dtype=bool)
+    landscape = landscape_from(Grid(rates, None, values, start, lost, Measure.of(0.0, 1.0, 0.0)))
+    np.testing.assert_array_equal(landscape.worse_than_start, [[False, False, True]])
+    assert heat_norm([landscape]).vmax == pytest.approx(1.1)  # coloured, not drawn as worse
+    curve = rate_curve(landscape)
+    assert curve is not None
+    assert curve.factor_to_failure == pytest.approx(10)
 
 
 def test_the_best_rate_curve_takes_the_best_second_knob_for_each_rate() -> None:

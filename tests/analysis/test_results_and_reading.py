@@ -212,7 +212,7 @@ def test_ratios_are_said_as_people_say_them(ratio: float, said: str) -> None:
 def test_what_ends_the_useful_rates_is_said(edited_cell: Callable[..., Cell], values: list[float], said: str) -> None:
     row = one_cell(edited_cell(1, "sgd"))
     rates, stable = np.geomspace(0.01, 10, 4), np.isfinite(values)
-    curve = RateCurve(rates, np.array(values), stable, 1, None, Measure.of(0.0, 1.0, 0.0))
+    curve = RateCurve(rates, np.array(values), stable, np.array(values) - 1, 1, None, Measure.of(0.0, 1.0, 0.0))
     assert problem_reading([{**row, "best": True}], {str(row["label"]): curve})[1].endswith(said)
 
 
