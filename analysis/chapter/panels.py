@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.metrics import Array
 from analysis.style import GREY, INK, Look, drawing, log_axis, looks_of, new_figure
@@ -161,7 +162,9 @@ def matrix(table: pd.DataFrame, rows: str, columns: str, values: str) -> tuple[A
 
 
 def write(axes: Axes, x: str, y: str, title: str) -> None:
-    """Name the axes and the panel."""
+    """Name the axes and the panel; steps are whole numbers."""
+    if x == "step" and axes.get_xscale() == "linear":
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.set_title(title)
