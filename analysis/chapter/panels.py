@@ -164,7 +164,7 @@ def matrix(table: pd.DataFrame, rows: str, columns: str, values: str) -> tuple[A
 def write(axes: Axes, x: str, y: str, title: str) -> None:
     """Name the axes and the panel; steps are whole numbers."""
     if x == "step" and axes.get_xscale() == "linear":
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.set_title(title)
