@@ -52,7 +52,7 @@ def _export(cell: Cell, storage: optuna.storages.BaseStorage) -> bool:
     from optuna.exceptions import ExperimentalWarning
 
     name = study_name(cell)
-    digest = f"{cell.info['problem']['fingerprint']} {len(cell.trials)} {cell.trials['objective'].sum()!r}"
+    digest = f"{cell.info['problem']['fingerprint']} {len(cell.trials)} {float(cell.trials['objective'].sum())!r}"
     if name in optuna.get_all_study_names(storage):
         if optuna.load_study(study_name=name, storage=storage).user_attrs.get(DIGEST) != digest:
             raise UsageError(f"the storage holds another study named {name!r}; export elsewhere, or delete it")

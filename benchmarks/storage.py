@@ -127,6 +127,7 @@ class Session:
         return Asked(numbers, grid_points(self.space, numbers, self.tuning.trials), []) if numbers else None
 
     def _ask_sampler(self, block: int) -> Asked | None:
+        import optuna
         from optuna.trial import TrialState
 
         busy = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
@@ -139,8 +140,12 @@ class Session:
         self.study.sampler = make_sampler(self.tuning, self.distributions, key, block)
         handles = []
         for _ in range(wanted):
+            if self.shared:  # it is born with its owner's name: a kill while asking leaves no trial nobody buries
+                self.study.add_trial(
+                    optuna.trial.create_trial(state=TrialState.WAITING, user_attrs={WORKER: _worker()})
+                )
             handles.append(ask_quietly(self.study, self.distributions))
-            if self.shared:  # at once: a trial of nobody would never be buried
+            if self.shared:  # another process may have taken the one that waited
                 handles[-1].set_user_attr(WORKER, _worker())
         values = [self.space.from_optuna(trial.params) for trial in handles]
         if self.shared:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import optuna
@@ -75,8 +76,6 @@ def test_a_second_process_adds_only_what_is_missing_and_sees_the_others_trials(u
 
 
 def test_running_trials_of_a_dead_process_are_failed_and_asked_again(url: str) -> None:
-    import socket
-
     search(url, trials=8)
     study = optuna.load_study(study_name="cell", storage=open_storage(url))
     zombie, elsewhere = study.ask(SPACE.distributions()), study.ask(SPACE.distributions())
@@ -87,6 +86,22 @@ def test_running_trials_of_a_dead_process_are_failed_and_asked_again(url: str) -
     assert states.count(TrialState.FAIL) == 1
     assert states.count(TrialState.RUNNING) == 1  # it may well be alive over there
     assert states.count(TrialState.COMPLETE) + states.count(TrialState.PRUNED) == 15
+
+
+def test_a_process_killed_while_it_asks_leaves_no_trial_behind(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(study: optuna.Study, _: object) -> optuna.Trial:
+        study.ask()  # in the storage, and nothing suggested yet
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killing:
+        killing.setattr(module, "ask_quietly", killed)
+        killing.setattr(module, "_worker", lambda: f"{socket.gethostname()}:{2**22 + 1}")
+        with pytest.raises(KeyboardInterrupt):
+            search(url)
+    search(url)
+    states = [trial.state for trial in optuna.load_study(study_name="cell", storage=open_storage(url)).trials]
+    assert states.count(TrialState.COMPLETE) + states.count(TrialState.PRUNED) == 16
+    assert states.count(TrialState.RUNNING) + states.count(TrialState.WAITING) == 0
 
 
 def test_a_shared_study_that_widens_numbers_its_trials_on(url: str) -> None:
