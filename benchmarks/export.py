@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import hashlib
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 from analysis.tables import Cell
 from benchmarks.errors import UsageError
@@ -52,7 +50,8 @@ def _export(cell: Cell, storage: optuna.storages.BaseStorage) -> bool:
     from optuna.exceptions import ExperimentalWarning
 
     name = study_name(cell)
-    digest = f"{cell.info['problem']['fingerprint']} {len(cell.trials)} {float(cell.trials['objective'].sum())!r}"
+    content = cell.trials.to_csv(index=False, lineterminator="\n")
+    digest = f"{cell.info['problem']['fingerprint']} {hashlib.sha256(content.encode()).hexdigest()[:16]}"
     if name in optuna.get_all_study_names(storage):
         if optuna.load_study(study_name=name, storage=storage).user_attrs.get(DIGEST) != digest:
             raise UsageError(f"the storage holds another study named {name!r}; export elsewhere, or delete it")
@@ -80,14 +79,13 @@ def _attributes(cell: Cell) -> Mapping[str, Any]:
 
 
 def _trials(cell: Cell, objectives: list[str]) -> Iterator[optuna.trial.FrozenTrial]:
-    """Every trial with its state, its values, its distributions and the median curve over its seeds."""
+    """Every trial with its state, its values, its distributions and the curve it was judged by."""
     import optuna
     from optuna.trial import TrialState
 
     space = space_of(cell)
     distributions = space.distributions()
-    curves = cell.curves[cell.curves["setting"] == "trial"]
-    medians = curves.groupby(["trial", "step"])["loss"].median()
+    curves = _joined_curves(cell)
     for row in cell.trials.to_dict("records"):
         values = [float(row[name]) for name in objectives]
         pruned = row["state"] == "pruned"
@@ -97,14 +95,23 @@ def _trials(cell: Cell, objectives: list[str]) -> Iterator[optuna.trial.FrozenTr
             values=None if pruned else values,
             params=space.to_optuna(hyperparameters),
             distributions=distributions,
-            intermediate_values=_finite(medians, row["trial"]) if len(objectives) == 1 else {},
+            intermediate_values=curves.get(row["trial"], {}) if len(objectives) == 1 else {},
             user_attrs={
                 **hyperparameters, "state": row["state"], "block": int(row["block"]), "diverged": int(row["diverged"]),
             },
         )  # fmt: skip
 
 
-def _finite(medians: pd.Series, trial: int) -> dict[int, float]:
-    if trial not in medians.index.get_level_values("trial"):
-        return {}
-    return {int(step): float(value) for step, value in medians.loc[trial].items() if math.isfinite(value)}
+def _joined_curves(cell: Cell) -> dict[int, dict[int, float]]:
+    """For each trial the loss at each step, its seeds joined as the suite says; none once a seed diverged."""
+    losses = cell.curves[cell.curves["setting"] == "trial"].groupby(["trial", "step"])["loss"]
+    aggregate = cell.info["protocol"]["aggregate"]
+    if aggregate == "mean":
+        joined = losses.mean()
+    else:
+        joined = losses.quantile(0.5 if aggregate == "median" else float(aggregate.removeprefix("q")))
+    curves: dict[int, dict[int, float]] = {}
+    whole = joined[losses.count() == losses.size()]
+    for trial, step, value in whole.reset_index().itertuples(index=False, name=None):
+        curves.setdefault(int(trial), {})[int(step)] = float(value)
+    return curves

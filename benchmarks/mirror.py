@@ -131,8 +131,9 @@ def _tags(cell: Cell, role: str) -> dict[str, str]:
 def _cell_points(cell: Cell) -> Iterator[Point]:
     for setting in ("tuned", "default"):
         yield from _outcome(cell, setting, f"{setting}/")
-    best = np.minimum.accumulate(cell.trials.sort_values("trial")["objective"].to_numpy(dtype=np.float64))
-    yield from (("best_objective", float(value), trial) for trial, value in enumerate(best))
+    told = cell.trials.set_index("trial")["objective"].sort_index()
+    best = np.fmin.accumulate(told.to_numpy(dtype=np.float64))  # a pruned trial, NaN, changes nothing
+    yield from (("best_objective", float(value), int(trial)) for trial, value in zip(told.index, best, strict=True))
     yield "trials/diverged", float((cell.trials["state"] == DIVERGED).sum()), 0
     yield from ((f"seconds/{key}", float(value), 0) for key, value in cell.info["seconds"].items())
     yield "lane_steps", float(cell.info["lane_steps"]), 0

@@ -127,6 +127,7 @@ class DigitsSoftmax(Classifier):
         split = self.data.load()
         batch = (split.inputs.double(), split.labels)
 
+        @torch.enable_grad()  # facts are read where nobody asks for gradients, too
         def loss_and_gradient(point: np.ndarray[Any, Any]) -> tuple[float, np.ndarray[Any, Any]]:
             x = torch.from_numpy(point).requires_grad_()
             loss = self.loss(x, batch)

@@ -107,6 +107,7 @@ class LinearModel(Problem):
             x, loss = x + step, lower
         return x
 
+    @torch.enable_grad()  # facts are read where nobody asks for gradients, too
     def _newton_step(self, x: Tensor) -> Tensor:
         rows, targets = self._rows
         predictions = (rows @ x).requires_grad_()

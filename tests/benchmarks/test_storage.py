@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.export import export_cell, study_name
 from benchmarks.registry import OPTIMIZERS, make_problem
 from benchmarks.runner import run
-from benchmarks.settings import Searching, Tuning
+from benchmarks.settings import Overrides, Searching, Tuning
 from benchmarks.space import Space
 from benchmarks.storage import WORKER, close_storage, open_storage
 from benchmarks.study import Study, Task, tune
@@ -212,6 +213,31 @@ def test_an_exported_study_is_what_optuna_would_have(cells: tuple[Cell, ...], ki
         importances = optuna.importance.get_param_importances(study, evaluator=evaluator)
         assert set(importances) == {"lr", "1 - gamma"}
         assert sum(importances.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "median", "q0.9"])
+def test_an_exported_study_says_what_the_live_one_was_told(aggregate: str, url: str, tmp_path: Path) -> None:
+    tuning = SUITE.tuning.model_copy(update={"aggregate": aggregate, "seeds": [1, 2, 3], "sampler": "random"})
+    steep = {"sgd": Overrides(search={"lr": [1e-2, 100.0]})}  # many diverge, some seeds a few steps before others
+    suite = SUITE.model_copy(update={"optimizers": ["sgd"], "tuning": tuning, "optimizer": steep})
+    (cell,) = Record.load(run(suite, tmp_path / "tiny", storage=url).folder).cells
+    assert {"complete", "diverged", "pruned"} == set(cell.trials["state"])
+    storage = open_storage(url)
+    (live,) = optuna.get_all_study_names(storage)
+    assert export_cell(cell, url)
+    told, exported = (optuna.load_study(study_name=name, storage=storage).trials for name in (live, study_name(cell)))
+    for one, other in zip(told, exported, strict=True):
+        assert (one.state, one.params, one.distributions) == (other.state, other.params, other.distributions)
+        assert one.state is TrialState.PRUNED or one.values == other.values
+        assert one.intermediate_values == pytest.approx(other.intermediate_values, rel=1e-12)  # another sum's rounding
+
+
+def test_other_trials_of_the_same_study_are_not_taken_for_it(cells: tuple[Cell, ...], url: str, tmp_path: Path) -> None:
+    assert export_cell(cells[0], url)
+    folder = shutil.copytree(cells[0].path, tmp_path / "again")
+    cells[0].trials.assign(lr=cells[0].trials["lr"] / 2).to_parquet(folder / "trials.parquet")
+    with pytest.raises(UsageError, match="holds another study named"):
+        export_cell(Cell.load(folder), url)
 
 
 def test_an_export_is_repeatable_and_never_overwrites(cells: tuple[Cell, ...], url: str, tmp_path: Path) -> None:

@@ -139,6 +139,11 @@ def test_the_floor_of_softmax_regression_is_the_recorded_one_and_flat():
     assert gradient.norm().item() < 1e-6  # the gap is at most its square / (2 l2) = 5e-10
 
 
+def test_the_floor_of_softmax_regression_is_found_where_gradients_are_off():
+    with torch.no_grad():
+        assert DigitsSoftmax().minimum == pytest.approx(0.26042163, abs=1e-8)
+
+
 @pytest.mark.parametrize(
     ("build", "lr", "steps", "bound"),
     [

@@ -44,6 +44,14 @@ def test_the_floor_is_the_recorded_one_and_flat(name):
     assert gradient.abs().max().item() < 1e-9  # Newton's method ends where the loss stops falling
 
 
+@pytest.mark.parametrize("name", FLOORS)
+def test_a_fresh_problem_is_evaluated_where_gradients_are_off(name):
+    problem = SPECS[name].build()
+    with torch.no_grad():
+        loss = problem.evaluate(problem.start([1]).to(problem.dtype))["loss"]
+        assert loss.item() > problem.minimum
+
+
 def full_loss(problem: LinearModel, x: torch.Tensor) -> torch.Tensor:
     features, targets = problem.table()
     predictions = torch.from_numpy(features) @ x[:-1] + x[-1]

@@ -40,6 +40,14 @@ def test_the_best_objective_never_rises_and_starts_with_the_first_finite_trial(c
     assert best[0][0] == int(np.isfinite(cell.trials["objective"]).argmax())
 
 
+def test_the_best_objective_goes_on_after_a_pruned_trial(tmp_path, builder):
+    cell = builder.cell(tmp_path / "toy--sgd", "sgd", 0)
+    told = [np.nan, 3.0, np.nan, 2.0, np.inf, 1.0, *[np.nan] * 4]
+    cell.trials.assign(objective=told).to_parquet(cell.path / "trials.parquet")
+    best = points(cell_run(Cell.load(cell.path)))["best_objective"]
+    assert best == [(1, 3.0), (2, 3.0), (3, 2.0), (4, 2.0), *((trial, 1.0) for trial in range(5, 10))]
+
+
 def test_results_are_medians_over_test_seeds_and_gaps_are_above_the_floor(cell):
     found = points(cell_run(cell))
     runs = cell.runs[cell.runs["setting"] == "tuned"]
