@@ -18,7 +18,7 @@ from analysis.metrics import Array, Measure
 from analysis.profiles import Profile
 from analysis.ranking import Ranking
 from analysis.statistics import ALPHA
-from analysis.style import GREY, INK, Look, drawing, log_axis, new_figure, panel_grid
+from analysis.style import GREY, INK, Look, drawing, log_axis, new_figure, panel_grid, wrapped
 from analysis.transfer import Transfer
 
 __all__ = ["budget_figure", "profiles_figure", "ranks_figure", "replay_figure", "transfer_figure"]
@@ -33,6 +33,9 @@ ACROSS: Final = {
     "solved": ("Targets reached by each run", "share of the step budget", "share of (run, target) reached"),
 }
 SAMPLERS: Final = {"tpe": "#0072B2", "cmaes": "#D55E00", "qmc": "#009E73", "gp": "#CC79A7", "random": "#E69F00"}
+PAGE: Final = 10.6
+"""Inches that a page shows without shrinking its letters."""
+
 MOST_ANNOTATED: Final = 9
 """Problems up to which every cell of a transfer matrix holds its number."""
 
@@ -46,8 +49,9 @@ def ranks_figure(ranking: Ranking, looks: Looks) -> Figure:
     """Draw the critical-difference diagram: mean ranks from best to worst; a bar joins those not told apart."""
     order = sorted(range(len(ranking.labels)), key=lambda i: ranking.ranks[i].value)
     names = [ranking.labels[i] for i in order]
+    texts = [wrapped(name, 44) for name in names]
     with drawing():
-        figure = new_figure(7.5, 0.32 * len(names) + 1.35)
+        figure = new_figure(7.5, max(0.32, 0.16 * _lines(texts)) * len(names) + 1.35)
         axes = figure.subplots()
         for row, place in enumerate(order):
             rank, look = ranking.ranks[place], looks[ranking.labels[place]]
@@ -60,7 +64,7 @@ def ranks_figure(ranking: Ranking, looks: Looks) -> Figure:
             x = len(names) + 0.25 + 0.16 * bar
             axes.plot([x, x], [rows[0] - 0.3, rows[-1] + 0.3], color=INK, lw=3, solid_capstyle="butt", clip_on=False)
         _ruler(axes, ranking.critical)
-        axes.set_yticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), texts)
         axes.set_ylim(len(names) - 0.5, -1.5)
         axes.xaxis.set_major_locator(FixedLocator(range(1, len(names) + 1)))
         axes.grid(visible=False, axis="y")
@@ -109,22 +113,24 @@ def profiles_figure(profiles: Sequence[Profile], looks: Looks) -> Figure:
 def transfer_figure(transfers: Sequence[Transfer]) -> Figure:
     """Draw one matrix an optimizer: the regret on the column's problem of the setting that is best on the row's."""
     problems = max((transfer.problems for transfer in transfers), key=len)
-    side = max(0.42 * len(problems), 1.5)
-    longest = 0.075 * max(map(len, problems))
+    longest, count = 0.075 * min(24, max(map(len, problems))), len(transfers)
+    room = (PAGE - longest - 1.1) / min(count, 3) - 0.15
+    side = max(1.5, 0.15 * len(problems), min(0.42 * len(problems), room))
+    titles = [wrapped(transfer.label, int(side / 0.09)) for transfer in transfers]
     with drawing():
-        count = len(transfers)
-        ragged = count > 4 and count % 3 > 0  # then the labels stand below two rows
-        extra = longest + 1.1, longest * (2 if ragged else 1) + 0.3
-        figure, panels = panel_grid(count, width=side + 0.15, height=side + 0.35, extra=extra)
+        extra = longest + 1.1, longest + 0.5
+        figure, panels = panel_grid(count, width=side + 0.15, height=side + 0.2 + 0.15 * _lines(titles), extra=extra)
         columns = panels[0].get_gridspec()
         wide = 1 if columns is None else columns.ncols
         for place, (axes, transfer) in enumerate(zip(panels, transfers, strict=True)):
             _matrix(axes, transfer)
-            axes.set_title(transfer.label)
+            axes.set_title(titles[place])
             if place % wide:
                 axes.set_yticklabels([])
             if place + wide < len(transfers):
                 axes.set_xticklabels([])
+            elif place < count - (count % wide or wide):
+                axes.xaxis.set_in_layout(False)  # its labels hang into the empty place below
         bar = figure.colorbar(panels[0].images[0], ax=panels, fraction=0.04, pad=0.02, aspect=28)
         bar.set_label("share of the progress given away")
         bar.ax.yaxis.set_major_formatter(PercentFormatter(1))
@@ -141,8 +147,9 @@ def _matrix(axes: Axes, transfer: Transfer) -> None:
         for (row, column), regret in np.ndenumerate(transfer.regret):
             color = "white" if regret < DARK else INK
             axes.text(column, row, f"{100 * regret:.0f}", ha="center", va="center", fontsize=7.5, color=color)
-    axes.set_xticks(range(count), transfer.problems, rotation=90)
-    axes.set_yticks(range(count), transfer.problems)
+    names = [wrapped(problem, 24) for problem in transfer.problems]
+    axes.set_xticks(range(count), names, rotation=90)
+    axes.set_yticks(range(count), names)
     axes.set_xticks(np.arange(0.5, count - 1), minor=True)
     axes.set_yticks(np.arange(0.5, count - 1), minor=True)
     axes.grid(visible=False)
@@ -190,7 +197,7 @@ def replay_figure(panels: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], measu
                 color = SAMPLERS.get(str(sampler), GREY)
                 axes.fill_between(rows["budget"], rows["low"], rows["high"], color=color, alpha=0.15, lw=0)
                 axes.plot(rows["budget"], rows["expected"], color=color)
-            axes.set_title(label)
+            axes.set_title(wrapped(label, 29))
             _trials_axis(axes, exact["budget"].to_numpy())
         names = [str(name) for name in dict.fromkeys(every["sampler"].dropna())]
         lines = {name: Line2D([], [], color=SAMPLERS.get(name, GREY)) for name in names}
@@ -215,6 +222,11 @@ def _trials_axis(axes: Axes, budgets: Array) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlim(budgets.min(), budgets.max())
     axes.set_xlabel("k, the number of trials")
+
+
+def _lines(texts: Sequence[str]) -> int:
+    """Return the largest number of lines of a text."""
+    return 1 + max(text.count("\n") for text in texts)
 
 
 def _handle(look: Look) -> Line2D:

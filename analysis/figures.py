@@ -19,7 +19,7 @@ from analysis.metrics import Measure
 from analysis.results import cell_label, final_values
 from analysis.sensitivity import RateCurve, landscape_of, rate_curve
 from analysis.statistics import bootstrap_median
-from analysis.style import Look, drawing, looks_of, new_figure, tick_text
+from analysis.style import Look, drawing, looks_of, new_figure, tick_text, wrapped
 from analysis.tables import Cell
 from analysis.trajectory import contour_levels, path_of, surface_of
 
@@ -60,7 +60,8 @@ def problem_figures(cells: tuple[Cell, ...], looks: Mapping[str, Look]) -> Itera
 
 def titled(figure: Figure, subject: str, name: str) -> Figure:
     """Return ``figure`` with its title: what it is of, and what it shows."""
-    figure.suptitle(f"{subject}: {TITLES[name]}", x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+    title = wrapped(f"{subject}: {TITLES[name]}", int(figure.get_figwidth() / 0.1))
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
     return figure
 
 
@@ -77,11 +78,12 @@ def _convergence(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> F
     for setting in SETTINGS:
         curves = {label: convergence(cell, setting, measure) for label, cell in cells.items()}
         panels[setting] = {label: curve for label, curve in curves.items() if curve is not None}
-    if not any(panels.values()):
+    panels = {setting: lines for setting, lines in panels.items() if lines}
+    if not panels:
         return None
     metrics = {}
     for metric in next(iter(cells.values())).info["problem"]["metrics"]:
-        sides = {s: {label: metric_curves(cell, s, metric) for label, cell in cells.items()} for s in SETTINGS}
+        sides = {s: {label: metric_curves(cell, s, metric) for label, cell in cells.items()} for s in panels}
         metrics[metric] = {s: {label: c for label, c in side.items() if c is not None} for s, side in sides.items()}
     return lines.convergence_figure(panels, measure, looks, metrics)
 
@@ -89,7 +91,7 @@ def _convergence(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> F
 def _sensitivity(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
     found = {label: landscape_of(cell, measure) for label, cell in cells.items()}
     landscapes = {label: landscape for label, landscape in found.items() if landscape is not None}
-    if not landscapes:
+    if not any(np.isfinite(landscape.median).any() for landscape in landscapes.values()):
         return None
     best = {label: rate_curve(landscape) for label, landscape in landscapes.items()}
     held = {label: rate_curve(landscape, held=True) for label, landscape in landscapes.items()}
@@ -140,12 +142,12 @@ def cell_figure(cell: Cell) -> Figure:
             assert rates is not None, "a curve that is not held always exists"
             lines.draw_rates(left, {label: rates}, looks, lines.frame_limits(measure.shown(rates.value), measure))
             left.set_xlabel("learning rate")
-            left.set_ylabel(f"median {measure.label}" if rates.n > 1 else measure.label)
+            left.set_ylabel(measure.label_over(rates.n))
         else:
             image = maps.draw_landscape(left, landscape, maps.heat_norm([landscape]))
             maps.colorbar(figure, image, [left], landscape)
             left.set_xlabel("learning rate")
-        left.set_title(f"{cell.problem}: {label}")
+        left.set_title(wrapped(f"{cell.problem}: {label}", 52))
         if curves:
             limits = lines.band_limits([curve.band for curve in curves.values()], measure)
             lines.draw_curves(right, curves, measure, looks, limits)
@@ -163,18 +165,21 @@ def overview_figure(table: pd.DataFrame) -> Figure:
     labels = ratio.map(lambda value: "lost" if np.isinf(value) else ">1e6×" if value > 1e6 else f"{number(value, 2)}×")
     top = float(np.fmax.reduce(ratio.replace(np.inf, np.nan).to_numpy(), axis=None, initial=10.0))
     colors = mpl.colormaps["viridis"].with_extremes(bad="#f2f2f2", over="#fde725")
-    longest = max(map(len, ratio.columns))
+    rows, columns = ([wrapped(name, 36) for name in names] for names in (ratio.index, ratio.columns))
+    beside, longest = (max(len(line) for name in names for line in name.split("\n")) for names in (rows, columns))
     with drawing():
         below = 0.05 * longest if longest > 12 else 0.0
-        figure = new_figure(max(4.5, 0.95 * ratio.shape[1] + 3.0), 0.42 * ratio.shape[0] + 1.25 + below)
+        figure = new_figure(
+            max(4.5, 0.95 * len(columns) + 2.0 + 0.075 * max(beside, 14)), 0.42 * len(rows) + 1.25 + below
+        )
         axes = figure.subplots()
         bar = {"label": "times worse than the best", "extend": "max", "format": tick_text}
         style = {"norm": LogNorm(1, min(top, 1e4)), "cmap": colors, "linewidths": 1.5, "cbar_kws": bar}
         seen = ratio.replace(np.inf, 1e300)
         sns.heatmap(seen, ax=axes, annot=labels, fmt="", xticklabels=False, yticklabels=False, **style)
         turned: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if below else {}
-        axes.set_xticks(np.arange(ratio.shape[1]) + 0.5, ratio.columns, **turned)
-        axes.set_yticks(np.arange(ratio.shape[0]) + 0.5, ratio.index)
+        axes.set_xticks(np.arange(len(columns)) + 0.5, columns, **turned)
+        axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
         axes.set(xlabel="", ylabel="")
         axes.tick_params(length=0)
         figure.suptitle("Tuned result over the problem's best", x=0.01, ha="left", fontsize=10.5, fontweight="bold")

@@ -21,7 +21,7 @@ from analysis.convergence import Convergence
 from analysis.metrics import Array, Measure
 from analysis.sensitivity import RateCurve
 from analysis.statistics import LEVEL, Band, Estimate
-from analysis.style import GREY, INK, Look, drawing, log_axis, new_figure
+from analysis.style import GREY, INK, Look, drawing, log_axis, new_figure, wrapped
 
 __all__ = [
     "START",
@@ -89,7 +89,7 @@ def convergence_figure(
                 if name.endswith("loss") and _lowest(lines) > 0:
                     axes.set_yscale("log")
                     log_axis(axes, "y", *axes.get_ylim())
-            row[0].set_ylabel(name.replace("_", " "))
+            row[0].set_ylabel(name.replace("_", " ").replace("heldout", "held-out"))
         for axes in grid[-1]:
             axes.set_xlabel("steps (updates)")
         _legend(figure, grid[0])
@@ -135,7 +135,7 @@ def _measure_axis(axes: Axes, measure: Measure, limits: tuple[float, float]) -> 
 
 def outcome_figure(tuned: Outcomes, default: Outcomes, measure: Measure, looks: Mapping[str, Look]) -> Figure:
     """Draw every test seed's final measure as a tick, its median and interval above: tuned filled, default hollow."""
-    labels = list(dict.fromkeys([*tuned, *default]))
+    labels = [label for label in looks if label in tuned or label in default]
     every = np.concatenate([values for side in (tuned, default) for values, _ in side.values()])
     low, high = frame_limits(measure.shown(every), measure)
     with drawing():
@@ -151,7 +151,7 @@ def outcome_figure(tuned: Outcomes, default: Outcomes, measure: Measure, looks: 
                     _outcome(axes, row + offset, side[label], measure, looks[label].color, filled=filled)
         axes.axvline(measure.start, **START)
         axes.text(measure.start, -0.62, "start ", ha="right", va="bottom", color=GREY, fontsize=8)
-        axes.set_yticks(range(len(labels)), labels)
+        axes.set_yticks(range(len(labels)), [wrapped(label, 36) for label in labels])
         axes.set_ylim(len(labels) - 0.5, -0.65)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(f"{measure.label} after the last step")

@@ -16,9 +16,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from analysis.metrics import Array, Mask
+from analysis.metrics import Array, Mask, Measure
 from analysis.sensitivity import Landscape
-from analysis.style import GREY, INK, drawing, log_ticks, panel_grid, place_ticks, tick_text
+from analysis.style import GREY, INK, drawing, log_ticks, panel_grid, place_ticks, tick_text, wrapped
 
 __all__ = ["colorbar", "draw_landscape", "heat_norm", "landscape_figure"]
 
@@ -49,11 +49,14 @@ def landscape_figure(landscapes: Mapping[str, Landscape]) -> Figure:
         figure, panels = panel_grid(len(landscapes), width=2.85, height=2.6, extra=(1.2, 1.0))
         for axes, (label, landscape) in zip(panels, landscapes.items(), strict=True):
             image = draw_landscape(axes, landscape, norm)
-            axes.set_title(label)
+            axes.set_title(wrapped(label, 29))
             axes.set_xlabel(landscape.x.name if landscape.x.name != "lr" else "learning rate", labelpad=1)
         colorbar(figure, image, panels, first)
         figure.legend(
-            handles=_signs(n), loc="outside lower center", ncols=3 if len(panels) > 1 else 2, handlelength=1.8
+            handles=_signs(n, first.measure),
+            loc="outside lower center",
+            ncols=3 if len(panels) > 1 else 2,
+            handlelength=1.8,
         )
     return figure
 
@@ -102,15 +105,16 @@ def _mark_default(axes: Axes, landscape: Landscape) -> None:
     axes.text(0.02, 0.02, note, transform=axes.transAxes, fontsize=7, bbox=box, zorder=7)
 
 
-def _signs(n: int) -> list[Any]:
-    """Return the legend of heat maps over ``n`` seeds."""
+def _signs(n: int, measure: Measure) -> list[Any]:
+    """Return the legend of heat maps of ``measure`` over ``n`` seeds."""
     point: dict[str, Any] = {"color": INK, "ls": "none", "mec": "white"}
+    near = "within 2× of the best" if measure.log else "90% of the best progress"
     lost = "diverged" if n == 1 else "median diverged"
     some = [] if n == 1 else [Patch(facecolor="white", edgecolor=GREY, hatch=HATCH, label="any seed diverged")]
     return [
         Line2D([], [], marker="*", ms=11, label="best", **point),
         Line2D([], [], marker="D", ms=6, label="default", **point),
-        Patch(facecolor="#453781", edgecolor="#bbbbbb", lw=1.6, label="outlined: within 2× of the best"),
+        Patch(facecolor="#453781", edgecolor="#bbbbbb", lw=1.6, label=f"outlined: {near}"),
         Patch(facecolor=DIVERGED_COLOR, edgecolor=GREY, hatch=HATCH if n == 1 else None, label=lost),
         *some,
         Patch(facecolor=WORSE_COLOR, label="worse than the start"),
@@ -141,7 +145,7 @@ def colorbar(figure: Figure, image: Any, panels: Sequence[Axes], landscape: Land
     bar = figure.colorbar(
         image, ax=list(panels), extend="both" if below else "max", fraction=0.05, pad=0.015, aspect=28
     )
-    bar.set_label(f"median {measure.label}" if landscape.n > 1 else measure.label)
+    bar.set_label(measure.label_over(landscape.n))
     if measure.log:
         bar.ax.yaxis.set_major_locator(log_ticks(norm.vmin, norm.vmax))
         bar.ax.yaxis.set_major_formatter(FuncFormatter(tick_text))

@@ -84,6 +84,10 @@ class Measure:
         """The words for an axis."""
         return "loss" if self.floor is None else "gap to the floor"
 
+    def label_over(self, n: int) -> str:
+        """Return `label` for the median of ``n`` seeds."""
+        return f"{self.label}, median of {n} seeds" if n > 1 else self.label
+
     def __call__(self, loss: npt.ArrayLike) -> Array:
         """Return the measure of every loss, same shape; ``inf`` where the loss is missing."""
         return gap(loss, 0.0 if self.floor is None else self.floor)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.metrics import Array
-from analysis.style import INK, Look, drawing, panel_grid
+from analysis.style import INK, Look, drawing, panel_grid, wrapped
 from analysis.trajectory import Path2D, Surface
 
 __all__ = ["trajectory_figure"]
@@ -39,7 +39,7 @@ def trajectory_figure(
             for path in both:
                 _draw_path(axes, path, looks[label])
             axes.plot(*zip(*minima, strict=True), "*", color=INK, mec="white", ms=11, ls="none", zorder=6)
-            axes.set_title(label)
+            axes.set_title(wrapped(label, 29))
             axes.set_xlabel("x₁", labelpad=1)
             axes.set_ylabel("x₂", labelpad=1)
             axes.label_outer()

@@ -22,6 +22,8 @@ def problem_reading(rows: Sequence[Row], curves: Mapping[str, RateCurve]) -> lis
         said = [f"No optimizer is named the best, for {rows[0]['unequal']}.", _defaults(rows), _lost(rows)]
         return [sentence for sentence in said if sentence]
     best = [row for row in rows if row["best"]]
+    if not best and not any(row["trials"] for row in rows):
+        return ["Nothing was tuned here: the landscape says which settings work."]
     if not best:
         return ["No tuned setting of any optimizer survived its test seeds: every one diverged or was never found."]
     sentences = [_winner(best, rows), _margin(best[0], curves.get(best[0]["label"])), _defaults(rows), _lost(rows)]
@@ -46,7 +48,7 @@ def _winner(best: Sequence[Row], rows: Sequence[Row]) -> str:
         solved = "reach the floor within rounding" if first["tuned"] <= first["smallest"] else "end equally low"
         both, value = "both" if len(best) == 2 else "all", interval_text(first, "tuned", interval=False)
         return f"{names} {both} {solved} ({what} {value})."
-    seeds = "" if first["exact"] else f" over {first['tuned_n']} test seeds"
+    seeds = "" if first["exact"] else f" over {first['tuned_n']} test seed{'s' if first['tuned_n'] > 1 else ''}"
     value = interval_text(first, "tuned", interval=not first["exact"])
     sentence = f"{names} ends lowest: {what} {value}{seeds} at {first['hyperparameters']}"
     close = [row["label"] for row in rows if row["tied"]]
@@ -104,6 +106,9 @@ def _defaults(rows: Sequence[Row]) -> str:
         begin += "; of the others, staying there costs"
     if not costs:
         return ""
+    if len(costs) == len(rows) == 1:
+        (label,) = costs
+        return f"At its default setting, {label} ends {times(costs[label])} as high as tuned."
     least, most = min(costs, key=lambda label: costs[label]), max(costs, key=lambda label: costs[label])
     if costs[most] <= 1.1:
         return f"{begin} nothing."

@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from analysis.axes import number
-from analysis.results import cell_label, estimate_text, interval_text, results_table, results_text, table_rows
+from analysis.results import (
+    cell_label,
+    estimate_text,
+    interval_text,
+    results_table,
+    results_text,
+    setting_text,
+    table_rows,
+)
 from analysis.statistics import RESAMPLES
 from analysis.tables import Cell, Record, RecordError
 
@@ -150,7 +158,7 @@ def template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"number": number, "plain": plain, "interval": interval_text}
+    environment.filters |= {"number": number, "plain": plain, "interval": interval_text, "setting": setting_text}
     environment.filters |= {"estimate": estimate_text, "share": partial(estimate_text, form="{:.0%}".format)}
     return environment.get_template(name)
 
@@ -158,13 +166,17 @@ def template(name: str) -> jinja2.Template:
 def _totals(record: Record) -> dict[str, str]:
     """Return what was run, in numbers, for the head of the page."""
     return {
-        "cells": f"{len(record.cells)}",
-        "problems": f"{len(record.problems)}",
-        "optimizers": f"{len({cell.optimizer for cell in record})}",
+        "cells": _counted(len(record.cells), "cell"),
+        "problems": _counted(len(record.problems), "problem"),
+        "optimizers": _counted(len({cell.optimizer for cell in record}), "optimizer"),
         "trials": f"{sum(int(cell.info['protocol']['trials']) for cell in record):,}",
         "lane_steps": f"{sum(int(cell.info['lane_steps']) for cell in record):,}",
         "seconds": number(sum(float(value) for cell in record for value in cell.info["seconds"].values())),
     }
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def _anchors(problems: Sequence[str]) -> dict[str, str]:

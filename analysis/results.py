@@ -27,6 +27,7 @@ __all__ = [
     "interval_text",
     "results_table",
     "results_text",
+    "setting_text",
     "table_rows",
 ]
 
@@ -55,14 +56,15 @@ def results_table(record: Record) -> pd.DataFrame:
     """Return one row a cell, in the suite's order.
 
     Columns: ``problem``, ``optimizer``, ``schedule``, ``label`` (optimizer and schedule), ``hyperparameters`` (the
-    winner's that were searched, as text), ``at_edge`` (names at the edge of their range, as text), ``best`` (lowest
-    tuned median of its problem; equal within rounding are all best), ``tied`` (not significantly worse than the best,
-    by `analysis.differences.not_worse`), ``unequal`` (why the budgets of its problem are unequal, in which case nobody
-    is best; empty where they are equal), ``measure`` (gap or loss), ``smallest`` (rounding of the measure), ``start``,
-    ``exact`` (deterministic problem: one run says all); and for each setting, tuned and default, the median after the
-    last step, the ends ``_low`` and ``_high`` of its 90% bootstrap interval, the numbers ``_diverged`` of ``_n`` test
-    seeds, and ``_steps``, the median number of steps to the problem's target (inf: not reached by half of the seeds;
-    NaN: no target). A median is inf where half of the seeds diverged and NaN where the setting was not run.
+    winner's that were searched, as text), ``trials`` (of the tuning; 0: none was asked for), ``at_edge`` (names at the
+    edge of their range, as text), ``best`` (lowest tuned median of its problem; equal within rounding are all best),
+    ``tied`` (not significantly worse than the best, by `analysis.differences.not_worse`), ``unequal`` (why the budgets
+    of its problem are unequal, in which case nobody is best; empty where they are equal), ``measure`` (gap or loss),
+    ``smallest`` (rounding of the measure), ``start``, ``exact`` (deterministic problem: one run says all); and for each
+    setting, tuned and default, the median after the last step, the ends ``_low`` and ``_high`` of its 90% bootstrap
+    interval, the numbers ``_diverged`` of ``_n`` test seeds, and ``_steps``, the median number of steps to the
+    problem's target (inf: not reached by half of the seeds; NaN: no target). A median is inf where half of the seeds
+    diverged and NaN where the setting was not run.
     """
     rows = [row for problem in record.problems for row in _problem_rows(record.of_problem(problem))]
     return pd.DataFrame(rows)
@@ -102,6 +104,7 @@ def _row(cell: Cell, measure: Measure) -> dict[str, Any]:
         "hyperparameters": ""
         if winner is None
         else hyperparameter_text(cell, _searched(cell, winner["hyperparameters"])),
+        "trials": int(cell.info["protocol"]["trials"]),
         "at_edge": "" if winner is None else ", ".join(winner["at_edge"]),
         "best": False,
         "tied": False,
@@ -150,9 +153,14 @@ def interval_text(row: Mapping[str, Any], setting: str, *, interval: bool = True
     text = held_text(value, row["smallest"])
     if row["exact"]:
         text += " exact" if interval else ""
-    elif interval:
+    elif interval and n > 1:
         text += f" [{', '.join(held_text(row[f'{setting}_{end}'], row['smallest']) for end in ('low', 'high'))}]"
     return f"{text} ({counts})" if diverged and lost else text
+
+
+def setting_text(row: Mapping[str, Any]) -> str:
+    """Return the tuned hyperparameters of a row or, where there are none, why."""
+    return row["hyperparameters"] or ("none: every trial diverged" if row["trials"] else "not tuned")
 
 
 def estimate_text(row: Mapping[str, Any], name: str, form: Callable[[float], str] = number) -> str:
@@ -179,7 +187,7 @@ def results_text(table: pd.DataFrame, width: int = 100) -> str:
     for row in table_rows(table):
         mark = "*" if row["best"] else "~" if row["tied"] else ""
         cells = (mark, row["label"], interval_text(row, "tuned"), interval_text(row, "default"))
-        lines.setdefault(_title(row), []).append((*cells, _marked(row["hyperparameters"], row["at_edge"].split(", "))))
+        lines.setdefault(_title(row), []).append((*cells, _marked(setting_text(row), row["at_edge"].split(", "))))
     every = [header, *(line for group in lines.values() for line in group)]
     wide = [max(len(line[i]) for line in every) for i in range(4)]
     out = [_fit(header, wide, width)]
@@ -191,8 +199,7 @@ def results_text(table: pd.DataFrame, width: int = 100) -> str:
 
 def _marked(hyperparameters: str, at_edge: list[str]) -> str:
     """Return the text of a setting with a "!" behind every value whose name is among ``at_edge``."""
-    parts = hyperparameters.split(", ") if hyperparameters else []
-    return ", ".join(part + "!" * (part.split(" ")[0] in at_edge) for part in parts)
+    return ", ".join(part + "!" * (part.split(" ")[0] in at_edge) for part in hyperparameters.split(", "))
 
 
 def _title(row: Mapping[str, Any]) -> str:
@@ -202,21 +209,31 @@ def _title(row: Mapping[str, Any]) -> str:
 
 
 def _fit(line: tuple[str, ...], wide: list[int], width: int) -> str:
-    """Return ``line`` with its last part wrapped between hyperparameters: in its column or, if narrow, below."""
-    start = "".join(f"{part.ljust(size)}  " for part, size in zip(line[:4], wide, strict=True))
+    """Return ``line`` with its last part wrapped between hyperparameters: in its column or, if narrow, below.
+
+    Where names are so long that the numbers would not fit, the numbers stand below their name.
+    """
+    columns = [f"{part.ljust(size)}  " for part, size in zip(line[:4], wide, strict=True)]
+    below = sum(wide) + 8 > width
+    start = " " * 5 + "".join(columns[2:]) if below else "".join(columns)
     beside = width - len(start) >= MIN_SETTING
     indent = len(start) if beside else 5
     parts = [part.replace(" ", "\xa0") for part in line[4].split(", ")]  # a name stays with its value
     setting = textwrap.wrap(", ".join(parts), width - indent) or [""]
     rows = [start + setting.pop(0) if beside else start, *(" " * indent + more for more in setting)]
+    rows = ["".join(columns[:2]), *rows] if below else rows
     return "\n".join(row.replace("\xa0", " ").rstrip()[:width] for row in rows)
 
 
 def _footnotes(table: pd.DataFrame) -> Iterator[str]:
     tied = f" ~ not told apart from it: paired tests, Holm's correction, {ALPHA:.0%}." if table["tied"].any() else ""
-    yield f"* lowest median of its problem.{tied}"
-    seeds = sorted({int(n) for n in table["tuned_n"]} - {0, 1})
-    if seeds:
+    if table["best"].any():
+        yield f"* lowest median of its problem.{tied}"
+    runs = table.loc[~table["exact"], ["tuned_n", "default_n"]].max(axis=1)
+    seeds = sorted({int(n) for n in runs} - {0})
+    if seeds == [1]:
+        yield "Values of one fresh test seed, without an interval."
+    elif seeds:
         yield f"Median [90% interval] over {' or '.join(map(str, seeds))} fresh test seeds."
     if (table["at_edge"] != "").any():
         yield "! = at the edge of its search range."

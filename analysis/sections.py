@@ -158,13 +158,13 @@ def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
     """Return the protocol of a problem's cells as (name, text); what differs between cells says so for each."""
     facts: dict[str, dict[str, str]] = {}
     for cell in cells:
-        winner, optimizer = cell.info["winner"], cell.info["optimizer"]
+        optimizer = cell.info["optimizer"]
         own = {
             **cell.info["protocol"],
             "schedule": cell.schedule,
             "searched": [_range(h) for h in optimizer["hyperparameters"] if h["name"] in optimizer["searched"]],
             "fixed": optimizer["fixed"],
-            "winner": "none: every trial diverged" if winner is None else f"trial {winner['trial']}",
+            "winner": _winner(cell),
             "seconds": {name: round(float(value), 2) for name, value in cell.info["seconds"].items()},
             "lane_steps": f"{cell.info['lane_steps']:,}",
             "reference": optimizer["reference"],
@@ -177,6 +177,13 @@ def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
         text = next(iter(by_cell.values())) if same else " · ".join(f"{label}: {v}" for label, v in by_cell.items())
         rows.append((name.replace("_", " "), text))
     return rows
+
+
+def _winner(cell: Cell) -> str:
+    """Return which trial won, or why none did."""
+    if cell.info["winner"] is None:
+        return "none: every trial diverged" if cell.info["protocol"]["trials"] else "none: not tuned"
+    return f"trial {cell.info['winner']['trial']}"
 
 
 def _range(hyperparameter: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ __all__ = [
     "svg",
     "tick_text",
     "webp",
+    "wrapped",
 ]
 
 PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -200,7 +202,17 @@ def log_ticks(low: float, high: float) -> LogLocator:
 
 def tick_text(value: float, _position: int | None = None) -> str:
     """Return the label of a tick; short, so that neighbours do not touch."""
-    return number(value, 2, smallest=1e-3)
+    return number(value, 3, smallest=1e-3)
+
+
+def wrapped(label: str, width: int) -> str:
+    """Return ``label`` in lines of at most ``width`` letters: schedules make some names longer than a figure."""
+    lines = [""]
+    for part in re.findall(r"[^ (,-]*[ (,-]?", label):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def place_ticks(axes: Axes, which: str, axis: Axis) -> None:

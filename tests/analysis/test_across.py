@@ -168,6 +168,18 @@ def test_large_transfer_matrices_go_without_numbers() -> None:
     assert (drawn(9), drawn(10)) == (81, 0)
 
 
+@pytest.mark.parametrize("count", [3, 5])
+def test_every_problem_of_a_transfer_matrix_is_named_inside_a_page_wide_figure(count: int) -> None:
+    names = tuple(f"a-problem-with-a-name-{i}" for i in range(14))
+    zeros = np.zeros((14, 14))
+    figure = transfer_figure([Transfer(f"optimizer{i}", names, zeros, zeros, zeros) for i in range(count)])
+    assert figure.get_figwidth() <= 11
+    figure.draw_without_rendering()
+    shown = [text for axes in figure.axes[:count] for text in axes.get_xticklabels() if text.get_text()]
+    assert len(shown) == 3 * 14  # one set of names a column
+    assert all(text.get_window_extent().y0 >= 0 for text in shown)
+
+
 def test_a_budget_figure_of_a_linear_measure_has_a_linear_axis(record: Record) -> None:
     cells = record.of_problem("classes")
     table = budget_table(cells, (1, 4))

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from analysis.convergence import measure_of
 from analysis.figures import cell_figure, overview_figure, problem_figures, worse_than_best
 from analysis.results import cell_label, results_table
-from analysis.style import looks_of, png, svg
+from analysis.style import looks_of, png, svg, tick_text, wrapped
 from analysis.tables import Cell, Record
 from analysis.trajectory import contour_levels, path_of, surface_of
 
@@ -100,6 +100,41 @@ def test_figures_are_drawn_from_a_cell_with(optimizer: str, case: str, edited_ce
     cell = edited_cell(1, optimizer, info, **tables)
     assert "outcome" in drawn(cell, laid_out=False)
     cell_figure(cell).draw_without_rendering()
+
+
+def test_a_setting_that_was_not_run_has_no_panel_and_its_rows_keep_their_order(
+    edited_cell: Callable[..., Cell],
+) -> None:
+    def untuned(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["setting"] != "tuned"]
+
+    tables = {"runs": untuned, "curves": untuned}
+    alone = edited_cell(1, "sgd", {"winner": None}, **tables)
+    assert len(drawn(alone, laid_out=False)["convergence"].axes) == 1
+    rows = drawn(alone, edited_cell(1, "rmsprop"), laid_out=False)["outcome"].axes[0].get_yticklabels()
+    assert [row.get_text() for row in rows] == ["sgd", "rmsprop"]
+
+
+def test_where_every_learning_rate_diverges_there_is_no_empty_figure(edited_cell: Callable[..., Cell]) -> None:
+    assert "sensitivity" not in drawn(edited_cell(1, "rmsprop", landscape=diverge), laid_out=False)
+
+
+def test_ticks_say_what_they_stand_at() -> None:
+    assert [tick_text(value) for value in (7.25, 0.675, 5.0, 1000.0, 2e-5)] == ["7.25", "0.675", "5", "1,000", "2e-5"]
+
+
+def test_long_names_are_broken_where_they_may_be_and_stay_in_the_figure(record: Record) -> None:
+    long = ' · lr=warmup(then="cosine(final=0.05)", length=0.2)'
+    lines = wrapped(f"rmsprop{long}", 29).splitlines()
+    assert lines == ["rmsprop · lr=warmup(", 'then="cosine(final=0.05)",', "length=0.2)"]
+    table = results_table(record)
+    figure = overview_figure(table.assign(label=table["label"] + long, problem=table["problem"] + long))
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        box = text.get_window_extent()
+        assert min(box.x0, box.y0) >= 0, text.get_text()
+        assert box.x1 <= figure.bbox.x1, text.get_text()
 
 
 def test_a_cell_figure_needs_no_pyplot(record: Record) -> None:

@@ -145,6 +145,37 @@ def test_a_cell_without_a_winner_was_not_run_tuned(edited_cell: Callable[..., Ce
     assert np.isfinite(row["default"])
 
 
+def test_what_was_never_tuned_is_not_said_to_have_diverged(edited_cell: Callable[..., Cell]) -> None:
+    def untuned(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["setting"] != "tuned"]
+
+    tables = {"runs": untuned, "curves": untuned}
+    searched = one_cell(edited_cell(1, "sgd", {"winner": None}, **tables))
+    mapped = one_cell(edited_cell(1, "sgd", {"winner": None, "protocol": {"trials": 0}}, **tables))
+    assert "every trial diverged" in results_text(pd.DataFrame([searched]))
+    text = results_text(pd.DataFrame([mapped]))
+    assert "not tuned" in text
+    assert "diverged" not in text
+    assert "lowest median" not in text  # nothing is marked
+    assert "5 fresh test seeds" in text  # of the default setting
+    assert problem_reading([mapped], {}) == ["Nothing was tuned here: the landscape says which settings work."]
+
+
+def test_one_test_seed_has_no_interval(edited_cell: Callable[..., Cell]) -> None:
+    row = one_cell(edited_cell(1, "sgd", runs=lambda runs: runs[runs["seed"] == 100]))
+    assert "[" not in interval_text(row, "tuned")
+    assert "one fresh test seed, without an interval" in results_text(pd.DataFrame([row]))
+
+
+def test_names_too_long_for_the_text_leave_its_numbers_whole(record: Record) -> None:
+    table = results_table(record)
+    text = results_text(table.assign(label=table["label"] + " · lr=" + 60 * "x"), 100)
+    assert max(map(len, text.splitlines())) <= 100
+    for row in table_rows(table):
+        assert interval_text(row, "tuned") in text
+        assert interval_text(row, "default") in text
+
+
 def test_gaps_that_rounding_hides_are_given_as_a_bound_and_share_the_first_place(record: Record) -> None:
     rows = [
         {**row, "tuned": gap} for row, gap in zip(table_rows(results_table(record)), (0.0, 1e-30, 1.0), strict=False)
