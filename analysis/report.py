@@ -43,7 +43,11 @@ GENERATOR: Final = '<meta name="generator" content="stepscape">'
 
 
 def write_report(
-    folder: Path, out: Path | None = None, *, progress: Callable[[int, int], None] | None = None, jobs: int = 1
+    folder: str | Path,
+    out: str | Path | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    jobs: int = 1,
 ) -> Path:
     """Write the report of the record at ``folder`` to ``out`` (default ``folder/report``); return its ``index.html``.
 
@@ -52,7 +56,7 @@ def write_report(
     Raises `RecordError` where ``folder`` is no record, or ``out`` holds something that is not a report.
     """
     record = Record.load(folder)
-    target = folder / "report" if out is None else out
+    target = record.path / "report" if out is None else Path(out)
     if target.exists() and not _replaceable(target):
         raise RecordError(f"{target} exists and is not a report; name another folder")
     target.parent.mkdir(parents=True, exist_ok=True)

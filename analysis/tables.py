@@ -221,10 +221,11 @@ class Record:
     cells: tuple[Cell, ...]
 
     @classmethod
-    def load(cls, path: Path) -> Record:
+    def load(cls, path: str | Path) -> Record:
         """Read the record at ``path``; raises `RecordError` where it is no results folder or holds no finished cell."""
         import tomllib
 
+        path = Path(path)
         if not (path / "suite.toml").is_file():
             raise RecordError(f"{path} is not a results folder: it has no suite.toml")
         try:

@@ -16,17 +16,28 @@ from benchmarks.suite import Suite
 from optimizers import BUILTIN, SCHEDULES
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/tutorial.md", "docs/extending.md")
+PAGES = (
+    "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/tutorial.md", "docs/extending.md", "docs/suites.md",
+    "docs/protocol.md",
+)  # fmt: skip
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 COMMANDS = re.findall(r"^\$ stepscape (.*?) *(?:#.*)?$", README, re.MULTILINE)
 
 
 def test_the_python_runs_as_it_stands() -> None:
-    (code,) = [text for kind, text in BLOCKS if kind == "python"]
+    code, _ = [text for kind, text in BLOCKS if kind == "python"]
     made: dict[str, object] = {}
     exec(compile(code.replace("4096", "8"), "README.md", "exec"), made)
     assert made["trace"].final_loss.shape == (8, 4)
+
+
+def test_the_python_of_suites_and_records_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, code = [text for kind, text in BLOCKS if kind == "python"]
+    monkeypatch.chdir(tmp_path)
+    made: dict[str, object] = {}
+    exec(compile(code, "README.md", "exec"), made)
+    assert made["record"].problems == ("ellipse", "airfoil")
 
 
 def test_the_suite_can_be_run() -> None:
