@@ -15,7 +15,7 @@ import numpy as np
 from analysis.axes import number
 from analysis.convergence import measure_of
 from analysis.differences import Difference, difference, holm, seeds_to_decide, unpaired_difference
-from analysis.gate import named_first
+from analysis.gate import named_first, shortened
 from analysis.metrics import Array, Measure
 from analysis.pairs import improvement
 from analysis.pooling import PoolingError
@@ -107,7 +107,7 @@ class Comparison:
         wide = [max(len(line[i]) for line in lines) for i in range(len(header))]
         out = ["  ".join(part.ljust(size) for part, size in zip(line, wide)).rstrip() for line in lines]
         table = [line if len(line) <= width else f"{line[: width - 1].rstrip()}…" for line in out]
-        words = [*self.unmatched, *([""] if self.unmatched else []), *self.notes, self._summary()]
+        words = [*shortened(self.unmatched), *([""] if self.unmatched else []), *self.notes, self._summary()]
         return "\n".join([*table, "", *(textwrap.fill(text, width) for text in words)])
 
     def _summary(self) -> str:

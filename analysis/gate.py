@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Final
 
 from analysis.tables import Cell
 
-__all__ = ["BUDGET", "PoolingError", "check_budgets", "check_instances", "named_first", "unequal_budgets"]
+__all__ = ["BUDGET", "PoolingError", "check_budgets", "check_instances", "named_first", "shortened", "unequal_budgets"]
 
 BUDGET: Final = (
     "steps", "trials", "pruner", "objective", "aggregate", "tuning_seeds", "test_seeds", "evaluate_every",
@@ -69,3 +70,12 @@ def named_first(words: Sequence[str]) -> str:
     """Return the first few ``words`` as a list, and how many more there are."""
     more = len(words) - MOST_NAMED
     return ", ".join(words[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def shortened(unmatched: Sequence[str]) -> list[str]:
+    """Return the reasons with all cells of one side only as one line, the first few of them named."""
+    lines = []
+    for kind, group in groupby((text.partition(": ") for text in unmatched), key=lambda parts: parts[0]):
+        found = [text for _, _, text in group]
+        lines += [f"{kind}: {text}" for text in ([named_first(found)] if kind.startswith("only") else found)]
+    return lines

@@ -47,5 +47,7 @@ def make_question(name: str, options: Mapping[str, Any]) -> Question:
     try:
         return kind(**options)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+        )
         raise SuiteError(f"exhibit {name!r}: {wrong}") from error

@@ -147,6 +147,16 @@ def test_cells_of_one_side_only_are_named(wide: Path, changed: Callable[..., Rec
     assert compare(Record.load(other.path), Record.load(wide)).unmatched == ("only in B: noisy--sgd",)
 
 
+def test_many_cells_of_one_side_only_are_one_line(wide: Path, changed: Callable[..., Record]) -> None:
+    other = changed()
+    for cell in sorted((other.path / "cells").iterdir())[1:]:
+        shutil.rmtree(cell)
+    found = compare(Record.load(wide), Record.load(other.path))
+    assert len(found.unmatched) > 5
+    (line,) = [line for line in found.text(1000).splitlines() if "only in" in line]
+    assert line.endswith(f" and {len(found.unmatched) - 4} more")
+
+
 def test_records_with_nothing_in_common_are_refused(wide: Path, changed: Callable[..., Record]) -> None:
     other = changed(info={path.name: {"schedule": "cosine"} for path in (wide / "cells").iterdir()})
     with pytest.raises(PoolingError, match=r"no cell of .* can be compared .*: only in A: .* and 14 more$"):
