@@ -142,7 +142,7 @@ def run_cell(order: Order) -> Path:
     work = Work(kept, order.deadline)
     study, tuning_seconds = _timed(lambda: _tune(cell, work, order.storage))
     tests, test_seconds = _timed(lambda: _test(cell, study))
-    grid = _landscape(cell, work)
+    grid = _landscape(cell, study.space, work)
     made = {
         "trials": tables.trials_table(study),
         **_run_tables(cell, study, tests),
@@ -191,12 +191,13 @@ def _test(cell: Prepared, study: Study) -> Tests:
     return {name: (values, task.train(dict(values), keep_path=planar)) for name, values in settings.items()}
 
 
-def _landscape(cell: Prepared, work: Work) -> GridMap | None:
+def _landscape(cell: Prepared, space: Space, work: Work) -> GridMap | None:
+    """The map of the ranges last searched: where they were widened, the winner would lie beyond the first ones."""
     plan = cell.plan.landscape
     if not plan.enabled:
         return None
     task = cell.task(cell.seeds(plan.seeds), max(1, cell.steps // plan.evaluations))
-    return landscape(task, cell.space, plan.grid, work=work)
+    return landscape(task, space, plan.grid, work=work)
 
 
 def _landscape_table(cell: Prepared, grid: GridMap | None) -> pd.DataFrame:

@@ -7,13 +7,16 @@ from itertools import pairwise
 import pytest
 import torch
 
+from analysis.tables import Record
 from benchmarks import landscape as module
 from benchmarks.landscape import GridMap, grid_axes, landscape
 from benchmarks.lanes import DIVERGED, FINISHED, train
 from benchmarks.registry import OPTIMIZERS, make_problem
+from benchmarks.runner import run
 from benchmarks.settings import Searching
 from benchmarks.space import Space
 from benchmarks.study import Task
+from benchmarks.suite import Suite
 
 
 def map_of(optimizer: str, problem: str = "ellipse", grid: tuple[int, int] = (6, 4), **searching) -> GridMap:
@@ -87,3 +90,20 @@ def test_off_the_axes_the_defaults_hold() -> None:
     assert [(knob.name, count) for knob, count in grid_axes(spec, space, (5, 3))] == [("lr", 5), ("beta2", 3)]
     fixed = Space.of(spec, Searching(fixed={"beta2": 0.99}))
     assert [(knob.name, count) for knob, count in grid_axes(spec, fixed, (5, 3))] == [("lr", 5)]
+
+
+def test_a_landscape_covers_the_ranges_that_the_study_was_widened_to(tmp_path):
+    suite = Suite.checked(
+        {
+            "name": "wide", "problems": ["ellipse"], "optimizers": ["sgd"],
+            "tuning": {"sampler": "grid", "trials": 8, "widen": 2, "pruner": "none"}, "landscape": {"grid": "9x2"},
+            "optimizer": {"sgd": {"search": {"lr": [1e-4, 1e-3]}}},
+        },
+        "test",
+    )  # fmt: skip
+    (cell,) = Record.load(run(suite, tmp_path / "wide").folder).cells
+    (lr,) = cell.info["optimizer"]["hyperparameters"]
+    assert cell.info["winner"]["widened"] == 2
+    assert lr["high"] > 2e-3
+    assert (cell.landscape["lr"].min(), cell.landscape["lr"].max()) == (lr["low"], lr["high"])
+    assert cell.landscape["lr"].max() >= cell.info["winner"]["hyperparameters"]["lr"]
