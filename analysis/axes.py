@@ -69,6 +69,7 @@ class Axis:
         if self.scale == "linear":
             places = [float(at) for at in np.linspace(self.values[0], self.values[-1], min(self.values.size, 5))]
             return places, [number(place) for place in places]
+        low = max(low, 0.0) if self.scale == "log1m" else low  # no memory is below 0, where a coarse grid's edge may be
         whole = [float(tick) for tick in range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)]
         every = max(1, math.ceil(len(whole) / 6))
         if self.scale == "log":

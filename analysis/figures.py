@@ -19,7 +19,7 @@ from analysis.metrics import Measure
 from analysis.results import cell_label, final_values
 from analysis.sensitivity import RateCurve, landscape_of, rate_curve
 from analysis.statistics import bootstrap_median
-from analysis.style import Look, drawing, looks_of, new_figure, tick_text, wrapped
+from analysis.style import INK, Look, drawing, looks_of, new_figure, tick_text, wrapped
 from analysis.tables import Cell
 from analysis.trajectory import contour_levels, path_of, surface_of
 
@@ -128,24 +128,31 @@ def _trajectories(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> 
 def cell_figure(cell: Cell) -> Figure:
     """Return an overview of one cell: its landscape (a map, or a curve of the learning rate) and its convergence."""
     measure, label = measure_of((cell,)), cell_label(cell)
-    looks = looks_of([*SETTINGS, label])
+    looks = looks_of(SETTINGS)
     landscape = landscape_of(cell, measure)
     both = {setting: convergence(cell, setting, measure) for setting in SETTINGS}
     curves = {setting: curve for setting, curve in both.items() if curve is not None}
     with drawing():
-        figure = new_figure(9.5, 3.6)
+        figure = new_figure(9.5, 3.9)
         left, right = figure.subplots(1, 2)
         if landscape is None:
             left.set_axis_off()
         elif landscape.y is None:
             rates = rate_curve(landscape)
             assert rates is not None, "a curve that is not held always exists"
-            lines.draw_rates(left, {label: rates}, looks, lines.frame_limits(measure.shown(rates.value), measure))
+            lines.draw_rates(
+                left,
+                {label: rates},
+                {label: Look(INK, "-", "o")},
+                lines.frame_limits(measure.shown(rates.value), measure),
+            )
             left.set_xlabel("learning rate")
             left.set_ylabel(measure.label_over(rates.n))
         else:
             image = maps.draw_landscape(left, landscape, maps.heat_norm([landscape]))
             maps.colorbar(figure, image, [left], landscape)
+            signs = maps.signs(landscape.n, measure)
+            figure.legend(handles=signs, loc="outside lower left", ncols=len(signs), columnspacing=1.2)
             left.set_xlabel("learning rate")
         left.set_title(wrapped(f"{cell.problem}: {label}", 52))
         if curves:

@@ -20,7 +20,7 @@ from analysis.metrics import Array, Mask, Measure
 from analysis.sensitivity import Landscape
 from analysis.style import GREY, INK, drawing, log_ticks, panel_grid, place_ticks, tick_text, wrapped
 
-__all__ = ["colorbar", "draw_landscape", "heat_norm", "landscape_figure"]
+__all__ = ["colorbar", "draw_landscape", "heat_norm", "landscape_figure", "signs"]
 
 DIVERGED_COLOR: Final = "#dedede"
 WORSE_COLOR: Final = "#f4c9b0"
@@ -53,7 +53,7 @@ def landscape_figure(landscapes: Mapping[str, Landscape]) -> Figure:
             axes.set_xlabel(landscape.x.name if landscape.x.name != "lr" else "learning rate", labelpad=1)
         colorbar(figure, image, panels, first)
         figure.legend(
-            handles=_signs(n, first.measure),
+            handles=signs(n, first.measure),
             loc="outside lower center",
             ncols=3 if len(panels) > 1 else 2,
             handlelength=1.8,
@@ -105,7 +105,7 @@ def _mark_default(axes: Axes, landscape: Landscape) -> None:
     axes.text(0.02, 0.02, note, transform=axes.transAxes, fontsize=7, bbox=box, zorder=7)
 
 
-def _signs(n: int, measure: Measure) -> list[Any]:
+def signs(n: int, measure: Measure) -> list[Any]:
     """Return the legend of heat maps of ``measure`` over ``n`` seeds."""
     point: dict[str, Any] = {"color": INK, "ls": "none", "mec": "white"}
     near = "within 2× of the best" if measure.log else "90% of the best progress"

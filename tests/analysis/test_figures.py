@@ -137,6 +137,11 @@ def test_long_names_are_broken_where_they_may_be_and_stay_in_the_figure(record: 
         assert box.x1 <= figure.bbox.x1, text.get_text()
 
 
+def test_the_signs_of_a_cells_picture_are_explained_in_it(record: Record) -> None:
+    (legend,) = cell_figure(record.of_problem("ellipse")[2]).legends
+    assert {"best", "default", "worse than the start"} <= {text.get_text() for text in legend.get_texts()}
+
+
 def test_a_cell_figure_needs_no_pyplot(record: Record) -> None:
     import matplotlib.pyplot as plt
 

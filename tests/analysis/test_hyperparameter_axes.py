@@ -58,3 +58,8 @@ def test_numbers_are_written_as_people_write_them(value: float, text: str) -> No
 @pytest.mark.parametrize(("value", "text"), [(0.9, "0.9"), (0.98765, "0.988"), (0.99954, "0.99954"), (0.0, "0")])
 def test_a_memory_gets_the_digits_that_tell_it_from_one(value: float, text: str) -> None:
     assert value_text(value, "log1m") == text
+
+
+def test_no_tick_of_a_memory_lies_below_zero_whatever_a_coarse_grid_leaves_room_for() -> None:
+    coarse = Axis("beta2", "log1m", 0.999, np.array([0.0, 0.99, 0.9999]))
+    assert coarse.ticks[1][0] == "0"
