@@ -206,7 +206,9 @@ def _sentence(cell: Cell, facts: Mapping[str, Any], measure: Measure, default: f
         parts.append(f"At {number(facts['factor_to_instability'], 2)} times this learning rate runs turn unstable.")
     elif mapped:
         parts.append("No higher learning rate of the grid turns unstable.")
-    return " ".join([*parts, "The defaults diverge." if math.isinf(default) else _default_text(facts)])
+    return " ".join(
+        [*parts, "The defaults diverge." if math.isinf(default) else _default_text(facts, measure, default)]
+    )
 
 
 _SEEDS: Final = {"tuned": "test seeds", "landscape": "landscape seeds, which chose it"}
@@ -225,8 +227,12 @@ def _range_text(cell: Cell, facts: Mapping[str, Any]) -> str:
     return f"{text}."
 
 
-def _default_text(facts: Mapping[str, Any]) -> str:
-    lost = facts["default_regret"]
+def _default_text(facts: Mapping[str, Any], measure: Measure, default: float) -> str:
+    lost, behind = facts["default_regret"], float(regret(measure, facts["value"], default))
+    if behind >= 0.005:
+        return (
+            f"The defaults do better: this setting lacks {behind:.0%} of their progress. Keep them, or search longer."
+        )
     if lost < 0.005:
         return "The defaults do as well."
     if lost > 0.995:

@@ -110,6 +110,7 @@ def test_a_tested_winner_in_a_valley_narrower_than_the_grid_is_kept(cell: Callab
     ("default", "words"),
     [
         (0.01, "The defaults do as well"),
+        (0.001, r"The defaults do better: this setting lacks 25% of their progress\. Keep them"),
         (np.inf, "The defaults diverge"),
         (0.1, r"gives away 33% of its progress \(10 times the gap\)"),
     ],
