@@ -143,7 +143,7 @@ def test_a_cell_broken_off_in_its_landscape_lands_like_one_that_was_not(
     whole = Cell.load(run_cell(Order(plan, tmp_path / "whole")))
     assert not list((tmp_path / "whole" / "unfinished").glob("*"))
     with monkeypatch.context() as patch:
-        patch.setattr("benchmarks.cell._landscape", lambda cell, work: (_ for _ in ()).throw(KeyboardInterrupt()))
+        patch.setattr("benchmarks.cell._landscape", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
             run_cell(Order(plan, tmp_path / "broken"))
     assert len(list((tmp_path / "broken" / "unfinished").rglob("*.pt"))) == 3
