@@ -26,17 +26,30 @@ __all__ = ["Halving", "MedianRule", "OptunaRule", "Rungs", "make_rungs", "optuna
 
 
 class Rungs(ABC):
-    """Decides at each evaluation of one block which configurations go on."""
+    """Decides at each evaluation of one block which configurations go on.
+
+    Where the objective is the steps to a ``target``, a configuration whose every seed got there is never stopped: what
+    it is worth is known, and being stopped would lose it.
+    """
+
+    target: float | None = None
 
     def __init__(self, tuning: Tuning) -> None:
         self.tuning = tuning
+        self.reached: Tensor | None = None  # [C, S]: who was at the target so far
 
     def __call__(self, step: int, metrics: Mapping[str, Tensor]) -> Tensor | None:
         """The mask ``[C]`` of those that go on after ``step``, or None for all; a diverged seed always ends a trial."""
         values = rung_values(self.tuning, metrics["loss"])
         chosen = self.choose(step, values)
         alive = values.isfinite()
-        return alive if chosen is None else chosen & alive
+        if chosen is None:
+            chosen = torch.ones_like(alive)
+        if self.target is not None:
+            there = metrics["loss"] <= self.target
+            self.reached = there if self.reached is None else self.reached | there
+            chosen = chosen | self.reached.all(-1)
+        return chosen & alive
 
     @abstractmethod
     def choose(self, step: int, values: Tensor) -> Tensor | None:
@@ -117,19 +130,30 @@ def rung_steps(tuning: Tuning, block: int, evaluations: Sequence[int]) -> list[i
 
 
 def make_rungs(
-    tuning: Tuning, block: int, evaluations: Sequence[int], finished: Mapping[int, Tensor], trials: Sequence[Any]
+    tuning: Tuning,
+    block: int,
+    evaluations: Sequence[int],
+    finished: Mapping[int, Tensor],
+    trials: Sequence[Any],
+    target: float | None = None,
 ) -> Rungs | None:
     """The pruner of one block, None where nothing is pruned.
 
-    ``finished`` maps evaluated steps to the values of earlier, finished trials; ``trials`` are Optuna's live ones.
+    ``finished`` maps evaluated steps to the values of earlier, finished trials; ``trials`` are Optuna's live ones;
+    ``target`` is the problem's.
     """
+    rungs: Rungs
     if tuning.pruner in ("halving", "hyperband"):
-        return Halving(tuning, rung_steps(tuning, block, evaluations))
-    if tuning.pruner == "median":
-        return MedianRule(tuning, finished)
-    if tuning.pruner.startswith("optuna:"):
-        return OptunaRule(tuning, trials)
-    return None
+        rungs = Halving(tuning, rung_steps(tuning, block, evaluations))
+    elif tuning.pruner == "median":
+        rungs = MedianRule(tuning, finished)
+    elif tuning.pruner.startswith("optuna:"):
+        rungs = OptunaRule(tuning, trials)
+    else:
+        return None
+    if tuning.objective == ["steps-to-target"]:
+        rungs.target = target
+    return rungs
 
 
 def optuna_pruner(tuning: Tuning) -> optuna.pruners.BasePruner:

@@ -138,7 +138,7 @@ def _search(task: Task, space: Space, tuning: Tuning, work: Work, storage: str |
             columns = {knob.name: [asked[knob.name] for asked in trials.values] for knob in space.searched}
             values = {name: torch.tensor(column, dtype=torch.float64) for name, column in columns.items()}
             finished = _finished_values(tuning, blocks) if tuning.pruner == "median" else {}
-            rungs = make_rungs(tuning, len(blocks), evaluations, finished, trials.handles)
+            rungs = make_rungs(tuning, len(blocks), evaluations, finished, trials.handles, task.problem.target)
             train = partial(task.train, on_rung=rungs)
             trace = work.trace(f"block-{len(blocks):04d}", {**space.fixed, **values}, train)
             if isinstance(rungs, OptunaRule):

@@ -52,6 +52,32 @@ def test_several_rungs_at_one_step_halve_several_times() -> None:
     assert kept.tolist() == [True, True] + [False] * 6
 
 
+@pytest.mark.parametrize("pruner", ["halving", "median"])
+def test_who_was_at_the_target_with_every_seed_is_not_stopped_where_steps_to_it_count(pruner: str) -> None:
+    tuning = Tuning(pruner=pruner, block=4, objective=["steps-to-target"])
+    finished = {5: torch.zeros(4), 10: torch.zeros(4)}
+    rungs = make_rungs(tuning, 0, [0, 5, 10, 20], finished, [], 1.0)
+    assert rungs is not None
+    rungs(2, {"loss": torch.tensor([[0.9, 3.0], [0.9, 3.0], [5.0, 5.0], [0.9, 0.9]])})
+    kept = rungs(5, {"loss": torch.tensor([[4.0, 0.9], [4.0, 4.0], [0.5, 1.5], [torch.nan, 0.9]])})
+    assert kept is not None
+    assert kept[0]  # its seeds got there one after the other, though it is among the worst by now
+    assert not kept[1]
+    assert not kept[3]  # diverged
+
+
+@pytest.mark.parametrize("objective", ["steps-to-target", "final"])
+def test_a_trial_that_was_at_the_target_is_pruned_only_where_that_does_not_count(objective: str) -> None:
+    problem = make_problem("bowl")
+    task = Task("cell", problem, OPTIMIZERS["sgd"], {}, 40, 2, (1,))
+    space = Space.of(OPTIMIZERS["sgd"], Searching(search={"lr": [1e-3, 1.0]}))
+    tuning = Tuning(sampler="random", trials=32, block=32, pruner="halving", objective=[objective])
+    (block,) = tune(task, space, tuning).blocks
+    there = (block.trace.loss.nan_to_num(INF) <= problem.target).any(-1).all(-1)
+    pruned = torch.tensor([state == "pruned" for state in block.states])
+    assert bool((there & pruned).any()) == (objective == "final")
+
+
 def test_the_median_rule_waits_for_a_block_of_finished_trials() -> None:
     tuning = Tuning(pruner="median", block=4)
     assert MedianRule(tuning, {10: torch.ones(3)}).choose(10, torch.ones(2)) is None
