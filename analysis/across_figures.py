@@ -18,7 +18,7 @@ from analysis.metrics import Array, Measure
 from analysis.profiles import Profile
 from analysis.ranking import Ranking
 from analysis.statistics import ALPHA
-from analysis.style import GREY, INK, Look, drawing, log_axis, new_figure, panel_grid, wrapped
+from analysis.style import GREY, INK, LINES, Look, drawing, log_axis, new_figure, panel_grid, wrapped
 from analysis.transfer import Transfer
 
 __all__ = ["budget_figure", "profiles_figure", "ranks_figure", "replay_figure", "transfer_figure"]
@@ -194,15 +194,21 @@ def replay_figure(panels: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], measu
             axes.fill_between(exact["budget"], exact["low"], exact["high"], color=INK, alpha=0.13, lw=0)
             axes.plot(exact["budget"], exact["expected"], color=INK, lw=1.3)
             for sampler, rows in replays.groupby("sampler", sort=False):
-                color = SAMPLERS.get(str(sampler), GREY)
-                axes.fill_between(rows["budget"], rows["low"], rows["high"], color=color, alpha=0.15, lw=0)
-                axes.plot(rows["budget"], rows["expected"], color=color)
+                style = _sampler_style(str(sampler))
+                axes.fill_between(rows["budget"], rows["low"], rows["high"], color=style["color"], alpha=0.15, lw=0)
+                axes.plot(rows["budget"], rows["expected"], **style)
             axes.set_title(wrapped(label, 29))
             _trials_axis(axes, exact["budget"].to_numpy())
         names = [str(name) for name in dict.fromkeys(every["sampler"].dropna())]
-        lines = {name: Line2D([], [], color=SAMPLERS.get(name, GREY)) for name in names}
+        lines = {name: Line2D([], [], **_sampler_style(name)) for name in names}
         _legend(figure, {"random, exact": Line2D([], [], color=INK, lw=1.3), **lines})
     return figure
+
+
+def _sampler_style(name: str) -> dict[str, Any]:
+    """Return the colour and line style of a sampler."""
+    place = [*SAMPLERS].index(name) if name in SAMPLERS else len(SAMPLERS)
+    return {"color": SAMPLERS.get(name, GREY), "ls": LINES[place % len(LINES)]}
 
 
 def _budget_axis(axes: Axes, table: pd.DataFrame, measure: Measure) -> None:

@@ -54,7 +54,7 @@ CAPTIONS: Final = {
     "profiles": "Targets fall evenly from every problem's start to the lowest value that anyone's median run reached. "
     "Left and middle: expected steps with restarts; right: single runs. Shaded: 90% bands over seeds.",
     "transfer": "The best setting of the row's problem, used on the column's: the percentage of the progress of the "
-    "best setting there that is given away. Darker is better.",
+    "best setting there that is given away. Darker is better; where no setting makes progress, none is given away.",
     "trajectory": "The path of the first test seed, tuned in colour and default in grey, over contours at even "
     "distances of the logarithm.",
 }

@@ -29,6 +29,7 @@ from analysis.axes import Axis, number
 __all__ = [
     "GREY",
     "INK",
+    "LINES",
     "PALETTE",
     "Look",
     "drawing",

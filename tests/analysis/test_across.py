@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 from analysis.across import Across, across_of
-from analysis.across_figures import budget_figure, ranks_figure, transfer_figure
+from analysis.across_figures import budget_figure, ranks_figure, replay_figure, transfer_figure
 from analysis.budget import budget_table
 from analysis.convergence import measure_of
+from analysis.metrics import Measure
 from analysis.ranking import Ranking
 from analysis.results import cell_label, estimate_text
 from analysis.sections import budget_figures
@@ -197,3 +198,12 @@ def test_an_estimate_is_written_with_its_interval_where_it_has_one(
     low: float, value: float, high: float, text: str
 ) -> None:
     assert estimate_text({"x": value, "x_low": low, "x_high": high}, "x") == text
+
+
+def test_samplers_differ_in_more_than_colour() -> None:
+    budgets = {"budget": [1, 2], "expected": [2.0, 1.0], "low": [1.0, 0.5], "high": [3.0, 2.0]}
+    exact = pd.DataFrame(budgets)
+    replays = pd.concat([pd.DataFrame({**budgets, "sampler": name}) for name in ("tpe", "cmaes", "qmc")])
+    figure = replay_figure({"a": (exact, replays)}, Measure(0.0, 5.0, 1e-9, log=True))
+    lines = figure.legends[0].get_lines()
+    assert len({str(line.get_linestyle()) + str(line._dash_pattern) for line in lines[1:]}) == 3
