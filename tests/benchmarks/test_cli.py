@@ -6,27 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from benchmarks.cli import main
-
-TINY = """
-name = "tiny"
-problems = ["ellipse"]
-optimizers = ["sgd"]
-[tuning]
-trials = 4
-[landscape]
-grid = "4x3"
-"""
-
-
-def call(*arguments: str | Path) -> int:
-    with pytest.raises(SystemExit) as left:
-        main([str(argument) for argument in arguments])
-    return int(left.value.code or 0)
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -42,9 +25,9 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_a_report_that_a_killed_run_left_older_than_its_cells_is_written_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Callable[..., int], tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "tiny.toml").write_text(tiny)
     command = ["run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1"]
     assert call(*command) == 0
     page, cell = tmp_path / "out" / "report" / "index.html", tmp_path / "out" / "cells" / "ellipse--sgd" / "cell.json"
@@ -60,12 +43,16 @@ def test_a_report_that_a_killed_run_left_older_than_its_cells_is_written_again(
 
 
 def test_what_a_disk_does_not_take_is_one_line_and_nothing_half_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    call: Callable[..., int],
+    tiny: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "tiny.toml").write_text(tiny)
     monkeypatch.setattr("pandas.DataFrame.to_parquet", full)
     assert call("run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 1
     said = capsys.readouterr().err
@@ -79,18 +66,22 @@ def test_what_a_disk_does_not_take_is_one_line_and_nothing_half_stays(
 
 
 @pytest.mark.parametrize("command", ["run", "tune", "landscape", "list", "report", "ui", "speed", "check"])
-def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_explains_itself(
+    call: Callable[..., int], command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert call(command, "--help") == 0
     assert "Usage: stepscape " + command in capsys.readouterr().out
 
 
-def test_the_overview_cuts_no_sentence_short(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_overview_cuts_no_sentence_short(call: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert call("--help") == 0
     assert "..." not in capsys.readouterr().out.replace("[ARGS]...", "")
 
 
 @pytest.mark.parametrize("kind", ["problems", "optimizers", "suites", "schedules", "exhibits"])
-def test_lists_are_lines_for_people_and_json_for_machines(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lists_are_lines_for_people_and_json_for_machines(
+    call: Callable[..., int], kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert call("list", kind) == 0
     lines = capsys.readouterr().out.splitlines()
     assert call("list", kind, "--json") == 0
@@ -99,8 +90,10 @@ def test_lists_are_lines_for_people_and_json_for_machines(kind: str, capsys: pyt
     assert all(entry["description"] for entry in entries)
 
 
-def test_a_run_prints_its_results_and_where_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "tiny.toml").write_text(TINY)
+def test_a_run_prints_its_results_and_where_they_are(
+    call: Callable[..., int], tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.toml").write_text(tiny)
     assert call("run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 0
     out = capsys.readouterr().out
     assert "ellipse" in out
@@ -111,7 +104,7 @@ def test_a_run_prints_its_results_and_where_they_are(tmp_path: Path, capsys: pyt
 
 
 def test_tune_and_landscape_run_one_cell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    call: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     options = ["--no-tracking", "--jobs", "1", "--steps", "15"]
@@ -143,7 +136,11 @@ def test_tune_and_landscape_run_one_cell(
     "arguments", [["landscape", "ellipse", "rmsprop", "--grid", "5x4"], ["tune", "ellipse", "sgd"]]
 )
 def test_a_single_cell_is_mirrored_too(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    call: Callable[..., int],
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert call(*arguments, "--jobs", "1", "--out", "out", "--children", "2") == 0
@@ -192,6 +189,7 @@ MISTAKES: list[tuple[list[str], str]] = [
 
 @pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=[" ".join(a) for a, _ in MISTAKES])
 def test_a_users_mistake_is_one_line_exit_code_2_and_nothing_written(
+    call: Callable[..., int],
     arguments: list[str],
     message: str,
     tmp_path: Path,
@@ -208,7 +206,7 @@ def test_a_users_mistake_is_one_line_exit_code_2_and_nothing_written(
 
 @pytest.mark.parametrize("arguments", [[], ["export"]], ids=["stepscape", "export"])
 def test_a_command_without_its_subcommand_is_answered_with_its_help(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
+    call: Callable[..., int], arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(*arguments) == 2
     err = capsys.readouterr().err
@@ -217,7 +215,7 @@ def test_a_command_without_its_subcommand_is_answered_with_its_help(
 
 
 def test_a_file_of_ones_own_is_found_in_the_working_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    call: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "own_bowl.py").write_text(
         "from problems import Analytic\n"
@@ -230,22 +228,28 @@ def test_a_file_of_ones_own_is_found_in_the_working_folder(
     assert "own_bowl:bowl: 13 of 13 checks passed" in capsys.readouterr().out
 
 
-def test_a_suite_that_is_no_toml_is_a_users_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_suite_that_is_no_toml_is_a_users_mistake(
+    call: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "bad.toml").write_text("name = ")
     assert call("run", tmp_path / "bad.toml") == 2
     assert "is not valid TOML" in capsys.readouterr().err
 
 
-def test_a_foreign_folder_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_foreign_folder_is_left_alone(
+    call: Callable[..., int], tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").write_text("mine")
-    (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "tiny.toml").write_text(tiny)
     assert call("run", tmp_path / "tiny.toml", "--out", tmp_path / "out") == 2
     assert "holds other files" in capsys.readouterr().err
     assert [item.name for item in (tmp_path / "out").iterdir()] == ["notes.txt"]
 
 
-def test_a_run_whose_cells_all_fail_exits_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_whose_cells_all_fail_exits_with_1(
+    call: Callable[..., int], tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "rule.py").write_text(
         "from dataclasses import dataclass\n"
         "from optimizers import OptimizerSpec\n"
@@ -257,7 +261,7 @@ def test_a_run_whose_cells_all_fail_exits_with_1(tmp_path: Path, capsys: pytest.
         "SPEC = OptimizerSpec('broken-in-cli-test', Broken(), ('lr', None), 'nobody', 'fails')\n"
     )
     (tmp_path / "s.toml").write_text(
-        TINY.replace('"sgd"', '"broken-in-cli-test"').replace("[tuning]", 'plugins = ["rule.py"]\n[tuning]')
+        tiny.replace('"sgd"', '"broken-in-cli-test"').replace("[tuning]", 'plugins = ["rule.py"]\n[tuning]')
     )
     assert call("run", tmp_path / "s.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 1
     assert "no luck at all" in capsys.readouterr().err
@@ -268,8 +272,10 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
     assert done.stdout.startswith("stepscape")
 
 
-def test_a_time_budget_leaves_the_rest_for_later(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "tiny.toml").write_text(TINY)
+def test_a_time_budget_leaves_the_rest_for_later(
+    call: Callable[..., int], tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.toml").write_text(tiny)
     arguments = ["run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1"]
     assert call(*arguments, "--minutes", "0.1") == 1  # less than the report is given
     assert "time is up before 1 of 1 cell ended" in capsys.readouterr().err
@@ -278,7 +284,7 @@ def test_a_time_budget_leaves_the_rest_for_later(tmp_path: Path, capsys: pytest.
 
 @pytest.mark.parametrize(("name", "said"), [("airfoil_self_noise.dat", False), ("airfoil.dat", True)])
 def test_a_data_folder_without_the_file_says_so(
-    name: str, said: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    call: Callable[..., int], name: str, said: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / name).touch()
     assert call("check", "ellipse", "--data", tmp_path) == 0

@@ -5,31 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from benchmarks.cli import main
 
-TINY = """
-name = "tiny"
-problems = ["ellipse"]
-optimizers = ["sgd"]
-[tuning]
-trials = 4
-[landscape]
-grid = "4x3"
-"""
-
-
-def call(*arguments: str | Path) -> int:
-    with pytest.raises(SystemExit) as left:
-        main([str(argument) for argument in arguments])
-    return int(left.value.code or 0)
-
-
-def test_a_report_is_written_without_torch(tmp_path: Path) -> None:
-    (tmp_path / "tiny.toml").write_text(TINY)
+def test_a_report_is_written_without_torch(call: Callable[..., int], tiny: str, tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(tiny)
     assert call("run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 0
     code = (
         "import sys\n"
@@ -42,9 +25,9 @@ def test_a_report_is_written_without_torch(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def two_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def two_runs(call: Callable[..., int], tiny: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("runs")
-    text = TINY.replace('"ellipse"', '"quadratic(dim=4)"').replace("[tuning]", "steps = 20\n[tuning]")
+    text = tiny.replace('"ellipse"', '"quadratic(dim=4)"').replace("[tuning]", "steps = 20\n[tuning]")
     (folder / "tiny.toml").write_text(text)
     for name in ("a", "b"):
         out = folder / name
@@ -52,7 +35,9 @@ def two_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "a", folder / "b"
 
 
-def test_equal_runs_compare_as_equal(two_runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_equal_runs_compare_as_equal(
+    call: Callable[..., int], two_runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert call("compare", *two_runs) == 0
     assert "B is equal" in capsys.readouterr().out
     assert call("compare", *two_runs, "--json") == 0
@@ -60,7 +45,7 @@ def test_equal_runs_compare_as_equal(two_runs: tuple[Path, Path], capsys: pytest
 
 
 def test_studies_are_exported_and_landscapes_replayed(
-    two_runs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    call: Callable[..., int], two_runs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = f"journal:///{tmp_path}/studies.log"
     assert call("export", "optuna", two_runs[0], url) == 0
