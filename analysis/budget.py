@@ -20,7 +20,7 @@ from analysis.grid import grid_of, progress
 from analysis.metrics import Array, Measure
 from analysis.results import cell_label
 from analysis.search import Integers, SearchTable, chances, expected_progress, group_chances, search_table
-from analysis.statistics import LEVEL, SEED, bootstrap_weights
+from analysis.statistics import SEED, TAILS, bootstrap_weights
 from analysis.tables import Cell
 from analysis.wins import win_probability
 
@@ -63,10 +63,9 @@ def budget_curve(table: SearchTable, budgets: Sequence[int] = BUDGETS) -> Budget
     counts = bootstrap_weights(points, RESAMPLES, rng)
     for turn, share in enumerate(weights.T):
         resampled += share[:, None] * group_chances(table.objective[turn], budgets, counts).mean(made[turn])
-    tail = (1 - LEVEL) / 2
-    best, worst = np.quantile(resampled, [1 - tail, tail], axis=0)
+    worst, best = np.quantile(resampled, TAILS, axis=0)
     mixed = np.concatenate([chances(row, budgets) / turns for row in table.objective], axis=1)
-    lucky, middle, unlucky = _quantiles(table.reported.ravel(), mixed, (tail, 0.5, 1 - tail))
+    lucky, middle, unlucky = _quantiles(table.reported.ravel(), mixed, (TAILS[0], 0.5, TAILS[1]))
     expected = _from_progress(measure, expected_progress(table, budgets))
     low, high = _from_progress(measure, best), _from_progress(measure, worst)
     return BudgetCurve(np.array(budgets), expected, low, high, middle, lucky, unlucky, turns, points)
@@ -107,7 +106,7 @@ def replay_table(replays: pd.DataFrame, measure: Measure) -> pd.DataFrame:
         made = progress(measure, wide.to_numpy(dtype=np.float64))
         n = made.shape[0]
         resampled = bootstrap_weights(n, RESAMPLES, np.random.default_rng(SEED)) @ made / n
-        worst, best = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+        worst, best = np.quantile(resampled, TAILS, axis=0)
         columns = {"expected": made.mean(axis=0), "low": best, "high": worst}
         shown = {name: _from_progress(measure, values) for name, values in columns.items()}
         rows.append(pd.DataFrame({"sampler": sampler, "budget": wide.columns.to_numpy(), **shown, "n": n}))

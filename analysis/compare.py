@@ -21,7 +21,7 @@ from analysis.pairs import improvement
 from analysis.pooling import PoolingError
 from analysis.ranking import RESAMPLES
 from analysis.results import cell_label, final_values
-from analysis.statistics import ALPHA, LEVEL, SEED, Estimate, bootstrap_median, bootstrap_weights
+from analysis.statistics import ALPHA, SEED, TAILS, Estimate, bootstrap_median, bootstrap_weights
 from analysis.tables import Cell, Record
 
 __all__ = ["Comparison", "Pair", "compare"]
@@ -216,7 +216,7 @@ def _overall(runs: Sequence[_Runs]) -> Estimate:
         else:
             sides = [bootstrap_weights(side.size, RESAMPLES, rng) for side in (b, a)]
             value, resampled = value + float(improvement(b, a)), resampled + improvement(b, a, *sides)
-    low, high = np.quantile(resampled / len(runs), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(resampled / len(runs), TAILS)
     return Estimate(value / len(runs), float(low), float(high), len(runs))
 
 

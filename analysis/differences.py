@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import mannwhitneyu, rankdata, wilcoxon
 
 from analysis.metrics import Array, Measure
-from analysis.statistics import ALPHA, LEVEL, SEED, Estimate, bootstrap_median
+from analysis.statistics import ALPHA, SEED, Estimate, bootstrap_median, interval_percentile
 
 __all__ = ["Difference", "difference", "holm", "not_worse", "seeds_to_decide", "unpaired_difference"]
 
@@ -82,9 +82,10 @@ def unpaired_difference(a: Array, b: Array, measure: Measure) -> Difference:
     low_a, low_b = (np.where(x == y, x, x / 2 + y / 2) for x, y in middles)
     apart = _apart(low_a, low_b, measure)
     point = float(_apart(np.median(a, keepdims=True), np.median(b, keepdims=True), measure)[0])
-    low, high = np.quantile(apart, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf")
     p_value = _rank_sum(sides[0], sides[1])
-    return Difference(Estimate(point, float(low), float(high), min(a.size, b.size)), p_value, False, _near(a, measure))
+    return Difference(
+        Estimate(point, *interval_percentile(apart), min(a.size, b.size)), p_value, False, _near(a, measure)
+    )
 
 
 def holm(p_values: Sequence[float]) -> Array:

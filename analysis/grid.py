@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from analysis.axes import Axis, axis_of
 from analysis.metrics import Array, Mask, Measure
-from analysis.statistics import LEVEL, SEED, Estimate, bootstrap_weights, median
+from analysis.statistics import LEVEL, SEED, Estimate, bootstrap_weights, interval_percentile, median
 from analysis.tables import DIVERGED, Cell
 
 __all__ = ["Grid", "grid_of", "over_seeds", "progress", "regret"]
@@ -126,6 +126,4 @@ def over_seeds(statistic: Callable[[Array], float], values: Array, level: float 
     unique, counts = np.unique(weights, axis=0, return_counts=True)
     found = np.array([statistic(np.repeat(values, row, axis=0)) for row in unique])
     found = np.repeat(found, counts)
-    found = found[~np.isnan(found)]
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
-    return Estimate(point, float(low), float(high), n)
+    return Estimate(point, *interval_percentile(found[~np.isnan(found)], level), n)

@@ -11,7 +11,7 @@ from analysis.differences import difference, holm
 from analysis.metrics import Array
 from analysis.pooling import Pool
 from analysis.ranking import RESAMPLES
-from analysis.statistics import LEVEL, SEED, bootstrap_weights
+from analysis.statistics import SEED, TAILS, bootstrap_weights
 
 __all__ = ["improvement", "improvement_matrix", "paired_table"]
 
@@ -46,7 +46,7 @@ def improvement_matrix(pool: Pool, setting: str = "tuned") -> tuple[Array, Array
             value[i, j], value[j, i] = value[i, j] + won / len(pool.problems), value[j, i] - won / len(pool.problems)
             resampled[:, i, j] += (improvement(runs[i], runs[j], weights, weights) - 0.5) / len(pool.problems)
     resampled += 0.5 - np.swapaxes(resampled, 1, 2)
-    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    low, high = np.quantile(resampled, TAILS, axis=0)
     return value, low, high
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 from analysis.convergence import curve_matrix
 from analysis.metrics import Array, Measure, steps_to_target
 from analysis.pooling import Pool
-from analysis.statistics import LEVEL, SEED, bootstrap_weights
+from analysis.statistics import SEED, TAILS, bootstrap_weights
 from analysis.tables import Cell
 
 __all__ = [
@@ -242,5 +242,5 @@ def _banded(curve: Callable[[Weights], Array], seeds: Sequence[int]) -> tuple[Ar
         return value, value, value
     weights = [bootstrap_weights(n, RESAMPLES, rng) for n in seeds]
     resampled = np.stack([curve(each) for each in zip(*weights)])
-    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0, method="inverted_cdf")
+    low, high = np.quantile(resampled, TAILS, axis=0, method="inverted_cdf")
     return value, low, high

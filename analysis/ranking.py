@@ -19,7 +19,7 @@ from scipy.stats import friedmanchisquare, rankdata, studentized_range
 from analysis.grid import progress
 from analysis.metrics import Array
 from analysis.pooling import Pool
-from analysis.statistics import ALPHA, LEVEL, SEED, Estimate, bootstrap_weights, median, resampled_medians
+from analysis.statistics import ALPHA, SEED, TAILS, Estimate, bootstrap_weights, median, resampled_medians
 
 __all__ = [
     "RESAMPLES",
@@ -91,7 +91,7 @@ def stratified(values: Sequence[Array], statistic: Callable[[Array, Array], Arra
     found = []
     for runs in np.concatenate(values, axis=1):
         point = float(statistic(runs, even))
-        low, high = np.quantile(statistic(runs, resampled), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        low, high = np.quantile(statistic(runs, resampled), TAILS)
         found.append(Estimate(point, float(low), float(high), runs.size))
     return found
 
@@ -138,7 +138,7 @@ def ranking(pool: Pool, setting: str = "tuned") -> Ranking:
     for array in values:
         weights = bootstrap_weights(array.shape[1], RESAMPLES, rng)
         resampled.append(ranks_of(np.stack([resampled_medians(row, weights) for row in array], axis=-1)))
-    low, high = np.quantile(np.mean(resampled, axis=0), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    low, high = np.quantile(np.mean(resampled, axis=0), TAILS, axis=0)
     mean = ranks.mean(axis=0)
     estimates = tuple(Estimate(float(m), float(a), float(b), count) for m, a, b in zip(mean, low, high))
     critical = critical_difference(contenders, count) if contenders > 1 else np.nan

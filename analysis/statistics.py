@@ -20,6 +20,7 @@ __all__ = [
     "LEVEL",
     "RESAMPLES",
     "SEED",
+    "TAILS",
     "Band",
     "Estimate",
     "band",
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 LEVEL: Final = 0.9
+TAILS: Final = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+"""The quantiles at which an interval of `LEVEL` ends."""
 ALPHA: Final = 0.05
 """Level of the tests: the chance of any false claim in a family of them."""
 RESAMPLES: Final = 4000

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.metrics import Array
 from analysis.search import SearchTable, chances
-from analysis.statistics import LEVEL, SEED, bootstrap_weights
+from analysis.statistics import SEED, TAILS, bootstrap_weights
 
 __all__ = ["win_probability"]
 
@@ -33,7 +33,7 @@ def win_probability(tables: Mapping[str, SearchTable], budgets: Sequence[int]) -
     for resample, weights in enumerate(bootstrap_weights(count, RESAMPLES, rng) / count):
         urns = [bootstrap_weights(table.objective.shape[1], 1, rng)[0] for table in tables.values()]
         resampled[resample] = sum(w * duel.wins(budgets, urns) for w, duel in zip(weights, duels) if w)
-    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    low, high = np.quantile(resampled, TAILS, axis=0)
     value = np.mean([duel.wins(budgets, None) for duel in duels], axis=0)
     return {label: np.stack([value[i], low[i], high[i]]) for i, label in enumerate(tables)}
 
