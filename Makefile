@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_QUIET = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: bench test lint clean help
+.PHONY: bench test lint same clean help
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,6 +23,9 @@ lint: $(VENV)/.installed-dev  ## format, lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+same: $(VENV)/.installed  ## compare two results folders: make same BEFORE=results/old AFTER=results/new
+	$(BIN)/python tests/compare_records.py $(BEFORE) $(AFTER)
 
 clean:  ## remove the environment and caches; results stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build dist

@@ -9,23 +9,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.budget import BudgetCurve, budget_curve, budget_table
-    from analysis.compare import Comparison
-    from analysis.convergence import Convergence, measure_of
-    from analysis.figures import cell_figure, overview_figure, problem_figures
-    from analysis.metrics import Measure, gap, log_gap, steps_to_target
-    from analysis.pairs import improvement_matrix, paired_table
-    from analysis.pooling import Pool, PoolingError, pool
-    from analysis.profiles import Profile, expected_running_time, running_time_table
-    from analysis.ranking import Ranking, ranking_table
-    from analysis.recommendation import Recommendation, recommend, recommendations
-    from analysis.report import write_report
-    from analysis.results import results_table, results_text
-    from analysis.sensitivity import Landscape, RateCurve, landscape_of, rate_curve
-    from analysis.stability import Stability, stability_table
-    from analysis.statistics import Band, Estimate, band, bootstrap_mean, bootstrap_median
-    from analysis.tables import Cell, Record, RecordError
-    from analysis.transfer import RobustSetting, Transfer, common_grid, robust_setting
+    from analysis.figures.problem import cell_figure, overview_figure, problem_figures
+    from analysis.measures.budget import BudgetCurve, budget_curve, budget_table
+    from analysis.measures.convergence import Convergence, measure_of
+    from analysis.measures.lr_sensitivity import Landscape, RateCurve, landscape_of, rate_curve
+    from analysis.measures.measure import Measure, gap, log_gap, steps_to_target
+    from analysis.measures.pairs import improvement_matrix, paired_table
+    from analysis.measures.pooling import Pool, PoolingError, pool
+    from analysis.measures.profiles import Profile, expected_running_time, running_time_table
+    from analysis.measures.ranking import Ranking, ranking_table
+    from analysis.measures.recommendation import Recommendation, recommend, recommendations
+    from analysis.measures.results import results_table
+    from analysis.measures.stability import Stability, stability_table
+    from analysis.measures.transfer import RobustSetting, Transfer, common_grid, robust_setting
+    from analysis.pages.compare import Comparison
+    from analysis.pages.report import write_report
+    from analysis.pages.results_text import results_text
+    from analysis.record.cells import Cell, Record
+    from analysis.record.errors import RecordError
+    from analysis.statistics.bootstrap import Band, Estimate, band, bootstrap_mean, bootstrap_median
 
 __all__ = [
     "Band",
@@ -78,23 +80,26 @@ __all__ = [
 ]
 
 _HOMES = {
-    "budget": ("BudgetCurve", "budget_curve", "budget_table"),
-    "compare": ("Comparison",),
-    "convergence": ("Convergence", "measure_of"),
-    "figures": ("cell_figure", "overview_figure", "problem_figures"),
-    "metrics": ("Measure", "gap", "log_gap", "steps_to_target"),
-    "pairs": ("improvement_matrix", "paired_table"),
-    "pooling": ("Pool", "PoolingError", "pool"),
-    "profiles": ("Profile", "expected_running_time", "running_time_table"),
-    "ranking": ("Ranking", "ranking_table"),
-    "recommendation": ("Recommendation", "recommend", "recommendations"),
-    "report": ("write_report",),
-    "results": ("results_table", "results_text"),
-    "sensitivity": ("Landscape", "RateCurve", "landscape_of", "rate_curve"),
-    "stability": ("Stability", "stability_table"),
-    "statistics": ("Band", "Estimate", "band", "bootstrap_mean", "bootstrap_median"),
-    "tables": ("Cell", "Record", "RecordError"),
-    "transfer": ("RobustSetting", "Transfer", "common_grid", "robust_setting"),
+    "figures.problem": ("cell_figure", "overview_figure", "problem_figures"),
+    "measures.budget": ("BudgetCurve", "budget_curve", "budget_table"),
+    "measures.convergence": ("Convergence", "measure_of"),
+    "measures.lr_sensitivity": ("Landscape", "RateCurve", "landscape_of", "rate_curve"),
+    "measures.measure": ("Measure", "gap", "log_gap", "steps_to_target"),
+    "measures.pairs": ("improvement_matrix", "paired_table"),
+    "measures.pooling": ("Pool", "pool"),
+    "measures.comparable": ("PoolingError",),
+    "measures.profiles": ("Profile", "expected_running_time", "running_time_table"),
+    "measures.ranking": ("Ranking", "ranking_table"),
+    "measures.recommendation": ("Recommendation", "recommend", "recommendations"),
+    "measures.results": ("results_table",),
+    "measures.stability": ("Stability", "stability_table"),
+    "measures.transfer": ("RobustSetting", "Transfer", "common_grid", "robust_setting"),
+    "pages.compare": ("Comparison",),
+    "pages.report": ("write_report",),
+    "pages.results_text": ("results_text",),
+    "record.cells": ("Cell", "Record"),
+    "record.errors": ("RecordError",),
+    "statistics.bootstrap": ("Band", "Estimate", "band", "bootstrap_mean", "bootstrap_median"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

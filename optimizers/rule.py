@@ -2,7 +2,7 @@
 
 A rule is arithmetic on tensors whose last axis is the parameter vector ``[P]``; whatever axes stand before it
 (configurations ``[C]``, seeds ``[S]``) broadcast. The same rule therefore trains one model as a `torch.optim.Optimizer`
-(`optimizers.torch_optimizer`) and thousands of lanes at once (`benchmarks.lanes`).
+(`optimizers.torch_optimizer`) and thousands of lanes at once (`benchmarks.engine.rule_lanes`).
 
 Three habits keep a lane equal, to the bit, to the same run alone:
 

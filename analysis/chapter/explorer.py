@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import pandas as pd
 
-from analysis.axes import number
 from analysis.chapter.part import exactly
-from analysis.exhibits import Exhibit
-from analysis.results import table_rows
+from analysis.measures.results import table_rows
+from analysis.record.exhibits import Exhibit
+from analysis.words import number
 
 __all__ = ["Explorer", "explorer_of"]
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.axes import number
 from analysis.chapter.panels import THEORY, EndLabel, floored, label_ends, panel, readable, span, write
 from analysis.chapter.part import Part, Plate, TextTable, count, exactly, name_of, question_of
-from analysis.exhibits import Exhibit
-from analysis.results import table_rows
-from analysis.style import GREY, PALETTE, Look, drawing, looks_of
+from analysis.figures.style import GREY, PALETTE, Look, drawing, looks_of
+from analysis.measures.results import table_rows
+from analysis.record.exhibits import Exhibit
+from analysis.words import number
 
 __all__ = ["gamma_one_part", "gamma_one_reading"]
 

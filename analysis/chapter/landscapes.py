@@ -11,25 +11,23 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.axes import number
 from analysis.chapter.panels import look_of, panel
 from analysis.chapter.part import Part, Plate, TextTable, name_of
-from analysis.convergence import measure_of
-from analysis.grid import over_seeds
-from analysis.lines import draw_rates, frame_limits
-from analysis.maps import colorbar, draw_landscape, heat_norm
-from analysis.metrics import Measure
-from analysis.pooling import PoolingError
-from analysis.reading import listing
-from analysis.recommendation import Recommendation, best_point, recommendations
-from analysis.results import cell_label, hyperparameter_text, table_rows
-from analysis.sections import plain
-from analysis.sensitivity import Landscape, landscape_of, rate_curve
-from analysis.stability import stability_table
-from analysis.statistics import Estimate, median
-from analysis.style import drawing
-from analysis.tables import Cell, Record
-from analysis.transfer import CommonGrid, common_grid
+from analysis.figures.heat_maps import colorbar, draw_landscape, heat_norm
+from analysis.figures.lines import draw_rates, frame_limits
+from analysis.figures.style import drawing
+from analysis.measures.convergence import measure_of
+from analysis.measures.landscape_grid import over_seeds
+from analysis.measures.lr_sensitivity import Landscape, landscape_of, rate_curve
+from analysis.measures.measure import Measure
+from analysis.measures.pooling import PoolingError
+from analysis.measures.recommendation import Recommendation, best_point, recommendations
+from analysis.measures.results import cell_label, table_rows
+from analysis.measures.stability import stability_table
+from analysis.measures.transfer import CommonGrid, common_grid
+from analysis.record.cells import Cell, Record
+from analysis.statistics.bootstrap import Estimate, median
+from analysis.words import hyperparameter_text, listing, number, plain
 
 __all__ = ["RobustChoice", "landscapes_method", "landscapes_part", "recommendation_text", "robust_choices"]
 

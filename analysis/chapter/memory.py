@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.axes import number, value_text
 from analysis.chapter.panels import THEORY, EndLabel, label_ends, panel, readable, write
 from analysis.chapter.part import Part, Plate, TextTable, question_of
-from analysis.exhibits import Exhibit
-from analysis.metrics import Array
-from analysis.results import table_rows
-from analysis.style import INK, PALETTE, drawing
+from analysis.figures.style import INK, PALETTE, drawing
+from analysis.measures.results import table_rows
+from analysis.record.exhibits import Exhibit
+from analysis.statistics.arrays import Array
+from analysis.words import number, value_text
 
 __all__ = ["memory_part", "memory_reading"]
 

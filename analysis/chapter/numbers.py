@@ -10,13 +10,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.axes import number
 from analysis.chapter.panels import panel, write
 from analysis.chapter.part import Part, Plate, Row, TextTable, count, exactly, question_of, seeds_text
-from analysis.exhibits import Exhibit
-from analysis.reading import listing
-from analysis.results import table_rows
-from analysis.style import GREY, PALETTE, drawing
+from analysis.figures.style import GREY, PALETTE, drawing
+from analysis.measures.results import table_rows
+from analysis.record.exhibits import Exhibit
+from analysis.words import listing, number
 
 __all__ = ["numbers_part", "numbers_reading"]
 

@@ -11,7 +11,6 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
-from analysis.axes import number
 from analysis.chapter.explorer import Explorer, explorer_of
 from analysis.chapter.gamma_one import gamma_one_part
 from analysis.chapter.landscapes import landscapes_method, landscapes_part
@@ -24,11 +23,12 @@ from analysis.chapter.rotation import rotation_part
 from analysis.chapter.schedules import schedules_part
 from analysis.chapter.stall import stall_part
 from analysis.chapter.variants import variants_part
-from analysis.exhibits import Exhibit, load_exhibits
-from analysis.report import template, write_report
-from analysis.sections import plain
-from analysis.style import embedded
-from analysis.tables import Record, RecordError
+from analysis.figures.style import embedded
+from analysis.pages.report import template, write_report
+from analysis.record.cells import Record
+from analysis.record.errors import RecordError
+from analysis.record.exhibits import Exhibit, load_exhibits
+from analysis.words import number, plain
 
 __all__ = ["PARTS", "write_chapter"]
 

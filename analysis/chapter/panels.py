@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.metrics import Array
-from analysis.style import GREY, INK, Look, drawing, log_axis, looks_of, new_figure
+from analysis.figures.style import GREY, INK, Look, drawing, log_axis, looks_of, new_figure
+from analysis.statistics.arrays import Array
 
 __all__ = [
     "LOOKS",

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.axes import number
-from analysis.exhibits import Exhibit
+from analysis.record.exhibits import Exhibit
+from analysis.words import number
 
 __all__ = [
     "NAMES",

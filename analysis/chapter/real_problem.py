@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.axes import number
 from analysis.chapter.panels import EndLabel, label_ends, matrix, panel, span, write
 from analysis.chapter.part import Part, Plate, TextTable, count, lost_text, question_of
-from analysis.exhibits import Exhibit
-from analysis.results import table_rows
-from analysis.statistics import band
-from analysis.style import GREY, Look, drawing, looks_of
+from analysis.figures.style import GREY, Look, drawing, looks_of
+from analysis.measures.results import table_rows
+from analysis.record.exhibits import Exhibit
+from analysis.statistics.bootstrap import band
+from analysis.words import number
 
 __all__ = ["real_problem_part", "real_problem_reading"]
 

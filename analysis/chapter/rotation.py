@@ -8,14 +8,13 @@ import pandas as pd
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from analysis.axes import number
 from analysis.chapter.panels import EndLabel, floored, label_ends, look_of, matrix, panel, span, write
 from analysis.chapter.part import Part, Plate, TextTable, exactly, name_of, question_of
-from analysis.exhibits import Exhibit
-from analysis.metrics import Array
-from analysis.reading import listing, times
-from analysis.results import table_rows
-from analysis.style import INK, drawing
+from analysis.figures.style import INK, drawing
+from analysis.measures.results import table_rows
+from analysis.record.exhibits import Exhibit
+from analysis.statistics.arrays import Array
+from analysis.words import listing, number, times
 
 __all__ = ["leads", "rotation_part", "rotation_reading"]
 

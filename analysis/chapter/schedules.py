@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.axes import Axis, number, value_text
 from analysis.chapter.panels import EndLabel, floored, label_ends, panel, span, write
 from analysis.chapter.part import Part, Plate, TextTable, count, lost_text, question_of
-from analysis.exhibits import Exhibit
-from analysis.reading import listing
-from analysis.results import table_rows
-from analysis.style import GREY, INK, PALETTE, drawing, place_ticks
+from analysis.figures.style import GREY, INK, PALETTE, drawing, place_ticks
+from analysis.measures.axis import Axis
+from analysis.measures.results import table_rows
+from analysis.record.exhibits import Exhibit
+from analysis.words import listing, number, value_text
 
 __all__ = ["explained_text", "schedules_part", "schedules_reading"]
 

@@ -9,11 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.axes import number, value_text
 from analysis.chapter.panels import THEORY, EndLabel, floored, label_ends, look_of, matrix, panel, span, write
 from analysis.chapter.part import Part, Plate, exactly, name_of, question_of
-from analysis.exhibits import Exhibit
-from analysis.style import INK, PALETTE, drawing
+from analysis.figures.style import INK, PALETTE, drawing
+from analysis.record.exhibits import Exhibit
+from analysis.words import number, value_text
 
 __all__ = ["draw_contours", "draw_path", "stall_part", "stall_reading"]
 

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.axes import number
 from analysis.chapter.panels import panel, span, write
 from analysis.chapter.part import Part, Plate, TextTable, count, question_of
-from analysis.exhibits import Exhibit
-from analysis.results import table_rows
-from analysis.style import GREY, INK, PALETTE, drawing
+from analysis.figures.style import GREY, INK, PALETTE, drawing
+from analysis.measures.results import table_rows
+from analysis.record.exhibits import Exhibit
+from analysis.words import number
 
 __all__ = ["variants_part", "variants_reading"]
 

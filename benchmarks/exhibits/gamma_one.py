@@ -11,11 +11,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from benchmarks.engine.rule_lanes import train
+from benchmarks.engine.trace import DIVERGED, STATUS, Trace
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.walk import walk
-from benchmarks.lanes import DIVERGED, STATUS, Trace, train
-from benchmarks.registry import OPTIMIZERS, make_problem
-from benchmarks.settings import Count
+from benchmarks.naming.registry import OPTIMIZERS, make_problem
+from benchmarks.suite.settings import Count
 from optimizers import Rule
 from optimizers.adagrad import Adagrad
 from optimizers.mukkamala_hein import SCAdagrad

@@ -14,12 +14,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from benchmarks.engine.rule_lanes import train
 from benchmarks.exhibits.influence import explained_share
 from benchmarks.exhibits.question import Answer, Question, lowest, spread
 from benchmarks.exhibits.threshold import thresholds, walking_away
-from benchmarks.lanes import train
-from benchmarks.registry import make_problem, make_schedules
-from benchmarks.settings import FIRST_TEST_SEED, Count
+from benchmarks.naming.registry import make_problem, make_schedules
+from benchmarks.suite.settings import FIRST_TEST_SEED, Count
 from optimizers import Rule
 from optimizers.rmsprop import RMSProp
 from problems import Problem

@@ -12,8 +12,8 @@ from pydantic import Field
 from torch import Tensor
 
 from benchmarks.exhibits.question import Answer, Question
-from benchmarks.registry import OPTIMIZERS
-from benchmarks.settings import Count
+from benchmarks.naming.registry import OPTIMIZERS
+from benchmarks.suite.settings import Count
 from optimizers.rule import Value
 from problems import Problem
 

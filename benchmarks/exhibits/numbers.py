@@ -11,12 +11,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from benchmarks.engine.foreign_lanes import train_with
 from benchmarks.exhibits.printed import EXACT, NEWTON, NOISY, REGRESSION, BookRun, Printed
 from benchmarks.exhibits.question import Answer, Question, spread
 from benchmarks.exhibits.regression import BookRegression, has_file
-from benchmarks.loop import train_with
-from benchmarks.registry import OPTIMIZERS, make_problem, make_schedules
-from benchmarks.settings import Count
+from benchmarks.naming.registry import OPTIMIZERS, make_problem, make_schedules
+from benchmarks.suite.settings import Count
 from problems import Problem
 
 __all__ = ["Numbers"]

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from benchmarks.settings import Strict
+from benchmarks.suite.settings import Strict
 from problems import Problem
 
 __all__ = ["Answer", "Question", "lowest", "spread"]
@@ -22,7 +22,9 @@ __all__ = ["Answer", "Question", "lowest", "spread"]
 
 @dataclass(frozen=True)
 class Answer:
-    """Tables and facts, as `analysis.exhibit_schemas` documents them, and sentences that say how it was measured."""
+    """Tables and facts, as `analysis.record.exhibit_schemas` documents them, and sentences that say how it was
+    measured.
+    """
 
     tables: Mapping[str, pd.DataFrame]
     facts: Mapping[str, Any]

@@ -10,10 +10,11 @@ from typing import Any, Final, Literal
 import pandas as pd
 import torch
 
+from benchmarks.engine.rule_lanes import train
+from benchmarks.engine.trace import STATUS, Trace
 from benchmarks.exhibits.question import Answer, Question, lowest, spread
-from benchmarks.lanes import STATUS, Trace, train
-from benchmarks.registry import OPTIMIZERS, make_problem, make_schedules
-from benchmarks.settings import FIRST_TEST_SEED, Count
+from benchmarks.naming.registry import OPTIMIZERS, make_problem, make_schedules
+from benchmarks.suite.settings import FIRST_TEST_SEED, Count
 from problems import Problem
 from problems.download import cache_folder
 from problems.images import FASHION_MNIST, FASHION_MNIST_FILES, MNIST_5K

@@ -14,11 +14,11 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
+from benchmarks.engine.foreign_lanes import train_with
+from benchmarks.engine.trace import DIVERGED, STATUS, Trace
 from benchmarks.exhibits.question import Answer, Question
-from benchmarks.lanes import DIVERGED, STATUS, Trace
-from benchmarks.loop import train_with
-from benchmarks.registry import OPTIMIZERS, make_problem
-from benchmarks.settings import Count
+from benchmarks.naming.registry import OPTIMIZERS, make_problem
+from benchmarks.suite.settings import Count
 from problems import Batch, Problem
 
 __all__ = ["Rotation", "TurnedEllipses"]

@@ -12,12 +12,12 @@ import torch
 from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor
 
+from benchmarks.engine.rule_lanes import train
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.walk import Walk, walk
-from benchmarks.lanes import train
-from benchmarks.registry import OPTIMIZERS, make_problem
-from benchmarks.settings import Count
-from benchmarks.tables import surface_table
+from benchmarks.naming.registry import OPTIMIZERS, make_problem
+from benchmarks.record.surface import surface_table
+from benchmarks.suite.settings import Count
 from problems import Problem
 
 __all__ = ["Stall", "cycle_radius"]

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks.lanes import train
-from benchmarks.registry import make_problem, make_schedules
+from benchmarks.engine.rule_lanes import train
+from benchmarks.naming.registry import make_problem, make_schedules
 from optimizers import Rule
 
 __all__ = ["thresholds", "walking_away"]

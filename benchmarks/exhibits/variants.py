@@ -11,13 +11,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from analysis.statistics import bootstrap_mean
+from analysis.statistics.bootstrap import bootstrap_mean
+from benchmarks.engine.rule_lanes import train
+from benchmarks.engine.trace import Trace
 from benchmarks.exhibits.printed import REGRESSION
 from benchmarks.exhibits.question import Answer, Question, spread
 from benchmarks.exhibits.regression import BookRegression, has_file
-from benchmarks.lanes import Trace, train
-from benchmarks.registry import OPTIMIZERS
-from benchmarks.settings import Count
+from benchmarks.naming.registry import OPTIMIZERS
+from benchmarks.suite.settings import Count
 from problems import Problem
 
 __all__ = ["Variants"]

@@ -1,4 +1,5 @@
-"""A small record of real runs: three numpy optimizers on three problems, written by the schema of ``analysis.tables``.
+"""A small record of real runs: three numpy optimizers on three problems, written by the schema of
+``analysis.record.cells``.
 
 It is independent of the engine: plain numpy lanes ``[C, S, P]``, so that these tests need no other folder of ours.
 """
@@ -16,7 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.tables import COLUMNS, SCHEMA_VERSION, Cell, Record
+from analysis.record.cells import Cell, Record
+from analysis.record.columns import COLUMNS, SCHEMA_VERSION
 
 LR = {"name": "lr", "default": 0.01, "low": 1e-4, "high": 10.0, "scale": "log"}
 OPTIMIZERS: dict[str, dict[str, Any]] = {

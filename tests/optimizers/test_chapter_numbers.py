@@ -6,8 +6,8 @@ Each goes through `RuleOptimizer` with the gradient written out, and through the
 import pytest
 import torch
 
-from benchmarks.lanes import train
-from benchmarks.registry import make_problem
+from benchmarks.engine.rule_lanes import train
+from benchmarks.naming.registry import make_problem
 from optimizers import BUILTIN
 
 SPECS = {spec.name: spec for spec in BUILTIN}

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.lanes import train
-from benchmarks.registry import make_problem
+from benchmarks.engine.rule_lanes import train
+from benchmarks.naming.registry import make_problem
 from optimizers import BUILTIN, SCHEDULES, Rule, RuleOptimizer, Schedule
 from optimizers.adagrad import Adagrad
 from optimizers.mukkamala_hein import MHRMSProp, SCAdagrad, SCRMSProp

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.lanes import FINISHED, train
-from benchmarks.registry import make_problem
+from benchmarks.engine.rule_lanes import train
+from benchmarks.engine.trace import FINISHED
+from benchmarks.naming.registry import make_problem
 from optimizers import BUILTIN, SCHEDULES, OptimizerSpec, RuleOptimizer, Schedule
 from optimizers.lr_schedules import Cosine, Warmup
 from optimizers.memory_schedules import BiasCorrection

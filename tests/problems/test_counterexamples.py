@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from benchmarks.lanes import train
-from benchmarks.testing import check_problem
+from benchmarks.conformance.report import check_problem
+from benchmarks.engine.rule_lanes import train
 from optimizers import Schedule
 from optimizers.rmsprop import RMSProp
 from optimizers.sgd import SGD

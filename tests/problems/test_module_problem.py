@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmarks.lanes import train
-from benchmarks.testing import check_problem
+from benchmarks.conformance.report import check_problem
+from benchmarks.engine.rule_lanes import train
 from optimizers.rmsprop import RMSProp
 from problems.batching import explain
 from problems.classification import digits_mlp

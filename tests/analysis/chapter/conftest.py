@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 from analysis.chapter import write_chapter
-from analysis.exhibit_schemas import SCHEMAS
-from analysis.exhibits import EXHIBIT_VERSION, Exhibit, check_exhibit
+from analysis.record.exhibit_schemas import SCHEMAS
+from analysis.record.exhibits import EXHIBIT_VERSION, Exhibit, check_exhibit
 
 Made = tuple[dict[str, pd.DataFrame], dict[str, Any]]
 LR, GAMMA, EPS = 0.4, 0.9, 1e-6

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from analysis.chapter import write_chapter
-from analysis.tables import RecordError
+from analysis.record.errors import RecordError
 
 VOID = {"meta", "link", "img", "input", "br"}
 

@@ -24,9 +24,9 @@ from analysis.chapter.rotation import rotation_part, rotation_reading
 from analysis.chapter.schedules import explained_text, schedules_reading
 from analysis.chapter.stall import stall_reading
 from analysis.chapter.variants import variants_reading
-from analysis.exhibit_schemas import SCHEMAS
-from analysis.exhibits import Exhibit
-from analysis.style import PALETTE, drawing
+from analysis.figures.style import PALETTE, drawing
+from analysis.record.exhibit_schemas import SCHEMAS
+from analysis.record.exhibits import Exhibit
 
 Make = Callable[..., Exhibit]
 

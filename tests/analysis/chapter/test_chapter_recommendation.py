@@ -8,8 +8,8 @@ import pytest
 
 from analysis.chapter import landscapes
 from analysis.chapter.landscapes import landscapes_part, recommendation_text, robust_choices
-from analysis.recommendation import recommendations
-from analysis.tables import Record
+from analysis.measures.recommendation import recommendations
+from analysis.record.cells import Record
 
 
 def test_the_landscapes_end_in_a_recommendation(record: Record) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from analysis.exhibits import check_exhibit
+from analysis.record.exhibits import check_exhibit
 from benchmarks.exhibits import Answer, make_question
 
 QUICK: dict[str, dict[str, Any]] = {

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.engine.rule_lanes import train
 from benchmarks.exhibits.rotation import TurnedEllipses
 from benchmarks.exhibits.stall import cycle_radius
 from benchmarks.exhibits.walk import walk
-from benchmarks.lanes import train
-from benchmarks.registry import OPTIMIZERS, make_problem
+from benchmarks.naming.registry import OPTIMIZERS, make_problem
 
 
 def test_the_weights_of_the_past_are_those_of_the_formula(answer_of):

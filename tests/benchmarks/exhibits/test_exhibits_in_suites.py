@@ -9,18 +9,18 @@ import time
 import pandas as pd
 import pytest
 
-from analysis.exhibit_schemas import SCHEMAS
-from analysis.exhibits import Exhibit, check_exhibit, load_exhibits
-from analysis.report import write_report
-from analysis.tables import RecordError
-from benchmarks import record
-from benchmarks.command import Machine, execute
+from analysis.pages.report import write_report
+from analysis.record.errors import RecordError
+from analysis.record.exhibit_schemas import SCHEMAS
+from analysis.record.exhibits import Exhibit, check_exhibit, load_exhibits
+from benchmarks.cli.execute import Machine, execute
+from benchmarks.cli.progress import SuiteProgress
 from benchmarks.errors import SuiteError, UnknownNameError, UsageError
 from benchmarks.exhibits import EXHIBITS, make_question
-from benchmarks.exhibits.order import order_exhibits, run_exhibit
-from benchmarks.progress import SuiteProgress
-from benchmarks.runner import run
-from benchmarks.suite import Suite, builtin_suites
+from benchmarks.record.folder import open_folder
+from benchmarks.running.exhibit import order_exhibits, run_exhibit
+from benchmarks.running.run_suite import run
+from benchmarks.suite.suite import Suite, builtin_suites
 
 TEXT = """
 name = "asking"
@@ -74,7 +74,7 @@ def test_a_second_run_keeps_every_exhibit(folder):
 
 
 def test_a_run_that_was_broken_off_asks_what_is_missing_only(folder, tmp_path):
-    record.open_folder(tmp_path, ASKING)
+    open_folder(tmp_path, ASKING)
     (tmp_path / "exhibits" / ".gamma-one.1").mkdir()
     run_exhibit(order_exhibits(ASKING, tmp_path, None, None)[1])
     result = run(ASKING, tmp_path)

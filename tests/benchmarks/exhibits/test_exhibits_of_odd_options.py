@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from analysis.chapter.page import PARTS
-from analysis.exhibits import load_exhibits
-from benchmarks import record
+from analysis.record.exhibits import load_exhibits
 from benchmarks.errors import SuiteError
 from benchmarks.exhibits import make_question
-from benchmarks.exhibits.order import order_exhibits, run_exhibit
-from benchmarks.suite import Suite
+from benchmarks.record.folder import open_folder
+from benchmarks.running.exhibit import order_exhibits, run_exhibit
+from benchmarks.suite.suite import Suite
 
 ODD = {
     "memory": ("steps = 3\ngammas = [0.99]", "At γ = 0.99 the window 1/(1 − γ) is 100 steps"),
@@ -40,7 +40,7 @@ def test_odd_options_are_measured_and_told_without_a_failure(name, tmp_path):
     options, told = ODD[name]
     text = f'name = "odd"\nproblems = ["ellipse"]\noptimizers = ["sgd"]\nexhibits = ["{name}"]\n[exhibit.{name}]\n'
     suite = Suite.parse(text + options, "test")
-    record.open_folder(tmp_path, suite)
+    open_folder(tmp_path, suite)
     for order in order_exhibits(suite, tmp_path, None, None):
         run_exhibit(order)
     part = PARTS[name](load_exhibits(tmp_path)[name])

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.lanes import train
-from benchmarks.registry import OPTIMIZERS, make_problem
+from benchmarks.engine.rule_lanes import train
+from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from optimizers.rmsprop import RMSProp
 
 pytestmark = pytest.mark.browser

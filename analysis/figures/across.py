@@ -1,0 +1,245 @@
+"""The figures across problems and budgets: ranks, profiles, transfer and what tuning buys. Drawing only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
+
+from analysis.figures.lines import START, frame_limits, legend_columns, legend_height
+from analysis.figures.style import GREY, INK, LINES, Look, drawing, log_axis, new_figure, panel_grid, wrapped
+from analysis.measures.measure import Measure
+from analysis.measures.profiles import Profile
+from analysis.measures.ranking import Ranking
+from analysis.measures.transfer import Transfer
+from analysis.statistics.arrays import Array
+from analysis.statistics.bootstrap import ALPHA
+from analysis.words import number
+
+__all__ = ["budget_figure", "profiles_figure", "ranks_figure", "replay_figure", "transfer_figure"]
+
+ACROSS: Final = {
+    "performance": (
+        "Performance profile",
+        "times as slow as the fastest, at most",
+        "share of (problem, target) solved",
+    ),
+    "data": ("Data profile", "steps (expected, with restarts)", "share of (problem, target) solved"),
+    "solved": ("Targets reached by each run", "share of the step budget", "share of (run, target) reached"),
+}
+SAMPLERS: Final = {"tpe": "#0072B2", "cmaes": "#D55E00", "qmc": "#009E73", "gp": "#CC79A7", "random": "#E69F00"}
+PAGE: Final = 10.6
+"""Inches that a page shows without shrinking its letters."""
+
+MOST_ANNOTATED: Final = 9
+"""Problems up to which every cell of a transfer matrix holds its number."""
+
+DARK: Final = 0.6
+"""Share of the colour scale up to which white letters read best."""
+
+Looks = Mapping[str, Look]
+
+
+def ranks_figure(ranking: Ranking, looks: Looks) -> Figure:
+    """Draw the critical-difference diagram: mean ranks from best to worst; a bar joins those not told apart."""
+    order = sorted(range(len(ranking.labels)), key=lambda i: ranking.ranks[i].value)
+    names = [ranking.labels[i] for i in order]
+    texts = [wrapped(name, 44) for name in names]
+    with drawing():
+        figure = new_figure(7.5, max(0.32, 0.16 * _lines(texts)) * len(names) + 1.35)
+        axes = figure.subplots()
+        for row, place in enumerate(order):
+            rank, look = ranking.ranks[place], looks[ranking.labels[place]]
+            axes.plot([rank.low, rank.high], [row, row], color=look.color, lw=2.6, solid_capstyle="butt")
+            axes.plot(rank.value, row, look.marker, color=look.color, ms=7, mec="white", zorder=4)
+            axes.text(rank.value, row - 0.24, number(rank.value), ha="center", va="bottom", fontsize=7.5)
+        axes.set_xlim(0.7, len(names) + 0.4 + 0.16 * len(ranking.groups))
+        for bar, group in enumerate(ranking.groups):
+            rows = [names.index(label) for label in group]
+            x = len(names) + 0.25 + 0.16 * bar
+            axes.plot([x, x], [rows[0] - 0.3, rows[-1] + 0.3], color=INK, lw=3, solid_capstyle="butt", clip_on=False)
+        _ruler(axes, ranking.critical)
+        axes.set_yticks(range(len(names)), texts)
+        axes.set_ylim(len(names) - 0.5, -1.5)
+        axes.xaxis.set_major_locator(FixedLocator(range(1, len(names) + 1)))
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(f"mean rank over {ranking.problems} problems (1 is best)")
+    return figure
+
+
+def _ruler(axes: Axes, critical: float) -> None:
+    """Draw the critical difference as a ruler at the top, beginning at rank 1."""
+    if not np.isfinite(critical):
+        return
+    end = min(1 + critical, axes.get_xlim()[1])
+    axes.plot([1, end], [-1.1, -1.1], color=INK, lw=1.2)
+    for x in (1, 1 + critical):
+        axes.plot([x, x], [-1.22, -0.98], color=INK, lw=1.2)
+    text = f"critical difference {number(critical)} (Nemenyi, {ALPHA:.0%})"
+    axes.text(1.06, -1.17, text, ha="left", va="bottom", fontsize=7.5, color=INK)
+
+
+def profiles_figure(profiles: Sequence[Profile], looks: Looks) -> Figure:
+    """Draw profiles side by side: share of targets by ratio to the fastest, by steps, and by share of the budget."""
+    with drawing():
+        figure = new_figure(9.6, 3.1 + legend_height(profiles[0].labels))
+        for axes, profile in zip(figure.subplots(1, len(profiles), squeeze=False)[0], profiles, strict=True):
+            for i, label in enumerate(profile.labels):
+                look = looks[label]
+                axes.fill_between(
+                    profile.over, profile.low[i], profile.high[i], color=look.color, alpha=0.18, lw=0, step="post"
+                )
+                style: dict[str, Any] = {"color": look.color, "ls": look.line, "marker": look.marker, "ms": 4}
+                axes.plot(
+                    profile.over, profile.value[i], label=label, drawstyle="steps-post", markevery=(5, 15), **style
+                )
+            title, x_label, y_label = ACROSS[profile.name]
+            axes.set(title=title, xlabel=x_label, ylabel=y_label, ylim=(0, 1.02))
+            axes.yaxis.set_major_formatter(PercentFormatter(1))
+            if profile.name == "solved":
+                axes.set_xlim(0, 1)
+                axes.xaxis.set_major_formatter(PercentFormatter(1))
+            else:
+                log_axis(axes, "x", float(profile.over[0]), float(profile.over[-1]))
+        _legend(figure, {label: _handle(looks[label]) for label in profiles[0].labels})
+    return figure
+
+
+def transfer_figure(transfers: Sequence[Transfer]) -> Figure:
+    """Draw one matrix an optimizer: the regret on the column's problem of the setting that is best on the row's."""
+    problems = max((transfer.problems for transfer in transfers), key=len)
+    longest, count = 0.075 * min(24, max(map(len, problems))), len(transfers)
+    room = (PAGE - longest - 1.1) / min(count, 3) - 0.15
+    side = max(1.5, 0.15 * len(problems), min(0.42 * len(problems), room))
+    titles = [wrapped(transfer.label, int(side / 0.09)) for transfer in transfers]
+    with drawing():
+        extra = longest + 1.1, longest + 0.5
+        figure, panels = panel_grid(count, width=side + 0.15, height=side + 0.2 + 0.15 * _lines(titles), extra=extra)
+        columns = panels[0].get_gridspec()
+        wide = 1 if columns is None else columns.ncols
+        for place, (axes, transfer) in enumerate(zip(panels, transfers, strict=True)):
+            _matrix(axes, transfer)
+            axes.set_title(titles[place])
+            if place % wide:
+                axes.set_yticklabels([])
+            if place + wide < len(transfers):
+                axes.set_xticklabels([])
+            elif place < count - (count % wide or wide):
+                axes.xaxis.set_in_layout(False)  # its labels hang into the empty place below
+        bar = figure.colorbar(panels[0].images[0], ax=panels, fraction=0.04, pad=0.02, aspect=28)
+        bar.set_label("share of the progress given away")
+        bar.ax.yaxis.set_major_formatter(PercentFormatter(1))
+        figure.supylabel("best setting on …", fontsize=9)
+        figure.supxlabel("… used on", fontsize=9)
+    return figure
+
+
+def _matrix(axes: Axes, transfer: Transfer) -> None:
+    """Draw one matrix; each field holds its percentage where there are few."""
+    count = len(transfer.problems)
+    axes.imshow(transfer.regret, vmin=0, vmax=1, cmap="viridis", aspect="equal")
+    if count <= MOST_ANNOTATED:
+        for (row, column), regret in np.ndenumerate(transfer.regret):
+            color = "white" if regret < DARK else INK
+            axes.text(column, row, f"{100 * regret:.0f}", ha="center", va="center", fontsize=7.5, color=color)
+    names = [wrapped(problem, 24) for problem in transfer.problems]
+    axes.set_xticks(range(count), names, rotation=90)
+    axes.set_yticks(range(count), names)
+    axes.set_xticks(np.arange(0.5, count - 1), minor=True)
+    axes.set_yticks(np.arange(0.5, count - 1), minor=True)
+    axes.grid(visible=False)
+    axes.grid(visible=True, which="minor", color="white", lw=0.8)
+    axes.set_axisbelow(False)
+    axes.tick_params(which="both", length=0)
+
+
+def budget_figure(table: pd.DataFrame, measure: Measure, looks: Looks) -> Figure:
+    """Draw a problem's budget table: the expected outcome after k random trials, and who wins at each budget."""
+    with drawing():
+        figure = new_figure(9, 3.4 + legend_height(table["label"].unique()))
+        left, right = figure.subplots(1, 2)
+        _budget_axis(left, table, measure)
+        for label, rows in table.groupby("label", sort=False):
+            look = looks[str(label)]
+            style: dict[str, Any] = {"color": look.color, "ls": look.line, "marker": look.marker, "ms": 4.5}
+            for axes, (value, low, high) in (
+                (left, ("expected", "low", "high")),
+                (right, ("win", "win_low", "win_high")),
+            ):
+                axes.fill_between(rows["budget"], rows[low], rows[high], color=look.color, alpha=0.16, lw=0)
+                axes.plot(rows["budget"], rows[value], **style)
+        left.set_title("Expected outcome of random search")
+        right.set_title("Probability of the lowest outcome")
+        right.set_ylim(0, 1)
+        right.yaxis.set_major_formatter(PercentFormatter(1))
+        for axes in (left, right):
+            _trials_axis(axes, table["budget"].to_numpy())
+        handles = {str(label): _handle(looks[str(label)]) for label in table["label"].unique()}
+        _legend(figure, {**handles, "start": Line2D([], [], **START)})
+    return figure
+
+
+def replay_figure(panels: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], measure: Measure) -> Figure:
+    """Draw one panel an optimizer: random search exactly (its budget table) and replayed samplers (`replay_table`)."""
+    with drawing():
+        figure, grid = panel_grid(len(panels), width=3.0, height=2.4, extra=(0.3, 0.7))
+        every = pd.concat([part for both in panels.values() for part in both])
+        for axes, (label, (exact, replays)) in zip(grid, panels.items(), strict=True):
+            _budget_axis(axes, every, measure)
+            axes.fill_between(exact["budget"], exact["low"], exact["high"], color=INK, alpha=0.13, lw=0)
+            axes.plot(exact["budget"], exact["expected"], color=INK, lw=1.3)
+            for sampler, rows in replays.groupby("sampler", sort=False):
+                style = _sampler_style(str(sampler))
+                axes.fill_between(rows["budget"], rows["low"], rows["high"], color=style["color"], alpha=0.15, lw=0)
+                axes.plot(rows["budget"], rows["expected"], **style)
+            axes.set_title(wrapped(label, 29))
+            _trials_axis(axes, exact["budget"].to_numpy())
+        names = [str(name) for name in dict.fromkeys(every["sampler"].dropna())]
+        lines = {name: Line2D([], [], **_sampler_style(name)) for name in names}
+        _legend(figure, {"random, exact": Line2D([], [], color=INK, lw=1.3), **lines})
+    return figure
+
+
+def _sampler_style(name: str) -> dict[str, Any]:
+    """Return the colour and line style of a sampler."""
+    place = [*SAMPLERS].index(name) if name in SAMPLERS else len(SAMPLERS)
+    return {"color": SAMPLERS.get(name, GREY), "ls": LINES[place % len(LINES)]}
+
+
+def _budget_axis(axes: Axes, table: pd.DataFrame, measure: Measure) -> None:
+    limits = frame_limits(table[["expected", "low", "high"]].to_numpy(dtype=np.float64).ravel(), measure)
+    if measure.log:
+        log_axis(axes, "y", *limits)
+    else:
+        axes.set_ylim(*limits)
+    axes.axhline(measure.start, **START)
+    axes.set_ylabel(f"{measure.label} after k trials")
+
+
+def _trials_axis(axes: Axes, budgets: Array) -> None:
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_locator(FixedLocator([int(k) for k in np.unique(budgets)]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlim(budgets.min(), budgets.max())
+    axes.set_xlabel("k, the number of trials")
+
+
+def _lines(texts: Sequence[str]) -> int:
+    """Return the largest number of lines of a text."""
+    return 1 + max(text.count("\n") for text in texts)
+
+
+def _handle(look: Look) -> Line2D:
+    return Line2D([], [], color=look.color, ls=look.line, marker=look.marker, ms=4.5)
+
+
+def _legend(figure: Figure, handles: Mapping[str, Line2D]) -> None:
+    columns = legend_columns(handles)
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=columns, handlelength=2.6)

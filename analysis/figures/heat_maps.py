@@ -1,0 +1,153 @@
+"""The heat maps over learning rate and second hyperparameter. Drawing only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from analysis.figures.style import GREY, INK, drawing, log_ticks, panel_grid, place_ticks, tick_text, wrapped
+from analysis.measures.lr_sensitivity import Landscape
+from analysis.measures.measure import Measure
+from analysis.statistics.arrays import Array, Mask
+
+__all__ = ["colorbar", "draw_landscape", "heat_norm", "landscape_figure", "signs"]
+
+DIVERGED_COLOR: Final = "#dedede"
+WORSE_COLOR: Final = "#f4c9b0"
+HATCH: Final = "////"
+DEEPEST: Final = 1e-10
+"""Share of the start's gap at which colours end: more decades would leave no contrast where most of a map lies."""
+
+
+def heat_norm(landscapes: Sequence[Landscape]) -> Normalize:
+    """Return the colour scale that ``landscapes`` share: from their best value to the start; worse is one colour."""
+    measure = landscapes[0].measure
+    # seeds begin at other places: the highest run that got lower may lie above the start that stands for all
+    lower = [one.median[np.isfinite(one.median) & ~one.worse_than_start] for one in landscapes]
+    top = max(float(median.max(initial=measure.start)) for median in lower)
+    best = min(float(measure.shown(landscape.median).min()) for landscape in landscapes)
+    if measure.log:
+        return LogNorm(max(min(best, measure.start / 1.1), measure.start * DEEPEST), top)
+    return Normalize(min(best, measure.start - 1e-12), top)
+
+
+def landscape_figure(landscapes: Mapping[str, Landscape]) -> Figure:
+    """Draw one heat map a two-knob optimizer, on one shared colour scale."""
+    first = next(iter(landscapes.values()))
+    norm, n = heat_norm(list(landscapes.values())), max(landscape.n for landscape in landscapes.values())
+    with drawing():
+        figure, panels = panel_grid(len(landscapes), width=2.85, height=2.6, extra=(1.2, 1.0))
+        for axes, (label, landscape) in zip(panels, landscapes.items(), strict=True):
+            image = draw_landscape(axes, landscape, norm)
+            axes.set_title(wrapped(label, 29))
+            axes.set_xlabel(landscape.x.name if landscape.x.name != "lr" else "learning rate", labelpad=1)
+        colorbar(figure, image, panels, first)
+        figure.legend(
+            handles=signs(n, first.measure),
+            loc="outside lower center",
+            ncols=3 if len(panels) > 1 else 2,
+            handlelength=1.8,
+        )
+    return figure
+
+
+def draw_landscape(axes: Axes, landscape: Landscape, norm: Normalize) -> QuadMesh:
+    """Draw one heat map; grey where the median diverged, hatched where any seed did, a dark line around that.
+
+    Raises `ValueError` where there is no second hyperparameter.
+    """
+    x, y, measure = landscape.x, landscape.y, landscape.measure
+    if y is None:
+        raise ValueError("a heat map needs a second hyperparameter; draw the learning-rate curve instead")
+    colors = mpl.colormaps["viridis"].with_extremes(bad=DIVERGED_COLOR, over=WORSE_COLOR)
+    top = norm.vmax or 0.0
+    beyond = top + abs(top) + 1.0  # any value that the scale does not hold
+    shown = np.ma.masked_invalid(np.where(landscape.worse_than_start, beyond, measure.shown(landscape.median)))
+    image = axes.pcolormesh(x.edges, y.edges, shown, cmap=colors, norm=norm, rasterized=True)
+    unstable = np.asarray(~landscape.stable)
+    if unstable.any():
+        axes.contourf(*_cells(x.edges, y.edges, unstable), levels=[0.5, 1.5], colors="none", hatches=[HATCH])
+        _outline(axes, x.edges, y.edges, unstable, INK)
+    if landscape.best is not None:
+        _outline(axes, x.edges, y.edges, landscape.near_best, "white")
+        row, column = landscape.best
+        _sign(axes, x.at[column], y.at[row], "*", 11)
+    _mark_default(axes, landscape)
+    axes.grid(visible=False)
+    axes.set_xlim(x.edges[0], x.edges[-1])
+    axes.set_ylim(y.edges[0], y.edges[-1])
+    place_ticks(axes, "x", x)
+    place_ticks(axes, "y", y)
+    axes.set_ylabel(y.name, labelpad=1)
+    return image
+
+
+def _mark_default(axes: Axes, landscape: Landscape) -> None:
+    """Mark the default setting, or say where it is if the grid does not hold it."""
+    x, y = landscape.x, landscape.y
+    if y is None or math.isnan(x.default) or math.isnan(y.default):
+        return
+    if x.holds(x.default) and y.holds(y.default):
+        _sign(axes, float(x.place(x.default)), float(y.place(y.default)), "D", 5.5)
+        return
+    note = f"default outside of the grid:\n{x.name} {x.text(x.default)}, {y.name} {y.text(y.default)}"
+    box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
+    axes.text(0.02, 0.02, note, transform=axes.transAxes, fontsize=7, bbox=box, zorder=7)
+
+
+def signs(n: int, measure: Measure) -> list[Any]:
+    """Return the legend of heat maps of ``measure`` over ``n`` seeds."""
+    point: dict[str, Any] = {"color": INK, "ls": "none", "mec": "white"}
+    near = "within 2× of the best" if measure.log else "90% of the best progress"
+    lost = "diverged" if n == 1 else "median diverged"
+    some = [] if n == 1 else [Patch(facecolor="white", edgecolor=GREY, hatch=HATCH, label="any seed diverged")]
+    return [
+        Line2D([], [], marker="*", ms=11, label="best", **point),
+        Line2D([], [], marker="D", ms=6, label="default", **point),
+        Patch(facecolor="#453781", edgecolor="#bbbbbb", lw=1.6, label=f"outlined: {near}"),
+        Patch(facecolor=DIVERGED_COLOR, edgecolor=GREY, hatch=HATCH if n == 1 else None, label=lost),
+        *some,
+        Patch(facecolor=WORSE_COLOR, label="worse than the start"),
+    ]
+
+
+def _sign(axes: Axes, x: float, y: float, marker: str, size: float) -> None:
+    axes.plot(x, y, marker, ms=size, color=INK, mec="white", mew=1.0, zorder=6, clip_on=False)
+
+
+def _cells(x: Array, y: Array, mask: Mask) -> tuple[Array, Array, Array]:
+    """Return the cells of ``mask`` ``[Y, X]`` as points so close to their borders that contours follow the cells."""
+    inset = 1e-6
+    xs = np.column_stack([x[:-1] + inset, x[1:] - inset]).ravel()
+    ys = np.column_stack([y[:-1] + inset, y[1:] - inset]).ravel()
+    return xs, ys, np.repeat(np.repeat(mask.astype(np.float64), 2, axis=0), 2, axis=1)
+
+
+def _outline(axes: Axes, x: Array, y: Array, mask: Mask, color: str) -> None:
+    if mask.any() and not mask.all():
+        axes.contour(*_cells(x, y, mask), levels=[0.5], colors=color, linewidths=1.1)
+
+
+def colorbar(figure: Figure, image: Any, panels: Sequence[Axes], landscape: Landscape) -> None:
+    """Add the colour bar of heat maps beside ``panels``, its ticks readable for one decade or ten."""
+    measure, norm = landscape.measure, image.norm
+    below = bool((image.get_array().compressed() < norm.vmin).any())
+    bar = figure.colorbar(
+        image, ax=list(panels), extend="both" if below else "max", fraction=0.05, pad=0.015, aspect=28
+    )
+    bar.set_label(measure.label_over(landscape.n))
+    if measure.log:
+        bar.ax.yaxis.set_major_locator(log_ticks(norm.vmin, norm.vmax))
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(tick_text))
+        bar.ax.yaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,276 @@
+"""The figures of lines and points: outcome over the test seeds, convergence, learning-rate sensitivity. Drawing only.
+
+Every function takes data that another module computed. `draw_*` fill axes, `*_figure` return a whole
+`matplotlib.figure.Figure` outside of pyplot, so that they work in any thread or process.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from analysis.figures.style import GREY, INK, Look, drawing, log_axis, new_figure, wrapped
+from analysis.measures.convergence import Convergence
+from analysis.measures.lr_sensitivity import RateCurve
+from analysis.measures.measure import Measure
+from analysis.statistics.arrays import Array
+from analysis.statistics.bootstrap import LEVEL, Band, Estimate
+from analysis.words import number
+
+__all__ = [
+    "START",
+    "band_limits",
+    "convergence_figure",
+    "draw_curves",
+    "draw_rates",
+    "frame_limits",
+    "legend_columns",
+    "legend_height",
+    "n_text",
+    "outcome_figure",
+    "sensitivity_figure",
+]
+
+Lines = Mapping[str, Convergence]
+Rates = Mapping[str, RateCurve]
+Outcomes = Mapping[str, tuple[Array, Estimate]]
+
+TITLES: Final = {"tuned": "Tuned", "default": "Default setting"}
+START: Final[dict[str, Any]] = {"color": GREY, "lw": 0.9, "ls": (0, (4, 3)), "zorder": 1}
+LOST: Final[dict[str, Any]] = {"marker": "X", "ms": 8, "mec": "white", "ls": "none", "clip_on": False, "zorder": 5}
+
+
+def frame_limits(values: Array, measure: Measure) -> tuple[float, float]:
+    """Return axis limits that hold the finite ``values`` and the start; what blows up leaves the frame at 30 starts."""
+    finite = values[np.isfinite(values)]
+    low = min(measure.start, float(finite.min(initial=measure.start)))
+    if not measure.log:
+        span = max(measure.start - low, abs(measure.start) * 0.1, 1e-12)
+        return measure.start - 1.1 * span, measure.start + 0.3 * span
+    ceiling = 30 * max(measure.start, measure.smallest)
+    low = max(low, measure.smallest)
+    high = max(min(float(finite.max(initial=measure.start)), ceiling), low)
+    margin = max((high / low) ** 0.05, 1.15)
+    return low / margin, high * margin
+
+
+def band_limits(bands: Sequence[Band], measure: Measure) -> tuple[float, float]:
+    """Return `frame_limits` for medians and the lower ends of their bands, down to a fifth of the lowest median."""
+    medians = np.concatenate([measure.shown(band.median) for band in bands])
+    lows = np.concatenate([measure.shown(band.low) for band in bands])
+    return frame_limits(np.append(medians, np.maximum(lows, medians.min() / 5) if measure.log else lows), measure)
+
+
+def convergence_figure(
+    panels: Mapping[str, Lines], measure: Measure, looks: Mapping[str, Look], metrics: Mapping[str, Mapping[str, Lines]]
+) -> Figure:
+    """Draw ``panels`` (setting -> label -> curve) side by side; each of ``metrics`` (name -> panels) adds a row."""
+    rows = 1 + len(metrics)
+    bands = [line.band for lines in panels.values() for line in lines.values()]
+    labels = {label for lines in panels.values() for label in lines}
+    limits = band_limits(bands, measure)
+    with drawing():
+        figure = new_figure(9, 2.7 * rows + 0.8 + legend_height(labels))
+        grid = figure.subplots(rows, len(panels), sharex=True, sharey="row", squeeze=False)
+        for axes, (setting, lines) in zip(grid[0], panels.items(), strict=True):
+            draw_curves(axes, lines, measure, looks, limits)
+            axes.set_title(f"{TITLES[setting]}{n_text(lines)}")
+        grid[0][0].set_ylabel(measure.label)
+        for row, (name, sides) in zip(grid[1:], metrics.items(), strict=True):
+            for axes, lines in zip(row, sides.values(), strict=True):
+                for label, line in lines.items():
+                    _line(axes, line, line.band, looks[label], label)
+                if name.endswith("loss") and _lowest(lines) > 0:
+                    axes.set_yscale("log")
+                    log_axis(axes, "y", *axes.get_ylim())
+            row[0].set_ylabel(name.replace("_", " ").replace("heldout", "held-out"))
+        for axes in grid[-1]:
+            axes.set_xlabel("steps (updates)")
+        _legend(figure, grid[0])
+    return figure
+
+
+def draw_curves(
+    axes: Axes, lines: Lines, measure: Measure, looks: Mapping[str, Look], limits: tuple[float, float]
+) -> None:
+    """Draw median lines with bands; a cross marks where the typical run diverges or leaves the frame for good."""
+    _measure_axis(axes, measure, limits)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+    for label, line in lines.items():
+        band, top = line.band, limits[1]
+        middle = measure.shown(band.median)
+        high = np.where(np.isfinite(band.high), measure.shown(band.high), 10 * top)
+        alive = np.where(np.isfinite(middle), middle, np.nan)
+        _line(axes, line, Band(alive, measure.shown(band.low), high, band.n), looks[label], label)
+        seen = np.flatnonzero(middle <= top)
+        last = int(seen[-1]) if seen.size else 0
+        if last < middle.size - 1:
+            axes.plot(line.steps[last], min(middle[last], top), color=looks[label].color, **LOST)
+
+
+def _line(axes: Axes, line: Convergence, band: Band, look: Look, label: str) -> None:
+    """Draw ``band``, the part of ``line.band`` that its axis can show."""
+    if band.n > 1:
+        alive = np.isfinite(band.median)
+        axes.fill_between(line.steps, band.low, band.high, where=alive, color=look.color, alpha=0.16, lw=0)
+    every = max(1, line.steps.size // 8)
+    style: dict[str, Any] = {"color": look.color, "ls": look.line, "marker": look.marker, "ms": 4, "markevery": every}
+    axes.plot(line.steps, band.median, label=label, **style)
+
+
+def _measure_axis(axes: Axes, measure: Measure, limits: tuple[float, float]) -> None:
+    """Scale the vertical axis for ``measure`` and mark where every run starts."""
+    if measure.log:
+        log_axis(axes, "y", *limits)
+    else:
+        axes.set_ylim(*limits)
+    axes.axhline(measure.start, **START)
+
+
+def outcome_figure(tuned: Outcomes, default: Outcomes, measure: Measure, looks: Mapping[str, Look]) -> Figure:
+    """Draw every test seed's final measure as a tick, its median and interval above: tuned filled, default hollow."""
+    labels = [label for label in looks if label in tuned or label in default]
+    every = np.concatenate([values for side in (tuned, default) for values, _ in side.values()])
+    low, high = frame_limits(measure.shown(every), measure)
+    with drawing():
+        figure = new_figure(9, 0.5 * len(labels) + 1.6)
+        axes = figure.subplots()
+        if measure.log:
+            log_axis(axes, "x", low, high)
+        else:
+            axes.set_xlim(low, high)
+        for row, label in enumerate(labels):
+            for side, offset, filled in ((tuned, -0.17, True), (default, 0.17, False)):
+                if label in side:
+                    _outcome(axes, row + offset, side[label], measure, looks[label].color, filled=filled)
+        axes.axvline(measure.start, **START)
+        axes.text(measure.start, -0.62, "start ", ha="right", va="bottom", color=GREY, fontsize=8)
+        axes.set_yticks(range(len(labels)), [wrapped(label, 36) for label in labels])
+        axes.set_ylim(len(labels) - 0.5, -0.65)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(f"{measure.label} after the last step")
+        seeds = any(estimate.n > 1 for side in (tuned, default) for _, estimate in side.values())
+        beyond = bool((measure.shown(every) > high).any())
+        figure.legend(
+            handles=_outcome_signs(seeds=seeds, beyond=beyond), loc="outside lower center", ncols=5, handletextpad=0.4
+        )
+    return figure
+
+
+def _outcome_signs(*, seeds: bool, beyond: bool) -> list[Line2D]:
+    """Return the legend of the outcome figure: of several ``seeds``, or with runs ``beyond`` the frame."""
+    dot: dict[str, Any] = {"marker": "o", "ls": "none", "color": INK, "ms": 6}
+    over_seeds = [
+        Line2D([], [], marker="|", ls="none", color=INK, ms=8, label="one test seed"),
+        Line2D([], [], color=INK, lw=2.6, label=f"{LEVEL:.0%} interval of the median"),
+    ]
+    return [
+        Line2D([], [], label="tuned, median" if seeds else "tuned", **dot),
+        Line2D([], [], label="default, median" if seeds else "default", mfc="white", **dot),
+        *(over_seeds if seeds else []),
+        *([Line2D([], [], color=INK, label="diverged or beyond the frame", **LOST)] if beyond else []),
+    ]
+
+
+def _outcome(
+    axes: Axes, y: float, outcome: tuple[Array, Estimate], measure: Measure, color: str, *, filled: bool
+) -> None:
+    """Draw one setting's seeds, interval and median; those beyond the frame share one cross at its border."""
+    values, estimate = outcome
+    top = axes.get_xlim()[1]
+    held, middle = measure.shown(values), float(measure.shown(estimate.value))
+    if estimate.n > 1:
+        inside = held[held <= top]
+        axes.plot(inside, np.full(inside.size, y), "|", color=color, ms=8, alpha=0.55, mew=1)
+        ends = np.minimum(measure.shown(np.array([estimate.low, estimate.high])), top)
+        axes.plot(ends, [y, y], color=color, lw=2.6, alpha=0.9, solid_capstyle="butt")
+    if middle <= top:
+        axes.plot(middle, y, "o", color=color, mfc=color if filled else "white", ms=6.5, mew=1.6, zorder=4)
+    beyond = int((held > top).sum())
+    if beyond:
+        axes.plot(top, y, color=color, **LOST)
+        lost = np.isinf(values).any()
+        text = number(middle) if not lost and middle > top else f"{beyond} of {estimate.n}" if estimate.n > 1 else ""
+        axes.annotate(
+            text, (top, y), (7, 0), textcoords="offset points", va="center", fontsize=8, annotation_clip=False
+        )
+
+
+def sensitivity_figure(panels: Mapping[str, Rates], looks: Mapping[str, Look]) -> Figure:
+    """Draw ``panels`` (title -> label -> curve): the measure by learning rate, and where each optimizer diverges."""
+    curves = [curve for rates in panels.values() for curve in rates.values()]
+    labels = {label for rates in panels.values() for label in rates}
+    measure = curves[0].measure
+    limits = frame_limits(np.concatenate([measure.shown(curve.value) for curve in curves]), measure)
+    with drawing():
+        figure = new_figure(9, 3.7 + legend_height(labels))
+        grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+        for axes, (title, rates) in zip(grid, panels.items(), strict=True):
+            draw_rates(axes, rates, looks, limits)
+            axes.set_title(title, pad=9)
+            axes.set_xlabel("learning rate")
+        everyone = np.concatenate([curve.rates for curve in curves])
+        grid[0].set_xlim(float(everyone.min()) / 1.25, float(everyone.max()) * 1.25)
+        n = max(curve.n for curve in curves)
+        grid[0].set_ylabel(f"{measure.label} after the last step" + (f"\nmedian of {n} seeds" if n > 1 else ""))
+        _legend(figure, grid)
+    return figure
+
+
+def draw_rates(axes: Axes, rates: Rates, looks: Mapping[str, Look], limits: tuple[float, float]) -> None:
+    """Draw curves over the learning rate; unstable parts are thin and dotted, a cross at the top marks their begin."""
+    measure = next(iter(rates.values())).measure
+    every = np.concatenate([curve.rates for curve in rates.values()])
+    log_axis(axes, "x", float(every.min()) / 1.25, float(every.max()) * 1.25)
+    _measure_axis(axes, measure, limits)
+    for label, curve in rates.items():
+        look = looks[label]
+        value = np.where(np.isfinite(curve.value), measure.shown(curve.value), np.nan)
+        axes.plot(curve.rates, np.where(curve.stable, value, np.nan), color=look.color, ls=look.line, label=label)
+        axes.plot(curve.rates, value, color=look.color, ls=":", lw=0.9)
+        if curve.best is not None:
+            place = curve.rates[curve.best], value[curve.best]
+            axes.plot(*place, marker=look.marker, color=look.color, ms=7, mec="white", zorder=4)
+        if curve.first_unstable is not None:
+            axes.plot(curve.first_unstable, limits[1], color=look.color, **LOST)
+
+
+def _legend(figure: Figure, grid: Sequence[Axes]) -> None:
+    """Put one legend below all panels, with the signs they share."""
+    found = [axes.get_legend_handles_labels() for axes in grid]
+    handles = {text: handle for side in found for handle, text in zip(*side, strict=True)}
+    handles |= {"start": Line2D([], [], **START), "diverges": Line2D([], [], color=INK, **LOST)}
+    columns = legend_columns(handles)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, handlelength=2.6)
+
+
+def legend_columns(labels: Iterable[str]) -> int:
+    """Return how many labels stand beside each other: 122 letters fit the width, a handle takes the room of nine."""
+    return min(7, max(1, int(122 / (max(map(len, labels)) + 9))))
+
+
+def legend_height(labels: Collection[str]) -> float:
+    """Return the height in inches of the legend of ``labels`` and of two signs."""
+    return 0.18 * math.ceil((len(labels) + 2) / legend_columns(["diverges", *labels]))
+
+
+def _lowest(lines: Lines) -> float:
+    return min((float(np.nanmin(line.band.low, initial=np.inf)) for line in lines.values()), default=0.0)
+
+
+def n_text(lines: Lines) -> str:
+    """Return the part of a title that says over how many seeds ``lines`` go, and what their bands are."""
+    n = max((line.band.n for line in lines.values()), default=0)
+    return f" (n = {n} seeds; band: {band_text(n)})" if n > 1 else " (one run)"
+
+
+def band_text(n: int) -> str:
+    """Return which of ``n`` seeds lie in a band: of a few, no order statistic leaves any out."""
+    return "all of them" if n * (1 - LEVEL) / 2 < 1 else f"middle {LEVEL:.0%}"

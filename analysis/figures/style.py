@@ -1,0 +1,223 @@
+"""How figures look: seaborn's theme, one colour-blind safe look an optimizer, and saving them the same to the byte.
+
+Colours are Okabe and Ito's (2008) without the yellow, which is too pale in print; line styles and markers differ as
+well, so that no figure depends on colour alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from analysis.measures.axis import Axis
+from analysis.words import number
+
+__all__ = [
+    "GREY",
+    "INK",
+    "LINES",
+    "PALETTE",
+    "Look",
+    "drawing",
+    "embedded",
+    "log_axis",
+    "log_ticks",
+    "looks_of",
+    "new_figure",
+    "panel_grid",
+    "place_ticks",
+    "png",
+    "svg",
+    "tick_text",
+    "webp",
+    "wrapped",
+]
+
+PALETTE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINES: Final[tuple[Any, ...]] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (7, 1.5, 1.5, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
+MARKERS: Final = "os^DvP"
+INK: Final = "#222222"
+GREY: Final = "#8a8a8a"
+PNG_DPI: Final = 150
+
+THEME: Final[Any] = {
+    **sns.axes_style("ticks"),
+    **sns.plotting_context("paper"),
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#555555",
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.7,
+    "lines.linewidth": 1.7,
+    "hatch.linewidth": 0.6,
+    "hatch.color": "#9a9a9a",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "stepscape",
+    "path.simplify": True,
+}
+
+_DRAWING = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Look:
+    """The colour, line style and marker that stand for one optimizer in every figure of a report."""
+
+    color: str
+    line: Any
+    marker: str
+
+
+def looks_of(labels: Sequence[str]) -> dict[str, Look]:
+    """Return one look for each label; 210 labels all differ in at least one of colour, line style and marker."""
+    return {
+        label: Look(PALETTE[i % len(PALETTE)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)])
+        for i, label in enumerate(dict.fromkeys(labels))
+    }
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Apply the theme, and nothing of the user's matplotlibrc, while figures are drawn or saved.
+
+    One thread at a time, for matplotlib's settings are global.
+    """
+    with _DRAWING, mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(THEME)
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of ``width`` x ``height`` inches, free of pyplot's state; call within `drawing`."""
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def panel_grid(
+    count: int, *, width: float, height: float, extra: tuple[float, float], share: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of ``count`` panels of ``width`` x ``height`` inches, at most three a row, and ``extra`` room.
+
+    A panel that stands alone is larger, so that a legend below it has room.
+    """
+    columns = min(count, 2 if count in {2, 4} else 3)
+    rows = math.ceil(count / columns)
+    if count == 1:
+        width, height = 1.6 * width, 1.3 * height
+    figure = new_figure(width * columns + extra[0], height * rows + extra[1])
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share)
+    panels: list[Axes] = list(grid.flat)
+    for spare in panels[count:]:
+        spare.remove()
+    return figure, panels[:count]
+
+
+def png(figure: Figure) -> bytes:
+    """Return the figure as PNG; the first save lays it out, later ones keep that layout."""
+    return _saved(figure, format="png", dpi=PNG_DPI)
+
+
+def webp(figure: Figure) -> bytes:
+    """Return the figure as WebP: the smallest form of a figure with many lines."""
+    return _saved(figure, format="webp", dpi=PNG_DPI, pil_kwargs={"quality": 88, "method": 4})
+
+
+def svg(figure: Figure) -> bytes:
+    """Return the figure as SVG without a date, so that equal figures are equal files."""
+    return _saved(figure, format="svg", metadata={"Date": None})
+
+
+def embedded(figure: Figure, stem: Path, largest_svg: int) -> tuple[str, int, int]:
+    """Save ``figure`` as PNG and SVG under ``stem``; return a data URI for a page and its size in CSS pixels.
+
+    The page holds the SVG or, above ``largest_svg`` bytes of it, WebP.
+    """
+    vector = svg(figure)
+    stem.with_name(f"{stem.name}.svg").write_bytes(vector)
+    stem.with_name(f"{stem.name}.png").write_bytes(png(figure))
+    kind, content = ("svg+xml", vector) if len(vector) <= largest_svg else ("webp", webp(figure))
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}", width, height
+
+
+def _saved(figure: Figure, **options: Any) -> bytes:
+    with drawing():
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
+            figure.set_layout_engine(None)  # "none" would leave a placeholder, for which each save draws twice
+        buffer = io.BytesIO()
+        figure.savefig(buffer, **options)
+    return buffer.getvalue()
+
+
+def log_axis(axes: Axes, which: str, low: float, high: float) -> None:
+    """Make an axis logarithmic from ``low`` to ``high`` with readable ticks, whether it spans one decade or forty."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
+    axis.set_major_locator(log_ticks(low, high))
+    axis.set_major_formatter(FuncFormatter(tick_text))
+    axis.set_minor_formatter(NullFormatter())
+    if high / low > 1e4:
+        axis.set_minor_locator(NullLocator())
+
+
+def log_ticks(low: float, high: float) -> LogLocator:
+    """Return ticks at 1, 2 and 5 in every decade where there are few decades, else at no more than eight decades."""
+    few = high / low < 10**2.5
+    return LogLocator(base=10, subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=20 if few else 8)
+
+
+def tick_text(value: float, _position: int | None = None) -> str:
+    """Return the label of a tick; short, so that neighbours do not touch."""
+    return number(value, 3, smallest=1e-3)
+
+
+def wrapped(label: str, width: int) -> str:
+    """Return ``label`` in lines of at most ``width`` letters: schedules make some names longer than a figure."""
+    lines = [""]
+    for part in re.findall(r"[^ (,-]*[ (,-]?", label):
+        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def place_ticks(axes: Axes, which: str, axis: Axis) -> None:
+    """Label a hyperparameter axis that is drawn in its own coordinates (`Axis.place`)."""
+    places, labels = axis.ticks
+    (axes.set_xticks if which == "x" else axes.set_yticks)(places, labels)

@@ -1,0 +1,1 @@
+"""Measures: what the runs of a record say, as numbers with their intervals."""

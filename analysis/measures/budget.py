@@ -1,0 +1,127 @@
+"""What a tuning budget buys: the outcome of k trials, exactly for random search, as replayed for other samplers.
+
+A search that drew diverging points only has found nothing: its outcome is inf, which quantiles and win probabilities
+take as it is. For the expected outcome it stays at the start, as does one that ends above it: the untrained
+parameters remain at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.measures.comparable import check_budgets, check_instances
+from analysis.measures.convergence import measure_of
+from analysis.measures.landscape_grid import grid_of, progress
+from analysis.measures.measure import Measure
+from analysis.measures.random_search import SearchTable, chances, expected_progress, group_chances, search_table
+from analysis.measures.results import cell_label
+from analysis.measures.wins import win_probability
+from analysis.record.cells import Cell
+from analysis.statistics.arrays import Array, Integers
+from analysis.statistics.bootstrap import SEED, TAILS, bootstrap_weights
+
+__all__ = ["BUDGETS", "BudgetCurve", "budget_curve", "budget_table", "replay_table"]
+
+BUDGETS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
+RESAMPLES: Final = 200
+
+
+@dataclass(frozen=True)
+class BudgetCurve:
+    """The outcome of a search after ``budgets`` ``[K]`` trials, in the measure's own unit.
+
+    ``expected`` is the mean over searches (of progress: the geometric mean of gaps) with the ends ``low`` and ``high``
+    of its interval over seeds and points. ``median``, ``lucky`` and ``unlucky`` are the middle and the ends of the
+    central 90% of searches; inf: that search has found nothing.
+    """
+
+    budgets: Integers
+    expected: Array
+    low: Array
+    high: Array
+    median: Array
+    lucky: Array
+    unlucky: Array
+    turns: int
+    points: int
+
+
+def budget_curve(table: SearchTable, budgets: Sequence[int] = BUDGETS) -> BudgetCurve:
+    """Return the exact outcome of random search (draws with replacement) and how sure the table makes us of it.
+
+    The interval resamples the held-out seeds and the points: the points were one grid of many, and the kept one is
+    rare.
+    """
+    measure, (turns, points) = table.measure, table.objective.shape
+    rng = np.random.default_rng(SEED)
+    made, resampled = progress(measure, table.reported), np.zeros((RESAMPLES, len(budgets)))
+    weights = bootstrap_weights(turns, RESAMPLES, rng) / turns
+    counts = bootstrap_weights(points, RESAMPLES, rng)
+    for turn, share in enumerate(weights.T):
+        resampled += share[:, None] * group_chances(table.objective[turn], budgets, counts).mean(made[turn])
+    worst, best = np.quantile(resampled, TAILS, axis=0)
+    mixed = np.concatenate([chances(row, budgets) / turns for row in table.objective], axis=1)
+    lucky, middle, unlucky = _quantiles(table.reported.ravel(), mixed, (TAILS[0], 0.5, TAILS[1]))
+    expected = _from_progress(measure, expected_progress(table, budgets))
+    low, high = _from_progress(measure, best), _from_progress(measure, worst)
+    return BudgetCurve(np.array(budgets), expected, low, high, middle, lucky, unlucky, turns, points)
+
+
+def budget_table(cells: Sequence[Cell], budgets: Sequence[int] = BUDGETS) -> pd.DataFrame:
+    """Return the budget curves of one problem's cells: one row a label and budget; empty where there is no landscape.
+
+    Raises `PoolingError` where the cells are of different instances, or their landscapes of different seeds or steps.
+    """
+    check_instances(cells)
+    mapped = [cell for cell in cells if not cell.landscape.empty]
+    check_budgets(mapped, ("steps", "landscape_seeds"))
+    measure = measure_of(tuple(cells))
+    grids = {cell_label(cell): grid_of(cell, measure) for cell in mapped}
+    tables = {label: search_table(grid) for label, grid in grids.items() if grid is not None}
+    if not tables:
+        return pd.DataFrame()
+    wins, parts = win_probability(tables, budgets), []
+    for label, table in tables.items():
+        curve = budget_curve(table, budgets)
+        columns = {name: getattr(curve, name) for name in ("expected", "low", "high", "median", "lucky", "unlucky")}
+        won = dict(zip(("win", "win_low", "win_high"), wins[label]))
+        keys = {"problem": cells[0].problem, "label": label, "budget": curve.budgets}
+        parts.append(pd.DataFrame({**keys, **columns, **won, "points": curve.points, "n": curve.turns}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def replay_table(replays: pd.DataFrame, measure: Measure) -> pd.DataFrame:
+    """Return the mean outcome of replayed searches: one row a sampler and budget, with a bootstrap interval and n.
+
+    ``replays`` has a row a ``sampler``, ``repeat`` and budget ``k`` with the measure ``best`` of the point kept by then
+    (inf: none). As for random search, the mean is of progress.
+    """
+    rows = []
+    for sampler, group in replays.groupby("sampler", sort=False):
+        wide = group.set_index(["repeat", "k"])["best"].unstack().sort_index(axis=1)  # noqa: PD010  (raises on a doubled row)
+        made = progress(measure, wide.to_numpy(dtype=np.float64))
+        n = made.shape[0]
+        resampled = bootstrap_weights(n, RESAMPLES, np.random.default_rng(SEED)) @ made / n
+        worst, best = np.quantile(resampled, TAILS, axis=0)
+        columns = {"expected": made.mean(axis=0), "low": best, "high": worst}
+        shown = {name: _from_progress(measure, values) for name, values in columns.items()}
+        rows.append(pd.DataFrame({"sampler": sampler, "budget": wide.columns.to_numpy(), **shown, "n": n}))
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+
+
+def _from_progress(measure: Measure, made: Array) -> Array:
+    """Return the measure that stands for a progress: its inverse."""
+    return np.asarray(measure.start * 10.0**-made if measure.log else measure.start - made)
+
+
+def _quantiles(values: Array, chance: Array, levels: Sequence[float]) -> list[Array]:
+    """Return the quantiles ``[K]`` at ``levels`` of outcomes ``values`` ``[N]`` with probabilities ``[K, N]``."""
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(chance[:, order], axis=1)
+    last = values.size - 1
+    return [values[order[np.minimum((reached < level - 1e-12).sum(axis=1), last)]] for level in levels]

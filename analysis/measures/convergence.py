@@ -1,0 +1,83 @@
+"""Data of the convergence figures: median and band over the test seeds, at every evaluation, of a cell's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from analysis.measures.measure import Measure
+from analysis.record.cells import Cell
+from analysis.record.columns import DIVERGED
+from analysis.record.errors import RecordError
+from analysis.statistics.arrays import Array
+from analysis.statistics.bootstrap import Band, band
+
+__all__ = ["SETTINGS", "Convergence", "convergence", "curve_matrix", "measure_of", "metric_curves"]
+
+SETTINGS: Final = ("tuned", "default")
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """A setting's ``band`` of a ``quantity`` at ``steps`` ``[E]``; ``diverged`` of its ``band.n`` seeds diverged."""
+
+    setting: str
+    quantity: str
+    steps: Array
+    band: Band
+    diverged: int
+
+
+def measure_of(cells: tuple[Cell, ...]) -> Measure:
+    """Return the measure that the cells of one problem share; raises `RecordError` where their problems differ."""
+    instances = sorted({f"{cell.problem} {cell.info['problem']['fingerprint']}" for cell in cells})
+    if len(instances) != 1:
+        raise RecordError(
+            f"one problem instance was expected, got {' and '.join(instances)}: their numbers cannot be compared; "
+            "keep the cells of each in a results folder of their own"
+        )
+    floor = cells[0].floor
+    lowest = np.nan if floor is not None else min(_lowest(cell) for cell in cells)
+    return Measure.of(floor, float(cells[0].info["problem"]["start_loss"]), lowest)
+
+
+def curve_matrix(curves: pd.DataFrame, setting: str, quantity: str = "loss") -> tuple[Array, Array]:
+    """Return the steps ``[E]`` and the values ``[S, E]`` of a setting's curves; no rows where it has none."""
+    chosen = curves[curves["setting"] == setting]
+    table = chosen.set_index(["seed", "step"])[quantity].unstack()  # noqa: PD010  (raises on a doubled row)
+    return table.columns.to_numpy(dtype=np.float64), table.to_numpy(dtype=np.float64)
+
+
+def convergence(cell: Cell, setting: str, measure: Measure) -> Convergence | None:
+    """Return how ``measure`` falls under a setting (tuned or default); None where it was not run (nothing won)."""
+    steps, losses = curve_matrix(cell.curves, setting)
+    if losses.size == 0:
+        return None
+    return Convergence(setting, "loss", steps, band(measure(losses)), _diverged(cell, setting))
+
+
+def metric_curves(cell: Cell, setting: str, metric: str) -> Convergence | None:
+    """Return the curve of a further metric; it ends (NaN) where the first seed diverges, for no value is the worst."""
+    if metric not in cell.curves:
+        return None
+    steps, values = curve_matrix(cell.curves, setting, metric)
+    if values.size == 0:
+        return None
+    alive = np.isfinite(values).all(axis=0)
+    full = band(np.where(alive, values, 0.0))
+    median, low, high = (np.where(alive, part, np.nan) for part in (full.median, full.low, full.high))
+    shown = Band(median, low, high, full.n)
+    return Convergence(setting, metric, steps, shown, _diverged(cell, setting))
+
+
+def _diverged(cell: Cell, setting: str) -> int:
+    runs = cell.runs
+    return int(((runs["setting"] == setting) & (runs["status"] == DIVERGED)).sum())
+
+
+def _lowest(cell: Cell) -> float:
+    """Return the lowest loss that any test run, or run of the landscape, had."""
+    return float(np.fmin(cell.curves["loss"].min(), cell.landscape["final_loss"].min()))

@@ -1,0 +1,247 @@
+"""How soon targets are reached: expected running time, performance and data profiles, and the share of targets by step.
+
+A run that never reaches a target is *censored*: all that is known is that the steps it made were not enough. They count
+as spent, and no time is ever imputed. Answers are as fine as the evaluations are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.measures.convergence import curve_matrix
+from analysis.measures.measure import Measure, steps_to_target
+from analysis.measures.pooling import Pool
+from analysis.record.cells import Cell
+from analysis.statistics.arrays import Array
+from analysis.statistics.bootstrap import SEED, TAILS, bootstrap_weights
+
+__all__ = [
+    "Hits",
+    "NoProgressError",
+    "Profile",
+    "data_profile",
+    "expected_running_time",
+    "hits",
+    "performance_profile",
+    "profiles",
+    "running_time_table",
+    "solved_share",
+    "targets_of",
+]
+
+TARGETS: Final = 25
+RESAMPLES: Final = 200
+
+
+class NoProgressError(ValueError):
+    """No run got below its start, so that there is no target to reach."""
+
+
+Weights = Sequence[Array]
+"""How often each seed counts, ``[S]`` a problem."""
+
+
+@dataclass(frozen=True)
+class Hits:
+    """When the runs of one problem first reached its ``targets`` ``[T]`` (measures, falling).
+
+    ``first`` ``[A, S, T]`` in steps, inf where never (censored); ``spent`` ``[A, S]`` the steps a run made, fewer than
+    its ``budget`` where it diverged.
+    """
+
+    problem: str
+    targets: Array
+    first: Array
+    spent: Array
+    budget: int
+
+    @property
+    def seeds(self) -> int:
+        """Number of seeds."""
+        return int(self.spent.shape[1])
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Curves ``[A, R]`` of shares ``over`` ``[R]`` with the ends of their pointwise bootstrap band over the seeds.
+
+    ``name`` is "performance" (over times as slow as the fastest), "data" (over steps) or "solved" (over the share of
+    the budget); the shares are of ``pairs`` of a problem and a target.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    over: Array
+    value: Array
+    low: Array
+    high: Array
+    pairs: int
+
+
+def targets_of(measure: Measure, lowest: float, count: int = TARGETS) -> Array:
+    """Return ``count`` targets ``[T]``, falling evenly from the start (itself left out) to ``lowest``.
+
+    Even on a logarithmic scale where the measure has one. Raises `NoProgressError` where nothing got below the start.
+    """
+    low = float(measure.shown(lowest))
+    if not low < measure.start:
+        raise NoProgressError(f"no run got below the start ({measure.start}), so there is no target to reach")
+    steps = np.arange(1, count + 1) / count
+    if measure.log:
+        return np.asarray(measure.start * (low / measure.start) ** steps)
+    return np.asarray(measure.start + (low - measure.start) * steps)
+
+
+def hits(pool: Pool, problem: str, setting: str = "tuned", targets: Array | None = None) -> Hits:
+    """Return when every contender of ``pool`` reached the targets of a problem.
+
+    By default they fall from the start to the lowest value any contender's median run reached. A contender none of
+    whose trials survived reached nothing and spent its whole budget. Raises as `targets_of` and `Pool.finals` do.
+    """
+    measure, cells = pool.measures[problem], pool.of_problem(problem)
+    seeds = pool.finals(problem, setting).shape[1]
+    curves = [_curve(cell, setting, measure) for cell in cells]
+    if targets is None:
+        lowest = min((float(np.median(values.min(axis=1))) for _, values in curves if values.size), default=np.inf)
+        targets = targets_of(measure, lowest)
+    slack = targets * (1 + 1e-12) if measure.log else targets  # the last target is a value that was reached
+    budget = int(cells[0].info["protocol"]["steps"])
+    first, spent = np.full((len(cells), seeds, targets.size), np.inf), np.full((len(cells), seeds), float(budget))
+    for place, (cell, (steps, values)) in enumerate(zip(cells, curves)):
+        if values.size:
+            reached = np.stack([steps_to_target(steps, values, target) for target in slack], axis=-1)
+            first[place] = np.maximum(reached, 1)  # a seed may start below a target: no time is 0, so that ratios exist
+            runs = cell.runs[cell.runs["setting"] == setting].sort_values("seed")
+            spent[place] = runs["stopped_at"].to_numpy(dtype=np.float64)
+    return Hits(problem, targets, first, spent, budget)
+
+
+def expected_running_time(first: Array, spent: Array, weights: Array | None = None) -> Array:
+    """Return the expected running time ``[A, T]`` in steps: all steps spent, over the number of runs that succeeded.
+
+    ``first`` ``[A, S, T]`` are hitting times, inf where censored, and ``spent`` ``[A, S]`` the steps such runs made:
+    what restarting until success would cost. inf where none succeeded. ``weights`` ``[S]`` count the seeds.
+    Source: COCO's ERT (Hansen et al. 2016, "COCO: Performance Assessment", aRT).
+    """
+    share = np.ones(first.shape[1]) if weights is None else weights
+    reached = np.isfinite(first)
+    cost = np.einsum("s,ast->at", share, np.where(reached, first, spent[..., None]))
+    successes = np.einsum("s,ast->at", share, reached.astype(np.float64))
+    return np.asarray(np.divide(cost, successes, out=np.full(cost.shape, np.inf), where=successes > 0))
+
+
+def performance_profile(times: Array, ratios: npt.ArrayLike) -> Array:
+    """Return the share ``[A, R]`` of problems that each solves within ``ratios`` ``[R]`` of the fastest's time.
+
+    ``times`` is ``[A, Q]``, inf where unsolved; a problem nobody solves counts as unsolved by all.
+    Source: Dolan and Moré 2002, "Benchmarking optimization software with performance profiles".
+    """
+    best = times.min(axis=0)
+    solved = np.isfinite(best)
+    relative = np.divide(times, best, out=np.full(times.shape, np.inf), where=solved)
+    return data_profile(relative, np.asarray(ratios, dtype=np.float64) * (1 + 1e-12))
+
+
+def data_profile(times: Array, budgets: npt.ArrayLike) -> Array:
+    """Return the share ``[A, R]`` of problems each solves within ``budgets`` ``[R]`` steps, from ``times`` ``[A, Q]``.
+
+    Source: Moré and Wild 2009, "Benchmarking derivative-free optimization algorithms"; one step is one gradient.
+    """
+    limits = np.asarray(budgets, dtype=np.float64)
+    return np.asarray((times[..., None] <= limits).mean(axis=1))
+
+
+def solved_share(found: Hits, shares: npt.ArrayLike, weights: Array | None = None) -> Array:
+    """Return the share ``[A, R]`` of a problem's (run, target) pairs that are reached by ``shares`` of the budget.
+
+    This is the empirical distribution of running times; ``weights`` ``[S]`` count the seeds.
+    """
+    counts = np.ones(found.seeds) if weights is None else weights
+    limits = np.asarray(shares, dtype=np.float64) * found.budget * (1 + 1e-12)
+    reached = (found.first[..., None] <= limits).mean(axis=2)
+    return np.asarray(np.einsum("s,asr->ar", counts / counts.sum(), reached))
+
+
+def profiles(pool: Pool, setting: str = "tuned") -> list[Profile]:
+    """Return the performance profile, the data profile and the share of targets solved, over all problems of ``pool``.
+
+    Times are expected running times, one for each (problem, target); bands resample the seeds within each problem. A
+    problem on which nobody got below the start has no targets and is left out; empty where there is no other. Raises
+    `PoolingError` where nobody was run under ``setting``.
+    """
+    found = []
+    for problem in pool.problems:
+        with suppress(NoProgressError):
+            found.append(hits(pool, problem, setting))
+    if not found:
+        return []
+    longest = max(each.budget for each in found)
+    ratios, steps = np.geomspace(1, 100, 81), np.geomspace(1, longest, 81)
+    shares = np.linspace(0, 1, 101)
+
+    def times(weights: Weights) -> Array:
+        parts = [expected_running_time(each.first, each.spent, w) for each, w in zip(found, weights)]
+        return np.concatenate(parts, axis=1)
+
+    def solved(weights: Weights) -> Array:
+        return np.asarray(np.mean([solved_share(each, shares, w) for each, w in zip(found, weights)], axis=0))
+
+    pairs = sum(each.targets.size for each in found)
+    curves: dict[str, tuple[Array, Callable[[Weights], Array]]] = {
+        "performance": (ratios, lambda weights: performance_profile(times(weights), ratios)),
+        "data": (steps, lambda weights: data_profile(times(weights), steps)),
+        "solved": (shares, solved),
+    }
+    return [
+        Profile(name, pool.labels, at, *_banded(curve, [each.seeds for each in found]), pairs)
+        for name, (at, curve) in curves.items()
+    ]
+
+
+def running_time_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
+    """Return the expected running time to each problem's own target: one row a problem and contender.
+
+    Problems without a target are left out. ``ert`` is in steps, inf where no seed succeeded; ``low`` and ``high`` are
+    the ends of its bootstrap interval over the seeds, ``successes`` of ``n`` seeds reached the target.
+    """
+    rows = []
+    for problem in pool.problems:
+        target = pool.of_problem(problem)[0].info["problem"]["target"]
+        if target is None:
+            continue
+        found = hits(pool, problem, setting, pool.measures[problem](np.array([float(target)])))
+        value, low, high = _banded(partial(_running_time, found), [found.seeds])
+        successes = np.isfinite(found.first[..., 0]).sum(axis=1)
+        keys = {"problem": problem, "label": pool.labels, "target": float(target)}
+        columns = {"ert": value[:, 0], "low": low[:, 0], "high": high[:, 0], "successes": successes, "n": found.seeds}
+        rows.append(pd.DataFrame({**keys, **columns}))
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+
+
+def _curve(cell: Cell, setting: str, measure: Measure) -> tuple[Array, Array]:
+    steps, losses = curve_matrix(cell.curves, setting)
+    return steps, measure(losses) if losses.size else losses
+
+
+def _running_time(found: Hits, weights: Weights) -> Array:
+    return expected_running_time(found.first, found.spent, weights[0])
+
+
+def _banded(curve: Callable[[Weights], Array], seeds: Sequence[int]) -> tuple[Array, Array, Array]:
+    """Return ``curve`` of the seeds as they are, and the ends of its pointwise band over resampled seeds."""
+    rng = np.random.default_rng(SEED)
+    value = curve([np.ones(n) for n in seeds])
+    if max(seeds) == 1:
+        return value, value, value
+    weights = [bootstrap_weights(n, RESAMPLES, rng) for n in seeds]
+    resampled = np.stack([curve(each) for each in zip(*weights)])
+    low, high = np.quantile(resampled, TAILS, axis=0, method="inverted_cdf")
+    return value, low, high

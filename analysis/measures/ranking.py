@@ -1,0 +1,178 @@
+"""Optimizers over many problems: interquartile means, mean ranks and what difference of ranks is significant.
+
+Scores compare across problems because they are shares of a problem's best progress (see
+`analysis.measures.landscape_grid`): 1 is the best contender's median, 0 no better than not to train; a diverged run has
+0, the worst there is on this scale. Every problem weighs the same, however many seeds it has. Intervals resample the
+seeds within each problem: they say how sure we are on these problems, not on others; for that, see the ranks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from scipy.stats import friedmanchisquare, rankdata, studentized_range
+
+from analysis.measures.landscape_grid import progress
+from analysis.measures.pooling import Pool
+from analysis.statistics.arrays import Array
+from analysis.statistics.bootstrap import (
+    ALPHA,
+    SEED,
+    TAILS,
+    Estimate,
+    bootstrap_weights,
+    median,
+    resampled_medians,
+)
+
+__all__ = [
+    "RESAMPLES",
+    "Ranking",
+    "critical_difference",
+    "interquartile_mean",
+    "nemenyi",
+    "rank_groups",
+    "ranking",
+    "ranking_table",
+    "ranks_of",
+    "scores",
+    "stratified",
+]
+
+RESAMPLES: Final = 1000
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Mean ranks of contenders over problems (1 is best), and what they allow to claim.
+
+    ``p_value`` is Friedman's, of all being equal; NaN with fewer than three contenders or two problems. ``critical`` is
+    Nemenyi's critical difference at `ALPHA`: mean ranks closer than that are not told apart; ``groups`` are the largest
+    sets of labels of which none are, from best to worst.
+    """
+
+    labels: tuple[str, ...]
+    ranks: tuple[Estimate, ...]
+    p_value: float
+    critical: float
+    groups: tuple[tuple[str, ...], ...]
+    problems: int
+
+
+def scores(pool: Pool, setting: str = "tuned") -> list[Array]:
+    """Return for each problem the score ``[A, S]`` of every contender and seed; all 0 where nobody made progress."""
+    found = []
+    for problem in pool.problems:
+        made = progress(pool.measures[problem], pool.finals(problem, setting))
+        best = float(median(made.T).max())
+        found.append(made / best if best > 0 else np.zeros_like(made))
+    return found
+
+
+def interquartile_mean(values: Array, weights: Array | None = None) -> Array:
+    """Return the mean of the middle half of ``values`` ``[N]``, by weight: ``weights`` ``[..., N]``, default even.
+
+    Where the half ends inside a value, that part of it counts. Source: Agarwal et al. 2021, "Deep Reinforcement
+    Learning at the Edge of the Statistical Precipice".
+    """
+    order = np.argsort(values, kind="stable")
+    share = np.ones(values.size) if weights is None else weights
+    share = share[..., order] / share.sum(axis=-1, keepdims=True)
+    end = np.cumsum(share, axis=-1)
+    inside = np.clip(np.minimum(end, 0.75) - np.maximum(end - share, 0.25), 0, None)
+    return np.asarray((inside * values[order]).sum(axis=-1) / inside.sum(axis=-1))
+
+
+def stratified(values: Sequence[Array], statistic: Callable[[Array, Array], Array]) -> list[Estimate]:
+    """Return ``statistic`` of each contender over all problems, with its stratified bootstrap interval.
+
+    ``values`` are ``[A, S]`` a problem; ``statistic(values [N], weights [..., N])`` gets all of a contender's runs.
+    Problems weigh the same; the seeds of a problem are resampled together for all contenders, which shared them.
+    """
+    rng, seeds = np.random.default_rng(SEED), [array.shape[1] for array in values]
+    even = np.concatenate([np.full(n, 1 / n) for n in seeds])
+    resampled = np.concatenate([bootstrap_weights(n, RESAMPLES, rng) / n for n in seeds], axis=1)
+    found = []
+    for runs in np.concatenate(values, axis=1):
+        point = float(statistic(runs, even))
+        low, high = np.quantile(statistic(runs, resampled), TAILS)
+        found.append(Estimate(point, float(low), float(high), runs.size))
+    return found
+
+
+def ranks_of(medians: Array) -> Array:
+    """Return the ranks ``[..., A]`` of ``medians`` ``[..., A]``: 1 is lowest, ties share their mean, inf ties last."""
+    return np.asarray(rankdata(medians, axis=-1), dtype=np.float64)
+
+
+def critical_difference(contenders: int, problems: int, alpha: float = ALPHA) -> float:
+    """Return the difference of two mean ranks that Nemenyi's test finds significant.
+
+    Source: Demšar 2006, "Statistical Comparisons of Classifiers over Multiple Data Sets", equation in section 3.2.2.
+    """
+    quantile = float(studentized_range.ppf(1 - alpha, contenders, np.inf)) / np.sqrt(2)
+    return float(quantile * np.sqrt(contenders * (contenders + 1) / (6 * problems)))
+
+
+def nemenyi(ranks: Array, problems: int) -> Array:
+    """Return the p-values ``[A, A]`` of Nemenyi's test from mean ranks ``[A]``."""
+    contenders = ranks.size
+    scale = np.sqrt(contenders * (contenders + 1) / (12 * problems))
+    return np.asarray(studentized_range.sf(np.abs(ranks[:, None] - ranks) / scale, contenders, np.inf))
+
+
+def rank_groups(labels: Sequence[str], ranks: Array, critical: float) -> tuple[tuple[str, ...], ...]:
+    """Return the largest sets of two or more labels whose mean ranks lie closer than ``critical``, best first."""
+    order = np.argsort(ranks, kind="stable")
+    found: list[tuple[int, int]] = []
+    for first, place in enumerate(order):
+        last = int(np.flatnonzero(ranks[order] - ranks[place] < critical)[-1])
+        if last > first and (not found or last > found[-1][1]):
+            found.append((first, last))
+    return tuple(tuple(labels[i] for i in order[first : last + 1]) for first, last in found)
+
+
+def ranking(pool: Pool, setting: str = "tuned") -> Ranking:
+    """Return the mean ranks of the contenders' medians over the problems; equal within rounding is a tie."""
+    values = [pool.measures[p].shown(pool.finals(p, setting)) for p in pool.problems]
+    ranks = ranks_of(np.stack([median(array.T) for array in values]))
+    count, contenders = ranks.shape
+    rng = np.random.default_rng(SEED)
+    resampled = []
+    for array in values:
+        weights = bootstrap_weights(array.shape[1], RESAMPLES, rng)
+        resampled.append(ranks_of(np.stack([resampled_medians(row, weights) for row in array], axis=-1)))
+    low, high = np.quantile(np.mean(resampled, axis=0), TAILS, axis=0)
+    mean = ranks.mean(axis=0)
+    estimates = tuple(Estimate(float(m), float(a), float(b), count) for m, a, b in zip(mean, low, high))
+    critical = critical_difference(contenders, count) if contenders > 1 else np.nan
+    groups = rank_groups(pool.labels, mean, critical) if contenders > 1 else ()
+    return Ranking(pool.labels, estimates, _friedman(ranks), critical, groups, count)
+
+
+def ranking_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
+    """Return one row a contender, best rank first: interquartile mean score and mean rank with their intervals.
+
+    ``p_best`` is the p-value of Nemenyi's test against the best mean rank; missing where there is one contender.
+    """
+    means, ranked = stratified(scores(pool, setting), interquartile_mean), ranking(pool, setting)
+    columns: dict[str, object] = {"label": pool.labels}
+    for name, estimates in {"iqm": means, "rank": ranked.ranks}.items():
+        columns |= {name: [e.value for e in estimates], f"{name}_low": [e.low for e in estimates]}
+        columns |= {f"{name}_high": [e.high for e in estimates]}
+    ranks = np.array([e.value for e in ranked.ranks])
+    columns["p_best"] = nemenyi(ranks, ranked.problems)[ranks.argmin()] if ranks.size > 1 else np.nan
+    columns |= {"runs": [e.n for e in means], "problems": ranked.problems}
+    return pd.DataFrame(columns).sort_values("rank", kind="stable", ignore_index=True)
+
+
+def _friedman(ranks: Array) -> float:
+    """Return the p-value of Friedman's test; NaN where it has no meaning: few contenders, few problems, all tied."""
+    problems, contenders = ranks.shape
+    if contenders < 3 or problems < 2 or (ranks == ranks[:, :1]).all():
+        return np.nan
+    return float(friedmanchisquare(*ranks.T).pvalue)

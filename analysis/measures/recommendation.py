@@ -1,0 +1,244 @@
+"""What to set, how far it may be off, and what it costs to leave the defaults: per cell, and one setting for a suite.
+
+"Within 10%" means within 10% of the best *progress* (see `analysis.measures.landscape_grid`): of four decades of gap,
+no more than 0.4 are missing. It compares across problems, and does not shrink to a point where the best gap is next to
+nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from analysis.measures.convergence import measure_of
+from analysis.measures.landscape_grid import Grid, grid_of, regret
+from analysis.measures.measure import Measure
+from analysis.measures.results import cell_label, final_values
+from analysis.record.cells import Cell
+from analysis.statistics.arrays import Array, Mask
+from analysis.statistics.bootstrap import median
+from analysis.words import held_text, hyperparameter_text, number, value_text
+
+__all__ = ["WITHIN", "Recommendation", "best_point", "recommend", "recommendations"]
+
+WITHIN: Final = 0.1
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A setting for one optimizer on one problem.
+
+    ``setting`` is the tuned winner (``source`` "tuned", its ``value`` the median over ``seeds`` test seeds) where the
+    landscape confirms it: its grid point is stable, and that or the tested winner is ``within`` of the best progress.
+    Else it is the landscape's best stable point ("landscape", the median over its seeds).
+
+    ``ranges`` say how far each hyperparameter may move alone and stay so; empty without a landscape.
+    ``factor_to_instability`` is how many times the learning rate may grow before a seed diverges or ends above its
+    start; None where no rate of the grid does. ``default_regret`` is the share of the setting's progress that the
+    defaults give away, ``default_ratio`` how many times as high they end (None where they diverge or the measure is not
+    logarithmic).
+    """
+
+    problem: str
+    label: str
+    source: Literal["tuned", "landscape"]
+    setting: Mapping[str, float]
+    measure: str
+    value: float
+    seeds: int
+    within: float
+    ranges: Mapping[str, Range]
+    factor_to_instability: float | None
+    default_regret: float
+    default_ratio: float | None
+    sentence: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recommendation as JSON values."""
+        return {**asdict(self), "ranges": {name: list(ends) for name, ends in self.ranges.items()}}
+
+
+def recommend(cell: Cell, measure: Measure, within: float = WITHIN) -> Recommendation | None:
+    """Return the recommendation of a cell; None where no setting of it made progress."""
+    grid = _slice(cell, measure)
+    tuned = final_values(cell, "tuned", measure)
+    anchor = None if grid is None else _anchor(cell, grid, tuned, within)
+    confirmed = tuned.size > 0 and (grid is None or anchor == _winner_point(cell, grid))
+    if confirmed:
+        source, setting, value, seeds = "tuned", _winner(cell), float(median(tuned)), tuned.size
+    elif grid is not None and anchor is not None:
+        setting = {**cell.info["defaults"], **grid.settings(*anchor)}
+        source, value, seeds = "landscape", float(grid.median[anchor]), grid.n
+    else:
+        return None
+    if not value < measure.start:
+        return None
+    default = _default(cell, grid, measure, fresh=confirmed)
+    ratio = float(measure.ratio(default, value)) if measure.log and math.isfinite(default) else None
+    facts: dict[str, Any] = {
+        "problem": cell.problem,
+        "label": cell_label(cell),
+        "source": source,
+        "setting": setting,
+        "measure": measure.name,
+        "value": value,
+        "seeds": seeds,
+        "within": within,
+        "ranges": {} if grid is None or anchor is None else _ranges(grid, anchor, setting, within),
+        "factor_to_instability": None if grid is None or anchor is None else _factor(grid, anchor, setting),
+        "default_regret": float(regret(measure, default, value)),
+        "default_ratio": ratio,
+    }
+    return Recommendation(**facts, sentence=_sentence(cell, facts, measure, default, mapped=grid is not None))
+
+
+def recommendations(cells: Iterable[Cell], within: float = WITHIN) -> list[Recommendation]:
+    """Return the recommendation of every cell that has one; raises `ValueError` where a problem has two instances."""
+    problems: dict[str, list[Cell]] = {}
+    for cell in cells:
+        problems.setdefault(cell.problem, []).append(cell)
+    measures = {problem: measure_of(tuple(group)) for problem, group in problems.items()}
+    found = (recommend(cell, measures[cell.problem], within) for group in problems.values() for cell in group)
+    return [one for one in found if one is not None]
+
+
+def best_point(value: Array, allowed: Mask) -> tuple[int, int] | None:
+    """Return the index ``(y, x)`` of the lowest ``value`` ``[Y, X]`` that is ``allowed``; of equals the middle one."""
+    held = np.where(allowed, value, np.inf)
+    if not np.isfinite(held).any():
+        return None
+    ties = np.argwhere(held <= held.min())
+    row, column = ties[int(np.argmin(np.abs(ties - ties.mean(axis=0)).sum(axis=1)))]
+    return int(row), int(column)
+
+
+def _slice(cell: Cell, measure: Measure) -> Grid | None:
+    """Return the cell's grid where it spans all that was searched; a slice says nothing about a winner beside it."""
+    grid = grid_of(cell, measure)
+    if grid is None or not set(cell.info["optimizer"]["searched"]) <= set(grid.settings(0, 0)):
+        return None
+    return grid
+
+
+def _winner(cell: Cell) -> dict[str, float]:
+    winner = cell.info["winner"]
+    return {} if winner is None else dict(winner["hyperparameters"])
+
+
+def _winner_point(cell: Cell, grid: Grid) -> tuple[int, int] | None:
+    return grid.nearest(_winner(cell))
+
+
+def _anchor(cell: Cell, grid: Grid, tuned: Array, within: float) -> tuple[int, int] | None:
+    """Return the grid point that stands for the recommended setting: the winner's if it is good, else the best one."""
+    winner, good = _winner_point(cell, grid), _good(grid, within)
+    if winner is not None and (good[winner] or (_always_stable(grid)[winner] and _kept(grid, tuned, within))):
+        return winner
+    return best_point(grid.measure.shown(grid.median), _always_stable(grid))
+
+
+def _always_stable(grid: Grid) -> Mask:
+    return np.asarray(grid.stable.all(axis=0))
+
+
+def _good(grid: Grid, within: float) -> Mask:
+    """Return ``[Y, X]``: the stable points within the share ``within`` of the best progress of a stable point."""
+    stable, typical = _always_stable(grid), grid.median
+    best = float(np.where(stable, typical, np.inf).min())
+    return np.asarray(stable & (regret(grid.measure, typical, best) <= within) & (typical < grid.measure.start))
+
+
+def _kept(grid: Grid, tuned: Array, within: float) -> bool:
+    """Return whether the winner itself, on its test seeds, is good enough: a valley may be narrow."""
+    best = float(np.where(_always_stable(grid), grid.median, np.inf).min())
+    return tuned.size > 0 and float(regret(grid.measure, median(tuned), best)) <= within
+
+
+def _ranges(grid: Grid, anchor: tuple[int, int], setting: Mapping[str, float], within: float) -> dict[str, Range]:
+    """Return the grid's unbroken good runs through ``anchor``, along each axis; the setting lies in them too."""
+    good, (row, column) = _good(grid, within), anchor
+    if not good[anchor]:
+        return {name: (setting[name], setting[name]) for name in grid.settings(*anchor)}
+    runs = {grid.x.name: _unbroken(grid.x.values, good[row], column)}
+    if grid.y is not None:
+        runs[grid.y.name] = _unbroken(grid.y.values, good[:, column], row)
+    return {name: (min(low, setting[name]), max(high, setting[name])) for name, (low, high) in runs.items()}
+
+
+def _unbroken(values: Array, good: Mask, at: int) -> Range:
+    """Return the ends of the unbroken run of good values around index ``at``."""
+    low = high = at
+    while low > 0 and good[low - 1]:
+        low -= 1
+    while high < good.size - 1 and good[high + 1]:
+        high += 1
+    return float(values[low]), float(values[high])
+
+
+def _factor(grid: Grid, anchor: tuple[int, int], setting: Mapping[str, float]) -> float | None:
+    row, column = anchor
+    unstable = np.flatnonzero(~_always_stable(grid)[row, column:])
+    return None if not unstable.size else float(grid.x.values[column + unstable[0]]) / setting[grid.x.name]
+
+
+def _default(cell: Cell, grid: Grid | None, measure: Measure, *, fresh: bool) -> float:
+    """Return how the defaults end: on the test seeds as the winner does, else at the grid point next to them."""
+    tested = final_values(cell, "default", measure)
+    point = None if grid is None or fresh else grid.nearest(cell.info["defaults"])
+    return float(median(tested)) if point is None or grid is None else float(grid.median[point])
+
+
+def _sentence(cell: Cell, facts: Mapping[str, Any], measure: Measure, default: float, *, mapped: bool) -> str:
+    searched = {name: value for name, value in facts["setting"].items() if name in cell.info["optimizer"]["searched"]}
+    seeds = "" if facts["seeds"] == 1 else f" over {facts['seeds']} {_SEEDS[facts['source']]}"
+    typical = measure.name if facts["seeds"] == 1 else f"median {measure.name}"
+    parts = [
+        f"{facts['label']} on {cell.problem}: {hyperparameter_text(cell, searched)} "
+        f"({typical} {held_text(facts['value'], measure.smallest)}{seeds})."
+    ]
+    if facts["ranges"]:
+        parts.append(_range_text(cell, facts))
+    if facts["factor_to_instability"] is not None:
+        parts.append(f"At {number(facts['factor_to_instability'], 2)} times this learning rate runs turn unstable.")
+    elif mapped:
+        parts.append("No higher learning rate of the grid turns unstable.")
+    return " ".join(
+        [*parts, "The defaults diverge." if math.isinf(default) else _default_text(facts, measure, default)]
+    )
+
+
+_SEEDS: Final = {"tuned": "test seeds", "landscape": "landscape seeds, which chose it"}
+
+
+def _range_text(cell: Cell, facts: Mapping[str, Any]) -> str:
+    scales = {h["name"]: h["scale"] for h in cell.info["optimizer"]["hyperparameters"]}
+    ends = {
+        name: [value_text(end, scales.get(name, "linear")) for end in held] for name, held in facts["ranges"].items()
+    }
+    wide = [f"{name} from {low} to {high}" for name, (low, high) in ends.items() if low != high]
+    exact = [name for name, (low, high) in ends.items() if low == high]
+    parts = [f"{' or '.join(wide)}, moved alone, keeps {1 - facts['within']:.0%} of the best progress"] if wide else []
+    parts += [f"{' and '.join(exact)} must be right to a step of the grid"] if exact else []
+    text = "; ".join(parts)
+    return f"{text}."
+
+
+def _default_text(facts: Mapping[str, Any], measure: Measure, default: float) -> str:
+    lost, behind = facts["default_regret"], float(regret(measure, facts["value"], default))
+    if behind >= 0.005:
+        return (
+            f"The defaults do better: this setting lacks {behind:.0%} of their progress. Keep them, or search longer."
+        )
+    if lost < 0.005:
+        return "The defaults do as well."
+    if lost > 0.995:
+        return "The defaults get nowhere."
+    ratio = facts["default_ratio"]
+    end = "" if ratio is None else f" ({number(ratio, 2)} times the {facts['measure']})"
+    return f"Staying at the defaults gives away {lost:.0%} of its progress{end}."

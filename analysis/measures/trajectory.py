@@ -1,0 +1,101 @@
+"""Data of the trajectory figures of problems in the plane: the surface as a matrix and the paths taken over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from analysis.measures.measure import Measure
+from analysis.record.cells import Cell
+from analysis.statistics.arrays import Array, Mask
+
+__all__ = ["Path2D", "Surface", "contour_levels", "path_of", "surface_of"]
+
+FAR: Final = 1000.0
+"""Frames away from the centre beyond which points cannot be drawn: canvases overflow."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The measure ``[Y, X]`` over ``x1`` ``[X]`` and ``x2`` ``[Y]``."""
+
+    x1: Array
+    x2: Array
+    value: Array
+
+    @property
+    def lowest(self) -> tuple[float, float]:
+        """The grid's lowest point (x1, x2)."""
+        row, column = np.unravel_index(int(np.nanargmin(self.value)), self.value.shape)
+        return float(self.x1[column]), float(self.x2[row])
+
+    @property
+    def frame(self) -> tuple[Array, Array]:
+        """The lower and the upper corner, each ``[2]``."""
+        return np.array([self.x1[0], self.x2[0]]), np.array([self.x1[-1], self.x2[-1]])
+
+    def holds(self, points: Array) -> Mask:
+        """Return ``[N]``: which of ``points`` ``[N, 2]`` lie in the frame; missing ones do not."""
+        low, high = self.frame
+        return np.asarray(((points >= low) & (points <= high)).all(axis=1))
+
+    def drawn_in(self, points: Array) -> Array:
+        """Return ``points`` ``[N, 2]`` with those beyond `FAR` frames moved towards the centre to that distance."""
+        low, high = self.frame
+        away = points - (low + high) / 2
+        distance = np.abs(away / (high - low)).max(axis=1, keepdims=True)
+        return np.asarray((low + high) / 2 + away / np.maximum(1.0, distance / FAR))
+
+
+@dataclass(frozen=True)
+class Path2D:
+    """Points ``[N, 2]`` after ``steps`` ``[N]`` updates; ``left_at`` is the first step outside of the frame."""
+
+    setting: str
+    steps: Array
+    points: Array
+    left_at: int | None
+    ends_inside: bool
+
+
+def surface_of(cell: Cell, measure: Measure) -> Surface | None:
+    """Return the surface of a cell's problem; None where it is not one of the plane."""
+    if cell.surface is None or cell.surface.empty:
+        return None
+    table = cell.surface.pivot(index="x2", columns="x1", values="loss")
+    value = measure.shown(measure(table.to_numpy(dtype=np.float64)))
+    return Surface(table.columns.to_numpy(dtype=np.float64), table.index.to_numpy(dtype=np.float64), value)
+
+
+def path_of(cell: Cell, setting: str, surface: Surface) -> Path2D | None:
+    """Return the path of a setting's first seed; None where it was not run.
+
+    It ends before its first missing point (the run diverged); points beyond `FAR` frames are drawn in towards them.
+    """
+    if cell.paths is None:
+        return None
+    table = cell.paths[cell.paths["setting"] == setting]
+    if table.empty:
+        return None
+    table = table[table["seed"] == table["seed"].min()].sort_values("step")
+    points = table[["x1", "x2"]].to_numpy(dtype=np.float64)
+    finite = np.isfinite(points).all(axis=1)
+    end = points.shape[0] if finite.all() else int(np.argmin(finite))
+    steps = table["step"].to_numpy(dtype=np.float64)
+    outside = ~surface.holds(points)
+    left_at = int(steps[np.argmax(outside)]) if outside.any() else None
+    return Path2D(setting, steps[:end], surface.drawn_in(points[:end]), left_at, ends_inside=not outside[-1])
+
+
+def contour_levels(surface: Surface, measure: Measure, most: int = 14) -> Array:
+    """Return rising contour levels: decades or parts of decades of the gap, even steps where the scale is linear."""
+    finite = surface.value[np.isfinite(surface.value)]
+    low, high = float(finite.min()), float(finite.max())
+    if not measure.log:
+        return np.linspace(low, high, most + 1)[1:-1]
+    top = np.log10(high)
+    bottom = max(np.log10(max(low, measure.smallest)), top - 7)
+    step = max(0.25, np.ceil((top - bottom) / most * 4) / 4)
+    return np.asarray(10.0 ** np.arange(np.ceil(bottom / step) * step, top, step))

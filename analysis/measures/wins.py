@@ -1,0 +1,82 @@
+"""The probability that an optimizer wins at a tuning budget: independent random searches against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from analysis.measures.random_search import SearchTable, chances
+from analysis.statistics.arrays import Array
+from analysis.statistics.bootstrap import SEED, TAILS, bootstrap_weights
+
+__all__ = ["win_probability"]
+
+RESAMPLES: Final = 40
+"""Few, for each costs a comparison of every point of every optimizer with all others."""
+
+
+def win_probability(tables: Mapping[str, SearchTable], budgets: Sequence[int]) -> Mapping[str, Array]:
+    """Return for each optimizer ``[3, K]``: the probability to win, and the ends of its interval.
+
+    Each optimizer makes its own search of k draws; the lowest outcome on the same held-out seed wins, ties share. Where
+    every search has found nothing nobody wins, so that the probabilities may sum to less than 1. The interval resamples
+    seeds and points. Raises `ValueError` where the tables have different numbers of seeds.
+    """
+    turns = {table.objective.shape[0] for table in tables.values()}
+    if len(turns) != 1:
+        raise ValueError(f"the landscapes have different numbers of seeds: {sorted(turns)}")
+    count, rng = turns.pop(), np.random.default_rng(SEED)
+    duels = [_Duel(list(tables.values()), turn) for turn in range(count)]
+    resampled = np.zeros((RESAMPLES, len(tables), len(budgets)))
+    for resample, weights in enumerate(bootstrap_weights(count, RESAMPLES, rng) / count):
+        urns = [bootstrap_weights(table.objective.shape[1], 1, rng)[0] for table in tables.values()]
+        resampled[resample] = sum(w * duel.wins(budgets, urns) for w, duel in zip(weights, duels) if w)
+    low, high = np.quantile(resampled, TAILS, axis=0)
+    value = np.mean([duel.wins(budgets, None) for duel in duels], axis=0)
+    return {label: np.stack([value[i], low[i], high[i]]) for i, label in enumerate(tables)}
+
+
+class _Duel:
+    """One turn of searches against each other: where every outcome of one stands among those of the others."""
+
+    def __init__(self, tables: Sequence[SearchTable], turn: int) -> None:
+        self.objectives = [table.objective[turn] for table in tables]
+        reported = [table.reported[turn] for table in tables]
+        self.orders = [np.argsort(values, kind="stable") for values in reported]
+        self.finite = [np.isfinite(values) for values in reported]
+        ordered = [values[order] for values, order in zip(reported, self.orders)]
+        self.places = [
+            [(np.searchsorted(other, values, "left"), np.searchsorted(other, values, "right")) for other in ordered]
+            for values in reported
+        ]
+        self.nodes, weights = np.polynomial.legendre.leggauss((len(tables) + 1) // 2)
+        self.nodes, self.weights = (self.nodes + 1) / 2, weights / 2
+
+    def wins(self, budgets: Sequence[int], urns: Sequence[Array] | None) -> Array:
+        """Return ``[A, K]``: the probability that each search ends lowest, ties shared.
+
+        With T others tied the share is 1 / (1 + T), the integral of u^T over [0, 1]: so the expected share is that of
+        the product over the others of P(higher) + u P(equal), a polynomial that Gauss's rule integrates exactly.
+        """
+        kept = [
+            chances(objective, budgets, None if urns is None else urns[i])
+            for i, objective in enumerate(self.objectives)
+        ]
+        reached = [_cumulated(chance[:, order]) for chance, order in zip(kept, self.orders)]
+        found = np.zeros((len(kept), len(budgets)))
+        for i, own in enumerate(kept):
+            share = np.ones((self.nodes.size, *own.shape))
+            for j, cumulated in enumerate(reached):
+                if j != i:
+                    left, right = self.places[i][j]
+                    equal = cumulated[:, right] - cumulated[:, left]
+                    share *= np.maximum(1 - cumulated[:, right], 0) + self.nodes[:, None, None] * equal
+            found[i] = (np.tensordot(self.weights, share, axes=1) * own)[:, self.finite[i]].sum(axis=1)
+        return found
+
+
+def _cumulated(chance: Array) -> Array:
+    """Return ``[K, N + 1]``: the chance of the first 0, 1, …, N of ``chance`` ``[K, N]``."""
+    return np.concatenate([np.zeros((chance.shape[0], 1)), np.cumsum(chance, axis=1)], axis=1)

@@ -1,0 +1,193 @@
+"""The sections of a report: what the page says and shows about one problem, as plain values and files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures.across import budget_figure, replay_figure
+from analysis.figures.problem import TITLES, problem_figures, titled
+from analysis.figures.style import Look, embedded
+from analysis.measures.budget import budget_table, replay_table
+from analysis.measures.comparable import PoolingError
+from analysis.measures.convergence import measure_of
+from analysis.measures.lr_sensitivity import landscape_of, rate_curve
+from analysis.measures.recommendation import Recommendation, recommendations
+from analysis.measures.results import cell_label, table_rows
+from analysis.measures.stability import boundary_frame, stability, stability_frame
+from analysis.pages.csv_tables import convergence_table, sensitivity_table
+from analysis.pages.sentences import problem_reading
+from analysis.record.cells import Cell
+from analysis.words import plain, value_text
+
+__all__ = ["Picture", "Section", "budget_figures", "picture_of", "section_of"]
+
+LARGEST_SVG: Final = 120_000
+"""Bytes of SVG above which the page holds a figure as WebP: many lines make it slow."""
+
+CAPTIONS: Final = {
+    "overview": "The tuned median of every optimizer over the lowest of its problem: 1× is the best, darker is better; "
+    "lost: the median diverged; blank: not run, or unequal budgets.",
+    "outcome": "Where each run ended: filled circles are tuned medians, hollow ones the default setting; bars are 90% "
+    "bootstrap intervals of the median, ticks single test seeds. Further left is better.",
+    "convergence": "Median over the test seeds at every evaluation; the shaded band holds the middle 90% of the seeds, "
+    "or all of them where there are fewer than 20. "
+    "The left side shows the winner of the tuning on fresh seeds, the right side the default setting. A cross marks "
+    "where the typical run diverges or leaves the frame for good.",
+    "sensitivity": "What a learning rate leads to. Wide valleys forgive a wrong guess. Marker: the best rate. Cross "
+    "at the top: the first rate above it at which a seed diverges; dotted: rates where some seeds diverge.",
+    "landscape": "Every point of the grid, trained on seeds of its own; darker is better. A memory is drawn by its "
+    "distance from 1. The dark line is the divergence boundary.",
+    "budget": "What k trials of random search over the landscape lead to, exactly, in the mean over searches (left), "
+    "and which optimizer then ends lowest (right). No seed reports what it chose itself, but where there is only one. "
+    "Shaded: 90% intervals over seeds and grid points. A search that found nothing stays at the start.",
+    "replay": "The tuning studies that would have been, replayed over the landscape: mean over searches with its 90% "
+    "interval, beside random search, which is known exactly.",
+    "ranks": "Mean rank of the tuned medians over the problems, with its 90% interval over seeds. A bar at the right "
+    "joins optimizers whose ranks are closer than the critical difference: "
+    "there are too few problems to tell them apart.",
+    "profiles": "Targets fall evenly from every problem's start to the lowest value that anyone's median run reached. "
+    "Left and middle: expected steps with restarts; right: single runs. Shaded: 90% bands over seeds.",
+    "transfer": "The best setting of the row's problem, used on the column's: the percentage of the progress of the "
+    "best setting there that is given away. Darker is better; where no setting makes progress, none is given away.",
+    "trajectory": "The path of the first test seed, tuned in colour and default in grey, over contours at even "
+    "distances of the logarithm.",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the page: its words, the ``stem`` of its files, its data URI and its size in CSS pixels."""
+
+    title: str
+    caption: str
+    stem: str
+    uri: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says about one problem; ``rows`` are those of the results table, ``tables`` become CSV files.
+
+    ``steps`` are those that were made, ``advice`` the recommendations, ``stability`` the rows of what the landscapes
+    say, ``refused`` the sentence on what could not be compared, if any.
+    """
+
+    anchor: str
+    problem: Mapping[str, Any]
+    steps: str
+    reading: list[str]
+    rows: list[dict[str, Any]]
+    pictures: list[Picture]
+    measured: list[tuple[str, str]]
+    advice: list[Recommendation]
+    stability: list[dict[str, Any]]
+    refused: str
+    tables: Mapping[str, pd.DataFrame]
+
+
+def section_of(
+    figures: Path, anchor: str, cells: tuple[Cell, ...], rows: list[dict[str, Any]], looks: Mapping[str, Look]
+) -> Section:
+    """Return the section of the problem of ``cells``; writes its figures to the folder ``figures``."""
+    measure = measure_of(cells)
+    landscapes = {cell_label(cell): landscape_of(cell, measure) for cell in cells}
+    curves = {label: rate_curve(landscape) for label, landscape in landscapes.items() if landscape is not None}
+    found = [stability(cell, measure) for cell in cells]
+    try:
+        budget, refused = budget_table(cells), ""
+    except PoolingError as error:
+        budget, refused = pd.DataFrame(), f"No curves of what tuning buys, for {error}."
+    mapped = [one for one in found if one is not None]
+    figured = [*problem_figures(cells, looks), *budget_figures(cells, budget, looks)]
+    return Section(
+        anchor=anchor,
+        problem=cells[0].info["problem"],
+        steps=" or ".join(map(str, sorted({int(cell.info["protocol"]["steps"]) for cell in cells}))),
+        reading=problem_reading(rows, {label: curve for label, curve in curves.items() if curve is not None}),
+        rows=rows,
+        pictures=[picture_of(figures, anchor, name, figure) for name, figure in figured],
+        measured=_measured(cells),
+        advice=recommendations(cells),
+        stability=table_rows(stability_frame(mapped)),
+        refused=refused,
+        tables={
+            "convergence": convergence_table(cells),
+            "sensitivity": sensitivity_table(cells),
+            "stability": stability_frame(mapped),
+            "boundary": boundary_frame(mapped),
+            "budget": budget,
+        },
+    )
+
+
+def budget_figures(
+    cells: tuple[Cell, ...], table: pd.DataFrame, looks: Mapping[str, Look]
+) -> Iterator[tuple[str, Figure]]:
+    """Yield the figure of the budget ``table`` and, where searches were replayed, that of the samplers."""
+    if table.empty:
+        return
+    measure, problem = measure_of(cells), cells[0].problem
+    yield "budget", titled(budget_figure(table, measure, looks), problem, "budget")
+    replayed = {cell_label(cell): cell.replays for cell in cells}
+    panels = {
+        label: (table[table["label"] == label], replay_table(replays, measure))
+        for label, replays in replayed.items()
+        if replays is not None
+    }
+    if panels:
+        yield "replay", titled(replay_figure(panels, measure), problem, "replay")
+
+
+def picture_of(figures: Path, anchor: str, name: str, figure: Figure) -> Picture:
+    """Save ``figure`` to the folder ``figures`` as PNG and SVG and return what the page needs of it."""
+    stem = anchor if anchor == name else f"{anchor}-{name}"
+    title = TITLES.get(name, name)
+    uri, width, height = embedded(figure, figures / stem, LARGEST_SVG)
+    return Picture(title[0].upper() + title[1:], CAPTIONS[name], stem, uri, width, height)
+
+
+def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
+    """Return the protocol of a problem's cells as (name, text); what differs between cells says so for each."""
+    facts: dict[str, dict[str, str]] = {}
+    for cell in cells:
+        optimizer = cell.info["optimizer"]
+        own = {
+            **cell.info["protocol"],
+            "schedule": cell.schedule,
+            "searched": [_range(h) for h in optimizer["hyperparameters"] if h["name"] in optimizer["searched"]],
+            "fixed": optimizer["fixed"],
+            "winner": _winner(cell),
+            "seconds": {name: round(float(value), 2) for name, value in cell.info["seconds"].items()},
+            "lane_steps": f"{cell.info['lane_steps']:,}",
+            "reference": optimizer["reference"],
+        }
+        for name, value in own.items():
+            facts.setdefault(name, {})[cell_label(cell)] = plain(value)
+    rows = []
+    for name, by_cell in facts.items():
+        same = len(set(by_cell.values())) == 1
+        text = next(iter(by_cell.values())) if same else " · ".join(f"{label}: {v}" for label, v in by_cell.items())
+        rows.append((name.replace("_", " "), text))
+    return rows
+
+
+def _winner(cell: Cell) -> str:
+    """Return which trial won, or why none did."""
+    if cell.info["winner"] is None:
+        return "none: every trial diverged" if cell.info["protocol"]["trials"] else "none: not tuned"
+    return f"trial {cell.info['winner']['trial']}"
+
+
+def _range(hyperparameter: Mapping[str, Any]) -> str:
+    """Return a searched hyperparameter as "gamma from 0.5 to 0.999 (log of 1 − gamma)"."""
+    name, scale = hyperparameter["name"], hyperparameter["scale"]
+    low, high = (value_text(hyperparameter[end], scale) for end in ("low", "high"))
+    return f"{name} from {low} to {high} ({f'log of 1 − {name}' if scale == 'log1m' else scale})"

@@ -1,0 +1,187 @@
+"""The report: one HTML file that needs nothing else, the figures as PNG and SVG, the tables as CSV, the advice as
+JSON.
+
+The modules that draw are loaded when a report is written, for importing them takes seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from analysis.measures.results import cell_label, results_table, table_rows
+from analysis.pages.results_text import results_text
+from analysis.record.cells import Cell, Record
+from analysis.record.errors import RecordError
+from analysis.statistics.bootstrap import RESAMPLES
+from analysis.words import estimate_text, interval_text, number, setting_text
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from analysis.pages.across_section import Across
+    from analysis.pages.problem_section import Section
+
+__all__ = ["results_table", "results_text", "template", "write_report"]
+
+GENERATOR: Final = '<meta name="generator" content="stepscape">'
+"""What the template writes into every page, and by which an older report is recognised."""
+
+
+def write_report(
+    folder: str | Path,
+    out: str | Path | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    jobs: int = 1,
+) -> Path:
+    """Write the report of the record at ``folder`` to ``out`` (default ``folder/report``); return its ``index.html``.
+
+    The new report is written beside ``out`` and takes its place at the end; an older report there is replaced. Equal
+    records give equal files. ``progress`` is called with (problems done, problems in all); ``jobs`` processes draw.
+    Raises `RecordError` where ``folder`` is no record, or ``out`` holds something that is not a report.
+    """
+    record = Record.load(folder)
+    target = record.path / "report" if out is None else Path(out)
+    if target.exists() and not _replaceable(target):
+        raise RecordError(f"{target} exists and is not a report; name another folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
+        new = Path(scratch) / "new"
+        (new / "figures").mkdir(parents=True)
+        (new / "tables").mkdir()
+        _fill(new, record, progress, jobs)
+        if target.exists():
+            target.rename(Path(scratch) / "old")
+        new.rename(target)
+    return target / "index.html"
+
+
+def _replaceable(target: Path) -> bool:
+    """Whether ``target`` is an older report or an empty folder."""
+    page = target / "index.html"
+    if page.is_file():
+        return GENERATOR in page.read_text(encoding="utf-8", errors="replace")[:2000]
+    return target.is_dir() and not any(target.iterdir())
+
+
+def _fill(new: Path, record: Record, progress: Callable[[int, int], None] | None, jobs: int) -> None:
+    """Write page, figures and tables into the folder ``new``."""
+    from analysis.figures.problem import overview_figure, worse_than_best
+    from analysis.figures.style import looks_of
+    from analysis.pages.across_section import across_of
+    from analysis.pages.problem_section import picture_of
+
+    table = results_table(record)
+    sections: list[Section] = []
+    for section in _sections(new / "figures", record, table, jobs):
+        sections.append(section)
+        if progress is not None:
+            progress(len(sections), len(record.problems))
+    overview = None
+    if len(table) > 1 and worse_than_best(table).notna().any(axis=None):
+        overview = picture_of(new / "figures", "overview", "overview", overview_figure(table))
+    across = across_of(new / "figures", record, looks_of([cell_label(cell) for cell in record]))
+    tables = {name: pd.concat([section.tables[name] for section in sections]) for name in sections[0].tables}
+    for name, content in {"results": table, **tables, **(across.tables if across else {})}.items():
+        content.to_csv(new / "tables" / f"{name}.csv", index=False)
+    (new / "recommendation.json").write_text(_recommendation(record, sections, across), encoding="utf-8")
+    (new / "index.html").write_text(_page(record, sections, overview, across), encoding="utf-8")
+
+
+def _recommendation(record: Record, sections: Sequence[Section], across: Across | None) -> str:
+    """Return the recommendations as JSON: of every cell, and of all problems: for each optimizer, and for any."""
+    content = {
+        "suite": record.name,
+        "cells": [advice.to_dict() for section in sections for advice in section.advice],
+        "all_problems": across.settings if across else [],
+        "all_problems_and_optimizers": across.suite_setting if across else None,
+    }
+    return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _sections(figures: Path, record: Record, table: pd.DataFrame, jobs: int) -> Iterable[Section]:
+    """Yield the section of every problem, in the suite's order, drawn by ``jobs`` processes."""
+    from analysis.figures.style import looks_of
+    from analysis.pages.problem_section import section_of
+
+    looks = looks_of([cell_label(cell) for cell in record])
+    anchors = _anchors(record.problems)
+    tasks = []
+    for problem in record.problems:
+        cells = tuple(
+            Cell(cell.path, cell.info) for cell in record.of_problem(problem)
+        )  # without tables: cheap to send
+        rows = table_rows(table[table["problem"] == problem])
+        tasks.append((figures, anchors[problem], cells, rows, looks))
+    if jobs <= 1 or len(tasks) == 1:
+        return (section_of(*task) for task in tasks)
+    from joblib import Parallel, delayed
+
+    parallel = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator")
+    sections: Iterable[Section] = parallel(delayed(section_of)(*task) for task in tasks)
+    return sections
+
+
+def _page(record: Record, sections: Sequence[Section], overview: object, across: Across | None) -> str:
+    """Return the HTML page; everything that comes from the record is escaped."""
+    from analysis.figures.style import looks_of
+
+    return template("report.html.j2").render(
+        record=record,
+        sections=sections,
+        overview=overview,
+        across=across,
+        totals=_totals(record),
+        colors={label: look.color for label, look in looks_of([cell_label(cell) for cell in record]).items()},
+        resamples=RESAMPLES,
+        infinity=math.inf,
+    )
+
+
+def template(name: str) -> jinja2.Template:
+    """Return the page template called ``name``, which escapes all it is given and fails for what it is not given."""
+    import jinja2
+
+    from analysis.words import plain
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("analysis"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"number": number, "plain": plain, "interval": interval_text, "setting": setting_text}
+    environment.filters |= {"estimate": estimate_text, "share": partial(estimate_text, form="{:.0%}".format)}
+    return environment.get_template(name)
+
+
+def _totals(record: Record) -> dict[str, str]:
+    """Return what was run, in numbers, for the head of the page."""
+    return {
+        "cells": _counted(len(record.cells), "cell"),
+        "problems": _counted(len(record.problems), "problem"),
+        "optimizers": _counted(len({cell.optimizer for cell in record}), "optimizer"),
+        "trials": f"{sum(int(cell.info['protocol']['trials']) for cell in record):,}",
+        "lane_steps": f"{sum(int(cell.info['lane_steps']) for cell in record):,}",
+        "seconds": number(sum(float(value) for cell in record for value in cell.info["seconds"].values())),
+    }
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def _anchors(problems: Sequence[str]) -> dict[str, str]:
+    """Return a file name and anchor for each problem: its letters and digits, told apart where two agree."""
+    anchors: dict[str, str] = {}
+    for problem in problems:
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", problem).strip("-.") or "problem"
+        taken = {"overview", "across", "measured", *anchors.values()}
+        anchors[problem] = stem if stem not in taken else f"{stem}-{len(anchors) + 1}"
+    return anchors

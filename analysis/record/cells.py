@@ -1,0 +1,186 @@
+"""The record's schema: what every file of a results folder holds, and how to read it.
+
+    results/<suite>/
+        suite.toml              the suite as it was run
+        environment.json        versions and machine
+        cells/<cell>/           one folder a cell (problem x optimizer x schedule); it exists only when finished
+            cell.json           what was run and what won        -> ``Cell.info``
+            trials.parquet      one row a trial                  -> ``Cell.trials``
+            runs.parquet        one row a run                    -> ``Cell.runs``
+            curves.parquet      one row a run and evaluation     -> ``Cell.curves``
+            landscape.parquet   one row a grid point and seed    -> ``Cell.landscape`` (may be empty)
+            paths.parquet       one row a step of a 2-D run      -> ``Cell.paths`` (2-D problems only)
+            surface.parquet     the loss on a grid of the plane  -> ``Cell.surface`` (2-D problems only)
+            replays.parquet     one row a replayed search and k  -> ``Cell.replays`` (where searches were replayed)
+        exhibits/<name>/        questions answered besides       -> ``Record.exhibits`` (see `analysis.record.exhibits`)
+
+Hyperparameters are plain columns under their own names (``lr``, ``gamma``, …); every other column name is listed here
+and no hyperparameter may take it. A diverged run keeps its row: ``status`` says so, ``stopped_at`` says when, and its
+losses after that step are missing (NaN), never imputed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from analysis.record.columns import SCHEMA_VERSION, check_columns
+from analysis.record.errors import RecordError
+
+if TYPE_CHECKING:
+    from analysis.record.exhibits import Exhibit
+
+__all__ = ["Cell", "Record"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One finished cell of a record; tables are read on first use.
+
+    ``info`` is ``cell.json``::
+
+        schema, cell, suite, position (place of the cell in the suite, from 0)
+        problem:    name, description, dim, minimum (number or null), target, steps, tags, deterministic, fingerprint,
+                    start_loss, metrics (names of the further metrics), sharpness (of a quadratic, or null)
+        optimizer:  name, description, reference, axes [name, name or null], searched [names], fixed {name: value},
+                    hyperparameters [{name, default, low, high, scale: linear | log | log1m}]
+        schedule:   "constant" or as written in the suite
+        protocol:   sampler, trials, block, objective, aggregate, pruner, tuning_seeds, test_seeds, landscape_seeds,
+                    grid, steps, evaluate_every
+        winner:     trial, objective, hyperparameters {name: value}, at_edge [names]; null where every trial diverged
+        defaults:   {name: value}
+        seconds:    tuning, sampling, test, landscape
+        lane_steps: number of training steps of single runs made for this cell
+    """
+
+    path: Path
+    info: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, path: Path) -> Cell:
+        """Read ``path/cell.json``; raises `RecordError` where it is missing, no JSON or of another schema version."""
+        try:
+            info = json.loads((path / "cell.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{path} is not a finished cell: {error}") from error
+        if not isinstance(info, dict) or info.get("schema") != SCHEMA_VERSION:
+            raise RecordError(f"{path} was written by another version of the record's schema; run the suite again")
+        return cls(path, info)
+
+    @property
+    def name(self) -> str:
+        return str(self.info["cell"])
+
+    @property
+    def problem(self) -> str:
+        return str(self.info["problem"]["name"])
+
+    @property
+    def optimizer(self) -> str:
+        return str(self.info["optimizer"]["name"])
+
+    @property
+    def schedule(self) -> str:
+        return str(self.info["schedule"])
+
+    @property
+    def floor(self) -> float | None:
+        """The problem's lowest reachable loss, where it is known."""
+        minimum = self.info["problem"]["minimum"]
+        return None if minimum is None else float(minimum)
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        return self._table("trials")
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        return self._table("runs")
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        return self._table("curves")
+
+    @cached_property
+    def landscape(self) -> pd.DataFrame:
+        return self._table("landscape")
+
+    @cached_property
+    def paths(self) -> pd.DataFrame | None:
+        """The paths of a 2-D problem's test runs; None for other problems."""
+        return self._table("paths") if (self.path / "paths.parquet").exists() else None
+
+    @cached_property
+    def surface(self) -> pd.DataFrame | None:
+        """The loss on a grid of the plane; None for other problems."""
+        return self._table("surface") if (self.path / "surface.parquet").exists() else None
+
+    @cached_property
+    def replays(self) -> pd.DataFrame | None:
+        """The replayed searches; None where nothing was replayed."""
+        return self._table("replays") if (self.path / "replays.parquet").exists() else None
+
+    def _table(self, name: str) -> pd.DataFrame:
+        file = self.path / f"{name}.parquet"
+        try:
+            return check_columns(name, pd.read_parquet(file))
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{file} cannot be read: {error}") from error
+
+
+@dataclass(frozen=True)
+class Record:
+    """A results folder: its suite, its environment and its finished cells, in the suite's order."""
+
+    path: Path
+    suite: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    cells: tuple[Cell, ...]
+
+    @classmethod
+    def load(cls, path: str | Path) -> Record:
+        """Read the record at ``path``; raises `RecordError` where it is no results folder or holds no finished cell."""
+        import tomllib
+
+        path = Path(path)
+        if not (path / "suite.toml").is_file():
+            raise RecordError(f"{path} is not a results folder: it has no suite.toml")
+        try:
+            suite = tomllib.loads((path / "suite.toml").read_text(encoding="utf-8"))
+            environment = json.loads((path / "environment.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{path} is damaged: {error}") from error
+        cells = [Cell.load(folder) for folder in sorted((path / "cells").glob("*")) if not folder.name.startswith(".")]
+        if not cells:
+            raise RecordError(f"{path} holds no finished cell yet; run the suite first")
+        cells.sort(key=lambda cell: int(cell.info["position"]))
+        return cls(path, suite, environment, tuple(cells))
+
+    @property
+    def name(self) -> str:
+        return str(self.suite["name"])
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Names of the problems, in the suite's order."""
+        return tuple(dict.fromkeys(cell.problem for cell in self.cells))
+
+    @property
+    def exhibits(self) -> Mapping[str, Exhibit]:
+        """The finished exhibits by name, in the suite's order."""
+        from analysis.record.exhibits import load_exhibits
+
+        return load_exhibits(self.path)
+
+    def of_problem(self, problem: str) -> tuple[Cell, ...]:
+        """The cells of a problem, in the suite's order; empty where there is none of that name."""
+        return tuple(cell for cell in self.cells if cell.problem == problem)
+
+    def __iter__(self) -> Iterator[Cell]:
+        return iter(self.cells)

@@ -1,0 +1,1 @@
+"""Statistics of shaped arrays: medians, means and their intervals."""

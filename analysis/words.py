@@ -1,0 +1,121 @@
+"""Numbers, settings and lists as people write them: every formatter of the reports, figures and tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from analysis.record.cells import Cell
+
+__all__ = [
+    "MOST_NAMED",
+    "estimate_text",
+    "held_text",
+    "hyperparameter_text",
+    "interval_text",
+    "listing",
+    "named_first",
+    "number",
+    "plain",
+    "setting_text",
+    "times",
+    "value_text",
+]
+
+
+def number(value: float, digits: int = 3, smallest: float = 1e-4) -> str:
+    """Return ``value`` as people write it: 0.0032, 12.5, 3.1e-9, ∞; with an exponent where it is below ``smallest``."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    if smallest <= abs(value) < 10 ** max(digits, 5):
+        return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return f"{mantissa}e{int(exponent)}" if mantissa != "1" else f"1e{int(exponent)}"
+
+
+def value_text(value: float, scale: str) -> str:
+    """Return a hyperparameter value as text; a memory gets as many digits as tell it from 1."""
+    if scale == "log1m" and 0 < value < 1:
+        digits = max(3, math.ceil(-math.log10(1 - value) - 1e-9) + 1)
+        return f"{value:.{digits}f}".rstrip("0")
+    return number(value)
+
+
+def hyperparameter_text(cell: Cell, values: Mapping[str, float]) -> str:
+    """Return hyperparameters as "lr 0.12, gamma 0.93", each with the digits that its scale needs."""
+    scales = {h["name"]: h["scale"] for h in cell.info["optimizer"]["hyperparameters"]}
+    return ", ".join(f"{name} {value_text(value, scales.get(name, 'linear'))}" for name, value in values.items())
+
+
+def interval_text(row: Mapping[str, Any], setting: str, *, interval: bool = True, lost: bool = True) -> str:
+    """Return a row's median of ``setting`` with its interval and, where ``lost``, the number of diverged seeds."""
+    value, n, diverged = row[setting], row[f"{setting}_n"], row[f"{setting}_diverged"]
+    if n == 0:
+        return "not run"
+    counts = f"{'all' if diverged == n > 1 else f'{diverged} of {n}'} diverged"
+    if math.isinf(value):
+        return counts if n > 1 else "diverged"
+    text = held_text(value, row["smallest"])
+    if row["exact"]:
+        text += " exact" if interval else ""
+    elif interval and n > 1:
+        text += f" [{', '.join(held_text(row[f'{setting}_{end}'], row['smallest']) for end in ('low', 'high'))}]"
+    return f"{text} ({counts})" if diverged and lost else text
+
+
+def setting_text(row: Mapping[str, Any]) -> str:
+    """Return the tuned hyperparameters of a row or, where there are none, why."""
+    return row["hyperparameters"] or ("none: every trial diverged" if row["trials"] else "not tuned")
+
+
+def estimate_text(row: Mapping[str, Any], name: str, form: Callable[[float], str] = number) -> str:
+    """Return the value ``name`` of a row with the interval beside it (``_low``, ``_high``), if it has one."""
+    value, low, high = form(row[name]), form(row[f"{name}_low"]), form(row[f"{name}_high"])
+    if math.isnan(row[name]):
+        return "–"
+    return value if value == low == high else f"{value} [{low}, {high}]"
+
+
+def held_text(value: float, smallest: float) -> str:
+    """Return a measure as text; what lies below ``smallest``, its rounding, is given as that bound."""
+    return f"<{number(smallest, 1)}" if value < smallest else number(value)
+
+
+def times(ratio: float) -> str:
+    """Return a ratio as people say it: "1.4 times", "3,200 times", "over a million times"."""
+    return "over a million times" if ratio > 1e6 else f"{number(ratio, 2)} times"
+
+
+def listing(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence: "a", "a and b", "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def plain(value: Any) -> str:
+    """Return a JSON value as a person would write it; a run of integers as "3 to 12"."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {plain(part)}" for name, part in value.items()) or "none"
+    if isinstance(value, list):
+        whole = len(value) > 3 and all(isinstance(part, int) for part in value)
+        if whole and value == list(range(value[0], value[-1] + 1)):
+            return f"{value[0]} to {value[-1]}"
+        return ", ".join(plain(part) for part in value) or "none"
+    if isinstance(value, float):
+        return number(value)
+    return "none" if value is None else str(value)
+
+
+MOST_NAMED: Final = 4
+"""Cells a message names before it counts the rest."""
+
+
+def named_first(words: Sequence[str]) -> str:
+    """Return the first few ``words`` as a list, and how many more there are."""
+    more = len(words) - MOST_NAMED
+    return ", ".join(words[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,157 @@
+"""What ``stepscape list`` shows: everything the registries, the suites and the schedules know of themselves."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import Any
+
+from benchmarks.naming.call_syntax import in_words
+
+__all__ = ["entries", "notes", "text"]
+
+
+def entries(kind: str, *, exact: bool) -> list[dict[str, Any]]:
+    """One dictionary for each entry of a kind that `HEADERS` names; a broken plug-in's says what is wrong with it.
+
+    Floors that take time are computed where they are to be ``exact``, else given to six digits.
+    """
+    if kind == "problems":
+        return _problems(exact)
+    known = {"optimizers": _optimizers, "suites": _suites, "schedules": _schedules, "exhibits": _exhibits}
+    return known[kind]()
+
+
+def notes(kind: str) -> list[str]:
+    """Sentences on plug-ins that were left out."""
+    if kind not in ("problems", "optimizers"):
+        return []
+    from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS
+
+    return list((PROBLEMS if kind == "problems" else OPTIMIZERS).refused)
+
+
+def text(kind: str, listed: list[dict[str, Any]], width: int | None) -> str:
+    """A header and one line an entry, aligned, cut at ``width`` characters where one is given."""
+    rows = [HEADERS[kind], *(_row(kind, entry) for entry in listed)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    lines = ["  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in rows]
+    return "\n".join(line if width is None or len(line) <= width else line[: width - 1] + "…" for line in lines)
+
+
+HEADERS = {
+    "problems": ("problem", "parameters", "floor", "steps", "what it is"),
+    "optimizers": ("optimizer", "what it is (and its defaults)"),
+    "suites": ("suite", "cells", "what it does"),
+    "schedules": ("schedule", "of", "what it does (and its parameters)"),
+    "exhibits": ("exhibit", "what it answers (and its options)"),
+}
+
+
+def _row(kind: str, entry: dict[str, Any]) -> tuple[str, ...]:
+    name = entry["name"]
+    if "error" in entry:
+        return (name, *[""] * (len(HEADERS[kind]) - 2), f"broken plug-in: {entry['error']}")
+    if kind == "problems":
+        floor = "unknown" if entry["minimum"] is None else f"{entry['minimum']:.6g}"
+        return (name, str(entry["dim"]), floor, str(entry["steps"]), entry["description"])
+    if kind == "optimizers":
+        knobs = ", ".join(f"{knob['name']}={knob['default']:g}" for knob in entry["hyperparameters"])
+        return (name, f"{entry['description']} ({knobs})")
+    if kind == "suites":
+        return (name, str(entry["cells"]), entry["description"])
+    parameters = ", ".join(key if value is None else f"{key}={value!r}" for key, value in entry["parameters"].items())
+    described = f"{entry['description']}{f' ({parameters})' if parameters else ''}"
+    return (name, entry["kind"], described) if kind == "schedules" else (name, described)
+
+
+def _problems(exact: bool) -> list[dict[str, Any]]:
+    from benchmarks.naming.registry import PROBLEMS
+
+    listed: list[dict[str, Any]] = []
+    for name in PROBLEMS:
+        try:
+            listed.append(_problem(name, exact))
+        except Exception as error:  # whatever is wrong with a plug-in's problem, the others are listed
+            listed.append({"name": name, "error": in_words(error)})
+    return listed
+
+
+def _problem(name: str, exact: bool) -> dict[str, Any]:
+    from benchmarks.naming.registry import PROBLEMS, make_problem
+
+    spec, problem = PROBLEMS[name], make_problem(name)
+    return {
+        "name": name, "description": spec.description, "dim": problem.dim,
+        "minimum": problem.minimum if exact or spec.floor is None else spec.floor,
+        "target": problem.target, "steps": problem.steps, "tags": sorted(problem.tags),
+        "deterministic": problem.deterministic, "parameters": spec.parameters, "source": spec.source,
+    }  # fmt: skip
+
+
+def _optimizers() -> list[dict[str, Any]]:
+    from benchmarks.errors import StepscapeError
+    from benchmarks.naming.registry import OPTIMIZERS
+
+    listed: list[dict[str, Any]] = []
+    for name in OPTIMIZERS:
+        try:
+            spec = OPTIMIZERS[name]
+        except StepscapeError as error:
+            listed.append({"name": name, "error": str(error)})
+            continue
+        knobs = [
+            {"name": k.name, "default": k.default, "low": k.low, "high": k.high, "scale": k.scale}
+            for k in spec.hyperparameters
+        ]
+        listed.append(
+            {
+                "name": name, "description": spec.description, "axes": [axis for axis in spec.axes if axis],
+                "hyperparameters": knobs, "reference": spec.reference,
+            }
+        )  # fmt: skip
+    return listed
+
+
+def _suites() -> list[dict[str, Any]]:
+    from benchmarks.suite.suite import Suite, builtin_suites
+
+    suites = [Suite.load(name) for name in builtin_suites()]
+    return [
+        {
+            "name": suite.name, "description": suite.description, "cells": len(suite.cells()),
+            "problems": suite.problems, "optimizers": suite.optimizers, "schedules": suite.schedules,
+            "exhibits": suite.exhibits,
+        }
+        for suite in suites
+    ]  # fmt: skip
+
+
+def _schedules() -> list[dict[str, Any]]:
+    from optimizers import SCHEDULES
+
+    return [
+        {
+            "name": name,
+            "kind": kind.kind,
+            "description": (kind.__doc__ or "").partition("\n")[0].rstrip(".").replace("``", ""),
+            "parameters": {
+                field.name: None if field.default is MISSING else field.default
+                for field in fields(kind)  # type: ignore[arg-type]
+            },
+        }
+        for name, kind in SCHEDULES.items()
+    ]
+
+
+def _exhibits() -> list[dict[str, Any]]:
+    from analysis.record.exhibit_schemas import SCHEMAS
+    from benchmarks.exhibits import EXHIBITS
+
+    return [
+        {
+            "name": name,
+            "description": SCHEMAS[name].question,
+            "parameters": {key: field.default for key, field in question.model_fields.items()},
+        }
+        for name, question in EXHIBITS.items()
+    ]

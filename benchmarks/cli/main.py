@@ -1,0 +1,273 @@
+"""The command line. Everything heavy is imported inside the command that needs it, so that ``--help`` is instant.
+
+Exit codes: 0 done, 1 the run failed, 2 the user's mistake (one line on stderr says what to do), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmarks.cli.options import data_option, machine_options, study_options
+from benchmarks.cli.progress import SuiteProgress, counted, terminal_width
+from benchmarks.cli.results import COMMANDS
+
+if TYPE_CHECKING:
+    from benchmarks.suite.suite import Suite
+
+__all__ = ["cli", "main"]
+
+STARTED = time.time()
+KINDS = ("problems", "optimizers", "suites", "schedules", "exhibits")
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    if "" not in sys.path:  # package.module:OBJECT may be a file in the working folder; last, to shadow nothing
+        sys.path.append("")
+    try:
+        code = cli.main(arguments, prog_name="stepscape", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "stepscape"
+        _fail(f"{error.format_message()} (`{where} --help` explains)", 2)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted; what is finished is kept, the same command goes on from there", 130)
+    except OSError as error:  # a full disk, a folder that was removed or may not be written
+        _fail(f"{error}; what is finished is kept", 1)
+    except Exception as error:
+        if not _is_users_mistake(error):
+            raise
+        _fail(str(error), 2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _is_users_mistake(error: Exception) -> bool:
+    from analysis.measures.pooling import PoolingError
+    from analysis.record.errors import RecordError
+    from benchmarks.errors import StepscapeError
+
+    if isinstance(error, StepscapeError | RecordError | PoolingError):
+        return True
+    from problems import DataError
+
+    return isinstance(error, DataError)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"stepscape: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+class InOrder(click.Group):
+    """Commands in the order a newcomer meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, context_settings=SETTINGS)
+@click.version_option(package_name="stepscape", prog_name="stepscape")
+def cli() -> None:
+    """Benchmarks of gradient optimizers: how they behave as learning rate and memory change, and how sure we are.
+
+    \b
+    Start here:
+      stepscape run quick                 tune and map five optimizers on six problems, two minutes
+      stepscape landscape ellipse rmsprop a dense lr × gamma map of one optimizer on one problem
+      stepscape ui results/quick          browse every run in MLflow
+    """
+
+
+@cli.command("list", short_help="Show problems, optimizers, suites and schedules.")
+@click.argument("kind", metavar="|".join(KINDS), type=click.Choice(KINDS))
+@click.option("--json", "as_json", is_flag=True, help="Everything known, as JSON.")
+def list_(kind: str, as_json: bool) -> None:
+    """Show every problem, optimizer, suite, schedule or exhibit, one line each.
+
+    A problem's parameters are written behind its name wherever a problem is asked for: 'quadratic(dim=10)'.
+    """
+    from benchmarks.cli import listing as catalog
+
+    for note in catalog.notes(kind):
+        click.echo(f"stepscape: {note}", err=True)
+    entries = catalog.entries(kind, exact=as_json)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+    else:
+        click.echo(catalog.text(kind, entries, terminal_width() if sys.stdout.isatty() else None))
+
+
+@cli.command(short_help="Run a suite: tune, test, map, report.")
+@click.argument("suite", metavar="SUITE")
+@machine_options
+@click.pass_context
+def run(context: click.Context, /, suite: str, **machine: Any) -> None:
+    """Run SUITE: a built-in name, or the path of a TOML file of your own.
+
+    Every cell (problem × optimizer × schedule) is tuned by an Optuna study, its winner and its defaults are trained
+    again on fresh seeds, and its landscape is mapped. Finished cells are kept: the same command goes on where it
+    stopped. `stepscape list suites` shows the built-in ones.
+
+    \b
+    Examples:
+      stepscape run quick
+      stepscape run mine.toml --out results/mine --minutes 10
+    """
+    from benchmarks.suite.suite import Suite
+
+    context.exit(_execute(Suite.load(suite), machine))
+
+
+@cli.command(short_help="Tune an optimizer on a problem.")
+@study_options
+@click.option("--trials", default=64, show_default=True, type=click.IntRange(1), help="Configurations tried.")
+@click.option("--block", default=16, show_default=True, type=click.IntRange(1), help="Trials asked at once.")
+@click.option("--sampler", default="tpe", show_default=True, help="tpe, random, qmc, cmaes, gp (slow), grid.")
+@click.option("--seeds", default=4, show_default=True, type=click.IntRange(1), help="Tuning seeds.")
+@click.option("--test-seeds", default=10, show_default=True, type=click.IntRange(1), help="Fresh seeds of the result.")
+@click.option(
+    "--objective",
+    multiple=True,
+    default=["final"],
+    show_default=True,
+    help="final, best, auc (of the log gap) or steps-to-target; twice for two objectives.",
+)
+@click.option("--aggregate", default="mean", show_default=True, help="Over the seeds: mean, median or as q0.9.")
+@click.option("--pruner", help="hyperband, halving, median, none or optuna:NAME.  [default: hyperband]")
+@click.option("--widen", default=0, show_default=True, help="Searches again, wider, while the winner is at an edge.")
+@machine_options
+@click.pass_context
+def tune(context: click.Context, /, test_seeds: int, **options: Any) -> None:
+    """Tune OPTIMIZER on PROBLEM with an Optuna study, and compare the winner with the defaults on fresh seeds.
+
+    \b
+    Examples:
+      stepscape tune airfoil rmsprop
+      stepscape tune 'quadratic(dim=20)' adam --trials 128 --sampler cmaes --search lr=1e-4:1
+    """
+    from benchmarks.cli.execute import single_cell_suite
+
+    names = ("trials", "block", "sampler", "seeds", "objective", "aggregate", "pruner", "widen")
+    tuning = {name: value for name in names if (value := options.pop(name)) is not None}
+    tables = {"tuning": tuning, "test": {"seeds": test_seeds}, "landscape": {"enabled": False}}
+    context.exit(_execute(single_cell_suite("tune", tables, options), options))
+
+
+@cli.command(short_help="Map an optimizer over lr and its memory.")
+@study_options
+@click.option("--grid", default="64x32", show_default=True, help="Points of lr × points of the second hyperparameter.")
+@click.option("--seeds", default=4, show_default=True, type=click.IntRange(1), help="Seeds at every point.")
+@machine_options
+@click.pass_context
+def landscape(context: click.Context, /, grid: str, seeds: int, **options: Any) -> None:
+    """Map OPTIMIZER on PROBLEM over a dense grid of lr and its second hyperparameter, with the region of divergence.
+
+    \b
+    Examples:
+      stepscape landscape ellipse rmsprop
+      stepscape landscape airfoil momentum --grid 128x64 --search lr=1e-3:1
+    """
+    from benchmarks.cli.execute import single_cell_suite
+
+    tables = {"tuning": {"enabled": False}, "landscape": {"grid": grid, "seeds": seeds}}
+    context.exit(_execute(single_cell_suite("landscape", tables, options), options))
+
+
+@cli.command(short_help="Measure the engine against a torch loop.")
+@click.option("--json", "as_json", is_flag=True, help="The measurements as JSON.")
+@click.option("--repeats", default=5, show_default=True, type=click.IntRange(1), help="Medians are of this many.")
+@click.option("--check", is_flag=True, help="Exit with 1 where a goal is missed.")
+@click.pass_context
+def speed(context: click.Context, /, as_json: bool, repeats: int, check: bool) -> None:
+    """Measure the lanes engine against a plain torch.optim.RMSprop loop, one thread each, in one run.
+
+    Times vary from machine to machine and minute to minute; the ratio of the two is what counts.
+    """
+    from benchmarks.engine import speed as measure
+
+    results = measure.all_speeds(repeats)
+    if as_json:
+        import json
+
+        click.echo(json.dumps([result.as_dict() for result in results], indent=2))
+    else:
+        click.echo(measure.text(results))
+    context.exit(1 if check and not all(result.reached for result in results) else 0)
+
+
+@cli.command(short_help="Check a problem or optimizer of your own.")
+@click.argument("name", metavar="NAME")
+@click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own.")
+@data_option
+@click.pass_context
+def check(context: click.Context, /, name: str, plugins: tuple[str, ...], data: Path | None) -> None:
+    """Check that a problem or an optimizer keeps the rules everything here relies on, and explain what does not.
+
+    NAME is a registered name, or package.module:OBJECT of your own.
+    """
+    from benchmarks.conformance.report import check_name
+    from benchmarks.naming.plugins import load_plugin_file
+
+    for plugin in plugins:
+        load_plugin_file(Path(plugin))
+    result = check_name(name, data)
+    click.echo("\n".join(result.lines))
+    context.exit(0 if result.ok else 1)
+
+
+def _execute(suite: Suite, machine: dict[str, Any]) -> int:
+    """Run a suite, print what came of it; the exit code."""
+    from analysis.measures.results import results_table
+    from analysis.pages.results_text import results_text
+    from analysis.record.cells import Record
+    from benchmarks.cli.execute import Machine, execute
+
+    with SuiteProgress(suite) as progress:
+        outcome = execute(suite, Machine(**machine, started=STARTED), progress, progress.estimate)
+    result = outcome.result
+    for failure in result.failed:
+        what = failure.name if failure.name.startswith("exhibit ") else f"cell {failure.name}"
+        click.echo(f"stepscape: {what} failed: {failure.error}", err=True)
+    if result.unfinished:
+        cells = f"{len(result.unfinished)} of {_parts(suite)}"
+        click.echo(f"stepscape: time is up before {cells} ended; the same command goes on from there", err=True)
+    if not result.ran:
+        click.echo(f"{suite.name}: {_parts(suite)} finished already.")
+    for warning in outcome.warnings:
+        click.echo(f"stepscape: {warning}", err=True)
+    if outcome.page is not None:
+        record = Record.load(outcome.folder)
+        click.echo(results_text(results_table(record), terminal_width()))
+        if len(record.cells) == 1:  # of many cells the report says it
+            from analysis.measures.recommendation import recommendations
+
+            for advice in recommendations(record):
+                click.echo(f"\n{textwrap.fill(advice.sentence, terminal_width())}")
+        click.echo(f"\nrecord:  {outcome.folder}\nreport:  {outcome.page.resolve()}")
+        if not machine["no_tracking"] and not machine["tracking_uri"] and not outcome.warnings:
+            click.echo(f"browse:  stepscape ui {outcome.folder}")
+    click.echo(f"{suite.name}: {time.time() - STARTED:.0f} s")
+    return outcome.exit_code
+
+
+def _parts(suite: Suite) -> str:
+    """The number of cells, and of exhibits where there are any, in words."""
+    counts = [counted(len(suite.cells()), "cell"), *([counted(len(suite.exhibits), "exhibit")] * bool(suite.exhibits))]
+    return " and ".join(counts)
+
+
+for command in COMMANDS:
+    cli.add_command(command)

@@ -1,0 +1,121 @@
+"""Commands on a results folder that is there: report, compare, replay, export, ui."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from benchmarks.cli.progress import Bar, terminal_width
+
+__all__ = ["COMMANDS"]
+
+
+@click.command(short_help="Write the report of a results folder again.")
+@click.argument("folder", metavar="DIR")
+@click.option("--out", type=click.Path(path_type=Path), help="Where the report goes.  [default: DIR/report]")
+@click.option("--tracking-uri", metavar="URI", help="MLflow store of an experiment given as mlflow:NAME.")
+@click.option("--jobs", "-j", type=click.IntRange(1), help="Processes.  [default: one a core]")
+def report(folder: str, out: Path | None, tracking_uri: str | None, jobs: int | None) -> None:
+    """Write the report of the results folder DIR again: one HTML file, figures as PNG and SVG, tables as CSV.
+
+    DIR may be mlflow:EXPERIMENT: the record is then fetched from MLflow into results/EXPERIMENT first.
+    """
+    source = Path(folder)
+    if folder.startswith("mlflow:"):
+        from benchmarks.errors import UsageError
+        from benchmarks.mlflow_mirror.fetch import fetch
+
+        if tracking_uri is None:
+            raise UsageError("mlflow:EXPERIMENT needs --tracking-uri, the store the experiment is in")
+        source = fetch(folder.removeprefix("mlflow:"), tracking_uri, Path("results") / folder.removeprefix("mlflow:"))
+    from benchmarks.cli.execute import write_page
+    from benchmarks.running.workers import default_jobs
+
+    with Bar("report") as bar:
+        page = write_page(source, out, progress=bar.show, jobs=jobs or default_jobs())
+    click.echo(f"report: {page.resolve()}")
+
+
+@click.command(short_help="Tell whether a change helped.")
+@click.argument("a", metavar="A", type=click.Path(path_type=Path))
+@click.argument("b", metavar="B", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="The comparison as JSON.")
+@click.pass_context
+def compare(context: click.Context, /, a: Path, b: Path, as_json: bool) -> None:
+    """Tell whether a change helped: the results folder B against A, cell by cell and overall, with intervals.
+
+    Cells are matched by problem instance, optimizer, schedule and budget; what does not match is named and left out.
+    Exit code 1 where B is significantly worse somewhere or overall, else 0.
+    """
+    from analysis.pages.compare import compare as compared
+    from analysis.record.cells import Record
+
+    comparison = compared(Record.load(a), Record.load(b))
+    click.echo(comparison.to_json() if as_json else comparison.text(terminal_width()))
+    context.exit(1 if comparison.worsened else 0)
+
+
+@click.command(short_help="Replay Optuna's samplers without training.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--sampler", "samplers", multiple=True, help="tpe, cmaes, qmc, random, gp (slow).  [default: the first 3]"
+)
+@click.option("--budget", default=64, show_default=True, type=click.IntRange(1), help="Trials of a search.")
+@click.option("--repeats", default=20, show_default=True, type=click.IntRange(1), help="Searches of a sampler.")
+def replay(folder: Path, samplers: tuple[str, ...], budget: int, repeats: int) -> None:
+    """Replay Optuna's samplers over the landscapes of DIR: what they would have found, without training anything.
+
+    The next `stepscape report DIR` draws them beside the exact curve of random search.
+    """
+    from analysis.record.cells import Record
+    from benchmarks.tuning.replay import USUAL, replay_record
+
+    cells = sum(not cell.landscape.empty for cell in Record.load(folder))
+    with Bar("replay", cells) as bar:
+        files = replay_record(
+            folder, samplers or USUAL, budget, repeats, on_cell=lambda _: bar.show(bar.done + 1, cells)
+        )
+    click.echo(f"{len(files)} landscapes searched; `stepscape report {folder}` shows how fast")
+
+
+@click.group(short_help="Write results in another tool's form.")
+def export() -> None:
+    """Write a results folder in another tool's form."""
+
+
+@export.command("optuna", short_help="Into an Optuna storage.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("url", metavar="URL")
+def export_optuna(folder: Path, url: str) -> None:
+    """Write every study of the results folder DIR to the Optuna storage URL, for load_study and optuna-dashboard.
+
+    \b
+    Examples:
+      stepscape export optuna results/quick sqlite:///studies.db
+      stepscape export optuna results/quick journal:///studies.log
+    """
+    from analysis.record.cells import Record
+    from benchmarks.tuning.optuna_export import export_cell
+
+    cells = [cell for cell in Record.load(folder) if len(cell.trials)]
+    with Bar("export") as bar:
+        written = 0
+        for done, cell in enumerate(cells, start=1):
+            written += export_cell(cell, url)
+            bar.show(done, len(cells))
+    click.echo(f"{written} studies written to {url}, {len(cells) - written} were there already")
+
+
+@click.command(short_help="Browse the runs in MLflow's own UI.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--open/--no-open", "open_browser", default=False, help="Open a browser.")
+def ui(folder: Path, port: int, open_browser: bool) -> None:
+    """Browse the runs of the results folder DIR in MLflow's own UI, on this machine only (127.0.0.1)."""
+    from benchmarks.mlflow_mirror.ui import serve
+
+    serve(folder, port=port, open_browser=open_browser, say=click.echo)
+
+
+COMMANDS: tuple[click.Command, ...] = (report, compare, replay, export, ui)

@@ -1,0 +1,121 @@
+"""The public conformance kit: what must hold of every problem and optimizer, ours and anybody's own.
+
+The same checks run over every registered name in our tests, in the tests of a plug-in (``assert check_problem(p).ok``)
+and by ``stepscape check NAME``. Each check is a function of `benchmarks.conformance.problems` or of
+`benchmarks.conformance.optimizers` whose docstring is the requirement; what fails is explained in a sentence. Nothing
+is skipped by name: what a problem cannot do it says in a field (``minimum`` is None, ``deterministic`` is False), and
+the checks read that.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from benchmarks.conformance.optimizers import OPTIMIZER_CHECKS, RULE_CHECKS
+from benchmarks.conformance.problems import PROBLEM_CHECKS
+from benchmarks.errors import UsageError, nearest
+from benchmarks.naming.call_syntax import import_object, parse_call
+from benchmarks.naming.foreign import AnyOptimizer
+from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS, make_optimizer, make_problem
+from optimizers import OptimizerSpec
+from problems import Problem, ProblemSpec
+
+__all__ = ["Finding", "Report", "check_name", "check_optimizer", "check_problem"]
+
+Subject = TypeVar("Subject")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found: its ``requirement`` in a sentence, and a ``complaint`` or None where all is well."""
+
+    check: str
+    requirement: str
+    complaint: str | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the requirement holds."""
+        return self.complaint is None
+
+
+@dataclass(frozen=True)
+class Report:
+    """The findings of all checks of one problem or optimizer."""
+
+    name: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every requirement holds."""
+        return all(finding.ok for finding in self.findings)
+
+    @property
+    def lines(self) -> list[str]:
+        """A line for each check, a further one for each complaint, and a count: what ``stepscape check`` prints."""
+        lines: list[str] = []
+        for finding in self.findings:
+            lines.append(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.requirement}")
+            if finding.complaint is not None:
+                complaint = f"      {finding.complaint}"
+                lines.append("      as above" if complaint in lines else complaint)  # one cause may fail many checks
+        passed = sum(finding.ok for finding in self.findings)
+        return [*lines, f"{self.name}: {passed} of {len(self.findings)} checks passed"]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def check_problem(problem: Problem) -> Report:
+    """Run every check of `benchmarks.conformance.problems` on ``problem``."""
+    return Report(problem.name or type(problem).__name__, _run(PROBLEM_CHECKS, problem))
+
+
+def check_optimizer(spec: AnyOptimizer) -> Report:
+    """Run the checks of `benchmarks.conformance.optimizers` on ``spec``: the common ones, and for a rule the rule's
+    too.
+    """
+    findings = _run(OPTIMIZER_CHECKS, spec)
+    if isinstance(spec, OptimizerSpec):
+        findings += _run(RULE_CHECKS, spec)
+    return Report(spec.name, findings)
+
+
+def check_name(text: str, data: Path | None = None) -> Report:
+    """Check what ``text`` names: a registered name, ``torch:RMSprop``, or ``package.module:OBJECT``; with parameters.
+
+    ``data`` is the user's data folder, for problems that need one. Raises `UsageError` where nothing has that name.
+    """
+    name = parse_call(text)[0]
+    if _is_problem(name):
+        return check_problem(make_problem(text, data))
+    if name in OPTIMIZERS or ":" in name:
+        return check_optimizer(make_optimizer(text))
+    known = [*OPTIMIZERS, *PROBLEMS]
+    raise UsageError(f"nothing is named {name!r}{nearest(name, known)}; `stepscape list` shows all names")
+
+
+def _is_problem(name: str) -> bool:
+    if ":" not in name or name.startswith("torch:"):
+        return name in PROBLEMS
+    thing = import_object(name)
+    if isinstance(thing, type):
+        return issubclass(thing, Problem)
+    return isinstance(thing, Problem | ProblemSpec) or inspect.isroutine(thing)  # a function makes a problem
+
+
+def _run(checks: Sequence[Callable[[Subject], str | None]], subject: Subject) -> tuple[Finding, ...]:
+    return tuple(Finding(check.__name__, (check.__doc__ or "").strip(), _complaint(check, subject)) for check in checks)
+
+
+def _complaint(check: Callable[[Subject], str | None], subject: Subject) -> str | None:
+    """What ``check`` complains of; a check that breaks off complains of the exception."""
+    try:
+        return check(subject)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"

@@ -1,0 +1,197 @@
+"""Training with any optimizer: our rules as lanes, foreign `torch.optim` optimizers one lane at a time.
+
+A foreign optimizer knows one parameter tensor. Every lane has an optimizer object of its own over its row ``[P]`` of
+the tensor ``x [C, S, P]``; loss and gradients of all lanes are still one tensor computation, only the step is a loop.
+An optimizer whose ``step`` demands a closure (L-BFGS) is given one that evaluates its own lane alone.
+
+Everything else (start, data order, evaluation grid, divergence, rungs) is `benchmarks.engine.driver`, shared with
+`benchmarks.engine.rule_lanes`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Unpack
+
+import torch
+from torch import Tensor
+
+from benchmarks.engine import rule_lanes as lanes
+from benchmarks.engine.driver import Lanes, TrainOptions, configurations, divergence_limit, drive
+from benchmarks.engine.trace import Trace
+from benchmarks.errors import UsageError
+from benchmarks.naming.call_syntax import in_words
+from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec, write
+from optimizers import OptimizerSpec, Schedule
+from problems import Batch, Problem
+
+__all__ = ["ForeignSpec", "of_seed", "train", "train_with", "try_out"]
+
+
+def train_with(
+    problem: Problem,
+    spec: AnyOptimizer,
+    hyperparameters: Mapping[str, Tensor | float],
+    seeds: Sequence[int],
+    steps: int,
+    **options: Unpack[TrainOptions],
+) -> Trace:
+    """Train with ``spec``, whichever kind it is: see `benchmarks.engine.rule_lanes.train` for the arguments and what it
+    raises.
+
+    Hyperparameters that are not given take the defaults of ``spec``. Raises `UsageError` also for a schedule that does
+    not fit its hyperparameter, as one of lr given to a memory.
+    """
+    schedules = options.get("schedules") or {}
+    for knob in spec.hyperparameters:
+        schedule = schedules.get(knob.name)
+        if schedule is not None and not schedule.fits(knob):
+            raise UsageError(f"the schedule {schedule} does not fit {spec.name}'s {knob.name}")
+    if isinstance(spec, OptimizerSpec):
+        return lanes.train(problem, spec.rule, {**spec.default_values, **hyperparameters}, seeds, steps, **options)
+    return train(problem, spec, hyperparameters, seeds, steps, **options)
+
+
+def train(
+    problem: Problem,
+    spec: ForeignSpec,
+    hyperparameters: Mapping[str, Tensor | float],
+    seeds: Sequence[int],
+    steps: int,
+    **options: Unpack[TrainOptions],
+) -> Trace:
+    """Train every configuration on every seed with a foreign optimizer: `benchmarks.engine.rule_lanes.train`, one lane
+    at a time.
+
+    A step is one call of ``optimizer.step``, and a chunk size means nothing. Raises `UsageError` as
+    `benchmarks.engine.rule_lanes.train` does, and where the foreign class refuses the values or a schedule's
+    hyperparameter is not among its parameter groups.
+    """
+    schedules = options.get("schedules") or {}
+    values, count = configurations(spec.name, spec.default_values, hyperparameters, schedules)
+    start = problem.start(seeds).to(options.get("device", "cpu"), options.get("dtype") or problem.dtype)
+    limit = divergence_limit(problem, start)
+    foreign = _ForeignLanes(
+        problem, torch.arange(count), start, limit, spec=spec, values=values, schedules=schedules, steps=steps
+    )
+    return drive(
+        problem, [foreign], start, seeds, steps,
+        evaluate_every=options.get("evaluate_every"), on_rung=options.get("on_rung"),
+        keep_path=options.get("keep_path", False),
+    )  # fmt: skip
+
+
+def try_out(spec: ForeignSpec, values: Mapping[str, float], schedules: Mapping[str, Schedule]) -> None:
+    """Make the optimizer over a vector and take one step; raises `UsageError` as `train` would, before a run begins."""
+    row = _Row(spec, values, torch.zeros(1, 2), schedules)
+    (p,) = row.parameters
+    row.step(0, torch.ones_like(p), (lambda: p.detach().sum()) if _needs_closure(row.optimizers[0]) else None)
+
+
+class _ForeignLanes(Lanes):
+    """Configurations each of whose lanes has a foreign optimizer of its own over its row of ``x``."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        index: Tensor,
+        start: Tensor,
+        limit: Tensor,
+        *,
+        spec: ForeignSpec,
+        values: Mapping[str, Tensor | float],
+        schedules: Mapping[str, Schedule],
+        steps: int,
+    ) -> None:
+        super().__init__(problem, index, start, limit)
+        self.spec, self.schedules, self.steps = spec, schedules, steps
+        self.rows = [  # per configuration its values, and per seed the row of x and its optimizer
+            _Row(
+                spec, {n: float(v[c]) if isinstance(v, Tensor) else v for n, v in values.items()}, self.x[c], schedules
+            )
+            for c in index.tolist()
+        ]
+        self.needs_closure = _needs_closure(self.rows[0].optimizers[0])
+
+    def advance(self, batches: Sequence[Batch], done: int) -> None:
+        if not self.rows:
+            return
+        limit = self.limit.to(self.x.dtype)  # rounds to inf at most
+        for t, batch in enumerate(batches, start=done + 1):
+            x = torch.stack([torch.stack([p.detach() for p in row.parameters]) for row in self.rows]).requires_grad_()
+            loss = self.problem.loss(x, batch)
+            (g,) = torch.autograd.grad(loss.sum(), x)
+            self.alive &= (loss.detach() <= limit) & (loss.detach().abs() < torch.inf)
+            self.valid_steps += self.alive
+            for c, row in enumerate(self.rows):
+                row.schedule(self.spec, self.schedules, t, self.steps)
+                for s in self.alive[c].nonzero().flatten().tolist():
+                    row.step(s, g[c, s], self._closure(row.parameters[s], batch, s) if self.needs_closure else None)
+                    self.problem.project_(row.parameters[s].data)
+        self.x = torch.stack([torch.stack([p.detach() for p in row.parameters]) for row in self.rows])
+        self.lane_steps += len(batches) * self.alive.numel()
+
+    def keep(self, chosen: Tensor) -> None:
+        self.rows = [row for row, stays in zip(self.rows, chosen.tolist(), strict=True) if stays]
+
+    def _closure(self, p: Tensor, batch: Batch, s: int) -> Callable[[], Tensor]:
+        """The loss of one lane as a closure that leaves its gradient in ``p.grad``."""
+        alone = of_seed(batch, s)
+
+        def closure() -> Tensor:
+            with torch.enable_grad():
+                loss = self.problem.loss(p.unsqueeze(0), alone).sum()
+            (p.grad,) = torch.autograd.grad(loss, p)
+            return loss.detach()
+
+        return closure
+
+
+class _Row:
+    """One configuration: its values, and for each seed a parameter ``[P]`` and the optimizer over it."""
+
+    def __init__(
+        self, spec: ForeignSpec, values: Mapping[str, float], x: Tensor, schedules: Mapping[str, Schedule]
+    ) -> None:
+        self.name, self.values = spec.name, values
+        self.parameters = [row.clone().requires_grad_() for row in x]
+        try:
+            self.optimizers = [spec.torch([p], **values) for p in self.parameters]
+        except Exception as error:
+            raise UsageError(f"{spec.name} refuses {dict(values)} on a parameter vector: {in_words(error)}") from error
+        group = self.optimizers[0].param_groups[0]
+        for name in schedules:
+            if spec.places[name][0] not in group:
+                raise UsageError(
+                    f"{spec.name} keeps no {spec.places[name][0]!r} in its groups, so {name} takes no schedule"
+                )
+
+    def schedule(self, spec: ForeignSpec, schedules: Mapping[str, Schedule], t: int, steps: int) -> None:
+        """Set the scheduled hyperparameters of step ``t`` in every optimizer."""
+        for name, schedule in schedules.items():
+            value = float(schedule(self.values[name], t, steps))
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    write(group, spec.places[name], value)
+
+    def step(self, s: int, g: Tensor, closure: Callable[[], Tensor] | None) -> None:
+        """One step of the lane of seed number ``s`` by its gradient ``g [P]``."""
+        self.parameters[s].grad = g
+        optimizer: Any = self.optimizers[s]  # torch types a closure as giving a float; its own L-BFGS needs a tensor
+        try:
+            optimizer.step(*([] if closure is None else [closure]))
+        except Exception as error:
+            raise UsageError(f"{self.name} cannot step on a parameter vector: {in_words(error)}") from error
+
+
+def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
+    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
+    return closure is not None and closure.default is closure.empty
+
+
+def of_seed(batch: Batch, s: int) -> Batch:
+    """The batch of one seed, ``[1, ...]``."""
+    if batch is None:
+        return None
+    return tuple(part[s : s + 1] for part in batch) if isinstance(batch, tuple) else batch[s : s + 1]

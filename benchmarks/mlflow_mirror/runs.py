@@ -1,0 +1,256 @@
+"""What MLflow is told of a finished cell, as plain values: names, tags, params and metrics. Nothing is written here.
+
+A cell becomes one run with its best-so-far curve over the trials, a child run for each of its best trials, and one for
+each setting on the test seeds. MLflow stores ``inf`` as 1.8e308, which ruins every chart, so only finite values become
+metrics; that a run diverged is said by tags and by counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.measures.measure import gap
+from analysis.record.cells import Cell
+from analysis.record.columns import DIVERGED
+from analysis.statistics.bootstrap import median
+from analysis.words import hyperparameter_text, number
+
+__all__ = [
+    "CURVE", "Children", "Point", "RunPlan", "cell_run", "setting_runs", "short_hash", "trial_runs", "trials_table",
+]  # fmt: skip
+
+Children = int | Literal["all", "none"]
+"""How many trials of a cell get a run of their own: the best so many, all of them, diverged ones too, or none."""
+
+Point = tuple[str, float, int]
+"""A metric's key, value and step."""
+
+CURVE: Final = 100  # points of a curve: a chart shows no more, and a thousand cost a tenth of a second
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """One MLflow run to be; the values of ``points`` are finite."""
+
+    name: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    points: tuple[Point, ...]
+
+
+def short_hash(*files: Path) -> str:
+    """Return 16 hex digits that name the content of ``files``."""
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+
+def cell_run(cell: Cell) -> RunPlan:
+    """Return the run of the whole cell: protocol and winner as params, results on the test seeds as metrics."""
+    protocol, winner = cell.info["protocol"], cell.info["winner"]
+    tags = {
+        **_tags(cell, "cell"),
+        "mlflow.note.content": _description(cell),
+        "fingerprint": str(cell.info["problem"]["fingerprint"]),
+        "problem_tags": ", ".join(sorted(cell.info["problem"]["tags"])),
+        "sampler": str(protocol["sampler"]),
+        "at_edge": ", ".join(winner["at_edge"]) or "no" if winner else "no winner",
+        "stepscape.digest": short_hash(cell.path / "cell.json"),  # holds times, so it names this execution
+    }
+    params = {key: _text(value) for key, value in protocol.items()}
+    params |= {f"best.{name}": _text(value) for name, value in (winner["hyperparameters"] if winner else {}).items()}
+    params |= {f"default.{name}": _text(value) for name, value in cell.info["defaults"].items()}
+    return RunPlan(_title(cell), tags, params, _finite(_cell_points(cell)))
+
+
+def trial_runs(cell: Cell, children: Children) -> list[RunPlan]:
+    """Return the runs of the best trials, best first. A number takes only trials that were told a finite objective."""
+    if children == "none":
+        return []
+    ranked = cell.trials.sort_values(["objective", "trial"])
+    if children != "all":
+        ranked = ranked[np.isfinite(ranked["objective"])].head(children)
+    lines = _median_curves(cell.curves[cell.curves["trial"].isin(ranked["trial"])], "trial")
+    return [_trial_run(cell, row, lines.get(row["trial"], ())) for row in ranked.to_dict("records")]
+
+
+def setting_runs(cell: Cell) -> list[RunPlan]:
+    """Return the runs of the tuned and of the default setting on the test seeds, as far as they were run."""
+    settings = _settings(cell)
+    lines = _median_curves(cell.curves[cell.curves["setting"].isin(settings)], "setting")
+    plans = []
+    for setting, values in settings.items():
+        if setting in lines:
+            tags = {**_tags(cell, "test"), "setting": setting, "seeds": _seeds(cell, "test_seeds")}
+            points = _finite([*_outcome(cell, setting, ""), *lines[setting]])
+            name = f"{setting} on test seeds: {_short(cell, values)}"
+            plans.append(RunPlan(name, tags, _params(cell, values), points))
+    return plans
+
+
+def trials_table(cell: Cell) -> pd.DataFrame:
+    """Return all trials with the best first, ready to be read: infinite objectives are missing."""
+    first = ["trial", "state", "objective", *_searched(cell)]
+    table = cell.trials.sort_values(["objective", "trial"])
+    table = table[[*first, *(column for column in table.columns if column not in first)]]
+    return table.replace([np.inf, -np.inf], np.nan).reset_index(drop=True)
+
+
+def _trial_run(cell: Cell, row: Mapping[Any, Any], line: Iterable[Point]) -> RunPlan:
+    values = {name: float(row[name]) for name in _searched(cell)}
+    tags = {
+        **_tags(cell, "trial"),
+        "trial_number": str(row["trial"]),
+        "state": str(row["state"]),
+        "seeds": _seeds(cell, "tuning_seeds"),
+        "diverged": str(row["diverged"]),
+    }
+    points = _finite([("objective", float(row["objective"]), 0), *line])
+    params = _params(cell, {**cell.info["optimizer"]["fixed"], **values})
+    return RunPlan(f"trial {row['trial']}: {_short(cell, values)}", tags, params, points)
+
+
+def _tags(cell: Cell, role: str) -> dict[str, str]:
+    """Return the tags by which people group and filter; on every run, for charts group by a run's own tags only."""
+    return {
+        "role": role,
+        "suite": str(cell.info["suite"]),
+        "problem": cell.problem,
+        "optimizer": cell.optimizer,
+        "schedule": cell.schedule,
+        "stepscape.cell": cell.name,
+    }
+
+
+def _cell_points(cell: Cell) -> Iterator[Point]:
+    for setting in ("tuned", "default"):
+        yield from _outcome(cell, setting, f"{setting}/")
+    told = cell.trials.set_index("trial")["objective"].sort_index()
+    best = np.fmin.accumulate(told.to_numpy(dtype=np.float64))  # a pruned trial, NaN, changes nothing
+    yield from (("best_objective", float(value), int(trial)) for trial, value in zip(told.index, best, strict=True))
+    yield "trials/diverged", float((cell.trials["state"] == DIVERGED).sum()), 0
+    yield from ((f"seconds/{key}", float(value), 0) for key, value in cell.info["seconds"].items())
+    yield "lane_steps", float(cell.info["lane_steps"]), 0
+
+
+def _outcome(cell: Cell, setting: str, prefix: str) -> Iterator[Point]:
+    """Yield the medians over the test seeds after the last step, with a diverged run as the worst, and the counts."""
+    runs = cell.runs[cell.runs["setting"] == setting]
+    if runs.empty:
+        return
+    loss = runs["final_loss"].where(runs["status"] != DIVERGED).to_numpy(dtype=np.float64)
+    yield f"{prefix}final_loss", _rounded(median(gap(loss, 0.0))), 0
+    if cell.floor is not None:
+        yield f"{prefix}final_gap", _rounded(median(gap(loss, cell.floor))), 0
+    yield f"{prefix}runs", float(len(runs)), 0
+    yield f"{prefix}diverged", float((runs["status"] == DIVERGED).sum()), 0
+
+
+def _rounded(value: Any) -> float:
+    """Return five significant digits: MLflow cuts off long numbers in its tables, so 1.23456789e-15 reads 1.2345."""
+    return float(f"{float(value):.5g}")
+
+
+def _median_curves(curves: pd.DataFrame, by: str) -> dict[Any, list[Point]]:
+    """Return, for each value of column ``by``, the median over seeds of loss and metrics by step.
+
+    Curves are thinned to `CURVE` evaluations, with the first and the last. A diverged seed is the worst loss there is;
+    a metric that a seed lacks is left out, not averaged over the others.
+    """
+    metrics = list(curves.columns.drop(["setting", "trial", "seed", "step"]))
+    steps = curves["step"].unique()
+    kept = steps[np.unique(np.linspace(0, len(steps) - 1, min(len(steps), CURVE)).round().astype(int))]
+    curves = curves[curves["step"].isin(kept)]
+    groups = curves.fillna({"loss": np.inf}).groupby([by, "step"])[metrics]
+    middle = groups.median().where(groups.count().eq(groups.size(), axis=0))
+    lines: dict[Any, list[Point]] = {}
+    for key in metrics:
+        for value, step, loss in middle[key].reset_index().itertuples(index=False, name=None):
+            lines.setdefault(value, []).append((f"train/{key}", float(loss), int(step)))
+    return lines
+
+
+def _finite(points: Iterable[Point]) -> tuple[Point, ...]:
+    return tuple(point for point in points if math.isfinite(point[1]))
+
+
+def _searched(cell: Cell) -> list[str]:
+    return [name for name in cell.info["optimizer"]["searched"] if name in cell.trials.columns]
+
+
+def _params(cell: Cell, values: Mapping[str, float]) -> dict[str, str]:
+    """Return hyperparameters and, for MLflow's linear axes, the logarithms on which they are searched."""
+    scales = {h["name"]: h["scale"] for h in cell.info["optimizer"]["hyperparameters"]}
+    params = {name: _text(value) for name, value in values.items()}
+    for name, value in values.items():
+        if scales.get(name) == "log" and value > 0:
+            params[f"log10_{name}"] = f"{math.log10(value):.4f}"
+        if scales.get(name) == "log1m" and value < 1:
+            params[f"log10_one_minus_{name}"] = f"{math.log10(1 - value):.4f}"
+    return params
+
+
+def _text(value: Any) -> str:
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+def _seeds(cell: Cell, which: str) -> str:
+    return ", ".join(str(seed) for seed in cell.info["protocol"][which])
+
+
+def _title(cell: Cell) -> str:
+    title = f"{cell.optimizer} on {cell.problem}"
+    return title if cell.schedule == "constant" else f"{title} · {cell.schedule}"
+
+
+def _description(cell: Cell) -> str:
+    """Return the note MLflow shows on the run's page, in Markdown: the result first, for long notes are folded."""
+    problem, optimizer, protocol = cell.info["problem"], cell.info["optimizer"], cell.info["protocol"]
+    measure = "final_loss" if cell.floor is None else "final_gap"
+    lines = [
+        f"Median {'loss' if cell.floor is None else 'gap to the floor'} after {protocol['steps']} steps on test seeds:",
+        "",
+    ]
+    for setting, values in _settings(cell).items():
+        found = {key: value for key, value, _ in _outcome(cell, setting, "")}
+        if found:
+            lost = f", {found['diverged']:.0f} of {found['runs']:.0f} diverged" if found["diverged"] else ""
+            lines.append(f"- **{setting}** ({_short(cell, values)}): **{number(found[measure])}**{lost}")
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Tuned over {protocol['trials']} trials by {protocol['sampler']}, {protocol['block']} asked at a time, "
+            f"{len(protocol['tuning_seeds'])} seeds each. {_verdict(cell)}",
+            "",
+            f"- {cell.problem}: {problem['description']}",
+            f"- {cell.optimizer}: {optimizer['description']} ({optimizer['reference']})",
+        ]
+    )
+
+
+def _verdict(cell: Cell) -> str:
+    winner = cell.info["winner"]
+    if winner is None:
+        return "Every trial diverged, so there is no winner." if len(cell.trials) else "Nothing was tuned."
+    edge = f" It is at the edge of its range: {', '.join(winner['at_edge'])}." if winner["at_edge"] else ""
+    return f"Trial {winner['trial']} won.{edge}"
+
+
+def _settings(cell: Cell) -> dict[str, Mapping[str, float]]:
+    """Return the hyperparameters of the settings that may have been run on the test seeds."""
+    winner = cell.info["winner"]
+    return {**({"tuned": winner["hyperparameters"]} if winner else {}), "default": cell.info["defaults"]}
+
+
+def _short(cell: Cell, values: Mapping[str, float]) -> str:
+    """Return those of ``values`` that were searched, as text."""
+    return hyperparameter_text(
+        cell, {name: values[name] for name in cell.info["optimizer"]["searched"] if name in values}
+    )

@@ -1,0 +1,1 @@
+"""Writing the record: the results folder, its lock, its checkpoints and what lands in it."""

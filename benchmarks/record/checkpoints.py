@@ -1,0 +1,79 @@
+"""Work that can be broken off: traces kept as they are made, so that an interrupted cell loses at most one block.
+
+Training is deterministic, so a trace read back is the trace that would be made again, to the bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from benchmarks.engine.trace import Trace
+
+__all__ = ["OutOfTime", "Work"]
+
+WORTH_KEEPING: Final = 0.5  # seconds of training below which making it again is as quick as reading it
+
+
+Values = Mapping[str, Tensor | float]
+
+
+class OutOfTime(Exception):  # noqa: N818 - no error: the user's budget ended
+    """The wall-clock budget is used up; what was made is kept."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where a cell keeps the traces of its parts until it lands, and until when it may work (``time.time()``)."""
+
+    folder: Path | None = None
+    deadline: float | None = None
+
+    def trace(self, name: str, values: Values, make: Callable[[Values], Trace]) -> Trace:
+        """The trace of the configurations ``values`` kept under ``name``, or what ``make`` makes of them.
+
+        Raises `OutOfTime` where it is after the deadline to make it.
+        """
+        path = None if self.folder is None else self.folder / f"{name}-{_digest(values)}.pt"
+        if path is not None and path.exists():
+            return Trace(**torch.load(path, weights_only=True))
+        if self.deadline is not None and time.time() > self.deadline:
+            raise OutOfTime
+        trace = make(values)
+        if path is not None and trace.seconds >= WORTH_KEEPING:
+            _keep(trace, path)
+        return trace
+
+    def forget(self) -> None:
+        """Remove what was kept, once the cell has landed."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _keep(trace: Trace, path: Path) -> None:
+    """Write ``trace`` to ``path``; nothing where the disk does not take it, for it can be made again."""
+    working = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({field.name: getattr(trace, field.name) for field in fields(trace)}, working)
+        working.replace(path)
+    except (OSError, RuntimeError):  # a full disk is torch's RuntimeError
+        working.unlink(missing_ok=True)
+
+
+def _digest(values: Values) -> str:
+    """Eight hex digits that name the values, to the bit: what another version would ask finds nothing of this one."""
+    hasher = hashlib.sha256()
+    for name, value in sorted(values.items()):
+        numbers = value.tolist() if isinstance(value, Tensor) else [value]
+        hasher.update(f"{name}={numbers!r}\n".encode())
+    return hasher.hexdigest()[:8]

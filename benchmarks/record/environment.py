@@ -1,0 +1,49 @@
+"""Which versions, which machine and which commit a record comes from."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+__all__ = ["commit_of", "environment"]
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for whoever reads the record later."""
+    packages = ["stepscape", "torch", "numpy", "scipy", "scikit-learn", "optuna", "cmaes", "mlflow", "pandas"]
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "git_commit": commit_of(Path(__file__)),
+        "packages": {name: _version(name) for name in packages},
+    }
+
+
+def commit_of(file: Path) -> str | None:
+    """The commit that ``file`` stands at, "-dirty" behind it where the checkout differs; None where it is in none.
+
+    An installed copy inside somebody's project is not of that project's commit: the file itself must be tracked.
+    """
+    git = ["git", "-C", str(file.parent)]
+    try:
+        subprocess.run([*git, "ls-files", "--error-unmatch", file.name], check=True, capture_output=True)
+        described = subprocess.run(
+            [*git, "describe", "--always", "--dirty", "--exclude=*", "--abbrev=40"],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,138 @@
+"""The tables of a cell, as `analysis.record.cells` documents them, made of what was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from analysis.record.columns import COLUMNS
+from benchmarks.engine.trace import PRUNED, STATUS, Trace
+from benchmarks.tuning.landscape import GridMap
+from benchmarks.tuning.trials import Study
+
+__all__ = ["curves_table", "empty_table", "landscape_table", "paths_table", "runs_table", "trials_table"]  # fmt: skip
+
+
+def trials_table(study: Study) -> pd.DataFrame:
+    """One row a trial, with every hyperparameter's value; trials of other processes in a shared study have no block."""
+    blocks, fixed = study.blocks, study.space.fixed
+    frames = [
+        pd.DataFrame(
+            {
+                "trial": block.trials,
+                "block": block.number,
+                "state": block.states,
+                **_objective_columns(block.objective),
+                "seeds": block.trace.status.shape[1],
+                "diverged": block.diverged.numpy(),
+                **_columns(block.values, fixed, len(block.trials)),
+            }
+        )
+        for block in blocks
+    ]
+    if study.others:
+        rows = [{**other, **other["values"], **fixed, "block": -1, "seeds": 0, "diverged": 0} for other in study.others]
+        frames.append(pd.DataFrame(rows).drop(columns="values"))
+    return pd.concat(frames, ignore_index=True) if frames else empty_table("trials")
+
+
+def runs_table(
+    setting: str, trace: Trace, values: Mapping[str, Tensor], fixed: Mapping[str, float], seeds: Sequence[int],
+    trials: Sequence[int] | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """One row a run of ``trace``, with every hyperparameter's value; ``trials`` numbers its configurations."""
+    count = len(trace.status)
+    each = {name: np.repeat(column, len(seeds)) for name, column in _columns(values, fixed, count).items()}
+    best = trace.loss.nan_to_num(torch.inf).amin(-1)
+    return pd.DataFrame(
+        {
+            "setting": setting,
+            "trial": _trial_column(trials, count, len(seeds)),
+            "seed": np.tile(seeds, count),
+            "status": _status_column(trace.status),
+            "stopped_at": trace.stopped_at.flatten().numpy(),
+            "start_loss": trace.loss[..., 0].flatten().numpy(),
+            "final_loss": trace.final_loss.flatten().numpy(),
+            "best_loss": best.where(best.isfinite(), torch.nan).flatten().numpy(),
+            **each,
+        }
+    )
+
+
+def curves_table(setting: str, trace: Trace, seeds: Sequence[int], trials: Sequence[int] | None = None) -> pd.DataFrame:
+    """One row a run and evaluation: the loss and the problem's further metrics."""
+    count, evaluations = len(trace.status), len(trace.step)
+    return pd.DataFrame(
+        {
+            "setting": setting,
+            "trial": _trial_column(trials, count, len(seeds) * evaluations),
+            "seed": np.tile(np.repeat(seeds, evaluations), count),
+            "step": np.tile(trace.step.numpy(), count * len(seeds)),
+            **{name: metric.flatten().numpy() for name, metric in trace.metrics.items()},
+        }
+    )
+
+
+def landscape_table(grid: GridMap, seeds: Sequence[int]) -> pd.DataFrame:
+    """One row a grid point and seed."""
+    count = len(grid.status)
+    best = grid.best_loss.where(grid.best_loss.isfinite(), torch.nan)
+    return pd.DataFrame(
+        {
+            **{name: np.repeat(value.numpy(), len(seeds)) for name, value in grid.values.items()},
+            "seed": np.tile(seeds, count),
+            "status": _status_column(grid.status),
+            "stopped_at": grid.stopped_at.flatten().numpy(),
+            "start_loss": grid.start_loss.flatten().numpy(),
+            "final_loss": grid.final_loss.flatten().numpy(),
+            "best_loss": best.flatten().numpy(),
+        }
+    )
+
+
+def paths_table(setting: str, trace: Trace, seeds: Sequence[int]) -> pd.DataFrame:
+    """The parameters of 2-D runs at every evaluation, for one configuration: one row a step."""
+    assert trace.path is not None
+    path = trace.path[0]  # [S, E, 2]
+    evaluations = len(trace.step)
+    return pd.DataFrame(
+        {
+            "setting": setting,
+            "seed": np.repeat(seeds, evaluations),
+            "step": np.tile(trace.step.numpy(), len(seeds)),
+            "x1": path[..., 0].flatten().double().numpy(),
+            "x2": path[..., 1].flatten().double().numpy(),
+        }
+    )
+
+
+def empty_table(name: str) -> pd.DataFrame:
+    """The table of that name without a row."""
+    words = ("setting", "state", "status")
+    return pd.DataFrame({column: pd.Series(dtype="str" if column in words else "float64") for column in COLUMNS[name]})
+
+
+def _objective_columns(objective: Tensor) -> dict[str, Any]:
+    """``objective``, and ``objective_2`` where there are two."""
+    names = ["objective", "objective_2"]
+    return {name: column.numpy() for name, column in zip(names, objective.unbind(-1), strict=False)}
+
+
+def _columns(values: Mapping[str, Tensor], fixed: Mapping[str, float], count: int) -> dict[str, Any]:
+    return {**{name: v.numpy() for name, v in values.items()}, **{name: np.full(count, v) for name, v in fixed.items()}}
+
+
+def _trial_column(trials: Sequence[int] | None, count: int, repeats: int) -> Any:
+    if trials is None:
+        return pd.array([pd.NA] * (count * repeats), dtype="Int64")
+    return pd.array(np.repeat(np.asarray(trials), repeats), dtype="Int64")
+
+
+def _status_column(status: Tensor) -> Any:
+    assert int(status.max()) <= PRUNED
+    return np.asarray(STATUS, dtype=object)[status.flatten().numpy()]

@@ -1,0 +1,109 @@
+"""How long a run will take: every problem's own speed, measured for a moment, times the updates ahead."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from benchmarks.engine.foreign_lanes import train_with
+from benchmarks.naming.foreign import ForeignSpec
+from benchmarks.tuning.landscape import grid_axes
+
+if TYPE_CHECKING:
+    from benchmarks.running.prepare import Prepared
+
+__all__ = ["estimate_seconds"]
+
+STEPS = 3  # updates timed for an estimate
+FOREIGN_LANES = 16  # timed of a foreign optimizer, whose every lane costs as much again
+SAMPLING = 0.004  # seconds a trial: asking and telling, measured for TPE below 100 trials
+CELL = 0.25  # seconds: building the cell, its tables and files
+START = 4.0  # seconds until the worker processes are up
+PRUNED = {"hyperband": 0.65, "halving": 0.3, "median": 0.75}  # the share of updates that pruning leaves, as measured
+
+
+def estimate_seconds(cells: Iterable[Prepared], jobs: int) -> float:
+    """The expected wall time of ``cells`` in ``jobs`` processes, start-up of the workers included."""
+    cells = list(cells)
+    costs: dict[tuple[str, str], _Cost] = {}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for cell in cells:
+            if _pace(cell) not in costs:
+                costs[_pace(cell)] = _Cost.measured(cell)
+    finally:
+        torch.set_num_threads(threads)
+    work = sum(_cell_seconds(cell, costs[_pace(cell)]) for cell in cells)
+    return work / min(jobs, max(1, len(cells))) + (START if jobs > 1 and len(cells) > 1 else 0.0)
+
+
+def _pace(cell: Prepared) -> tuple[str, str]:
+    """What decides how long a step takes: the problem, and a foreign optimizer, which steps one lane at a time."""
+    return cell.plan.problem, cell.spec.name if isinstance(cell.spec, ForeignSpec) else ""
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """Seconds a step of so many lanes takes, ``fixed + lane * lanes``, and of evaluating a lane."""
+
+    fixed: float
+    lane: float
+    evaluation: float
+
+    def steps(self, lanes: int, chunk: int) -> float:
+        """Seconds of one step of ``lanes`` runs, cut into chunks."""
+        return math.ceil(lanes / chunk) * self.fixed + self.lane * lanes
+
+    @classmethod
+    def measured(cls, cell: Prepared) -> _Cost:
+        """Measured on a few lanes and on more, for a rule a whole chunk; nothing where problem or rule is broken."""
+        few = min(4, cell.problem.chunk)
+        many = min(cell.problem.chunk, FOREIGN_LANES if isinstance(cell.spec, ForeignSpec) else 2048)
+        try:
+            _time(cell, few, 1)  # loads the data
+            small, large = _time(cell, few, STEPS), _time(cell, many, STEPS)
+            began = time.perf_counter()
+            with torch.no_grad():
+                cell.problem.evaluate(cell.problem.start(range(few)).to(cell.problem.dtype))
+            evaluation = (time.perf_counter() - began) / few
+        except Exception:  # a broken rule or problem of the user's says so when its cell runs
+            return cls(0.0, 0.0, 0.0)
+        lane = max(0.0, large - small) / (many - few) if many > few else large / many
+        return cls(max(0.0, small - lane * few), lane, evaluation)
+
+
+def _cell_seconds(cell: Prepared, cost: _Cost) -> float:
+    plan, chunk, steps = cell.plan, cell.problem.chunk, cell.steps
+    seconds = CELL
+    parts = [
+        (2, len(cell.seeds(plan.test.seeds)), plan.evaluations, 1.0)
+    ]  # (configurations, seeds, evaluations, share)
+    if plan.tuning.enabled:
+        share = PRUNED.get(plan.tuning.pruner, 1.0)
+        blocks, rest = divmod(plan.tuning.trials, plan.tuning.block)
+        seeds = len(cell.seeds(plan.tuning.seeds))
+        parts += [(plan.tuning.block, seeds, plan.evaluations, share)] * blocks + [
+            (rest, seeds, plan.evaluations, share)
+        ]
+        seconds += plan.tuning.trials * SAMPLING
+    if plan.landscape.enabled:
+        points = math.prod(count for _, count in grid_axes(cell.spec, cell.space, plan.landscape.grid))
+        parts.append((points, len(cell.seeds(plan.landscape.seeds)), plan.landscape.evaluations, 1.0))
+    for configurations, seeds, evaluations, share in parts:
+        lanes = configurations * seeds
+        seconds += share * (steps * cost.steps(lanes, chunk) + (evaluations + 1) * lanes * cost.evaluation)
+    return seconds
+
+
+def _time(cell: Prepared, lanes: int, steps: int) -> float:
+    """Seconds a step takes with so many lanes, on one seed, without the evaluations."""
+    knob = cell.space.searched[0]
+    values = {knob.name: torch.full((lanes,), knob.at(0.2), dtype=torch.float64)}
+    seconds = [train_with(cell.problem, cell.spec, values, [0], count).seconds for count in (steps, 2 * steps)]
+    return max(0.0, seconds[1] - seconds[0]) / steps

@@ -1,0 +1,104 @@
+"""A cell before it runs: its names looked up, its budgets and seeds settled, its mistakes found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from benchmarks.engine.foreign_lanes import try_out
+from benchmarks.errors import UsageError, nearest
+from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
+from benchmarks.naming.plugins import load_plugin_file
+from benchmarks.naming.registry import make_optimizer, make_problem, make_schedules
+from benchmarks.suite.suite import CellPlan
+from benchmarks.tuning.landscape import grid_axes
+from benchmarks.tuning.objectives import check_objectives
+from benchmarks.tuning.pruning import optuna_pruner
+from benchmarks.tuning.samplers import trial_count
+from benchmarks.tuning.space import Space, by_our_names
+from benchmarks.tuning.study import Task
+from optimizers import Schedule
+from problems import Problem
+
+__all__ = ["Prepared", "prepare"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A cell plan with its names looked up and its budgets and seeds settled."""
+
+    plan: CellPlan
+    problem: Problem
+    spec: AnyOptimizer
+    schedules: Mapping[str, Schedule]
+    space: Space
+    steps: int
+
+    def task(self, seeds: Sequence[int], evaluate: int | Sequence[int]) -> Task:
+        """The training of this cell on ``seeds``, as studies, tests and landscapes share it."""
+        return Task(self.plan.name, self.problem, self.spec, self.schedules, self.steps, evaluate, seeds)
+
+    @property
+    def evaluate(self) -> int | list[int]:
+        """When the runs of studies and tests are evaluated."""
+        count = self.plan.evaluations
+        if self.plan.spacing == "linear":
+            return max(1, self.steps // count)
+        return sorted({round(self.steps ** (place / count)) for place in range(count + 1)})
+
+    def seeds(self, listed: Sequence[int]) -> list[int]:
+        """The seeds to train on: where nothing is random, the first stands for all."""
+        return list(listed[:1] if self.problem.deterministic else listed)
+
+    @property
+    def lane_steps(self) -> int:
+        """The number of updates the cell will make, for estimates of time."""
+        plan = self.plan
+        lanes = 2 * len(self.seeds(plan.test.seeds))
+        if plan.tuning.enabled:
+            lanes += trial_count(plan.tuning, self.space) * len(self.seeds(plan.tuning.seeds))
+        if plan.landscape.enabled:
+            points = 1
+            for _, count in grid_axes(self.spec, self.space, plan.landscape.grid):
+                points *= count
+            lanes += points * len(self.seeds(plan.landscape.seeds))
+        return lanes * self.steps
+
+    @property
+    def cost(self) -> float:
+        """A rough estimate of the work, in arbitrary units: a lane-step costs a constant and a share a parameter."""
+        return self.lane_steps * (1 + self.problem.dim / 2) + 2e5
+
+
+def prepare(plan: CellPlan, data: Path | None = None) -> Prepared:
+    """Look up everything the plan names; raises `StepscapeError` for whatever is unknown or out of range."""
+    for plugin in plan.plugins:
+        _load_plugin_once(plugin)
+    problem = make_problem(plan.problem, data)
+    spec = make_optimizer(plan.optimizer, plan.searching.search)
+    plan = plan.model_copy(update={"searching": by_our_names(spec, plan.searching)})
+    schedules = make_schedules(plan.schedule)
+    knobs = {knob.name: knob for knob in spec.hyperparameters}
+    for name, schedule in schedules.items():
+        if name not in knobs:
+            raise UsageError(
+                f"schedule {plan.schedule!r}: optimizer {plan.optimizer!r} has no hyperparameter {name!r}"
+                f"{nearest(name, knobs)}"
+            )
+        if not schedule.fits(knobs[name]):
+            kind = "memory" if knobs[name].is_memory else "lr"
+            raise UsageError(f"schedule {plan.schedule!r}: {name} takes one of {kind}, see `stepscape list schedules`")
+    if plan.tuning.enabled:
+        check_objectives(problem, plan.tuning)
+        optuna_pruner(plan.tuning)
+    space = Space.of(spec, plan.searching)
+    if isinstance(spec, ForeignSpec):
+        try_out(spec, space.defaults(spec), schedules)
+    return Prepared(plan, problem, spec, schedules, space, plan.steps or problem.steps)
+
+
+@cache
+def _load_plugin_once(path: str) -> None:
+    load_plugin_file(Path(path))

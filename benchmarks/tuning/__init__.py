@@ -1,0 +1,1 @@
+"""Tuning: Optuna studies asked by blocks, their samplers, objectives and pruning; landscapes and replays."""

@@ -1,0 +1,90 @@
+"""Landscapes: a dense grid over lr and a second hyperparameter, every point trained on several seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from benchmarks.engine.trace import Trace
+from benchmarks.naming.foreign import AnyOptimizer
+from benchmarks.record.checkpoints import Work
+from benchmarks.tuning.space import Space
+from benchmarks.tuning.study import Task
+from optimizers import Hyperparameter
+
+__all__ = ["GridMap", "grid_axes", "landscape"]
+
+GROUP = 1e8  # parameters times steps that are trained between two looks at the clock: about a second
+
+
+@dataclass(frozen=True)
+class GridMap:
+    """A trained grid: the value of each axis at each point ``{name: [C]}``, and per seed ``[C, S]`` how it ended.
+
+    ``status`` holds codes of `benchmarks.engine.trace.STATUS`; ``start_loss``, ``final_loss`` and ``best_loss`` are in
+    float64.
+    """
+
+    values: Mapping[str, Tensor]
+    status: Tensor
+    stopped_at: Tensor
+    start_loss: Tensor
+    final_loss: Tensor
+    best_loss: Tensor
+    seconds: float
+    lane_steps: int
+
+
+def grid_axes(spec: AnyOptimizer, space: Space, grid: tuple[int, int]) -> list[tuple[Hyperparameter, int]]:
+    """The axes of the landscape with their number of points: the spec's axes as searched; one only where it has one."""
+    ranged = {knob.name: knob for knob in space.searched}
+    names = [axis for axis in spec.axes if axis is not None and axis in ranged] or [space.searched[0].name]
+    return [(ranged[name], count) for name, count in zip(names, grid, strict=False)]
+
+
+def landscape(
+    task: Task,
+    space: Space,
+    grid: tuple[int, int],
+    *,
+    work: Work | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> GridMap:
+    """Train the whole grid; hyperparameters off the axes take their fixed values, or their defaults where searched.
+
+    The grid is trained in groups, which bounds memory; ``on_progress(done, all)`` counts its points. Raises `OutOfTime`
+    at a group's end after the deadline of ``work``.
+    """
+    work = work or Work()
+    axes = grid_axes(task.spec, space, grid)
+    mesh = torch.cartesian_prod(*(torch.tensor(knob.grid(count), dtype=torch.float64) for knob, count in axes))
+    values = dict(zip((knob.name for knob, _ in axes), mesh.reshape(-1, len(axes)).unbind(-1), strict=True))
+    base = space.defaults(task.spec)
+    count, size = len(mesh), _group_size(task)
+    traces: list[Trace] = []
+    for first in range(0, count, size):
+        part: dict[str, Tensor | float] = {**base, **{n: value[first : first + size] for n, value in values.items()}}
+        traces.append(work.trace(f"landscape-{first:06d}", part, task.train))
+        if on_progress is not None:
+            on_progress(min(first + size, count), count)
+    loss = torch.cat([trace.loss for trace in traces])
+    return GridMap(
+        values,
+        torch.cat([trace.status for trace in traces]),
+        torch.cat([trace.stopped_at for trace in traces]),
+        loss[..., 0],
+        loss[..., -1],
+        loss.nan_to_num(torch.inf).amin(-1),
+        sum(trace.seconds for trace in traces),
+        sum(trace.lane_steps for trace in traces),
+    )
+
+
+def _group_size(task: Task) -> int:
+    """Configurations trained by one call: whole chunks, so that grouping changes no lane's neighbours."""
+    seeds = len(task.seeds)
+    per_chunk = max(1, task.problem.chunk // seeds)
+    return per_chunk * max(1, int(GROUP / (task.problem.dim * seeds * per_chunk * task.steps)))

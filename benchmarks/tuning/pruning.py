@@ -1,0 +1,172 @@
+"""Pruning in lanes: which configurations of a block go on at a rung, decided for all of them at once.
+
+Synchronous successive halving and hyperband see the whole block at each rung, so that no lane's fate hangs on its
+place. Optuna's own pruners see one trial at a time, and cost milliseconds a call.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.engine.trace import Trace
+from benchmarks.errors import UsageError, nearest
+from benchmarks.suite.settings import Tuning
+from benchmarks.tuning.objectives import rung_values
+
+if TYPE_CHECKING:
+    import optuna
+
+__all__ = ["Halving", "MedianRule", "OptunaRule", "Rungs", "make_rungs", "optuna_pruner", "rung_steps"]
+
+
+class Rungs(ABC):
+    """Decides at each evaluation of one block which configurations go on.
+
+    Where the objective is the steps to a ``target``, a configuration whose every seed got there is never stopped: what
+    it is worth is known, and being stopped would lose it.
+    """
+
+    target: float | None = None
+
+    def __init__(self, tuning: Tuning) -> None:
+        self.tuning = tuning
+        self.reached: Tensor | None = None  # [C, S]: who was at the target so far
+
+    def __call__(self, step: int, metrics: Mapping[str, Tensor]) -> Tensor | None:
+        """The mask ``[C]`` of those that go on after ``step``, or None for all; a diverged seed always ends a trial."""
+        values = rung_values(self.tuning, metrics["loss"])
+        chosen = self.choose(step, values)
+        alive = values.isfinite()
+        if chosen is None:
+            chosen = torch.ones_like(alive)
+        if self.target is not None:
+            there = metrics["loss"] <= self.target
+            self.reached = there if self.reached is None else self.reached | there
+            chosen = chosen | self.reached.all(-1)
+        return chosen & alive
+
+    @abstractmethod
+    def choose(self, step: int, values: Tensor) -> Tensor | None:
+        """The mask of those that go on, from the values ``[C]`` (``inf`` for those that are out); None for all."""
+
+
+class Halving(Rungs):
+    """Successive halving: at each rung the best 1/reduction go on (Jamieson and Talwalkar 2016), ties by number."""
+
+    def __init__(self, tuning: Tuning, steps: Sequence[int]) -> None:
+        super().__init__(tuning)
+        self.steps = steps
+
+    def choose(self, step: int, values: Tensor) -> Tensor | None:
+        times = self.steps.count(step)
+        alive = int(values.isfinite().sum())
+        if times == 0 or alive == 0:
+            return None
+        keep = max(1, math.ceil(alive / self.tuning.reduction**times))
+        mask = torch.zeros(len(values), dtype=torch.bool)
+        mask[torch.argsort(values, stable=True)[:keep]] = True
+        return mask
+
+
+class MedianRule(Rungs):
+    """Stops what is worse at a step than the median of the finished trials at that step (Golovin et al. 2017)."""
+
+    def __init__(self, tuning: Tuning, finished: Mapping[int, Tensor]) -> None:
+        super().__init__(tuning)
+        self.finished = finished
+
+    def choose(self, step: int, values: Tensor) -> Tensor | None:
+        before = self.finished.get(step)
+        if before is None or len(before) < self.tuning.block:
+            return None
+        return values <= before.median()
+
+
+class OptunaRule(Rungs):
+    """One of Optuna's own pruners, asked trial by trial."""
+
+    def __init__(self, tuning: Tuning, trials: Sequence[optuna.Trial]) -> None:
+        super().__init__(tuning)
+        self.trials = trials
+        self.out = torch.zeros(len(trials), dtype=torch.bool)
+        self.step = 0  # the last that was asked about
+
+    def catch_up(self, trace: Trace) -> None:
+        """Ask as while ``trace`` was trained, where that was before: what a pruner decides hangs on what it saw."""
+        for place, step in enumerate(trace.step[:-1].tolist()):
+            if step > self.step:
+                self(step, {"loss": trace.loss[..., place]})
+
+    def choose(self, step: int, values: Tensor) -> Tensor | None:
+        self.step = step
+        for place, (trial, value) in enumerate(zip(self.trials, values.tolist(), strict=True)):
+            if self.out[place] or not math.isfinite(value):
+                continue
+            trial.report(value, step)
+            self.out[place] = bool(trial.should_prune())
+        return ~self.out
+
+
+def rung_steps(tuning: Tuning, block: int, evaluations: Sequence[int]) -> list[int]:
+    """The evaluated steps at which block number ``block`` is halved; a step stands twice where two rungs fall on it.
+
+    Rungs are at 1/reduction, 1/reduction², … of the steps, so many that one configuration of a full block is left.
+    Hyperband gives the blocks in turn none of these rungs, the last, the last two, …, all: the first block finishes
+    whole, so that what a short run hides (a floor of noise, the last powers of ten) is seen before anything is stopped.
+    """
+    steps = evaluations[-1]
+    count = math.ceil(round(math.log(tuning.block, tuning.reduction), 9))
+    wanted = [steps / tuning.reduction**power for power in range(count, 0, -1)]
+    if tuning.pruner == "hyperband":
+        wanted = wanted[count - block % (count + 1) :]
+    inner = [step for step in evaluations if 0 < step < steps]
+    return [next((step for step in inner if step >= want), inner[-1]) for want in wanted] if inner else []
+
+
+def make_rungs(
+    tuning: Tuning,
+    block: int,
+    evaluations: Sequence[int],
+    finished: Mapping[int, Tensor],
+    trials: Sequence[Any],
+    target: float | None = None,
+) -> Rungs | None:
+    """The pruner of one block, None where nothing is pruned.
+
+    ``finished`` maps evaluated steps to the values of earlier, finished trials; ``trials`` are Optuna's live ones;
+    ``target`` is the problem's.
+    """
+    rungs: Rungs
+    if tuning.pruner in ("halving", "hyperband"):
+        rungs = Halving(tuning, rung_steps(tuning, block, evaluations))
+    elif tuning.pruner == "median":
+        rungs = MedianRule(tuning, finished)
+    elif tuning.pruner.startswith("optuna:"):
+        rungs = OptunaRule(tuning, trials)
+    else:
+        return None
+    if tuning.objective == ["steps-to-target"]:
+        rungs.target = target
+    return rungs
+
+
+def optuna_pruner(tuning: Tuning) -> optuna.pruners.BasePruner:
+    """The pruner object a study is made with; raises `UsageError` where Optuna has none of that name."""
+    import optuna
+
+    if not tuning.pruner.startswith("optuna:"):
+        return optuna.pruners.NopPruner()
+    name = tuning.pruner.removeprefix("optuna:")
+    known = [kind for kind in dir(optuna.pruners) if kind.endswith("Pruner") and kind != "BasePruner"]
+    if name not in known:
+        raise UsageError(f"Optuna has no pruner {name!r}{nearest(name, known)}; it has {', '.join(known)}")
+    try:
+        return getattr(optuna.pruners, name)()  # type: ignore[no-any-return]
+    except TypeError as error:
+        raise UsageError(f"Optuna's {name} cannot be made without arguments ({error}); choose another") from error

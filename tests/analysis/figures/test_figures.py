@@ -1,0 +1,214 @@
+"""Figures draw whatever a record may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from analysis.figures.problem import cell_figure, overview_figure, problem_figures, worse_than_best
+from analysis.figures.style import looks_of, png, svg, tick_text, wrapped
+from analysis.measures.convergence import measure_of
+from analysis.measures.results import cell_label, results_table
+from analysis.measures.trajectory import contour_levels, path_of, surface_of
+from analysis.record.cells import Cell, Record
+
+NAMES = {"outcome", "convergence", "sensitivity", "landscape"}
+
+
+def drawn(*cells: Cell, laid_out: bool = True) -> dict[str, Figure]:
+    """Every figure of the cells' problem, drawn; laying out takes most of the time and is left out on demand."""
+    figures = dict(problem_figures(cells, looks_of([cell_label(cell) for cell in cells])))
+    for figure in figures.values():
+        if not laid_out:
+            figure.set_layout_engine(None)
+        figure.draw_without_rendering()
+    return figures
+
+
+@pytest.fixture(scope="module")
+def ellipse(record: Record) -> dict[str, Figure]:
+    return drawn(*record.of_problem("ellipse"))
+
+
+def test_a_problem_in_the_plane_has_trajectories_and_others_have_not(
+    ellipse: dict[str, Figure], record: Record
+) -> None:
+    assert set(ellipse) == {*NAMES, "trajectory"}
+    assert set(drawn(*record.of_problem("classes"), laid_out=False)) == NAMES
+
+
+def test_one_knob_optimizers_alone_have_no_heat_map(record: Record) -> None:
+    assert set(drawn(record.of_problem("noisy")[0], laid_out=False)) == {"outcome", "convergence", "sensitivity"}
+
+
+def test_every_axis_of_a_figure_is_labelled(ellipse: dict[str, Figure]) -> None:
+    for name, figure in ellipse.items():
+        assert figure.get_suptitle().startswith("ellipse"), name
+        assert any(axes.get_xlabel() for axes in figure.axes), name
+        assert any(axes.get_ylabel() for axes in figure.axes) or name == "outcome"
+
+
+def diverge(frame: pd.DataFrame) -> pd.DataFrame:
+    """Let every run of a table diverge after its first step."""
+    if "status" in frame:
+        return frame.assign(status="diverged", final_loss=np.nan)
+    return frame.assign(loss=frame["loss"].mask(frame["step"] > 0))
+
+
+def untuned(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["setting"] != "tuned"]
+
+
+def solve(frame: pd.DataFrame) -> pd.DataFrame:
+    """Let every run of a table end exactly at the floor."""
+    return frame.assign(**{name: 0.25 for name in ("final_loss", "loss") if name in frame})
+
+
+def sink(frame: pd.DataFrame) -> pd.DataFrame:
+    """Make every loss of a table negative."""
+    return frame.assign(**{name: frame[name] - 10 for name in frame.filter(regex="loss$")})
+
+
+def one_seed(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["seed"].isin([100, 10])]
+
+
+Change = Callable[[pd.DataFrame], pd.DataFrame]
+BOTH, ALL = ("runs", "curves"), ("runs", "curves", "landscape")
+EDITS: dict[str, tuple[dict[str, Any], dict[str, Change]]] = {
+    "everything diverged": ({"winner": None}, dict.fromkeys(ALL, diverge)),
+    "no landscape": ({}, {"landscape": lambda frame: frame[:0]}),
+    "no winner": ({"winner": None}, dict.fromkeys(BOTH, untuned)),
+    "gaps of zero": ({}, dict.fromkeys(ALL, solve)),
+    "a default outside of the grid": ({"defaults": {"gamma": 0.99999, "lr": 100.0}}, {}),
+    "negative losses": ({"problem": {"minimum": None, "start_loss": -0.5}}, dict.fromkeys(ALL, sink)),
+    "one seed": ({}, dict.fromkeys(ALL, one_seed)),
+}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "case"), [*(("rmsprop", case) for case in EDITS), ("sgd", "everything diverged")]
+)
+def test_figures_are_drawn_from_a_cell_with(optimizer: str, case: str, edited_cell: Callable[..., Cell]) -> None:
+    info, tables = EDITS[case]
+    cell = edited_cell(1, optimizer, info, **tables)
+    assert "outcome" in drawn(cell, laid_out=False)
+    cell_figure(cell).draw_without_rendering()
+
+
+def test_a_setting_that_was_not_run_has_no_panel_and_its_rows_keep_their_order(
+    edited_cell: Callable[..., Cell],
+) -> None:
+    def untuned(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["setting"] != "tuned"]
+
+    tables = {"runs": untuned, "curves": untuned}
+    alone = edited_cell(1, "sgd", {"winner": None}, **tables)
+    assert len(drawn(alone, laid_out=False)["convergence"].axes) == 1
+    rows = drawn(alone, edited_cell(1, "rmsprop"), laid_out=False)["outcome"].axes[0].get_yticklabels()
+    assert [row.get_text() for row in rows] == ["sgd", "rmsprop"]
+
+
+def test_where_every_learning_rate_diverges_there_is_no_empty_figure(edited_cell: Callable[..., Cell]) -> None:
+    assert "sensitivity" not in drawn(edited_cell(1, "rmsprop", landscape=diverge), laid_out=False)
+
+
+def test_ticks_say_what_they_stand_at() -> None:
+    assert [tick_text(value) for value in (7.25, 0.675, 5.0, 1000.0, 2e-5)] == ["7.25", "0.675", "5", "1,000", "2e-5"]
+
+
+def test_long_names_are_broken_where_they_may_be_and_stay_in_the_figure(record: Record) -> None:
+    long = ' · lr=warmup(then="cosine(final=0.05)", length=0.2)'
+    lines = wrapped(f"rmsprop{long}", 29).splitlines()
+    assert lines == ["rmsprop · lr=warmup(", 'then="cosine(final=0.05)",', "length=0.2)"]
+    table = results_table(record)
+    figure = overview_figure(table.assign(label=table["label"] + long, problem=table["problem"] + long))
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        box = text.get_window_extent()
+        assert min(box.x0, box.y0) >= 0, text.get_text()
+        assert box.x1 <= figure.bbox.x1, text.get_text()
+
+
+def test_the_signs_of_a_cells_picture_are_explained_in_it(record: Record) -> None:
+    (legend,) = cell_figure(record.of_problem("ellipse")[2]).legends
+    assert {"best", "default", "worse than the start"} <= {text.get_text() for text in legend.get_texts()}
+
+
+def test_a_cell_figure_needs_no_pyplot(record: Record) -> None:
+    import matplotlib.pyplot as plt
+
+    figure = cell_figure(record.of_problem("ellipse")[2])
+    assert len(figure.axes) == 3
+    assert plt.get_fignums() == []
+
+
+def test_a_figure_is_the_same_to_the_byte_each_time_whatever_matplotlib_is_set_to(record: Record) -> None:
+    cell = record.of_problem("noisy")[2]
+    first = cell_figure(cell)
+    vector, pixels = svg(first), png(first)
+    with mpl.rc_context({"savefig.facecolor": "red", "axes.linewidth": 5, "text.usetex": True}):
+        second = cell_figure(cell)
+        assert svg(second) == vector
+        assert png(second) == pixels
+
+
+def test_the_overview_shows_cells_that_are_missing_or_lost(record: Record) -> None:
+    table = results_table(record).drop(index=4)
+    table.loc[0, "tuned"] = np.inf
+    texts = [text.get_text() for text in overview_figure(table).axes[0].texts]
+    assert len(texts) == 8
+    assert {"lost", "1×"} <= set(texts)
+
+
+def test_cells_are_compared_with_the_best_of_their_own_problem(record: Record) -> None:
+    table = results_table(record)
+    table.loc[table["problem"] == "ellipse", "tuned"] = [2e-3, 1e-3, np.inf]
+    table.loc[table["problem"] == "noisy", "tuned"] = np.inf
+    table.loc[table["problem"] == "classes", "smallest"] = 0.0
+    ratio = worse_than_best(table)
+    np.testing.assert_allclose(ratio.loc["ellipse"], [2, 1, np.inf])
+    assert np.isinf(ratio.loc["noisy"]).all()
+    assert ratio.loc["classes"].isna().all()
+
+
+def test_a_path_that_leaves_the_frame_says_when_and_is_drawn_in_from_afar(edited_cell: Callable[..., Cell]) -> None:
+    def fly(paths: pd.DataFrame) -> pd.DataFrame:
+        return paths.assign(x1=paths["x1"].where(paths["step"] < 5, 7.0 * 10.0 ** (paths["step"] - 5)))
+
+    cell = edited_cell(0, "sgd", paths=fly)
+    surface = surface_of(cell, measure_of((cell,)))
+    assert surface is not None
+    path = path_of(cell, "tuned", surface)
+    assert path is not None
+    assert (path.left_at, path.ends_inside) == (5, False)
+    assert np.abs(path.points).max() == pytest.approx(1000 * 12)  # the frame is 12 wide
+    assert "trajectory" in drawn(cell, laid_out=False)
+
+
+def test_contours_are_at_even_distances_of_the_logarithm(record: Record) -> None:
+    cell = record.of_problem("ellipse")[0]
+    measure = measure_of((cell,))
+    surface = surface_of(cell, measure)
+    assert surface is not None
+    assert surface.lowest == (0, 0)
+    steps = np.diff(np.log10(contour_levels(surface, measure)))
+    np.testing.assert_allclose(steps, steps[0])
+
+
+def test_looks_differ_in_more_than_colour() -> None:
+    looks = looks_of([f"optimizer {i}" for i in range(30)])
+    assert len({(look.color, str(look.line), look.marker) for look in looks.values()}) == 30
+    assert len({str(look.line) for look in list(looks.values())[:5]}) == 5
+
+
+def test_the_overview_of_a_record_where_all_runs_diverged_is_drawn(record: Record) -> None:
+    table = results_table(record).assign(tuned=np.inf)
+    assert png(overview_figure(table))

@@ -1,0 +1,287 @@
+"""The results table, its plain text, and what is said about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.measures.convergence import measure_of
+from analysis.measures.lr_sensitivity import RateCurve, landscape_of, rate_curve
+from analysis.measures.measure import Measure
+from analysis.measures.results import results_table, table_rows
+from analysis.pages.results_text import results_text
+from analysis.pages.sentences import problem_reading
+from analysis.record.cells import Cell, Record
+from analysis.words import interval_text, listing, times
+
+
+def one_cell(cell: Cell) -> dict[str, object]:
+    return table_rows(results_table(Record(Path(), {"name": "one"}, {}, (cell,))))[0]
+
+
+def lose(seeds: list[int]) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Return a change of the runs' table that lets ``seeds`` diverge in the tuned setting."""
+
+    def change(runs: pd.DataFrame) -> pd.DataFrame:
+        lost = (runs["setting"] == "tuned") & runs["seed"].isin(seeds)
+        return runs.assign(status=runs["status"].mask(lost, "diverged"), final_loss=runs["final_loss"].mask(lost))
+
+    return change
+
+
+def test_the_table_has_one_row_a_cell_in_the_suites_order(record: Record) -> None:
+    table = results_table(record)
+    assert list(table["problem"]) == ["ellipse"] * 3 + ["noisy"] * 3 + ["classes"] * 3
+    assert list(table["optimizer"][:3]) == ["sgd", "momentum", "rmsprop"]
+
+
+def test_a_row_holds_the_median_gap_of_the_test_runs_inside_its_interval(record: Record) -> None:
+    row = table_rows(results_table(record))[3]
+    runs = record.cells[3].runs
+    tuned = runs[runs["setting"] == "tuned"]["final_loss"] - 0.25
+    assert row["tuned"] == pytest.approx(tuned.median())
+    assert tuned.min() <= row["tuned_low"] <= row["tuned"] <= row["tuned_high"] <= tuned.max()
+    assert (row["tuned_n"], row["default_n"], row["measure"], row["exact"]) == (5, 5, "gap", False)
+
+
+def test_a_deterministic_problem_says_exact_instead_of_an_interval(record: Record) -> None:
+    row = table_rows(results_table(record))[0]
+    assert row["tuned_n"] == 1
+    assert interval_text(row, "tuned").endswith("exact")
+
+
+def test_a_problem_without_a_floor_is_compared_by_its_loss(record: Record) -> None:
+    row = table_rows(results_table(record))[-1]
+    assert row["measure"] == "loss"
+    assert np.isnan(row["tuned_steps"])
+
+
+def test_every_problem_has_a_best_row_with_the_lowest_median(record: Record) -> None:
+    for _, group in results_table(record).groupby("problem"):
+        assert group["tuned"].idxmin() in group.index[group["best"]]
+
+
+def test_of_negative_losses_the_lowest_alone_is_the_best_and_is_shown(edited_cell: Callable[..., Cell]) -> None:
+    def lowered(by: float) -> Callable[[pd.DataFrame], pd.DataFrame]:
+        return lambda runs: runs.assign(final_loss=runs["final_loss"] - by)
+
+    def curves(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(loss=frame["loss"] - 9)
+
+    cells = (
+        edited_cell(2, "sgd", runs=lowered(5), curves=curves),
+        edited_cell(2, "rmsprop", runs=lowered(7), curves=curves),
+    )
+    rows = table_rows(results_table(Record(Path(), {"name": "two"}, {}, cells)))
+    assert [row["best"] for row in rows] == [False, True]
+    assert interval_text(rows[0], "tuned").startswith("-")
+    assert "rmsprop ends lowest: loss -" in problem_reading(rows, {})[0]
+
+
+def test_an_optimizer_that_the_paired_test_does_not_tell_from_the_best_says_so(builder: Any, tmp_path: Path) -> None:
+    cells = Record.load(replace(builder, seeds=10).record(tmp_path / "wide")).of_problem("noisy")
+    same, other = (np.random.default_rng(seed).normal(0, 0.1, 10) for seed in (3, 4))
+    for cell, gaps in zip(cells, (0.3 * 10**same, 0.6 * 10**same, 0.3 * 10**other), strict=True):
+        runs = cell.runs
+        runs.loc[runs["setting"] == "tuned", "final_loss"] = 0.25 + gaps
+        runs.to_parquet(cell.path / "runs.parquet")
+    record = Record(Path(), {"name": "three"}, {}, cells)
+    table = results_table(record)
+    (best,) = table[table["best"]]["label"]
+    (tied,) = table[table["tied"]]["label"]
+    assert {best, tied} == {"sgd", "rmsprop"}  # momentum ends twice as high on every seed
+    said = problem_reading(table_rows(table), {})[0]
+    assert said.endswith(f"but {tied} is not told apart from it.")
+    marks = {line.split()[1]: line[0] for line in results_text(table).splitlines() if line[:1] in ("*", "~")}
+    assert marks[best] == "*"
+    assert marks[tied] == "~"
+
+
+def test_too_few_seeds_tell_nobody_apart_and_the_reading_says_how_many_would(record: Record) -> None:
+    table = results_table(record)
+    rows = [row for row in table_rows(table) if row["problem"] == "noisy"]
+    assert all(row["best"] or row["tied"] for row in rows)
+    assert "not told apart from it: that takes 7 test seeds." in problem_reading(rows, {})[0]
+
+
+def test_nobody_is_best_where_the_budgets_are_unequal_and_the_reason_is_said(
+    edited_cell: Callable[..., Cell],
+) -> None:
+    cells = (edited_cell(1, "sgd"), edited_cell(1, "momentum", {"protocol": {"trials": 99}}))
+    table = results_table(Record(Path(), {"name": "two"}, {}, cells))
+    assert not table["best"].any()
+    reason = "the budgets on noisy are unequal: trials is 12, but noisy--momentum has 99"
+    assert problem_reading(table_rows(table), {})[0] == f"No optimizer is named the best, for {reason}."
+    assert f"No best where {reason}." in results_text(table, 200)
+
+
+def test_diverged_seeds_are_counted_and_never_averaged(edited_cell: Callable[..., Cell]) -> None:
+    row = one_cell(edited_cell(1, "sgd", runs=lose([100, 101])))
+    assert row["tuned_diverged"] == 2
+    assert np.isfinite(row["tuned"])
+    assert row["tuned_high"] == np.inf
+    assert "(2 of 5 diverged)" in interval_text(row, "tuned")
+
+
+def test_a_cell_whose_test_runs_all_diverged_says_so_and_is_not_the_best(edited_cell: Callable[..., Cell]) -> None:
+    row = one_cell(edited_cell(1, "sgd", runs=lose(list(range(100, 105)))))
+    assert (row["tuned"], row["best"]) == (np.inf, False)
+    assert interval_text(row, "tuned") == "all diverged"
+
+
+def test_a_cell_without_a_winner_was_not_run_tuned(edited_cell: Callable[..., Cell]) -> None:
+    def untuned(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["setting"] != "tuned"]
+
+    row = one_cell(edited_cell(1, "sgd", {"winner": None}, runs=untuned, curves=untuned))
+    assert (row["tuned_n"], row["hyperparameters"], row["best"]) == (0, "", False)
+    assert interval_text(row, "tuned") == "not run"
+    assert "!" not in results_text(pd.DataFrame([row]))
+    assert np.isfinite(row["default"])
+
+
+def test_what_was_never_tuned_is_not_said_to_have_diverged(edited_cell: Callable[..., Cell]) -> None:
+    def untuned(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[frame["setting"] != "tuned"]
+
+    tables = {"runs": untuned, "curves": untuned}
+    searched = one_cell(edited_cell(1, "sgd", {"winner": None}, **tables))
+    mapped = one_cell(edited_cell(1, "sgd", {"winner": None, "protocol": {"trials": 0}}, **tables))
+    assert "every trial diverged" in results_text(pd.DataFrame([searched]))
+    text = results_text(pd.DataFrame([mapped]))
+    assert "not tuned" in text
+    assert "diverged" not in text
+    assert "lowest median" not in text  # nothing is marked
+    assert "5 fresh test seeds" in text  # of the default setting
+    assert problem_reading([mapped], {}) == ["Nothing was tuned here: the landscape says which settings work."]
+
+
+def test_one_test_seed_has_no_interval(edited_cell: Callable[..., Cell]) -> None:
+    row = one_cell(edited_cell(1, "sgd", runs=lambda runs: runs[runs["seed"] == 100]))
+    assert "[" not in interval_text(row, "tuned")
+    assert "one fresh test seed, without an interval" in results_text(pd.DataFrame([row]))
+
+
+def test_names_too_long_for_the_text_leave_its_numbers_whole(record: Record) -> None:
+    table = results_table(record)
+    text = results_text(table.assign(label=table["label"] + " · lr=" + 60 * "x"), 100)
+    assert max(map(len, text.splitlines())) <= 100
+    for row in table_rows(table):
+        assert interval_text(row, "tuned") in text
+        assert interval_text(row, "default") in text
+
+
+def test_gaps_that_rounding_hides_are_given_as_a_bound_and_share_the_first_place(record: Record) -> None:
+    rows = [
+        {**row, "tuned": gap} for row, gap in zip(table_rows(results_table(record)), (0.0, 1e-30, 1.0), strict=False)
+    ]
+    assert interval_text(rows[0], "tuned") == "<1e-15 exact"
+
+
+def test_steps_to_the_target_are_the_median_and_infinite_where_most_seeds_never_reach_it(record: Record) -> None:
+    table = results_table(record).set_index(["problem", "optimizer"])
+    assert table.loc[("ellipse", "sgd"), "default_steps"] == np.inf
+    reached = table["tuned_steps"][np.isfinite(table["tuned_steps"])]
+    assert len(reached)
+    assert set(reached) <= set(range(4, 41, 4))
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_the_text_keeps_its_width_groups_by_problem_and_marks_the_best(record: Record, width: int) -> None:
+    text = results_text(results_table(record), width)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    assert [line for line in lines if "start" in line][1].startswith("noisy (gap to the floor")
+    assert sum(line.startswith("* ") for line in lines) >= 4
+    assert "5 fresh test seeds" in text
+    settings = results_table(record)["hyperparameters"].str.split(", ").explode()
+    assert all(value in text for value in settings)  # wrapped, never cut
+
+
+def test_the_columns_of_the_text_are_aligned(record: Record) -> None:
+    lines = results_text(results_table(record), 120).splitlines()
+    column = lines[0].index("default")
+    rows = [line for line in lines[1:] if line[:3].strip(" *~") == "" and line[3:4].strip()]
+    assert len(rows) == 9
+    assert all(line[column - 1] == " " and line[column] != " " for line in rows)
+
+
+def test_a_winner_at_the_edge_is_flagged_in_the_text(edited_cell: Callable[..., Cell]) -> None:
+    cell = edited_cell(1, "sgd", {"winner": {"at_edge": ["lr"]}})
+    text = results_text(results_table(Record(Path(), {}, {}, (cell,))))
+    [setting] = [line for line in text.splitlines() if "sgd" in line]
+    assert setting.endswith("!")
+    assert "at the edge of its search range" in text
+
+
+def test_only_the_value_at_the_edge_is_flagged(edited_cell: Callable[..., Cell]) -> None:
+    cell = edited_cell(0, "rmsprop", {"winner": {"at_edge": ["lr"]}})
+    text = results_text(results_table(Record(Path(), {}, {}, (cell,))), 200)
+    assert len(re.findall(r"lr [^ ,!]+!, gamma [^ ,!]+$", text, re.MULTILINE)) == 1
+
+
+@pytest.mark.parametrize(("ratio", "said"), [(1.44, "1.4 times"), (30.4, "30 times"), (3e7, "over a million times")])
+def test_ratios_are_said_as_people_say_them(ratio: float, said: str) -> None:
+    assert times(ratio) == said
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([0.5, 0.1, 0.6, 0.9], "no rate of the grid above the best one diverges."),
+        ([0.5, 0.1, 0.6, np.inf], "100 times its best rate, runs diverge."),
+        ([0.5, 0.1, 2.0, 3.0], "on, runs end above their start; none of the grid diverges."),
+        ([0.5, 0.1, 2.0, np.inf], "from 10 times its best rate on, runs end above their start; "
+         "at 100 times they diverge."),
+    ],
+)  # fmt: skip
+def test_what_ends_the_useful_rates_is_said(edited_cell: Callable[..., Cell], values: list[float], said: str) -> None:
+    row = one_cell(edited_cell(1, "sgd"))
+    rates, stable = np.geomspace(0.01, 10, 4), np.isfinite(values)
+    curve = RateCurve(rates, np.array(values), stable, np.array(values) - 1, 1, None, Measure.of(0.0, 1.0, 0.0))
+    assert problem_reading([{**row, "best": True}], {str(row["label"]): curve})[1].endswith(said)
+
+
+def test_lists_read_as_sentences_do() -> None:
+    assert listing(["a"]) == "a"
+    assert listing(["a", "b", "c"]) == "a, b and c"
+
+
+def test_a_reading_names_the_best_optimizer_its_margin_and_the_cost_of_the_defaults(record: Record) -> None:
+    cells = record.of_problem("noisy")
+    rows = [row for row in table_rows(results_table(record)) if row["problem"] == "noisy"]
+    landscapes = {cell.optimizer: landscape_of(cell, measure_of(cells)) for cell in cells}
+    curves = {name: curve for name, scape in landscapes.items() if scape and (curve := rate_curve(scape))}
+    said = " ".join(problem_reading(rows, curves))
+    best = next(row["label"] for row in rows if row["best"])
+    assert f"{best} ends lowest" in said
+    assert "5 test seeds" in said
+    assert re.search(r"may move(, with \w+ at its best for each rate,)? (from [\d.]+ to [\d.]+|by less than)", said)
+    assert "defaults" in said
+
+
+def test_a_reading_says_which_runs_diverged_and_which_winners_lie_at_an_edge(edited_cell: Callable[..., Cell]) -> None:
+    row = one_cell(edited_cell(1, "sgd", {"winner": {"at_edge": ["lr"]}}, runs=lose([100])))
+    said = " ".join(problem_reading([row], {}))
+    assert "Diverged: 1 of 5 tuned runs of sgd." in said
+    assert "at the edge of the search range for sgd (lr)" in said
+
+
+def test_a_reading_of_a_problem_that_nothing_survived_says_so(edited_cell: Callable[..., Cell]) -> None:
+    row = one_cell(edited_cell(1, "sgd", runs=lose(list(range(100, 105)))))
+    assert "No tuned setting" in problem_reading([row], {})[0]
+
+
+def test_a_reading_puts_defaults_that_diverge_before_those_that_cost(record: Record) -> None:
+    rows = [row for row in table_rows(results_table(record)) if row["problem"] == "noisy"]
+    rows[0] |= {"default": np.inf, "default_diverged": 5}
+    said = " ".join(problem_reading(rows, {}))
+    assert "At the default setting, sgd diverges; of the others, staying there costs most with rmsprop" in said
+    assert "5 of 5 default runs of sgd" in said

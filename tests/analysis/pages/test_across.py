@@ -1,0 +1,210 @@
+"""The part of a report across problems: what it holds, what it refuses, and that it never stops a report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.figures.across import budget_figure, ranks_figure, replay_figure, transfer_figure
+from analysis.figures.style import Look, looks_of
+from analysis.measures.budget import budget_table
+from analysis.measures.convergence import measure_of
+from analysis.measures.measure import Measure
+from analysis.measures.ranking import Ranking
+from analysis.measures.results import cell_label
+from analysis.measures.transfer import Transfer
+from analysis.pages.across_section import Across, across_of
+from analysis.pages.problem_section import budget_figures
+from analysis.record.cells import Record
+from analysis.statistics.bootstrap import Estimate
+from analysis.words import estimate_text
+
+
+def looks(record: Record) -> dict[str, Look]:
+    return looks_of([cell_label(cell) for cell in record])
+
+
+@pytest.fixture(scope="module")
+def across(record: Record, tmp_path_factory: pytest.TempPathFactory) -> Across:
+    found = across_of(tmp_path_factory.mktemp("figures"), record, looks(record))
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def copied(record_folder: Path, tmp_path: Path) -> Path:
+    """A record of the two smaller problems without one-knob curves to draw, to be changed."""
+    folder = tmp_path / "record"
+    shutil.copytree(record_folder, folder, ignore=lambda _, names: [n for n in names if n.startswith("classes--")])
+    return folder
+
+
+def rewrite(folder: Path, cell: str, **changes: Any) -> None:
+    """Change entries of a cell's ``cell.json``."""
+    file = folder / "cells" / cell / "cell.json"
+    info = json.loads(file.read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        info[key] = {**info[key], **value} if isinstance(value, dict) else value
+    file.write_text(json.dumps(info), encoding="utf-8")
+
+
+def part(folder: Path, figures: Path) -> Across:
+    figures.mkdir(exist_ok=True)
+    record = Record.load(folder)
+    found = across_of(figures, record, looks(record))
+    assert found is not None
+    return found
+
+
+def test_ranks_profiles_and_transfer_of_a_record_are_drawn_and_tabulated(across: Across) -> None:
+    assert [picture.stem for picture in across.pictures] == ["across-ranks", "across-profiles", "across-transfer"]
+    tables = {"ranking", "pairs", "improvement", "running_time", "profiles", "transfer"}
+    assert set(across.tables) == tables
+    assert not any(table.empty for table in across.tables.values())
+    assert across.refused == []
+
+
+def test_the_words_name_the_best_rank_and_the_setting_that_costs_least(across: Across) -> None:
+    assert across.reading[0].startswith(f"Over 3 problems {across.ranked[0]['label']} has the best mean rank")
+    assert across.reading[1].startswith("Of all mapped settings of sgd, momentum and rmsprop, the one that costs least")
+    assert across.suite_setting is not None
+    assert f"is {across.suite_setting['label']} with lr " in across.reading[1]
+    assert [row["label"] for row in across.robust] == ["sgd", "momentum", "rmsprop"]
+
+
+def test_a_record_of_one_problem_has_no_such_part(record: Record, tmp_path: Path) -> None:
+    alone = Record(record.path, record.suite, record.environment, record.of_problem("ellipse"))
+    assert across_of(tmp_path, alone, looks(record)) is None
+
+
+def test_what_must_not_be_pooled_is_refused_in_a_sentence_and_the_rest_is_kept(copied: Path, tmp_path: Path) -> None:
+    rewrite(copied, "noisy--sgd", protocol={"trials": 99})
+    found = part(copied, tmp_path / "figures")
+    assert len(found.refused) == 1
+    assert found.refused[0].startswith("No ranks and profiles: the budgets on noisy are unequal: trials is 12")
+    assert [picture.stem for picture in found.pictures] == ["across-transfer"]
+
+
+def test_optimizers_mapped_on_unequal_steps_have_no_setting_in_common(copied: Path, tmp_path: Path) -> None:
+    rewrite(copied, "noisy--sgd", protocol={"landscape_seeds": [1]})
+    found = part(copied, tmp_path / "figures")
+    assert found.suite_setting is None
+    assert found.refused == ["No one setting of all optimizers: the budgets on noisy are unequal: landscape seeds is "
+                             "[10, 11, 12], but noisy--sgd has [1]."]  # fmt: skip
+    assert len(found.robust) == 3
+
+
+def test_a_record_without_landscapes_has_no_transfer(copied: Path, tmp_path: Path) -> None:
+    for file in (copied / "cells").glob("*/landscape.parquet"):
+        pd.read_parquet(file)[:0].to_parquet(file)
+    found = part(copied, tmp_path / "figures")
+    assert found.robust == []
+    assert "transfer" not in found.tables
+    assert len(found.pictures) == 2
+
+
+def test_a_record_that_was_only_mapped_has_only_transfer(copied: Path, tmp_path: Path) -> None:
+    for file in (copied / "cells").glob("*/runs.parquet"):
+        runs = pd.read_parquet(file)
+        runs[runs["setting"] != "tuned"].to_parquet(file)
+    found = part(copied, tmp_path / "figures")
+    assert "no contender on ellipse was run under the tuned setting" in found.refused[0]
+    assert len(found.robust) == 3
+
+
+def test_an_optimizer_that_was_mapped_once_is_said_to_have_no_transfer(copied: Path, tmp_path: Path) -> None:
+    file = copied / "cells" / "noisy--rmsprop" / "landscape.parquet"
+    pd.read_parquet(file)[:0].to_parquet(file)
+    found = part(copied, tmp_path / "figures")
+    assert found.refused == ["No transfer of rmsprop: transfer needs one optimizer on two mapped problems or more, "
+                             "got ['rmsprop']: ['ellipse']."]  # fmt: skip
+    assert [row["label"] for row in found.robust] == ["sgd", "momentum"]
+
+
+def test_contenders_that_all_diverged_leave_ranks_but_no_profile(copied: Path, tmp_path: Path) -> None:
+    for file in (copied / "cells").glob("*/runs.parquet"):
+        runs = pd.read_parquet(file)
+        tuned = runs["setting"] == "tuned"
+        runs = runs.assign(status=runs["status"].mask(tuned, "diverged"), final_loss=runs["final_loss"].mask(tuned))
+        runs.to_parquet(file)
+        curves = pd.read_parquet(file.with_name("curves.parquet"))
+        late = (curves["setting"] == "tuned") & (curves["step"] > 0)
+        curves.assign(loss=curves["loss"].mask(late)).to_parquet(file.with_name("curves.parquet"))
+    found = part(copied, tmp_path / "figures")
+    assert [picture.stem for picture in found.pictures] == ["across-ranks", "across-transfer"]
+    assert {row["rank"] for row in found.ranked} == {2}
+
+
+def test_replayed_searches_are_drawn_beside_random_search(copied: Path) -> None:
+    cells = Record.load(copied).of_problem("noisy")
+    rows = [("tpe", repeat, k, 1.0 / k) for repeat in (0, 1) for k in range(1, 9)]
+    pd.DataFrame(rows, columns=["sampler", "repeat", "k", "best"]).to_parquet(cells[2].path / "replays.parquet")
+    cells = Record.load(copied).of_problem("noisy")
+    figures = dict(budget_figures(cells, budget_table(cells, (1, 8)), looks(Record.load(copied))))
+    assert list(figures) == ["budget", "replay"]
+    assert [axes.get_title("left") for axes in figures["replay"].axes] == ["rmsprop"]
+
+
+def test_a_bar_joins_the_optimizers_that_are_not_told_apart() -> None:
+    labels = ("a", "b", "c")
+    ranks = tuple(Estimate(value, value - 0.1, value + 0.1, 9) for value in (1.0, 1.9, 3.0))
+    figure = ranks_figure(Ranking(labels, ranks, 0.01, 1.1, (("a", "b"),), 9), looks_of(labels))
+    axes = figure.axes[0]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a", "b", "c"]
+    bars = [line for line in axes.lines if line.get_linewidth() == 3]
+    assert [list(bar.get_ydata()) for bar in bars] == [[-0.3, 1.3]]
+
+
+def test_large_transfer_matrices_go_without_numbers() -> None:
+    def drawn(count: int) -> int:
+        names = tuple(f"p{i}" for i in range(count))
+        zeros = np.zeros((count, count))
+        return len(transfer_figure([Transfer("a", names, zeros, zeros, zeros)]).axes[0].texts)
+
+    assert (drawn(9), drawn(10)) == (81, 0)
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_every_problem_of_a_transfer_matrix_is_named_inside_a_page_wide_figure(count: int) -> None:
+    names = tuple(f"a-problem-with-a-name-{i}" for i in range(14))
+    zeros = np.zeros((14, 14))
+    figure = transfer_figure([Transfer(f"optimizer{i}", names, zeros, zeros, zeros) for i in range(count)])
+    assert figure.get_figwidth() <= 11
+    figure.draw_without_rendering()
+    shown = [text for axes in figure.axes[:count] for text in axes.get_xticklabels() if text.get_text()]
+    assert len(shown) == 3 * 14  # one set of names a column
+    assert all(text.get_window_extent().y0 >= 0 for text in shown)
+
+
+def test_a_budget_figure_of_a_linear_measure_has_a_linear_axis(record: Record) -> None:
+    cells = record.of_problem("classes")
+    table = budget_table(cells, (1, 4))
+    measure = measure_of(cells)
+    figure = budget_figure(table, measure, looks(record))
+    assert figure.axes[0].get_yscale() == ("log" if measure.log else "linear")
+    assert figure.axes[1].get_ylim() == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "high", "text"),
+    [(0.1, 0.2, 0.3, "0.2 [0.1, 0.3]"), (0.2, 0.2, 0.2, "0.2"), (np.nan, np.nan, np.nan, "–")],
+)
+def test_an_estimate_is_written_with_its_interval_where_it_has_one(
+    low: float, value: float, high: float, text: str
+) -> None:
+    assert estimate_text({"x": value, "x_low": low, "x_high": high}, "x") == text
+
+
+def test_samplers_differ_in_more_than_colour() -> None:
+    budgets = {"budget": [1, 2], "expected": [2.0, 1.0], "low": [1.0, 0.5], "high": [3.0, 2.0]}
+    exact = pd.DataFrame(budgets)
+    replays = pd.concat([pd.DataFrame({**budgets, "sampler": name}) for name in ("tpe", "cmaes", "qmc")])
+    figure = replay_figure({"a": (exact, replays)}, Measure(0.0, 5.0, 1e-9, log=True))
+    lines = figure.legends[0].get_lines()
+    assert len({str(line.get_linestyle()) + str(line._dash_pattern) for line in lines[1:]}) == 3

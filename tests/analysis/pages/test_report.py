@@ -1,0 +1,223 @@
+"""The report is one page that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.figures.style import looks_of
+from analysis.measures.results import results_table, table_rows
+from analysis.pages.problem_section import section_of
+from analysis.pages.report import write_report
+from analysis.record.cells import Cell, Record
+from analysis.record.errors import RecordError
+
+COMMON = {"outcome", "convergence", "sensitivity", "landscape"}  # the figures of every problem
+
+
+@pytest.fixture(scope="module")
+def page(record_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a problem in the plane and of one without a floor."""
+    folder = tmp_path_factory.mktemp("report") / "record"
+    shutil.copytree(record_folder, folder, ignore=lambda _, names: [name for name in names if "noisy" in name])
+    return write_report(folder)
+
+
+@pytest.fixture(scope="module")
+def twins(record_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A record of two problems, a cell each, whose names differ in characters that file names cannot hold."""
+    folder = tmp_path_factory.mktemp("twins") / "record"
+    shutil.copytree(record_folder, folder, ignore=lambda _, names: [name for name in names if "--" in name])
+    for position, name in enumerate(["q(d=2)", "q[d=2]"]):
+        cell = shutil.copytree(record_folder / "cells" / "noisy--sgd", folder / "cells" / f"twin{position}")
+        info = json.loads((cell / "cell.json").read_text(encoding="utf-8"))
+        info["problem"]["name"], info["position"] = name, position
+        (cell / "cell.json").write_text(json.dumps(info), encoding="utf-8")
+        pd.read_parquet(cell / "landscape.parquet")[:0].to_parquet(cell / "landscape.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def twin_report(twins: Path) -> Path:
+    """The folder of the twins' report, written by one process."""
+    return write_report(twins, twins.parent / "report of the twins").parent
+
+
+def test_a_record_of_unequal_budgets_alone_has_a_report_without_an_overview(twins: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(twins, tmp_path / "unequal")
+    for position, changes in enumerate([{}, {"steps": 5}]):
+        file = folder / "cells" / f"twin{position}" / "cell.json"
+        info = json.loads(file.read_text(encoding="utf-8"))
+        info["cell"], info["problem"]["name"], info["optimizer"]["name"] = f"twin{position}", "noisy", f"sgd{position}"
+        info["protocol"] |= changes
+        file.write_text(json.dumps(info), encoding="utf-8")
+    page = write_report(folder)
+    assert not (page.parent / "figures" / "overview.png").exists()
+
+
+class Links(HTMLParser):
+    """Collects what a page loads and links to, its ids and the alternative texts of its pictures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.hrefs: list[str] = []
+        self.ids: list[str] = []
+        self.pictures: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.tags.add(tag)
+        self.loads += [found[name] for name in ("src", "srcset", "data", "poster") if name in found]
+        self.hrefs += [found["href"]] if "href" in found else []
+        self.ids += [found["id"]] if "id" in found else []
+        self.pictures += [found["alt"]] if tag == "img" else []
+
+
+@pytest.fixture(scope="module")
+def links(page: Path) -> Links:
+    parser = Links()
+    parser.feed(page.read_text(encoding="utf-8"))
+    return parser
+
+
+def test_the_page_loads_nothing_from_anywhere(page: Path, links: Links) -> None:
+    assert all(load.startswith("data:image/") for load in links.loads)
+    assert not links.tags & {"script", "link", "iframe", "object"}
+    style = page.read_text(encoding="utf-8").split("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_the_links_of_the_page_lead_to_places_on_it(links: Links) -> None:
+    assert len(links.ids) == len(set(links.ids))
+    assert (
+        {href.removeprefix("#") for href in links.hrefs}
+        == set(links.ids)
+        == {"ellipse", "classes", "across", "measured"}
+    )
+
+
+def test_every_figure_is_on_the_page_and_in_two_files(page: Path, links: Links) -> None:
+    expected = {"overview", *(f"{p}-{name}" for p in ("ellipse", "classes") for name in COMMON)}
+    expected |= {"ellipse-trajectory", "ellipse-budget", "classes-budget"}
+    expected |= {f"across-{name}" for name in ("ranks", "profiles", "transfer")}
+    for kind in ("png", "svg"):
+        assert {file.stem for file in (page.parent / "figures").glob(f"*.{kind}")} == expected
+    assert len(links.pictures) == len(expected)
+    assert all(links.pictures)
+
+
+def test_text_from_the_record_is_escaped(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "<b>tests</b>" not in text
+    assert "&lt;b&gt;tests&lt;/b&gt;" in text
+    assert "toy &lt;suite&gt;" in text
+
+
+def test_the_page_says_how_it_was_measured(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for fact in (
+        "f-classes",
+        "a book",
+        "gamma from 0 to 0.999 (log of 1 − gamma)",
+        "100 to 104",
+        "5 test seeds",
+        "90% bootstrap interval",
+    ):
+        assert fact in text
+
+
+def test_the_page_is_small_and_stays_light(page: Path) -> None:
+    assert page.stat().st_size < 2_000_000
+    text = page.read_text(encoding="utf-8")
+    assert 'name="color-scheme" content="light"' in text
+    assert 'name="viewport"' in text
+
+
+def test_the_tables_are_the_numbers_of_the_figures(page: Path, record: Record) -> None:
+    folder = page.parent / "tables"
+    results, expected = pd.read_csv(folder / "results.csv"), results_table(record)
+    np.testing.assert_allclose(results["tuned"], expected[expected["problem"] != "noisy"]["tuned"])
+    assert len(pd.read_csv(folder / "convergence.csv")) == 6 * 2 * 11
+    assert len(pd.read_csv(folder / "boundary.csv")) == 2 * (1 + 6 + 6)
+    sensitivity = pd.read_csv(folder / "sensitivity.csv")
+    assert list(sensitivity["label"][:3]) == ["sgd", "momentum", "rmsprop"]
+    assert (sensitivity["factor_to_divergence"] > 1).all()
+
+
+def test_the_report_says_what_holds_across_problems_and_what_to_set(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for heading in ("Across problems", "One setting for all problems", "How forgiving the landscapes are"):
+        assert heading in text
+    assert "What to set on classes" in text
+    advice = json.loads((page.parent / "recommendation.json").read_text(encoding="utf-8"))
+    assert len(advice["cells"]) == 6
+    assert [one["label"] for one in advice["all_problems"]] == ["sgd", "momentum", "rmsprop"]
+    for name in ("stability", "boundary", "budget", "ranking", "pairs", "transfer", "running_time"):
+        assert not pd.read_csv(page.parent / "tables" / f"{name}.csv").empty
+
+
+def test_the_report_is_the_same_to_the_byte_whatever_the_number_of_processes(twins: Path, twin_report: Path) -> None:
+    second = write_report(twins, twins.parent / "again", jobs=2).parent
+    files = sorted(file.relative_to(twin_report) for file in twin_report.rglob("*") if file.is_file())
+    assert files == sorted(file.relative_to(second) for file in second.rglob("*") if file.is_file())
+    assert [file for file in files if (twin_report / file).read_bytes() != (second / file).read_bytes()] == []
+
+
+def test_problems_whose_names_look_alike_as_files_are_told_apart(twin_report: Path) -> None:
+    anchors = re.findall(r'<section id="([^"]+)"', (twin_report / "index.html").read_text(encoding="utf-8"))
+    assert anchors == ["q-d-2", "q-d-2-2", "across", "measured"]
+    assert len(list((twin_report / "figures").glob("q-d-2-*.svg"))) == 4
+
+
+def test_an_older_report_is_replaced_and_progress_is_told(twins: Path, twin_report: Path, tmp_path: Path) -> None:
+    one = tmp_path / "one"
+    shutil.copytree(twins, one, ignore=lambda _, names: [name for name in names if name == "twin1"])
+    older = shutil.copytree(twin_report, one / "report")
+    seen: list[tuple[int, int]] = []
+    assert write_report(one, progress=lambda done, total: seen.append((done, total))) == older / "index.html"
+    assert not list((older / "figures").glob("q-d-2-2*"))
+    assert {file.name for file in one.iterdir()} == {"cells", "environment.json", "report", "suite.toml"}
+    assert seen == [(1, 1)]
+
+
+def test_a_folder_that_is_no_report_is_never_overwritten(record_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("my page", encoding="utf-8")
+    with pytest.raises(RecordError, match="is not a report"):
+        write_report(record_folder, tmp_path)
+    assert (tmp_path / "index.html").read_text(encoding="utf-8") == "my page"
+
+
+def test_a_report_of_a_problem_that_nothing_survived_says_so(edited_cell: Callable[..., Cell], twins: Path) -> None:
+    def lost(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(status="diverged", final_loss=np.nan)
+
+    curves = {"curves": lambda frame: frame.assign(loss=frame["loss"].mask(frame["step"] > 0))}
+    cell = edited_cell(1, "rmsprop", {"winner": None}, runs=lost, landscape=lost, **curves).path
+    folder = cell.parent / "record"
+    shutil.copytree(twins, folder, ignore=lambda _, names: [name for name in names if name.startswith("twin")])
+    shutil.move(cell, folder / "cells" / "lost")
+    text = write_report(folder).read_text(encoding="utf-8")
+    for words in ("no tuned setting survived", "all diverged", "none: every trial diverged", "No tuned setting of any"):
+        assert words in text
+
+
+def test_unequal_budgets_cost_the_curves_of_tuning_and_not_the_report(
+    edited_cell: Callable[..., Cell], tmp_path: Path
+) -> None:
+    cells = (edited_cell(0, "sgd"), edited_cell(0, "momentum", {"protocol": {"steps": 99}}))
+    rows = table_rows(results_table(Record(Path(), {}, {}, cells)))
+    section = section_of(tmp_path, "ellipse", cells, rows, looks_of(["sgd", "momentum"]))
+    assert section.refused.startswith("No curves of what tuning buys, for the budgets on ellipse are unequal: steps")
+    assert section.steps == "40 or 99"  # those made, whatever the problem's own number
+    assert section.tables["budget"].empty

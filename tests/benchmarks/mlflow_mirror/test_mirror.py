@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.record.cells import Cell
+from benchmarks.mlflow_mirror.runs import CURVE, RunPlan, cell_run, setting_runs, trial_runs, trials_table
+
+
+@pytest.fixture(scope="module")
+def cell(tmp_path_factory: pytest.TempPathFactory, builder) -> Cell:
+    return builder.cell(tmp_path_factory.mktemp("cells") / "toy--rmsprop", "rmsprop", 1)
+
+
+def points(plan: RunPlan) -> dict[str, list[tuple[int, float]]]:
+    found = defaultdict(list)
+    for key, value, step in plan.points:
+        found[key].append((step, value))
+    return dict(found)
+
+
+def test_a_cell_is_named_by_its_optimizer_and_problem(cell):
+    assert cell_run(cell).name == "rmsprop on toy"
+
+
+def test_a_schedule_is_part_of_the_name_unless_constant(tmp_path, builder):
+    cell = builder.cell(tmp_path / "toy--sgd--cosine", "sgd", 0, schedule="cosine")
+    assert cell_run(cell).name == "sgd on toy · cosine"
+
+
+def test_the_best_objective_never_rises_and_starts_with_the_first_finite_trial(cell):
+    best = points(cell_run(cell))["best_objective"]
+    assert [value for _, value in best] == sorted((value for _, value in best), reverse=True)
+    assert best[-1] == (len(cell.trials) - 1, cell.trials["objective"].min())
+    assert best[0][0] == int(np.isfinite(cell.trials["objective"]).argmax())
+
+
+def test_the_best_objective_goes_on_after_a_pruned_trial(tmp_path, builder):
+    cell = builder.cell(tmp_path / "toy--sgd", "sgd", 0)
+    told = [np.nan, 3.0, np.nan, 2.0, np.inf, 1.0, *[np.nan] * 4]
+    cell.trials.assign(objective=told).to_parquet(cell.path / "trials.parquet")
+    best = points(cell_run(Cell.load(cell.path)))["best_objective"]
+    assert best == [(1, 3.0), (2, 3.0), (3, 2.0), (4, 2.0), *((trial, 1.0) for trial in range(5, 10))]
+
+
+def test_results_are_medians_over_test_seeds_and_gaps_are_above_the_floor(cell):
+    found = points(cell_run(cell))
+    runs = cell.runs[cell.runs["setting"] == "tuned"]
+    assert found["tuned/final_loss"] == [(0, pytest.approx(runs["final_loss"].median(), rel=1e-4))]
+    assert found["tuned/final_gap"] == [(0, pytest.approx(runs["final_loss"].median() - 0.25, rel=1e-4))]
+    assert found["tuned/runs"] == [(0, 3.0)]
+    assert found["tuned/diverged"] == [(0, 0.0)]
+
+
+def test_no_metric_is_infinite_where_runs_diverged(tmp_path, builder):
+    cell = builder.cell(tmp_path / "toy--sgd", "sgd", 0, rates=[4.0, 0.5, 9.0, 5.0])
+    plans = [cell_run(cell), *setting_runs(cell), *trial_runs(cell, "all")]
+    values = [value for plan in plans for _, value, _ in plan.points]
+    assert len(plans) == 7
+    assert all(math.isfinite(value) for value in values)
+    assert max(values) < 1e6
+
+
+def test_a_diverged_trial_keeps_its_curve_up_to_the_divergence_and_says_so(tmp_path, builder):
+    cell = builder.cell(tmp_path / "toy--sgd", "sgd", 0, rates=[9.0, 0.5])
+    diverged = trial_runs(cell, "all")[-1]
+    assert "objective" not in points(diverged)
+    assert [step for step, _ in points(diverged)["train/loss"]] == [0, 10, 20]
+    assert (diverged.tags["state"], diverged.tags["diverged"]) == ("diverged", "2")
+
+
+def test_a_cell_whose_every_trial_diverged_has_no_winner_and_says_so(tmp_path, builder):
+    cell = builder.cell(tmp_path / "toy--sgd", "sgd", 0, rates=[4.0, 9.0])
+    plan = cell_run(cell)
+    assert plan.tags["at_edge"] == "no winner"
+    assert "Every trial diverged" in plan.tags["mlflow.note.content"]
+    assert not [key for key in plan.params if key.startswith("best.")]
+    assert [child.tags["setting"] for child in setting_runs(cell)] == ["default"]
+    assert trial_runs(cell, 12) == []
+
+
+def test_a_winner_at_the_edge_of_its_range_is_flagged(tmp_path, builder):
+    winner = {"trial": 0, "objective": 0.3, "hyperparameters": {"lr": 10.0}, "at_edge": ["lr"]}
+    plan = cell_run(builder.cell(tmp_path / "toy--sgd", "sgd", 0, winner=winner))
+    assert plan.tags["at_edge"] == "lr"
+    assert "at the edge of its range: lr" in plan.tags["mlflow.note.content"]
+
+
+def test_a_cell_that_was_not_tuned_has_its_defaults_only(tmp_path, builder):
+    cell = builder.cell(tmp_path / "toy--sgd", "sgd", 0, rates=[4.0])
+    pd.read_parquet(cell.path / "trials.parquet").head(0).to_parquet(cell.path / "trials.parquet")
+    cell = Cell.load(cell.path)
+    assert "Nothing was tuned" in cell_run(cell).tags["mlflow.note.content"]
+    assert trial_runs(cell, 12) == []
+    assert trials_table(cell).empty
+
+
+def test_children_are_the_best_trials_with_the_best_first(cell):
+    objectives = [points(plan)["objective"][0][1] for plan in trial_runs(cell, 4)]
+    assert objectives == sorted(cell.trials["objective"])[:4]
+
+
+@pytest.mark.parametrize(("children", "count"), [("none", 0), (3, 3), (12, 8), ("all", 10)])
+def test_a_number_of_children_takes_finite_trials_only_and_all_takes_every_one(cell, children, count):
+    assert len(trial_runs(cell, children)) == count
+
+
+def test_a_trial_says_its_values_their_logarithms_and_its_curve(cell):
+    best = trial_runs(cell, 1)[0]
+    row = cell.trials.loc[cell.trials["objective"].idxmin()]
+    assert best.params["log10_lr"] == f"{math.log10(row['lr']):.4f}"
+    assert best.params["log10_one_minus_gamma"] == f"{math.log10(1 - row['gamma']):.4f}"
+    assert float(best.params["lr"]) == pytest.approx(row["lr"], rel=1e-8)
+    assert best.name.startswith(f"trial {row['trial']}: lr ")
+    curves = cell.curves[cell.curves["trial"] == row["trial"]]
+    assert points(best)["train/loss"] == list(curves.groupby("step")["loss"].median().items())
+
+
+def test_a_memory_of_one_has_no_logarithm(tmp_path, builder):
+    cell = builder.cell(tmp_path / "toy--rmsprop", "rmsprop", 0, defaults={"lr": 0.1, "gamma": 1.0})
+    default = setting_runs(cell)[-1]
+    assert default.params["gamma"] == "1"
+    assert "log10_one_minus_gamma" not in default.params
+
+
+def test_a_metric_that_one_seed_lacks_is_not_averaged_over_the_others(tmp_path, builder):
+    cell = builder.cell(tmp_path / "toy--sgd", "sgd", 0, rates=[0.5])
+    curves = pd.read_parquet(cell.path / "curves.parquet")
+    curves.loc[(curves["setting"] == "tuned") & (curves["seed"] == 1001) & (curves["step"] > 10), "accuracy"] = np.nan
+    curves.to_parquet(cell.path / "curves.parquet")
+    found = points(setting_runs(Cell.load(cell.path))[0])
+    assert [step for step, _ in found["train/accuracy"]] == [0, 10]
+    assert len(found["train/loss"]) == 5
+
+
+def test_long_curves_are_thinned_and_keep_both_ends(tmp_path, builder):
+    cell = replace(builder, evaluations=3 * CURVE).cell(tmp_path / "toy--sgd", "sgd", 0, rates=[0.001])
+    steps = [step for step, _ in points(trial_runs(cell, 1)[0])["train/loss"]]
+    assert len(steps) == CURVE
+    assert (steps[0], steps[-1]) == (0, (3 * CURVE - 1) * 10)
+
+
+def test_every_run_carries_the_tags_that_charts_group_by(cell):
+    for plan in [cell_run(cell), *setting_runs(cell), *trial_runs(cell, 12)]:
+        assert plan.tags["problem"] == "toy"
+        assert plan.tags["optimizer"] == "rmsprop"
+        assert plan.tags["suite"] == "toy"
+
+
+def test_the_table_of_trials_is_sorted_and_free_of_infinities(cell):
+    table = trials_table(cell)
+    assert list(table.columns[:5]) == ["trial", "state", "objective", "lr", "gamma"]
+    assert len(table) == len(cell.trials)
+    assert not np.isinf(table.select_dtypes("number")).any(axis=None)
+    assert table["objective"].dropna().is_monotonic_increasing

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
+
+import pytest
+
+from analysis.record.cells import Record
+from benchmarks.errors import UsageError
+from benchmarks.mlflow_mirror.fetch import fetch
+from benchmarks.mlflow_mirror.tracker import Tracker
+from benchmarks.mlflow_mirror.ui import serving, view_url
+
+OPEN = build_opener(ProxyHandler({})).open
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_a_folder_that_is_no_record_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="is not a results folder"), serving(tmp_path, 5000):
+        pass
+
+
+def test_a_record_without_a_store_says_what_to_do(record):
+    (record.path / "mlflow.db").unlink()
+    with pytest.raises(UsageError, match="run its suite again"), serving(record.path, 5000):
+        pass
+
+
+def test_a_taken_port_is_named_with_another_to_choose(record):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"port {port} is taken .*--port"), serving(record.path, port):
+            pass
+
+
+def test_the_address_opens_the_table_of_cells():
+    url = view_url(5000, "1")
+    assert url.startswith("http://127.0.0.1:5000/#/experiments/1/runs?")
+    assert url.endswith("&viewStateShareKey=cells")
+
+
+@pytest.mark.slow
+def test_the_page_answers_on_loopback_to_local_names_only_and_ends_with_the_block(logged, free_port):
+    with serving(logged.path, free_port) as (url, server):
+        with OPEN(url.partition("#")[0]) as page:
+            assert b"<title>MLflow</title>" in page.read()
+        with pytest.raises(HTTPError, match="403") as refused:
+            OPEN(Request(f"http://127.0.0.1:{free_port}/", headers={"Host": "evil.example"}))
+        refused.value.close()
+        with socket.socket() as probe:  # another address of this machine
+            assert probe.connect_ex(("127.0.0.2", free_port)) != 0
+    assert server.poll() is not None
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", free_port)) != 0
+
+
+@pytest.mark.slow
+def test_a_server_takes_a_record_and_gives_it_back_without_a_word(logged, free_port, tmp_path, builder, capfd):
+    record = builder.record(tmp_path / "record", ("sgd",))
+    with serving(logged.path, free_port):
+        uri = f"http://127.0.0.1:{free_port}"
+        Tracker(uri, "by way of a server", record.path, children=1).log_cell(record.cells[0])
+        fetched = Record.load(fetch("by way of a server", uri, tmp_path / "fetched"))
+    assert capfd.readouterr() == ("", "")
+    assert fetched.cells[0].curves.equals(record.cells[0].curves)
+
+
+@pytest.mark.slow
+def test_the_server_ends_when_its_parent_is_killed(logged, free_port):
+    program = (
+        "import sys; from pathlib import Path; from benchmarks.mlflow_mirror.ui import serve\n"
+        "serve(Path(sys.argv[1]), port=int(sys.argv[2]), say=lambda text: print(text, flush=True))"
+    )
+    command = [sys.executable, "-c", program, str(logged.path), str(free_port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"MLflow's server is starting ...\n"
+        assert parent.stdout.readline().startswith(b"http://127.0.0.1:")
+        os.kill(parent.pid, signal.SIGKILL)
+    for _ in range(100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", free_port)) != 0:
+                return
+        time.sleep(0.1)
+    pytest.fail("the server outlived its parent by ten seconds")

@@ -1,0 +1,129 @@
+"""Problems and schedules as they are written: parameters in brackets, and what is said of those that cannot be."""
+
+import pytest
+
+from benchmarks.errors import StepscapeError, UsageError
+from benchmarks.naming.call_syntax import parse_call
+from benchmarks.naming.registry import PROBLEMS, make_problem, make_schedules
+
+
+@pytest.fixture
+def modules(tmp_path, monkeypatch):
+    """Modules of somebody's own with something wrong in each."""
+    (tmp_path / "own_odd.py").write_text("def count():\n    return 5\ndef fail():\n    raise KeyError('gone')\n")
+    (tmp_path / "own_good.py").write_text(
+        "from problems import Analytic\n"
+        "def line(start: float | None = None, steps=5, scale: float = 1):\n"
+        "    return Analytic(lambda x: x.sum(-1), (start or scale,), minimum=None, steps=steps)\n"
+    )
+    (tmp_path / "own_broken.py").write_text("1 / 0\n")
+    (tmp_path / "own_leaving.py").write_text("raise SystemExit(3)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ellipse", ("ellipse", {})),
+        ("quadratic(dim=10, noise='student-t')", ("quadratic", {"dim": 10, "noise": "student-t"})),
+        (" f(x=-1e-3, y=(1, 2), z=None) ", ("f", {"x": -1e-3, "y": (1, 2), "z": None})),
+    ],
+)
+def test_a_call_is_read_as_a_name_and_literals(text, expected):
+    assert parse_call(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("f(1)", "parameters are written key=value"),
+        ("f(x=1", "was never closed"),
+        ("f(x=open('y'))", "x is a number, a text in quotes, True, False, None or a list of such"),
+        ("f(x=10**20)", "x is a number"),
+        ("f(x=nan)", "x is a number"),
+        ("f(x=1e999)", "x is not finite"),
+        ("f(x)", "parameters are written key=value"),
+        ("f(x=1) g", "invalid syntax"),
+        ("f(x=1)(y=2)", "parameters are written key=value"),
+        ("f(x=1, x=2)", "each parameter is written once"),
+        ("f(**{'x': 1})", "each parameter is written once, as key=value"),
+        (f"f(x={'-' * 10000}1)", "is not of the form"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_what_is_not_a_call_with_literals_is_refused(text, words):
+    with pytest.raises(UsageError, match="is not of the form name") as refused:
+        parse_call(text)
+    assert words in str(refused.value)
+
+
+@pytest.mark.usefixtures("modules")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("quadratic(dim=2.5)", "problem 'quadratic': dim is a whole number, got 2.5"),
+        ("quadratic(dim=True)", "dim is a whole number, got True"),
+        ("quadratic(dim='x')", "dim is a whole number, got 'x'"),
+        ("quadratic(rotated=1)", "rotated is True or False, got 1"),
+        ("quadratic(condition='1e3')", "condition is a number, got '1e3'"),
+        ("quadratic(dim=1000000000)", "quadratic needs 1 <= dim <= 1000000"),
+        ("sphere(dim=1000000000000)", "sphere needs 1 <= dim <= 1000000"),
+        ("robust-huber(loss=3)", "loss is a text in quotes, got 3"),
+        ("own_odd:count", "it should make a Problem, and made int"),
+        ("own_odd:fail", "problem 'own_odd:fail': KeyError: 'gone'"),
+        ("own_broken:line", "cannot be imported: ZeroDivisionError"),
+        ("own_leaving:line", "cannot be imported: SystemExit"),
+    ],
+)
+def test_a_problem_that_cannot_be_made_says_what_is_wrong(text, words):
+    with pytest.raises(UsageError) as refused:
+        make_problem(text)
+    assert words in str(refused.value)
+
+
+def test_a_schedule_without_a_target_is_one_of_lr_and_constants_are_left_out():
+    assert make_schedules("constant") == {}
+    assert list(make_schedules("cosine")) == ["lr"]
+    both = make_schedules("lr=step(every=10) gamma=gamma-linear")
+    assert list(both) == ["lr", "gamma"]
+    assert both["lr"].every == 10
+
+
+def test_a_schedule_may_hold_another_one():
+    warmup = make_schedules("warmup(then='step(every=7)', length=4)")["lr"]
+    assert (warmup.length, warmup.then.every) == (4, 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("cosin", "unknown schedule 'cosin', did you mean 'cosine'"),
+        ("lr=cosine lr=step", "gives lr twice"),
+        ("step(evry=10)", "schedule 'step' has no parameter 'evry', did you mean 'every'"),
+        ("gamma-linear", "is one of memories; write whose, as gamma=gamma-linear"),
+        ("warmup(then='steep')", "unknown schedule 'steep', did you mean 'step'"),
+        ("step(every=0)", "schedule 'step"),
+        ("cosine(final='x')", "schedule 'cosine': final is a number, got 'x'"),
+        ("warmup(then=3)", "then is a schedule's name in quotes, got 3"),
+        ("multi-step(milestones=3)", "milestones is a list of numbers, got 3"),
+    ],
+)
+def test_a_schedule_that_cannot_serve_says_what_is_wrong(text, words):
+    with pytest.raises(StepscapeError, match=words):
+        make_schedules(text)
+
+
+def test_the_registered_instance_is_named_by_what_differs_from_the_default():
+    parameters = PROBLEMS["quadratic"].parameters
+    assert make_problem(f"quadratic(dim={parameters['dim']})").name == "quadratic"
+    assert make_problem("quadratic(dim=7)").name == "quadratic(dim=7)"
+    with pytest.raises(UsageError, match="problem 'quadratic' has no parameter 'dims', did you mean 'dim'"):
+        make_problem("quadratic(dims=7)")
+
+
+@pytest.mark.usefixtures("modules")
+def test_parameters_of_ones_own_are_held_to_plain_annotations_only():
+    problem = make_problem("own_good:line(start=2, steps=7, scale=0.5)")
+    assert (problem.steps, problem.start([0]).item()) == (7, 2.0)
+    with pytest.raises(UsageError, match="scale is a number, got 'x'"):
+        make_problem("own_good:line(scale='x')")

@@ -1,0 +1,110 @@
+"""Landscapes: every point of the grid is the run it says it is."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from analysis.record.cells import Record
+from benchmarks.engine.rule_lanes import train
+from benchmarks.engine.trace import DIVERGED, FINISHED
+from benchmarks.naming.registry import OPTIMIZERS, make_problem
+from benchmarks.running.run_suite import run
+from benchmarks.suite.settings import Searching
+from benchmarks.suite.suite import Suite
+from benchmarks.tuning import landscape as module
+from benchmarks.tuning.landscape import GridMap, grid_axes, landscape
+from benchmarks.tuning.space import Space
+from benchmarks.tuning.study import Task
+
+
+def map_of(optimizer: str, problem: str = "ellipse", grid: tuple[int, int] = (6, 4), **searching) -> GridMap:
+    spec = OPTIMIZERS[optimizer]
+    return landscape(task(optimizer, problem), Space.of(spec, Searching(**searching)), grid)
+
+
+def task(optimizer: str, problem: str = "ellipse", steps: int = 20, seeds: tuple[int, ...] = (1, 2)) -> Task:
+    return Task("c", make_problem(problem), OPTIMIZERS[optimizer], {}, steps, steps, seeds)
+
+
+def test_a_grid_spans_both_ranges_ends_included() -> None:
+    grid = map_of("rmsprop", search={"lr": [1e-3, 1.0], "gamma": [0.0, 0.99]})
+    lr, gamma = sorted(set(grid.values["lr"].tolist())), sorted(set(grid.values["gamma"].tolist()))
+    assert (len(lr), len(gamma)) == (6, 4)
+    assert (lr[0], lr[-1]) == (1e-3, 1.0)
+    assert (gamma[0], gamma[-1]) == (0.0, 0.99)
+    ratios = [b / a for a, b in pairwise(lr)]
+    assert max(ratios) - min(ratios) < 1e-9
+
+
+def test_a_one_knob_rule_has_a_line() -> None:
+    grid = map_of("sgd")
+    assert list(grid.values) == ["lr"]
+    assert grid.final_loss.shape == (6, 2)
+
+
+def test_every_point_is_its_own_run() -> None:
+    grid = map_of("rmsprop", "quadratic")
+    for c in (0, 7, 23):
+        values = {name: float(value[c]) for name, value in grid.values.items()}
+        alone = train(make_problem("quadratic"), OPTIMIZERS["rmsprop"].rule, values, [1, 2], 20)
+        assert torch.equal(alone.final_loss[0].nan_to_num(-1), grid.final_loss[c].nan_to_num(-1))
+
+
+def test_training_in_groups_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = map_of("rmsprop", "quadratic", (40, 30))
+    calls: list[tuple[int, int]] = []
+    monkeypatch.setattr(module, "GROUP", 1)
+    spec = OPTIMIZERS["rmsprop"]
+    cut = landscape(
+        task("rmsprop", "quadratic"), Space.of(spec, Searching()), (40, 30),
+        on_progress=lambda done, total: calls.append((done, total)),
+    )  # fmt: skip
+    assert calls == [(1024, 1200), (1200, 1200)]
+    assert torch.equal(whole.final_loss.nan_to_num(-1), cut.final_loss.nan_to_num(-1))
+
+
+def test_divergence_is_kept_as_data() -> None:
+    grid = map_of("sgd", search={"lr": [0.01, 100.0]}, grid=(20, 2))
+    diverged = grid.status == DIVERGED
+    assert 0 < int(diverged.sum()) < diverged.numel()
+    assert torch.equal(grid.final_loss.isnan(), diverged)
+    assert (grid.stopped_at[~diverged] == 20).all()
+    assert (grid.stopped_at[diverged] < 20).all()
+    assert set(grid.status.unique().tolist()) == {FINISHED, DIVERGED}
+
+
+def test_the_boundary_of_gradient_descent_is_two_over_the_largest_eigenvalue() -> None:
+    spec = OPTIMIZERS["sgd"]
+    space = Space.of(spec, Searching(search={"lr": [0.1, 1.0]}))
+    grid = landscape(task("sgd", steps=400, seeds=(1,)), space, (400, 2))
+    worse = (grid.status[:, 0] == DIVERGED) | (grid.final_loss[:, 0] > grid.start_loss[:, 0])
+    first = float(grid.values["lr"][worse].min())
+    assert first == pytest.approx(2 / 4, rel=10 ** (1 / 399) - 1 + 1e-9)  # to one grid spacing
+
+
+def test_off_the_axes_the_defaults_hold() -> None:
+    spec = OPTIMIZERS["adam"]
+    space = Space.of(spec, Searching())
+    assert [(knob.name, count) for knob, count in grid_axes(spec, space, (5, 3))] == [("lr", 5), ("beta2", 3)]
+    fixed = Space.of(spec, Searching(fixed={"beta2": 0.99}))
+    assert [(knob.name, count) for knob, count in grid_axes(spec, fixed, (5, 3))] == [("lr", 5)]
+
+
+def test_a_landscape_covers_the_ranges_that_the_study_was_widened_to(tmp_path):
+    suite = Suite.checked(
+        {
+            "name": "wide", "problems": ["ellipse"], "optimizers": ["sgd"],
+            "tuning": {"sampler": "grid", "trials": 8, "widen": 2, "pruner": "none"}, "landscape": {"grid": "9x2"},
+            "optimizer": {"sgd": {"search": {"lr": [1e-4, 1e-3]}}},
+        },
+        "test",
+    )  # fmt: skip
+    (cell,) = Record.load(run(suite, tmp_path / "wide").folder).cells
+    (lr,) = cell.info["optimizer"]["hyperparameters"]
+    assert cell.info["winner"]["widened"] == 2
+    assert lr["high"] > 2e-3
+    assert (cell.landscape["lr"].min(), cell.landscape["lr"].max()) == (lr["low"], lr["high"])
+    assert cell.landscape["lr"].max() >= cell.info["winner"]["hyperparameters"]["lr"]

@@ -1,0 +1,116 @@
+"""Studies shared through a real PostgreSQL server: several processes work on one study and lose nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from benchmarks.running.run_suite import run
+from benchmarks.suite.suite import Suite
+from benchmarks.tuning.optuna_export import export_cell, study_name
+from benchmarks.tuning.storages import close_storage, open_storage
+
+pytestmark = pytest.mark.postgres
+
+SUITE = """
+name = "shared"
+problems = ["quadratic(dim=4)"]
+optimizers = ["rmsprop"]
+steps = 32
+[tuning]
+trials = 48
+block = 8
+seeds = 2
+[test]
+seeds = 2
+[landscape]
+enabled = false
+"""
+WORKER = """
+import sys
+from pathlib import Path
+from benchmarks.running.run_suite import run
+from benchmarks.suite.suite import Suite
+failed = run(Suite.load(sys.argv[1]), Path(sys.argv[2]), storage=sys.argv[3]).failed
+sys.exit(failed[0].error if failed else 0)
+"""
+
+
+def binary(name: str) -> str | None:
+    """The newest server's program of that name, on the path or where Debian puts it."""
+    debian = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
+    return shutil.which(name) or (str(debian[0]) if debian else None)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A throw-away server on a free loopback port; its URL."""
+    initdb, postgres = binary("initdb"), binary("postgres")
+    if initdb is None or postgres is None:
+        pytest.skip("no PostgreSQL server is installed")
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
+        Path(folder).chmod(0o777)
+        data = f"{folder}/data"
+        subprocess.run([*as_user, initdb, "-D", data, "-A", "trust", "-U", "bench"], check=True, capture_output=True)
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        command = [*as_user, postgres, "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", folder, "-F"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            ready = [binary("pg_isready") or "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
+            for _ in range(60):
+                if subprocess.run(ready, check=False, capture_output=True).returncode == 0:
+                    break
+            yield f"postgresql+psycopg://bench@127.0.0.1:{port}/postgres"
+        finally:
+            subprocess.run([*as_user, "kill", "-INT", str(_postmaster(data) or process.pid)], check=False)
+            process.wait(timeout=30)
+
+
+def _postmaster(data: str) -> int | None:
+    try:
+        return int((Path(data) / "postmaster.pid").read_text().splitlines()[0])
+    except (OSError, ValueError):
+        return None
+
+
+def test_two_processes_share_a_study_and_every_trial_is_told_once(server: str, tmp_path: Path) -> None:
+    (tmp_path / "shared.toml").write_text(SUITE)
+    workers = [
+        subprocess.Popen([sys.executable, "-c", WORKER, tmp_path / "shared.toml", tmp_path / name, server])
+        for name in ("one", "two")
+    ]
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    storage = open_storage(server)
+    (name,) = optuna.get_all_study_names(storage)
+    trials = optuna.load_study(study_name=name, storage=storage).trials
+    close_storage(storage)
+    told = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    assert sorted(trial.number for trial in trials) == list(range(len(trials)))
+    assert 48 <= len(told) <= 48 + 8  # both may ask their last block at once
+    assert len({trial.user_attrs["stepscape.worker"] for trial in told}) == 2
+
+
+def test_an_export_to_postgresql_can_be_loaded(server: str, tmp_path: Path) -> None:
+    from analysis.record.cells import Record
+
+    run(Suite.parse(SUITE.replace('"shared"', '"exported"'), "test"), tmp_path / "out")
+    cell = Record.load(tmp_path / "out").cells[0]
+    assert export_cell(cell, server)
+    storage = open_storage(server)
+    best = optuna.load_study(study_name=study_name(cell), storage=storage).best_value
+    close_storage(storage)
+    assert best == cell.info["winner"]["objective"]
