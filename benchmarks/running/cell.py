@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,22 +13,19 @@ import pandas as pd
 import torch
 
 from analysis.record.cells import Cell
-from benchmarks.engine.trace import Trace
 from benchmarks.mlflow_mirror.overview import draw_overview, overview_path
-from benchmarks.naming.call_syntax import parse_call
-from benchmarks.naming.registry import PROBLEMS
 from benchmarks.record.checkpoints import Work
 from benchmarks.record.folder import finished
 from benchmarks.record.surface import surface_table
 from benchmarks.record.writer import write_cell
 from benchmarks.running import cell_tables as tables
+from benchmarks.running.describe import Tests, describe
 from benchmarks.running.prepare import Prepared, prepare
 from benchmarks.suite.suite import CellPlan
 from benchmarks.tuning.landscape import GridMap, landscape
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.study import tune
 from benchmarks.tuning.trials import Study
-from problems import Problem
 
 __all__ = ["Order", "run_cell"]
 
@@ -77,16 +74,12 @@ def run_cell(order: Order) -> Path:
                "landscape": grid.seconds if grid else 0.0}  # fmt: skip
     traces = [*(block.trace for block in study.blocks), *(trace for _, trace in tests.values())]
     lane_steps = sum(trace.lane_steps for trace in traces) + (grid.lane_steps if grid else 0)
-    info = _describe(cell, study, tests, seconds, lane_steps)
+    info = describe(cell, study, tests, seconds, lane_steps)
     path = write_cell(order.folder, plan.name, info, made)
     work.forget()
     if order.draw:
         draw_overview(Cell.load(path), overview_path(order.folder, plan.name))
     return path
-
-
-Tests = Mapping[str, tuple[Mapping[str, float], Trace]]
-"""For "tuned" (where there is a winner) and "default": the hyperparameters and their runs on the test seeds."""
 
 
 def _tune(cell: Prepared, work: Work, storage: str | None) -> Study:
@@ -149,61 +142,6 @@ def _picture_tables(cell: Prepared, tests: Tests) -> dict[str, pd.DataFrame]:
     seeds = cell.seeds(cell.plan.test.seeds)
     paths = [tables.paths_table(setting, trace, seeds) for setting, (_, trace) in tests.items()]
     return {"paths": pd.concat(paths, ignore_index=True), "surface": surface}
-
-
-def _describe(
-    cell: Prepared, study: Study, tests: Tests, seconds: Mapping[str, float], lane_steps: int
-) -> dict[str, Any]:
-    """The content of ``cell.json``, as `analysis.record.cells.Cell` documents it."""
-    plan, problem, spec, space = cell.plan, cell.problem, cell.spec, cell.space
-    trace = tests["default"][1]
-    searched = {knob.name: knob for knob in study.space.searched}
-    knobs = [searched.get(knob.name, knob) for knob in spec.hyperparameters]
-    winner = study.winner
-    return {
-        "suite": plan.suite,
-        "position": plan.position,
-        "problem": {
-            "name": problem.name, "description": _description(problem), "dim": problem.dim, "minimum": problem.minimum,
-            "target": problem.target, "steps": problem.steps, "tags": sorted(problem.tags),
-            "deterministic": problem.deterministic, "fingerprint": problem.fingerprint(),
-            "start_loss": float(trace.loss[0, :, 0].median()),
-            "metrics": [name for name in trace.metrics if name != "loss"],
-            "sharpness": problem.sharpness,
-            "minimisers": [list(point) for point in problem.minimisers] if problem.dim <= 2 else [],
-        },
-        "optimizer": {
-            "name": spec.name, "description": spec.description, "reference": spec.reference, "axes": list(spec.axes),
-            "searched": [knob.name for knob in space.searched], "fixed": dict(plan.searching.fixed),
-            "hyperparameters": [
-                {"name": k.name, "default": k.default, "low": k.low, "high": k.high, "scale": k.scale} for k in knobs
-            ],
-        },
-        "schedule": plan.schedule,
-        "protocol": {
-            "sampler": plan.tuning.sampler,
-            "trials": sum(len(block.trials) for block in study.blocks) + len(study.others),
-            "block": plan.tuning.block, "objective": " and ".join(plan.tuning.objective),
-            "aggregate": plan.tuning.aggregate, "pruner": plan.tuning.pruner,
-            "tuning_seeds": cell.seeds(plan.tuning.seeds), "test_seeds": cell.seeds(plan.test.seeds),
-            "landscape_seeds": cell.seeds(plan.landscape.seeds),
-            "grid": list(plan.landscape.grid) if plan.landscape.enabled else None,
-            "steps": cell.steps, "evaluate_every": cell.evaluate if plan.spacing == "linear" else None,
-        },
-        "winner": None if winner is None else {
-            "trial": winner.trial, "objective": winner.objective, "hyperparameters": dict(winner.values),
-            "at_edge": winner.at_edge, "widened": study.widened,
-        },
-        "defaults": cell.space.defaults(spec),
-        "seconds": {name: round(value, 4) for name, value in seconds.items()},
-        "lane_steps": lane_steps,
-    }  # fmt: skip
-
-
-def _description(problem: Problem) -> str:
-    """The registered one-line description of the problem, or the first line of its class's docstring."""
-    name = parse_call(problem.name)[0]
-    return PROBLEMS[name].description if name in PROBLEMS else (type(problem).__doc__ or "").partition("\n")[0]
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
