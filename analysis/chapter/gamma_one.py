@@ -13,6 +13,7 @@ from analysis.chapter.part import Part, Plate, TextTable, count, exactly, name_o
 from analysis.figures.style import GREY, PALETTE, Look, drawing, looks_of
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
+from analysis.record.outcome import Outcome
 from analysis.words import number
 
 __all__ = ["gamma_one_part", "gamma_one_reading"]
@@ -63,7 +64,7 @@ def gamma_one_reading(exhibit: Exhibit) -> list[str]:
     facts, outcomes = exhibit.facts, exhibit.table("outcomes")
     x1, x2 = facts["first_point"]
     agreeing = int(outcomes["agrees"].astype(bool).sum())
-    lost = int((outcomes["status"] == "diverged").sum())
+    lost = int((outcomes["status"] == Outcome.DIVERGED.word).sum())
     return [
         f"At γ = 1 no squared gradient ever enters s, so it stays at its start. Where that is 0, the step is "
         f"g · η/√ε: plain gradient descent, {number(facts['gain'])} times as fast. With the book's η = "
@@ -174,7 +175,7 @@ def _table(outcomes: pd.DataFrame) -> TextTable:
             "title": str(row["title"]),
             "lr": number(row["lr"]),
             "end": f"diverges after {count(int(row['stopped_at']), 'step')}"
-            if row["status"] == "diverged"
+            if row["status"] == Outcome.DIVERGED.word
             else f"({exactly(row['x1'], 6)}, {exactly(row['x2'], 6)}) after {int(row['steps'])}",
             "theory": str(row["theory"]),
             "agrees": "agrees" if row["agrees"] else f"differs by {number(row['error'], 2)}",

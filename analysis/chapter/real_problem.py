@@ -14,6 +14,7 @@ from analysis.chapter.part import Part, Plate, TextTable, count, lost_text, ques
 from analysis.figures.style import GREY, Look, drawing, looks_of
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
+from analysis.record.outcome import Outcome
 from analysis.statistics.bootstrap import band
 from analysis.words import number
 
@@ -126,7 +127,7 @@ def rate_panel(grid: pd.DataFrame, choices: pd.DataFrame, looks: Looks) -> Figur
     """Draw the mean training loss over the tuning seeds by base lr; a rate at which a seed diverged has none."""
     figure, axes = panel(3.1)
     chosen = choices.set_index("schedule")["lr"]
-    finished = grid["loss"].where(grid["status"] == "finished", np.nan)
+    finished = grid["loss"].where(grid["status"] == Outcome.FINISHED.word, np.nan)
     means = finished.groupby([grid["schedule"], grid["lr"]], sort=False).agg(lambda part: part.mean(skipna=False))
     labels = []
     for schedule in choices["schedule"]:

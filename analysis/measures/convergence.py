@@ -10,8 +10,8 @@ import pandas as pd
 
 from analysis.measures.measure import Measure
 from analysis.record.cells import Cell
-from analysis.record.columns import DIVERGED
 from analysis.record.errors import RecordError
+from analysis.record.outcome import Outcome
 from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import Band, band
 
@@ -75,7 +75,7 @@ def metric_curves(cell: Cell, setting: str, metric: str) -> Convergence | None:
 
 def _diverged(cell: Cell, setting: str) -> int:
     runs = cell.runs
-    return int(((runs["setting"] == setting) & (runs["status"] == DIVERGED)).sum())
+    return int(((runs["setting"] == setting) & (runs["status"] == Outcome.DIVERGED.word)).sum())
 
 
 def _lowest(cell: Cell) -> float:

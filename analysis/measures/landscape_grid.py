@@ -18,7 +18,7 @@ import numpy.typing as npt
 from analysis.measures.axis import Axis, axis_of
 from analysis.measures.measure import Measure
 from analysis.record.cells import Cell
-from analysis.record.columns import DIVERGED
+from analysis.record.outcome import Outcome
 from analysis.statistics.arrays import Array, Mask
 from analysis.statistics.bootstrap import (
     LEVEL,
@@ -102,7 +102,7 @@ def grid_of(cell: Cell, measure: Measure) -> Grid | None:
         y = axis_of(cell.info, y_name, places[1][0])
     order, full = np.argsort(at), (shape[0], 1 if y is None else shape[1], shape[-1])
     ended, began = (measure(table[name].to_numpy())[order].reshape(full) for name in ("final_loss", "start_loss"))
-    lost = (table["status"] == DIVERGED).to_numpy()[order].reshape(full)
+    lost = (table["status"] == Outcome.DIVERGED.word).to_numpy()[order].reshape(full)
     return Grid(x, y, ended, began, lost, measure)
 
 

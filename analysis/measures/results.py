@@ -14,7 +14,7 @@ from analysis.measures.convergence import SETTINGS, curve_matrix, measure_of
 from analysis.measures.measure import Measure, steps_to_target
 from analysis.measures.paired_tests import not_worse
 from analysis.record.cells import Cell, Record
-from analysis.record.columns import DIVERGED
+from analysis.record.outcome import Outcome
 from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import bootstrap_median, median
 from analysis.words import hyperparameter_text
@@ -30,7 +30,7 @@ def cell_label(cell: Cell) -> str:
 def final_values(cell: Cell, setting: str, measure: Measure) -> Array:
     """Return the measure ``[S]`` after the last step on every test seed, ``inf`` where it diverged; none if not run."""
     runs = cell.runs[cell.runs["setting"] == setting].sort_values("seed")
-    return measure(runs["final_loss"].where(runs["status"] != DIVERGED).to_numpy(dtype=np.float64))
+    return measure(runs["final_loss"].where(runs["status"] != Outcome.DIVERGED.word).to_numpy(dtype=np.float64))
 
 
 def results_table(record: Record) -> pd.DataFrame:

@@ -12,18 +12,9 @@ from analysis.record.errors import RecordError
 if TYPE_CHECKING:
     pass
 
-__all__ = ["COLUMNS", "DIVERGED", "FINISHED", "PRUNED", "SCHEMA_VERSION", "check_columns"]
+__all__ = ["COLUMNS", "SCHEMA_VERSION", "check_columns"]
 
 SCHEMA_VERSION: Final = 1
-
-
-FINISHED: Final = "finished"
-
-
-DIVERGED: Final = "diverged"
-
-
-PRUNED: Final = "pruned"
 
 
 COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {

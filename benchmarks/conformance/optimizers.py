@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.conformance.randomness import global_random_state
-from benchmarks.engine.foreign_lanes import train_with
+from benchmarks.engine.training import Training, train
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import make_problem
 from optimizers import OptimizerSpec, Rule
@@ -63,7 +63,7 @@ def it_makes_progress(spec: AnyOptimizer) -> str | None:
         lowest.append(float(metrics["loss"].nan_to_num(torch.inf).min()))
         return torch.full((len(metrics["loss"]),), min(lowest) > start / 2)
 
-    train_with(ellipse, spec, given, [0], 51, evaluate_every=5, on_rung=until_halved)
+    train(Training(ellipse, spec, [0], 51, evaluate_every=5), given, until_halved)
     if min(lowest) <= start / 2:
         return None
     return (

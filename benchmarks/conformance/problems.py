@@ -17,7 +17,7 @@ from benchmarks.conformance.randomness import global_random_state
 from benchmarks.conformance.slopes import feasible_slope, wrong_slope
 from benchmarks.engine.driver import batch_like
 from benchmarks.engine.foreign_lanes import of_seed
-from benchmarks.engine.rule_lanes import train
+from benchmarks.engine.training import Training, train
 from optimizers.adam import Adam
 from problems import Batch, Problem
 from problems.problem import generator
@@ -113,7 +113,7 @@ def minimum_is_not_beaten(problem: Problem) -> str | None:
     if problem.minimum is None:
         return None
     rates = torch.logspace(-4, 0, 3, dtype=torch.float64)
-    loss = train(problem, Adam(), {"lr": rates}, [0], 20).loss
+    loss = train(Training(problem, Adam(), [0], 20), {"lr": rates}).loss
     lowest = float(loss.nan_to_num(torch.inf).min())
     slack = 100 * torch.finfo(problem.dtype).eps * (1 + abs(problem.minimum) + float(loss[0, 0, 0].abs()))
     if lowest < problem.minimum - slack:

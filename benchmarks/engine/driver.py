@@ -11,59 +11,43 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice, pairwise
-from typing import Final, TypedDict
+from typing import Final
 
 import torch
 from torch import Tensor
 
-from benchmarks.engine.trace import DIVERGED, FINISHED, PRUNED, Trace
-from benchmarks.errors import UsageError
-from optimizers import Schedule
+from analysis.record.outcome import Outcome
+from benchmarks.engine.inputs import Training
+from benchmarks.engine.trace import Trace
+from optimizers.rule import State
 from problems import Batch, Problem
 
-__all__ = [
-    "Evaluate",
-    "Lanes",
-    "OnRung",
-    "TrainOptions",
-    "batch_like",
-    "configurations",
-    "divergence_limit",
-    "drive",
-    "evaluation_steps",
-]
+__all__ = ["Lanes", "OnRung", "batch_like", "divergence_limit", "drive"]
 
 DIVERGENCE_FACTOR: Final = 1e6
 SEGMENT: Final = 32  # steps whose data is held at once
 LEAVING: Final = 0.25  # the share of stopped configurations in a chunk that pays for copying the others
-
-Evaluate = int | Sequence[int] | None
-"""When runs are evaluated, besides at the start and the end: every so many steps, at the steps listed, or not."""
 
 OnRung = Callable[[int, Mapping[str, Tensor]], Tensor | None]
 """Called after each evaluation with its step and the metrics ``[C, S]`` (NaN for stopped lanes); returns which of the
 ``[C]`` configurations go on, or None for all."""
 
 
-class TrainOptions(TypedDict, total=False):
-    """The options of a training, as `benchmarks.engine.rule_lanes.train` documents them."""
-
-    evaluate_every: Evaluate
-    schedules: Mapping[str, Schedule] | None
-    on_rung: OnRung | None
-    device: str | torch.device
-    dtype: torch.dtype | None
-    chunk: int | None
-    keep_path: bool
-
-
 class Lanes(ABC):
-    """Configurations that are trained together: parameters ``x [c, S, P]``, who is still alive, and who has left."""
+    """Configurations that are trained together: parameters ``x [c, S, P]``, who is still alive, and who has left.
 
-    def __init__(self, problem: Problem, index: Tensor, start: Tensor, limit: Tensor) -> None:
-        self.problem, self.limit = problem, limit
-        self.index = index  # places [c] of the configurations among all
+    ``index [c]`` are their places among all configurations, ``start [S, P]`` where they begin, ``limit [S]`` the loss
+    above which a lane counts as diverged (None where none ever does). Lanes of rules show what `Training.keep_updates`
+    keeps: ``gradient [c, S, P]``, the last one, and ``state``.
+    """
+
+    def __init__(self, training: Training, index: Tensor, start: Tensor, limit: Tensor | None) -> None:
+        self.training, self.problem, self.index = training, training.problem, index
         self.x = start.expand(len(index), -1, -1).clone()
+        self.gradient = torch.full_like(self.x, torch.nan) if training.keep_updates else None
+        self.state: State = {}
+        self.limit = limit
+        self.limit_of_steps = None if limit is None else limit.to(start.dtype)  # rounds to inf at most
         self.alive = torch.ones(self.x.shape[:-1], dtype=torch.bool, device=start.device)
         self.valid_steps = torch.zeros(self.x.shape[:-1], dtype=torch.int64, device=start.device)
         self.left: list[tuple[Tensor, Tensor, Tensor]] = []  # (places, alive, valid steps) of those that were dropped
@@ -77,11 +61,18 @@ class Lanes(ABC):
     def keep(self, chosen: Tensor) -> None:
         """Forget whatever belongs to configurations that are not ``chosen`` ``[c]``, besides what this class holds."""
 
+    def count_step(self, loss: Tensor) -> None:
+        """Mark the lanes whose loss ``[c, S]`` before an update is invalid, and count the update for the others."""
+        if self.limit_of_steps is not None:
+            self.alive &= (loss <= self.limit_of_steps) & (loss.abs() < torch.inf)
+        self.valid_steps += self.alive
+
     @torch.no_grad()
     def evaluate(self) -> dict[str, Tensor]:
         """The metrics ``[c, S]`` in double precision; a lane whose loss is invalid is marked, and NaN from then on."""
         metrics = {name: value.double() for name, value in self.problem.evaluate(self.x).items()}
-        self.alive &= (metrics["loss"] <= self.limit) & (metrics["loss"].abs() < torch.inf)
+        if self.limit is not None:
+            self.alive &= (metrics["loss"] <= self.limit) & (metrics["loss"].abs() < torch.inf)
         return {name: value.masked_fill(~self.alive, torch.nan) for name, value in metrics.items()}
 
     def drop_stopped(self, going_on: Tensor | None) -> None:
@@ -100,32 +91,16 @@ class Lanes(ABC):
         self.keep(chosen)
 
 
-def drive(
-    problem: Problem,
-    chunks: Sequence[Lanes],
-    start: Tensor,
-    seeds: Sequence[int],
-    steps: int,
-    *,
-    evaluate_every: Evaluate,
-    on_rung: OnRung | None,
-    keep_path: bool,
-) -> Trace:
-    """Advance all chunks together over the same data for ``steps`` updates, a segment at a time.
+def drive(training: Training, chunks: Sequence[Lanes], start: Tensor, on_rung: OnRung | None) -> Trace:
+    """Advance all chunks together over the same data, a segment at a time.
 
-    ``start [S, P]`` has the device and precision of the run. Losses are evaluated at `evaluation_steps`; after each but
-    the last, ``on_rung`` decides who goes on. Raises `UsageError` for no seed, one given twice, or a count below one.
+    ``start [S, P]`` has the device and precision of the run. After each evaluation but the last, ``on_rung`` decides
+    who goes on.
     """
-    if not seeds or len(set(seeds)) != len(seeds):
-        raise UsageError(f"train needs at least one seed, each once, got {list(seeds)}")
-    if steps < 1 or (isinstance(evaluate_every, int) and evaluate_every < 1):
-        raise UsageError(f"steps and evaluate_every must be at least 1, got {steps} and {evaluate_every}")
-    began = time.perf_counter()
-    grid = evaluation_steps(steps, evaluate_every)
-    count = sum(len(lanes.index) for lanes in chunks)
-    out = _Recorder(count, len(seeds), grid, problem.dim if keep_path else None, start)
+    began, steps, grid = time.perf_counter(), training.steps, training.evaluations
+    out = _Recorder(training, sum(len(lanes.index) for lanes in chunks), grid)
     out.record(0, chunks)
-    data = problem.batches(seeds, steps)
+    data = training.problem.batches(training.seeds, steps)
     for place, (before, after) in enumerate(pairwise(grid), start=1):
         for first in range(before, after, SEGMENT):
             batches = [batch_like(batch, start) for batch in islice(data, min(SEGMENT, after - first))]
@@ -138,16 +113,16 @@ def drive(
     for lanes in chunks:
         out.close(lanes)
     return Trace(
-        torch.tensor(grid), out.metrics, out.status, out.stopped_at, time.perf_counter() - began,
-        int(sum(lanes.lane_steps for lanes in chunks)), out.path,
-    )  # fmt: skip
-
-
-def evaluation_steps(steps: int, every: Evaluate) -> list[int]:
-    """The steps evaluated: 0, every ``every`` steps (or those listed), and the last."""
-    if every is None or isinstance(every, int):
-        return [*range(0, steps, every or steps), steps]
-    return [0, *sorted({step for step in every if 0 < step < steps}), steps]
+        step=torch.tensor(grid),
+        metrics=out.metrics,
+        status=out.status,
+        stopped_at=out.stopped_at,
+        seconds=time.perf_counter() - began,
+        lane_steps=int(sum(lanes.lane_steps for lanes in chunks)),
+        path=out.path,
+        gradient=out.gradient,
+        state=out.state if training.keep_updates else None,
+    )
 
 
 def divergence_limit(problem: Problem, start: Tensor) -> Tensor:
@@ -158,36 +133,17 @@ def divergence_limit(problem: Problem, start: Tensor) -> Tensor:
     return loss + DIVERGENCE_FACTOR * scale
 
 
-def configurations(
-    name: str,
-    defaults: Mapping[str, float],
-    given: Mapping[str, Tensor | float],
-    schedules: Mapping[str, Schedule],
-) -> tuple[dict[str, Tensor | float], int]:
-    """Every hyperparameter's value as a float or a float64 tensor ``[C]``, and C; ``name`` is for errors.
-
-    Raises `UsageError` for a value or a schedule of an unknown hyperparameter and for unequal lengths.
-    """
-    for strange in sorted((set(given) | set(schedules)) - set(defaults)):
-        raise UsageError(f"{name} has no hyperparameter {strange!r}; it has {', '.join(defaults) or 'none'}")
-    values: dict[str, Tensor | float] = dict(defaults)
-    for key, value in given.items():
-        values[key] = value.detach().double().cpu() if isinstance(value, Tensor) and value.dim() else float(value)
-    lengths = {key: tuple(value.shape) for key, value in values.items() if isinstance(value, Tensor)}
-    if len(set(lengths.values())) > 1 or any(len(shape) != 1 or shape[0] == 0 for shape in lengths.values()):
-        raise UsageError(f"hyperparameters must be floats or tensors [C] of one length C >= 1, got {lengths}")
-    return values, next(iter(lengths.values()), (1,))[0]
-
-
 class _Recorder:
     """Collects evaluations of all chunks into tensors over all configurations, on the CPU."""
 
-    def __init__(self, count: int, seeds: int, grid: Sequence[int], dim: int | None, like: Tensor) -> None:
-        self.shape = (count, seeds, len(grid))
+    def __init__(self, training: Training, count: int, grid: Sequence[int]) -> None:
+        self.training, self.shape = training, (count, len(training.seeds), len(grid))
         self.metrics: dict[str, Tensor] = {}
-        self.status = torch.full((count, seeds), FINISHED, dtype=torch.int8)
-        self.stopped_at = torch.zeros((count, seeds), dtype=torch.int64)
-        self.path = None if dim is None else torch.full((*self.shape, dim), torch.nan, dtype=like.dtype)
+        self.state: dict[str, Tensor] = {}
+        self.path: Tensor | None = None
+        self.gradient: Tensor | None = None
+        self.status = torch.full(self.shape[:2], int(Outcome.FINISHED), dtype=torch.int8)
+        self.stopped_at = torch.zeros(self.shape[:2], dtype=torch.int64)
 
     def record(self, place: int, chunks: Sequence[Lanes]) -> dict[str, Tensor]:
         """Evaluate every chunk into column ``place``; returns that column's metrics ``[C, S]``."""
@@ -195,19 +151,34 @@ class _Recorder:
             if len(lanes.index) == 0:
                 continue
             for name, value in lanes.evaluate().items():
-                table = self.metrics.setdefault(name, torch.full(self.shape, torch.nan, dtype=torch.float64))
-                table[lanes.index, :, place] = value.cpu()
-            if self.path is not None:
-                self.path[lanes.index, :, place] = lanes.x.cpu()
+                self.metrics[name] = self._entered(self.metrics.get(name), place, lanes, value)
+            if self.training.keep_path:
+                self.path = self._entered(self.path, place, lanes, lanes.x)
+            if lanes.gradient is not None:
+                self.gradient = self._entered(self.gradient, place, lanes, lanes.gradient)
+                for name, value in lanes.state.items():
+                    self.state[name] = self._entered(self.state.get(name), place, lanes, value)
         return {name: table[..., place] for name, table in self.metrics.items()}
+
+    def _entered(self, table: Tensor | None, place: int, lanes: Lanes, value: Tensor) -> Tensor:
+        """The table ``[C, S, E, ...]`` with the ``value [c, S, ...]`` of some lanes; NaN where nothing was entered."""
+        if table is None:
+            table = torch.full((*self.shape, *value.shape[2:]), torch.nan, dtype=value.dtype)
+        table[lanes.index, :, place] = value.cpu()
+        return table
 
     def close(self, lanes: Lanes) -> None:
         """Enter how every lane of a chunk ended."""
         for index, alive, valid_steps in lanes.left:  # left early: diverged, or pruned while alive
-            self.status[index] = torch.where(alive, PRUNED, DIVERGED).to(torch.int8).cpu()
+            self.status[index] = _codes(alive, Outcome.PRUNED)
             self.stopped_at[index] = valid_steps.cpu()
-        self.status[lanes.index] = torch.where(lanes.alive, FINISHED, DIVERGED).to(torch.int8).cpu()
+        self.status[lanes.index] = _codes(lanes.alive, Outcome.FINISHED)
         self.stopped_at[lanes.index] = lanes.valid_steps.cpu()
+
+
+def _codes(alive: Tensor, ended: Outcome) -> Tensor:
+    """The codes of lanes: ``ended`` where they are alive, diverged where not."""
+    return torch.where(alive, int(ended), int(Outcome.DIVERGED)).to(torch.int8).cpu()
 
 
 def batch_like(batch: Batch, like: Tensor) -> Batch:

@@ -1,4 +1,4 @@
-"""Training with any optimizer: our rules as lanes, foreign `torch.optim` optimizers one lane at a time.
+"""Foreign `torch.optim` optimizers, trained one lane at a time.
 
 A foreign optimizer knows one parameter tensor. Every lane has an optimizer object of its own over its row ``[P]`` of
 the tensor ``x [C, S, P]``; loss and gradients of all lanes are still one tensor computation, only the step is a loop.
@@ -12,74 +12,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Unpack
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks.engine import rule_lanes as lanes
-from benchmarks.engine.driver import Lanes, TrainOptions, configurations, divergence_limit, drive
-from benchmarks.engine.trace import Trace
+from benchmarks.engine.driver import Lanes
+from benchmarks.engine.inputs import Configurations, Training
 from benchmarks.errors import UsageError
 from benchmarks.naming.call_syntax import in_words
-from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec, write
-from optimizers import OptimizerSpec, Schedule
-from problems import Batch, Problem
+from benchmarks.naming.foreign import ForeignSpec, write
+from optimizers import Schedule
+from problems import Batch
 
-__all__ = ["ForeignSpec", "of_seed", "train", "train_with", "try_out"]
-
-
-def train_with(
-    problem: Problem,
-    spec: AnyOptimizer,
-    hyperparameters: Mapping[str, Tensor | float],
-    seeds: Sequence[int],
-    steps: int,
-    **options: Unpack[TrainOptions],
-) -> Trace:
-    """Train with ``spec``, whichever kind it is: see `benchmarks.engine.rule_lanes.train` for the arguments and what it
-    raises.
-
-    Hyperparameters that are not given take the defaults of ``spec``. Raises `UsageError` also for a schedule that does
-    not fit its hyperparameter, as one of lr given to a memory.
-    """
-    schedules = options.get("schedules") or {}
-    for knob in spec.hyperparameters:
-        schedule = schedules.get(knob.name)
-        if schedule is not None and not schedule.fits(knob):
-            raise UsageError(f"the schedule {schedule} does not fit {spec.name}'s {knob.name}")
-    if isinstance(spec, OptimizerSpec):
-        return lanes.train(problem, spec.rule, {**spec.default_values, **hyperparameters}, seeds, steps, **options)
-    return train(problem, spec, hyperparameters, seeds, steps, **options)
-
-
-def train(
-    problem: Problem,
-    spec: ForeignSpec,
-    hyperparameters: Mapping[str, Tensor | float],
-    seeds: Sequence[int],
-    steps: int,
-    **options: Unpack[TrainOptions],
-) -> Trace:
-    """Train every configuration on every seed with a foreign optimizer: `benchmarks.engine.rule_lanes.train`, one lane
-    at a time.
-
-    A step is one call of ``optimizer.step``, and a chunk size means nothing. Raises `UsageError` as
-    `benchmarks.engine.rule_lanes.train` does, and where the foreign class refuses the values or a schedule's
-    hyperparameter is not among its parameter groups.
-    """
-    schedules = options.get("schedules") or {}
-    values, count = configurations(spec.name, spec.default_values, hyperparameters, schedules)
-    start = problem.start(seeds).to(options.get("device", "cpu"), options.get("dtype") or problem.dtype)
-    limit = divergence_limit(problem, start)
-    foreign = _ForeignLanes(
-        problem, torch.arange(count), start, limit, spec=spec, values=values, schedules=schedules, steps=steps
-    )
-    return drive(
-        problem, [foreign], start, seeds, steps,
-        evaluate_every=options.get("evaluate_every"), on_rung=options.get("on_rung"),
-        keep_path=options.get("keep_path", False),
-    )  # fmt: skip
+__all__ = ["ForeignLanes", "of_seed", "try_out"]
 
 
 def try_out(spec: ForeignSpec, values: Mapping[str, float], schedules: Mapping[str, Schedule]) -> None:
@@ -89,43 +35,34 @@ def try_out(spec: ForeignSpec, values: Mapping[str, float], schedules: Mapping[s
     row.step(0, torch.ones_like(p), (lambda: p.detach().sum()) if _needs_closure(row.optimizers[0]) else None)
 
 
-class _ForeignLanes(Lanes):
+class ForeignLanes(Lanes):
     """Configurations each of whose lanes has a foreign optimizer of its own over its row of ``x``."""
 
     def __init__(
         self,
-        problem: Problem,
-        index: Tensor,
-        start: Tensor,
-        limit: Tensor,
-        *,
+        training: Training,
         spec: ForeignSpec,
-        values: Mapping[str, Tensor | float],
-        schedules: Mapping[str, Schedule],
-        steps: int,
+        configurations: Configurations,
+        start: Tensor,
+        limit: Tensor | None,
     ) -> None:
-        super().__init__(problem, index, start, limit)
-        self.spec, self.schedules, self.steps = spec, schedules, steps
+        super().__init__(training, torch.arange(len(configurations)), start, limit)
+        self.spec = spec
         self.rows = [  # per configuration its values, and per seed the row of x and its optimizer
-            _Row(
-                spec, {n: float(v[c]) if isinstance(v, Tensor) else v for n, v in values.items()}, self.x[c], schedules
-            )
-            for c in index.tolist()
+            _Row(spec, configurations.row(c), self.x[c], training.schedules) for c in range(len(configurations))
         ]
         self.needs_closure = _needs_closure(self.rows[0].optimizers[0])
 
     def advance(self, batches: Sequence[Batch], done: int) -> None:
         if not self.rows:
             return
-        limit = self.limit.to(self.x.dtype)  # rounds to inf at most
         for t, batch in enumerate(batches, start=done + 1):
             x = torch.stack([torch.stack([p.detach() for p in row.parameters]) for row in self.rows]).requires_grad_()
             loss = self.problem.loss(x, batch)
             (g,) = torch.autograd.grad(loss.sum(), x)
-            self.alive &= (loss.detach() <= limit) & (loss.detach().abs() < torch.inf)
-            self.valid_steps += self.alive
+            self.count_step(loss.detach())
             for c, row in enumerate(self.rows):
-                row.schedule(self.spec, self.schedules, t, self.steps)
+                row.schedule(self.spec, self.training.schedules, t, self.training.steps)
                 for s in self.alive[c].nonzero().flatten().tolist():
                     row.step(s, g[c, s], self._closure(row.parameters[s], batch, s) if self.needs_closure else None)
                     self.problem.project_(row.parameters[s].data)

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.engine.rule_lanes import train
+from benchmarks.engine.training import Training, train
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from problems import Problem
 
@@ -81,12 +81,12 @@ def all_speeds(repeats: int = 5) -> list[Speed]:
 def measure(goal: Goal, repeats: int) -> Speed:
     """Measure one goal: plain loop and lanes by turns."""
     problem = make_problem(goal.problem)
-    rule = OPTIMIZERS["rmsprop-torch"].rule
+    training = Training(problem, OPTIMIZERS["rmsprop-torch"], [1], goal.steps)
     lr = torch.logspace(-4, -1, goal.lanes, dtype=torch.float64)
 
     def lanes() -> float:
         began = time.perf_counter()
-        train(problem, rule, {"lr": lr, "gamma": 0.9}, [1], goal.steps)
+        train(training, {"lr": lr, "gamma": 0.9})
         return (time.perf_counter() - began) / (goal.steps * goal.lanes)
 
     plain_loop(problem, 20), lanes()  # warm up both

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from torch import Tensor
 
-__all__ = ["DIVERGED", "FINISHED", "PRUNED", "STATUS", "Trace"]
-
-FINISHED: Final = 0
-
-
-DIVERGED: Final = 1
-
-
-PRUNED: Final = 2
-
-
-STATUS: Final = ("finished", "diverged", "pruned")
-"""The names of the codes in `Trace.status`."""
+__all__ = ["Trace"]
 
 
 @dataclass(frozen=True)
@@ -27,10 +15,13 @@ class Trace:
     """What a batch of runs left behind.
 
     ``step [E]`` are the evaluated steps, from 0; ``metrics`` maps ``"loss"`` and the problem's further metrics to
-    ``[C, S, E]`` in float64, NaN from a lane's divergence or pruning on. ``status [C, S]`` are codes of `STATUS`;
-    ``stopped_at [C, S]`` counts the updates a lane made while its loss was valid, all of them where it finished.
-    ``path [C, S, E, P]`` are the parameters at the evaluations, kept on request. ``lane_steps`` is the number of
-    updates made in all; ``seconds`` is wall time.
+    ``[C, S, E]`` in float64, NaN from a lane's divergence or pruning on. ``status [C, S]`` are codes of
+    `analysis.record.outcome.Outcome`; ``stopped_at [C, S]`` counts the updates a lane made while its loss was valid,
+    all of them where it finished. ``lane_steps`` is the number of updates made in all; ``seconds`` is wall time.
+
+    Kept on request: ``path [C, S, E, P]``, the parameters at the evaluations; ``gradient [C, S, E, P]`` of the last
+    update before each (NaN at the start), and ``state``, the rule's at each, by name: ``[C, S, E, P]``, or a last axis
+    of 1.
     """
 
     step: Tensor
@@ -40,6 +31,8 @@ class Trace:
     seconds: float
     lane_steps: int
     path: Tensor | None = None
+    gradient: Tensor | None = None
+    state: Mapping[str, Tensor] | None = None
 
     @property
     def loss(self) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,10 +12,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from benchmarks.engine.rule_lanes import train
-from benchmarks.engine.trace import DIVERGED, STATUS, Trace
+from analysis.record.outcome import Outcome
+from benchmarks.engine.trace import Trace
+from benchmarks.engine.training import Training, train
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.walk import walk
+from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.suite.settings import Count
 from optimizers import Rule
@@ -108,10 +111,8 @@ class GammaOne(Question):
     def _approach(self, problem: Problem, name: str) -> pd.DataFrame:
         """Losses after the book's steps and after many, for 1 - γ = 1, 0.1, … and 0."""
         forgotten = torch.tensor([*(10.0**-k for k in range(self.decades + 1)), 0.0], dtype=torch.float64)
-        values: dict[str, Tensor | float] = {"lr": LR, "gamma": 1 - forgotten, "eps": _eps(name)}
-        trace = train(
-            problem, OPTIMIZERS[name].rule, values, [1], self.steps, evaluate_every=[1, STEPS], keep_path=True
-        )
+        training = Training(problem, OPTIMIZERS[name], [1], self.steps, [1, STEPS], keep_path=True)
+        trace = train(training, {"lr": LR, "gamma": 1 - forgotten})
         assert trace.path is not None
         first = (trace.path[:, 0, 1, 0] - trace.path[:, 0, 0, 0]).abs() / LR
         parts = [
@@ -140,14 +141,18 @@ class GammaOne(Question):
 
 def _run(problem: Problem, case: Case, lr: float) -> tuple[Trace, Trace]:
     """The variant's run, and that of the rule it should be."""
-    values = {**OPTIMIZERS[case.optimizer].default_values, "lr": lr, "gamma": case.gamma}
-    measured = train(problem, OPTIMIZERS[case.optimizer].rule, values, [1], STEPS, evaluate_every=1, keep_path=True)
+    spec, values = OPTIMIZERS[case.optimizer], {"lr": lr, "gamma": case.gamma}
+    measured = _followed(problem, spec, values)
     if case.theory is None:
-        return measured, train(problem, SGD(), {"lr": math.nan}, [1], STEPS, evaluate_every=1, keep_path=True)
+        return measured, _followed(problem, SGD(), {"lr": math.nan})
     known = case.theory.defaults()
-    shared = {name: value for name, value in values.items() if name in known}
-    theory = {**shared, "lr": lr * case.gain}
-    return measured, train(problem, case.theory, theory, [1], STEPS, evaluate_every=1, keep_path=True)
+    shared = {name: value for name, value in {**spec.default_values, **values}.items() if name in known}
+    return measured, _followed(problem, case.theory, {**shared, "lr": lr * case.gain})
+
+
+def _followed(problem: Problem, optimizer: AnyOptimizer | Rule, values: Mapping[str, float]) -> Trace:
+    """One run of the book's steps, with its path."""
+    return train(Training(problem, optimizer, [1], STEPS, evaluate_every=1, keep_path=True), values)
 
 
 def _outcome(case: Case, lr: float, measured: Trace, theory: Trace) -> dict[str, Any]:
@@ -171,9 +176,9 @@ def _distance(x: Tensor, y: Tensor) -> float:
 
 def _ended(trace: Trace, prefix: str) -> dict[str, Any]:
     assert trace.path is not None
-    x1, x2 = trace.path[0, 0, -1].tolist() if int(trace.status) != DIVERGED else (math.nan, math.nan)
+    x1, x2 = trace.path[0, 0, -1].tolist() if int(trace.status) != Outcome.DIVERGED else (math.nan, math.nan)
     return {
-        f"{prefix}status": STATUS[int(trace.status)], f"{prefix}stopped_at": int(trace.stopped_at),
+        f"{prefix}status": Outcome(int(trace.status)).word, f"{prefix}stopped_at": int(trace.stopped_at),
         f"{prefix}x1": x1, f"{prefix}x2": x2, f"{prefix}loss": float(trace.final_loss),
     }  # fmt: skip
 
@@ -191,20 +196,21 @@ def _path(case: Case, lr: float, source: str, trace: Trace) -> pd.DataFrame:
 
 def _status(trace: Trace, place: int) -> list[str]:
     """How each configuration stood at evaluation ``place``."""
-    return [STATUS[0] if valid else STATUS[DIVERGED] for valid in trace.loss[:, 0, place].isfinite().tolist()]
+    valid = trace.loss[:, 0, place].isfinite().tolist()
+    return [(Outcome.FINISHED if each else Outcome.DIVERGED).word for each in valid]
 
 
 def _facts(problem: Problem) -> dict[str, Any]:
     eps = _eps("rmsprop")
-    rule = OPTIMIZERS["rmsprop"].rule
-    book = walk(problem, rule, {"lr": LR, "gamma": 1.0}, 400)
+    rmsprop = OPTIMIZERS["rmsprop"]
+    book = walk(problem, rmsprop, {"lr": LR, "gamma": 1.0}, 400)
     finite = torch.isfinite(book.x).all(-1).squeeze(-1)
     equivalent = LR * math.sqrt(eps)
     return {
         "lr": LR, "eps": eps, "gain": 1 / math.sqrt(eps), "first_point": _point(book.x[1]),
         "first_loss": float(book.loss[1]), "overflow_step": int(finite.sum()),
         "equivalent_lr": equivalent,
-        "equivalent": _point(walk(problem, rule, {"lr": equivalent, "gamma": 1.0}, STEPS).x[-1]),
+        "equivalent": _point(walk(problem, rmsprop, {"lr": equivalent, "gamma": 1.0}, STEPS).x[-1]),
         "descent": _point(walk(problem, SGD(), {"lr": LR}, STEPS).x[-1]),
     }  # fmt: skip
 

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from benchmarks.engine.rule_lanes import train
+from benchmarks.engine.training import Training, train
 from benchmarks.exhibits.influence import explained_share
 from benchmarks.exhibits.question import Answer, Question, lowest, spread
 from benchmarks.exhibits.threshold import thresholds, walking_away
@@ -183,7 +183,8 @@ def _grid(lrs: Sequence[float], gammas: Sequence[float]) -> dict[str, Tensor]:
 
 def _train(problem: Problem, rule: Rule, schedule: str, grid: Mapping[str, Tensor], seeds: Sequence[int]) -> Tensor:
     """The final loss ``[C, S]``, NaN where it diverged."""
-    return train(problem, rule, dict(grid), seeds, problem.steps, schedules=make_schedules(schedule)).final_loss
+    training = Training(problem, rule, seeds, problem.steps, schedules=make_schedules(schedule))
+    return train(training, grid).final_loss
 
 
 def _floor(problem: Problem) -> float:

@@ -61,8 +61,9 @@ class Memory(Question):
 
 def impulse_response(gamma: Tensor, steps: int) -> Tensor:
     """The second moment ``[C, T]`` of RMSProp at 1 … T steps, for gradients 1, 0, 0, …, under each of ``gamma [C]``."""
-    rule = OPTIMIZERS[OPTIMIZER].rule
-    hp: dict[str, Value] = {**rule.defaults(), "gamma": gamma[:, None]}
+    spec = OPTIMIZERS[OPTIMIZER]
+    rule = spec.rule
+    hp: dict[str, Value] = {**spec.default_values, "gamma": gamma[:, None]}
     state = rule.init(torch.zeros(len(gamma), 1, dtype=torch.float64))
     left = []
     for t in range(1, steps + 1):

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from benchmarks.engine.foreign_lanes import train_with
+from benchmarks.engine.training import Training, train
 from benchmarks.exhibits.printed import EXACT, NEWTON, NOISY, REGRESSION, BookRun, Printed
 from benchmarks.exhibits.question import Answer, Question, spread
 from benchmarks.exhibits.regression import BookRegression, has_file
@@ -132,10 +132,16 @@ def _described(run: BookRun, printed: Printed) -> dict[str, Any]:
 
 def _ends(run: BookRun, problem: Problem, seeds: range | list[int]) -> Tensor:
     """The end points ``[S, P]`` of a run."""
-    trace = train_with(
-        problem, OPTIMIZERS[run.optimizer], run.values, seeds, run.steps,
-        schedules=make_schedules(run.schedule), dtype=torch.float32 if run.single else None, keep_path=True,
-    )  # fmt: skip
+    training = Training(
+        problem,
+        OPTIMIZERS[run.optimizer],
+        seeds,
+        run.steps,
+        schedules=make_schedules(run.schedule),
+        dtype=torch.float32 if run.single else None,
+        keep_path=True,
+    )
+    trace = train(training, run.values)
     assert trace.path is not None
     return trace.path[0, :, -1]
 
@@ -144,7 +150,7 @@ def _losses(run: BookRun, data: Path | None, seeds: range) -> Tensor:
     """The final losses ``[S]`` of a regression, NaN where it diverged."""
     assert run.batch is not None
     problem = BookRegression(run.batch, data, doubled=run.library, uniform_bias=run.library)
-    return train_with(problem, OPTIMIZERS[run.optimizer], run.values, seeds, run.steps).final_loss[0]
+    return train(Training(problem, OPTIMIZERS[run.optimizer], seeds, run.steps), run.values).final_loss[0]
 
 
 def _newton(run: BookRun, problem: Problem) -> Tensor:

@@ -10,8 +10,9 @@ from typing import Any, Final, Literal
 import pandas as pd
 import torch
 
-from benchmarks.engine.rule_lanes import train
-from benchmarks.engine.trace import STATUS, Trace
+from analysis.record.outcome import Outcome
+from benchmarks.engine.trace import Trace
+from benchmarks.engine.training import Training, train
 from benchmarks.exhibits.question import Answer, Question, lowest, spread
 from benchmarks.naming.registry import OPTIMIZERS, make_problem, make_schedules
 from benchmarks.suite.settings import FIRST_TEST_SEED, Count
@@ -80,8 +81,8 @@ class RealProblem(Question):
         self, problem: Problem, schedule: str, values: Mapping[str, Any], seeds: list[int], evaluate_every: int
     ) -> Trace:
         """The runs of every learning rate in ``values`` on every seed."""
-        rule, schedules = OPTIMIZERS[OPTIMIZER].rule, make_schedules(schedule)
-        return train(problem, rule, values, seeds, self.steps, evaluate_every=evaluate_every, schedules=schedules)
+        schedules = make_schedules(schedule)
+        return train(Training(problem, OPTIMIZERS[OPTIMIZER], seeds, self.steps, evaluate_every, schedules), values)
 
     def _curves(self, schedule: str, lr: float, seeds: list[int], trace: Trace) -> pd.DataFrame:
         """The test runs at every evaluation, with the learning rate of the step that led there (the first, at 0)."""
@@ -108,7 +109,7 @@ class RealProblem(Question):
         return {
             "problem": problem.name, "images": "Fashion-MNIST" if fashion else "MNIST",
             "network": "LeNet" if self.network == "lenet" else f"784-{self.hidden}-10 with ReLU", "dim": problem.dim,
-            "optimizer": OPTIMIZER, "gamma": OPTIMIZERS[OPTIMIZER].rule.defaults()["gamma"],
+            "optimizer": OPTIMIZER, "gamma": OPTIMIZERS[OPTIMIZER].default_values["gamma"],
             "batch": self.batch, "steps": self.steps,
             "epochs": self.steps * self.batch / (FASHION_MNIST if fashion else MNIST_5K).rows,
             "tuning_seeds": list(range(1, 1 + self.tuning_seeds)),
@@ -147,9 +148,8 @@ def _runs(schedule: str, lrs: list[float], seeds: list[int], trace: Trace) -> pd
     for c, lr in enumerate(lrs):
         for s, seed in enumerate(seeds):
             ended = {name: float(trace.metrics[name][c, s, -1]) for name in ("loss", *METRICS)}
-            rows.append(
-                {"schedule": schedule, "lr": lr, "seed": seed, "status": STATUS[int(trace.status[c, s])], **ended}
-            )
+            status = Outcome(int(trace.status[c, s])).word
+            rows.append({"schedule": schedule, "lr": lr, "seed": seed, "status": status, **ended})
     return pd.DataFrame(rows)
 
 

@@ -14,8 +14,9 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from benchmarks.engine.foreign_lanes import train_with
-from benchmarks.engine.trace import DIVERGED, STATUS, Trace
+from analysis.record.outcome import Outcome
+from benchmarks.engine.trace import Trace
+from benchmarks.engine.training import Training, train
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.suite.settings import Count
@@ -112,7 +113,7 @@ class Rotation(Question):
     def _train(self, name: str, lr: Tensor) -> Trace:
         problem = TurnedEllipses(self._forms())
         seeds = range(len(problem.forms))
-        return train_with(problem, OPTIMIZERS[name], {"lr": lr}, seeds, self.steps, evaluate_every=[BOOK_STEPS])
+        return train(Training(problem, OPTIMIZERS[name], seeds, self.steps, [BOOK_STEPS]), {"lr": lr})
 
     def _chosen(self, name: str, steps: int, lr: Tensor, trace: Trace, place: int) -> list[dict[str, Any]]:
         """The loss at the best lr of each ellipse, and at that of the unturned one."""
@@ -124,10 +125,11 @@ class Rotation(Question):
         for k, (angle, condition) in enumerate(forms):
             for rule, at in (("best", best[k]), ("fixed", fixed[condition])):
                 value = float(trace.loss[at, k, place])
+                outcome = Outcome.DIVERGED if math.isnan(value) else Outcome.FINISHED
                 rows.append(
                     {
                         "optimizer": name, "condition": condition, "angle": angle, "steps": steps, "rule": rule,
-                        "lr": float(lr[at]), "status": STATUS[DIVERGED] if math.isnan(value) else STATUS[0],
+                        "lr": float(lr[at]), "status": outcome.word,
                         "loss": value, "share": value / float(trace.loss[at, k, 0]),
                         "at_edge": at in (0, len(lr) - 1),
                     }
@@ -153,7 +155,7 @@ class Rotation(Question):
         invariant = [name for name in NAMES if max(decades[name].values()) <= INVARIANT]
         return {
             "angles": np.linspace(0, 90, self.angles).tolist(), "conditions": self.conditions, "points": self.points,
-            "low": self.low, "high": self.high, "gamma": OPTIMIZERS["rmsprop"].rule.defaults()["gamma"],
+            "low": self.low, "high": self.high, "gamma": OPTIMIZERS["rmsprop"].default_values["gamma"],
             "worst_angle": {name: _worst_angle(book, name) for name in NAMES if name not in invariant},
             "rotation_cost": {
                 name: decades[name][CONDITION] if math.isfinite(decades[name][CONDITION]) else None for name in NAMES
@@ -211,10 +213,8 @@ def _book(steps: int) -> list[dict[str, Any]]:
     rows = []
     for name, lr in (("sgd", 0.4), ("sgd", 0.2), ("adagrad", 0.4), ("adagrad", 2.0), ("rmsprop", 0.4)):
         for problem in ("ellipse", "ellipse-rotated"):
-            trace = train_with(
-                make_problem(problem), OPTIMIZERS[name], {"lr": lr}, [1], steps, evaluate_every=[BOOK_STEPS],
-                keep_path=True,
-            )  # fmt: skip
+            training = Training(make_problem(problem), OPTIMIZERS[name], [1], steps, [BOOK_STEPS], keep_path=True)
+            trace = train(training, {"lr": lr})
             assert trace.path is not None
             run = {"optimizer": name, "problem": problem, "lr": lr}
             for place in (1, 2):

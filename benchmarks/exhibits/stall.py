@@ -12,7 +12,7 @@ import torch
 from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor
 
-from benchmarks.engine.rule_lanes import train
+from benchmarks.engine.training import Training, train
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.walk import Walk, walk
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
@@ -68,7 +68,7 @@ class Stall(Question):
 
     def answer(self, data: Path | None) -> Answer:  # noqa: ARG002
         problem = make_problem("ellipse")
-        walks = {run: walk(problem, OPTIMIZERS[name].rule, values, self.steps) for run, (name, values) in RUNS.items()}
+        walks = {run: walk(problem, OPTIMIZERS[name], values, self.steps) for run, (name, values) in RUNS.items()}
         trajectories = [
             path.table(run=run, optimizer=RUNS[run][0], lr=RUNS[run][1]["lr"]) for run, path in walks.items()
         ]
@@ -89,7 +89,7 @@ class Stall(Question):
     def _noisy(self, run: str) -> pd.DataFrame:
         """What stands under the root when gradients never vanish: means over seeds."""
         (name, values), seeds = RUNS[run], range(1, self.seeds + 1)
-        path = walk(make_problem(NOISY), OPTIMIZERS[name].rule, values, self.steps, seeds)
+        path = walk(make_problem(NOISY), OPTIMIZERS[name], values, self.steps, seeds)
         table = _states(run, path).drop(columns="gradient")
         return table.assign(loss=path.loss[1:].mean(-1).repeat_interleave(2).numpy())
 
@@ -98,12 +98,11 @@ class Stall(Question):
         lr, gamma = torch.cartesian_prod(
             torch.tensor(self.lrs, dtype=torch.float64), torch.tensor(self.gammas, dtype=torch.float64)
         ).unbind(-1)
-        rule, last = OPTIMIZERS[name].rule, self.cycle_steps
-        eps = OPTIMIZERS[name].default_values["eps"]
+        spec, last = OPTIMIZERS[name], self.cycle_steps
+        eps = spec.default_values["eps"]
         trace = train(
-            problem, rule, {"lr": lr, "gamma": gamma, "eps": eps}, [1], last,
-            evaluate_every=[last - 2, last - 1], keep_path=True,
-        )  # fmt: skip
+            Training(problem, spec, [1], last, [last - 2, last - 1], keep_path=True), {"lr": lr, "gamma": gamma}
+        )
         assert trace.path is not None
         *_, before, between, end = trace.path[:, 0].unbind(1)
         theory = torch.stack([cycle_radius(lr, c, eps, inside=name == "rmsprop") for c in CURVATURES], dim=-1)
@@ -123,9 +122,8 @@ class Stall(Question):
         sums = walks["adagrad 0.4"].states["s"]
         book = cycles.query("optimizer == 'rmsprop' and lr == @BOOK['lr'] and gamma == @BOOK['gamma']").iloc[0]
         errors = (cycles["loss"] / cycles["loss_theory"] - 1).abs()
-        rule = OPTIMIZERS["rmsprop"].rule
         return {
-            **BOOK, "eps": rule.defaults()["eps"], "steps": self.steps, "book_steps": BOOK_STEPS,
+            **BOOK, "eps": OPTIMIZERS["rmsprop"].default_values["eps"], "steps": self.steps, "book_steps": BOOK_STEPS,
             "losses": {run: {str(step): float(path.loss[step, 0]) for step in at} for run, path in walks.items()},
             "limit_loss": float(book["loss"]), "limit_loss_theory": float(book["loss_theory"]),
             "largest_error": float(errors.max()),
@@ -168,7 +166,7 @@ def _states(run: str, path: Walk) -> pd.DataFrame:
     name, values = RUNS[run]
     steps = torch.arange(1, len(path.g) + 1, dtype=torch.float64)
     s = path.states["s"] / steps[:, None, None] if name == "adagrad-averaged" else path.states["s"]
-    eps = OPTIMIZERS[name].rule.defaults()["eps"]
+    eps = OPTIMIZERS[name].default_values["eps"]
     count = len(steps)
     return pd.DataFrame(
         {

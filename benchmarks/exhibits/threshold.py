@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks.engine.rule_lanes import train
+from benchmarks.engine.training import Training, train
 from benchmarks.naming.registry import make_problem, make_schedules
 from optimizers import Rule
 
@@ -22,10 +22,10 @@ def walking_away(n: int, name: str, rule: Rule, steps: int, seeds: int) -> pd.Da
     """Where x goes at every γ: end points, and the drift over the last half in units of the learning rate."""
     gamma = torch.from_numpy(1 - FORGOTTEN)
     problem, half = make_problem(f"finite-sum(n={n})"), steps // 2
-    trace = train(
-        problem, rule, {"lr": LR, "gamma": gamma}, range(1, seeds + 1), steps,
-        evaluate_every=[half], schedules=make_schedules("inverse-sqrt"), keep_path=True,
-    )  # fmt: skip
+    training = Training(
+        problem, rule, range(1, seeds + 1), steps, [half], make_schedules("inverse-sqrt"), keep_path=True
+    )
+    trace = train(training, {"lr": LR, "gamma": gamma})
     assert trace.path is not None
     _, middle, end = trace.path[..., 0].unbind(-1)
     moved = LR / torch.arange(half + 1, steps + 1, dtype=torch.float64).sqrt()

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from analysis.statistics.bootstrap import bootstrap_mean
-from benchmarks.engine.rule_lanes import train
 from benchmarks.engine.trace import Trace
+from benchmarks.engine.training import Training, train
 from benchmarks.exhibits.printed import REGRESSION
 from benchmarks.exhibits.question import Answer, Question, spread
 from benchmarks.exhibits.regression import BookRegression, has_file
@@ -42,8 +42,7 @@ class Code:
 
     def train(self, data: Path | None, seeds: Sequence[int]) -> Trace:
         problem = BookRegression(data=data, doubled=self.doubled, uniform_bias=self.uniform_bias)
-        rule, steps = OPTIMIZERS[self.optimizer].rule, 150 * self.epochs
-        return train(problem, rule, self.values, seeds, steps, evaluate_every=EVERY)
+        return train(Training(problem, OPTIMIZERS[self.optimizer], seeds, 150 * self.epochs, EVERY), VALUES)
 
 
 SCRATCH: Final = "scratch"

@@ -1,4 +1,4 @@
-"""Paths of runs step by step and without a limit: states and overflow included, which the engine does not keep."""
+"""Paths of runs step by step and without a limit: gradients, states and overflow included."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
-from optimizers import Rule
-from problems import Batch, Problem
+from benchmarks.engine.training import Training, train
+from optimizers import OptimizerSpec, Rule
+from problems import Problem
 
 __all__ = ["Walk", "walk"]
 
@@ -35,28 +35,28 @@ class Walk:
         return pd.DataFrame({**columns, "step": np.arange(len(self.x)), **points})
 
 
-def walk(problem: Problem, rule: Rule, values: Mapping[str, float], steps: int, seeds: Sequence[int] = (1,)) -> Walk:
-    """Train a run of every seed for ``steps`` updates by `Rule.step_`, as the engine does, but never stop it.
+def walk(
+    problem: Problem,
+    optimizer: OptimizerSpec | Rule,
+    values: Mapping[str, float],
+    steps: int,
+    seeds: Sequence[int] = (1,),
+) -> Walk:
+    """A run of every seed for ``steps`` updates, evaluated at each and never stopped.
 
     Where numbers overflow, the path holds inf and NaN from there on.
     """
-    hp = {**rule.defaults(), **values}
-    x = problem.start(seeds)
-    state = rule.init(x)
-    points, gradients, states = [x.clone()], [], []
-    for t, batch in enumerate(problem.batches(seeds, steps), start=1):
-        g = gradient(problem, x, batch)
-        rule.step_(x, g, state, hp, t)
-        points.append(x.clone())
-        gradients.append(g)
-        states.append({name: value.clone() for name, value in state.items()})
-    path = torch.stack(points)
-    kept = {name: torch.stack([after[name] for after in states]) for name in state}
-    return Walk(path, problem.evaluate(path)["loss"], torch.stack(gradients), kept)
+    training = Training(
+        problem, optimizer, seeds, steps, evaluate_every=1, keep_path=True, keep_updates=True, stop_diverged=False
+    )
+    trace = train(training, values)
+    assert trace.path is not None
+    assert trace.gradient is not None
+    assert trace.state is not None
+    states = {name: _by_step(kept)[1:] for name, kept in trace.state.items()}
+    return Walk(_by_step(trace.path), _by_step(trace.loss), _by_step(trace.gradient)[1:], states)
 
 
-def gradient(problem: Problem, x: Tensor, batch: Batch) -> Tensor:
-    """The gradient ``[S, P]`` at ``x [S, P]``."""
-    point = x.clone().requires_grad_()
-    (g,) = torch.autograd.grad(problem.loss(point, batch).sum(), point)
-    return g
+def _by_step(kept: Tensor) -> Tensor:
+    """What the only configuration left at its evaluations, ``[1, S, E, ...]`` as ``[E, S, ...]``."""
+    return kept[0].transpose(0, 1).contiguous()

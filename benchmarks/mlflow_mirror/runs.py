@@ -19,7 +19,7 @@ import pandas as pd
 
 from analysis.measures.measure import gap
 from analysis.record.cells import Cell
-from analysis.record.columns import DIVERGED
+from analysis.record.outcome import Outcome
 from analysis.statistics.bootstrap import median
 from analysis.words import hyperparameter_text, number
 
@@ -134,7 +134,7 @@ def _cell_points(cell: Cell) -> Iterator[Point]:
     told = cell.trials.set_index("trial")["objective"].sort_index()
     best = np.fmin.accumulate(told.to_numpy(dtype=np.float64))  # a pruned trial, NaN, changes nothing
     yield from (("best_objective", float(value), int(trial)) for trial, value in zip(told.index, best, strict=True))
-    yield "trials/diverged", float((cell.trials["state"] == DIVERGED).sum()), 0
+    yield "trials/diverged", float((cell.trials["state"] == Outcome.DIVERGED.word).sum()), 0
     yield from ((f"seconds/{key}", float(value), 0) for key, value in cell.info["seconds"].items())
     yield "lane_steps", float(cell.info["lane_steps"]), 0
 
@@ -144,12 +144,12 @@ def _outcome(cell: Cell, setting: str, prefix: str) -> Iterator[Point]:
     runs = cell.runs[cell.runs["setting"] == setting]
     if runs.empty:
         return
-    loss = runs["final_loss"].where(runs["status"] != DIVERGED).to_numpy(dtype=np.float64)
+    loss = runs["final_loss"].where(runs["status"] != Outcome.DIVERGED.word).to_numpy(dtype=np.float64)
     yield f"{prefix}final_loss", _rounded(median(gap(loss, 0.0))), 0
     if cell.floor is not None:
         yield f"{prefix}final_gap", _rounded(median(gap(loss, cell.floor))), 0
     yield f"{prefix}runs", float(len(runs)), 0
-    yield f"{prefix}diverged", float((runs["status"] == DIVERGED).sum()), 0
+    yield f"{prefix}diverged", float((runs["status"] == Outcome.DIVERGED.word).sum()), 0
 
 
 def _rounded(value: Any) -> float:

@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
@@ -17,14 +17,12 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from benchmarks.engine.inputs import Configurations
 from benchmarks.engine.trace import Trace
 
 __all__ = ["OutOfTime", "Work"]
 
 WORTH_KEEPING: Final = 0.5  # seconds of training below which making it again is as quick as reading it
-
-
-Values = Mapping[str, Tensor | float]
 
 
 class OutOfTime(Exception):  # noqa: N818 - no error: the user's budget ended
@@ -38,17 +36,17 @@ class Work:
     folder: Path | None = None
     deadline: float | None = None
 
-    def trace(self, name: str, values: Values, make: Callable[[Values], Trace]) -> Trace:
-        """The trace of the configurations ``values`` kept under ``name``, or what ``make`` makes of them.
+    def trace(self, name: str, configurations: Configurations, make: Callable[[Configurations], Trace]) -> Trace:
+        """The trace of ``configurations`` kept under ``name``, or what ``make`` makes of them.
 
         Raises `OutOfTime` where it is after the deadline to make it.
         """
-        path = None if self.folder is None else self.folder / f"{name}-{_digest(values)}.pt"
+        path = None if self.folder is None else self.folder / f"{name}-{_digest(configurations)}.pt"
         if path is not None and path.exists():
             return Trace(**torch.load(path, weights_only=True))
         if self.deadline is not None and time.time() > self.deadline:
             raise OutOfTime
-        trace = make(values)
+        trace = make(configurations)
         if path is not None and trace.seconds >= WORTH_KEEPING:
             _keep(trace, path)
         return trace
@@ -70,10 +68,10 @@ def _keep(trace: Trace, path: Path) -> None:
         working.unlink(missing_ok=True)
 
 
-def _digest(values: Values) -> str:
+def _digest(configurations: Configurations) -> str:
     """Eight hex digits that name the values, to the bit: what another version would ask finds nothing of this one."""
     hasher = hashlib.sha256()
-    for name, value in sorted(values.items()):
+    for name, value in sorted(configurations.values.items()):
         numbers = value.tolist() if isinstance(value, Tensor) else [value]
         hasher.update(f"{name}={numbers!r}\n".encode())
     return hasher.hexdigest()[:8]

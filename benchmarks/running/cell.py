@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from analysis.record.cells import Cell
+from benchmarks.engine.training import train
 from benchmarks.mlflow_mirror.overview import draw_overview, overview_path
 from benchmarks.record.checkpoints import Work
 from benchmarks.record.folder import finished
@@ -86,10 +87,8 @@ def _tune(cell: Prepared, work: Work, storage: str | None) -> Study:
     tuning = cell.plan.tuning
     if not tuning.enabled:
         return Study(cell.space, [], None, 0, 0.0)
-    task = cell.task(cell.seeds(tuning.seeds), cell.evaluate)
-    if storage is not None:
-        task = replace(task, name=_shared_name(cell))
-    return tune(task, cell.space, tuning, work, storage)
+    name = cell.plan.name if storage is None else _shared_name(cell)
+    return tune(name, cell.training(cell.seeds(tuning.seeds), cell.evaluate), cell.space, tuning, work, storage)
 
 
 def _shared_name(cell: Prepared) -> str:
@@ -104,8 +103,9 @@ def _test(cell: Prepared, study: Study) -> Tests:
     settings = {"tuned": study.winner.values} if study.winner else {}
     settings["default"] = cell.space.defaults(cell.spec)
     planar = cell.problem.dim == 2
-    task = cell.task(cell.seeds(cell.plan.test.seeds), 1 if planar else cell.evaluate)
-    return {name: (values, task.train(dict(values), keep_path=planar)) for name, values in settings.items()}
+    seeds = cell.seeds(cell.plan.test.seeds)
+    training = cell.training(seeds, 1 if planar else cell.evaluate, keep_path=planar)
+    return {name: (values, train(training, values)) for name, values in settings.items()}
 
 
 def _landscape(cell: Prepared, space: Space, work: Work) -> GridMap | None:
@@ -113,8 +113,8 @@ def _landscape(cell: Prepared, space: Space, work: Work) -> GridMap | None:
     plan = cell.plan.landscape
     if not plan.enabled:
         return None
-    task = cell.task(cell.seeds(plan.seeds), max(1, cell.steps // plan.evaluations))
-    return landscape(task, space, plan.grid, work=work)
+    training = cell.training(cell.seeds(plan.seeds), max(1, cell.steps // plan.evaluations))
+    return landscape(training, space, plan.grid, work=work)
 
 
 def _landscape_table(cell: Prepared, grid: GridMap | None) -> pd.DataFrame:

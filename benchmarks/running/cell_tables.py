@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from analysis.record.columns import COLUMNS
-from benchmarks.engine.trace import PRUNED, STATUS, Trace
+from analysis.record.outcome import Outcome
+from benchmarks.engine.trace import Trace
 from benchmarks.tuning.landscape import GridMap
 from benchmarks.tuning.trials import Study
 
@@ -134,5 +135,5 @@ def _trial_column(trials: Sequence[int] | None, count: int, repeats: int) -> Any
 
 
 def _status_column(status: Tensor) -> Any:
-    assert int(status.max()) <= PRUNED
-    return np.asarray(STATUS, dtype=object)[status.flatten().numpy()]
+    words = np.asarray([outcome.word for outcome in Outcome], dtype=object)
+    return words[status.flatten().numpy()]

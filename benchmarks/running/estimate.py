@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from benchmarks.engine.foreign_lanes import train_with
+from benchmarks.engine.training import Training, train
 from benchmarks.naming.foreign import ForeignSpec
 from benchmarks.tuning.landscape import grid_axes
 
@@ -105,5 +105,5 @@ def _time(cell: Prepared, lanes: int, steps: int) -> float:
     """Seconds a step takes with so many lanes, on one seed, without the evaluations."""
     knob = cell.space.searched[0]
     values = {knob.name: torch.full((lanes,), knob.at(0.2), dtype=torch.float64)}
-    seconds = [train_with(cell.problem, cell.spec, values, [0], count).seconds for count in (steps, 2 * steps)]
+    seconds = [train(Training(cell.problem, cell.spec, [0], count), values).seconds for count in (steps, 2 * steps)]
     return max(0.0, seconds[1] - seconds[0]) / steps

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.engine.foreign_lanes import try_out
+from benchmarks.engine.inputs import Training
 from benchmarks.errors import UsageError, nearest
 from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
 from benchmarks.naming.plugins import load_plugin_file
@@ -18,7 +19,6 @@ from benchmarks.tuning.objectives import check_objectives
 from benchmarks.tuning.pruning import optuna_pruner
 from benchmarks.tuning.samplers import trial_count
 from benchmarks.tuning.space import Space, by_our_names
-from benchmarks.tuning.study import Task
 from optimizers import Schedule
 from problems import Problem
 
@@ -36,9 +36,9 @@ class Prepared:
     space: Space
     steps: int
 
-    def task(self, seeds: Sequence[int], evaluate: int | Sequence[int]) -> Task:
+    def training(self, seeds: Sequence[int], evaluate: int | Sequence[int], *, keep_path: bool = False) -> Training:
         """The training of this cell on ``seeds``, as studies, tests and landscapes share it."""
-        return Task(self.plan.name, self.problem, self.spec, self.schedules, self.steps, evaluate, seeds)
+        return Training(self.problem, self.spec, seeds, self.steps, evaluate, self.schedules, keep_path=keep_path)
 
     @property
     def evaluate(self) -> int | list[int]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from benchmarks.engine.trace import Trace
+from benchmarks.engine.training import Configurations, Training, train
+from benchmarks.errors import UsageError
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.record.checkpoints import Work
 from benchmarks.tuning.space import Space
-from benchmarks.tuning.study import Task
-from optimizers import Hyperparameter
+from optimizers import Hyperparameter, Rule
 
 __all__ = ["GridMap", "grid_axes", "landscape"]
 
@@ -24,7 +26,7 @@ GROUP = 1e8  # parameters times steps that are trained between two looks at the 
 class GridMap:
     """A trained grid: the value of each axis at each point ``{name: [C]}``, and per seed ``[C, S]`` how it ended.
 
-    ``status`` holds codes of `benchmarks.engine.trace.STATUS`; ``start_loss``, ``final_loss`` and ``best_loss`` are in
+    ``status`` holds codes of `analysis.record.outcome.Outcome`; ``start_loss``, ``final_loss`` and ``best_loss`` are in
     float64.
     """
 
@@ -46,7 +48,7 @@ def grid_axes(spec: AnyOptimizer, space: Space, grid: tuple[int, int]) -> list[t
 
 
 def landscape(
-    task: Task,
+    training: Training,
     space: Space,
     grid: tuple[int, int],
     *,
@@ -56,18 +58,20 @@ def landscape(
     """Train the whole grid; hyperparameters off the axes take their fixed values, or their defaults where searched.
 
     The grid is trained in groups, which bounds memory; ``on_progress(done, all)`` counts its points. Raises `OutOfTime`
-    at a group's end after the deadline of ``work``.
+    at a group's end after the deadline of ``work``, and `UsageError` for a bare rule.
     """
-    work = work or Work()
-    axes = grid_axes(task.spec, space, grid)
+    work, spec = work or Work(), training.optimizer
+    if isinstance(spec, Rule):
+        raise UsageError(f"a landscape needs an optimizer that names its axes, got the bare rule {training.name}")
+    axes = grid_axes(spec, space, grid)
     mesh = torch.cartesian_prod(*(torch.tensor(knob.grid(count), dtype=torch.float64) for knob, count in axes))
     values = dict(zip((knob.name for knob, _ in axes), mesh.reshape(-1, len(axes)).unbind(-1), strict=True))
-    base = space.defaults(task.spec)
-    count, size = len(mesh), _group_size(task)
+    every = Configurations({**space.defaults(spec), **values})
+    count, size = len(every), _group_size(training)
     traces: list[Trace] = []
     for first in range(0, count, size):
-        part: dict[str, Tensor | float] = {**base, **{n: value[first : first + size] for n, value in values.items()}}
-        traces.append(work.trace(f"landscape-{first:06d}", part, task.train))
+        part = every[first : first + size]
+        traces.append(work.trace(f"landscape-{first:06d}", part, partial(train, training)))
         if on_progress is not None:
             on_progress(min(first + size, count), count)
     loss = torch.cat([trace.loss for trace in traces])
@@ -83,8 +87,8 @@ def landscape(
     )
 
 
-def _group_size(task: Task) -> int:
+def _group_size(training: Training) -> int:
     """Configurations trained by one call: whole chunks, so that grouping changes no lane's neighbours."""
-    seeds = len(task.seeds)
-    per_chunk = max(1, task.problem.chunk // seeds)
-    return per_chunk * max(1, int(GROUP / (task.problem.dim * seeds * per_chunk * task.steps)))
+    seeds, problem = len(training.seeds), training.problem
+    per_chunk = max(1, problem.chunk // seeds)
+    return per_chunk * max(1, int(GROUP / (problem.dim * seeds * per_chunk * training.steps)))

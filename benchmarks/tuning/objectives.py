@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from benchmarks.engine.trace import DIVERGED, PRUNED, Trace
+from analysis.record.outcome import Outcome
+from benchmarks.engine.trace import Trace
 from benchmarks.errors import UsageError
 from benchmarks.suite.settings import Tuning
 from problems import Problem
@@ -35,8 +36,8 @@ def trial_values(problem: Problem, tuning: Tuning, trace: Trace) -> Tensor:
     """The objectives ``[C, K]`` of each configuration: ``inf`` where a seed diverged, NaN where it was pruned."""
     runs = torch.stack([_run_values(problem, name, trace) for name in tuning.objective], dim=-1)  # [C, S, K]
     values = aggregate(tuning, runs.nan_to_num(torch.inf), dim=1)
-    pruned = (trace.status == PRUNED).any(-1, keepdim=True)
-    diverged = (trace.status == DIVERGED).any(-1, keepdim=True)
+    pruned = (trace.status == Outcome.PRUNED).any(-1, keepdim=True)
+    diverged = (trace.status == Outcome.DIVERGED).any(-1, keepdim=True)
     return values.masked_fill(pruned, torch.nan).masked_fill(diverged, torch.inf)
 
 

@@ -13,17 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks.engine.driver import OnRung, evaluation_steps
-from benchmarks.engine.foreign_lanes import train_with
-from benchmarks.engine.trace import Trace
-from benchmarks.naming.foreign import AnyOptimizer
+from benchmarks.engine.training import Configurations, Training, train
 from benchmarks.record.checkpoints import Work
 from benchmarks.suite.settings import Tuning
 from benchmarks.tuning.objectives import intermediate_values, trial_values
@@ -31,68 +28,47 @@ from benchmarks.tuning.pruning import OptunaRule, make_rungs, optuna_pruner
 from benchmarks.tuning.session import Session
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.trials import Block, Study, Winner
-from optimizers import Schedule
-from problems import Problem
 
-__all__ = ["Task", "tune"]
+__all__ = ["tune"]
 
 
-@dataclass(frozen=True)
-class Task:
-    """What every trial of a study trains: the problem, the optimizer, the budget and the seeds."""
-
-    name: str
-    problem: Problem
-    spec: AnyOptimizer
-    schedules: Mapping[str, Schedule]
-    steps: int
-    evaluate: int | Sequence[int]
-    seeds: Sequence[int]
-
-    def train(
-        self, values: Mapping[str, Tensor | float], on_rung: OnRung | None = None, *, keep_path: bool = False
-    ) -> Trace:
-        """Train the configurations ``values`` on every seed."""
-        return train_with(
-            self.problem, self.spec, values, self.seeds, self.steps,
-            evaluate_every=self.evaluate, schedules=self.schedules, on_rung=on_rung, keep_path=keep_path,
-        )  # fmt: skip
-
-
-def tune(task: Task, space: Space, tuning: Tuning, work: Work | None = None, storage: str | None = None) -> Study:
+def tune(
+    name: str, training: Training, space: Space, tuning: Tuning, work: Work | None = None, storage: str | None = None
+) -> Study:
     """Search ``space`` with ``tuning.trials`` trials, and wider ones where the winner is at the edge and the suite
     allows.
 
-    Raises `OutOfTime` at a block's end after the deadline of ``work``.
+    ``training`` is what every trial trains; what the sampler draws depends on the ``name``. Raises `OutOfTime` at a
+    block's end after the deadline of ``work``.
     """
     work = work or Work()
-    study = _search(task, space, tuning, work, storage)
+    study = _search(name, training, space, tuning, work, storage)
     for number in range(1, tuning.widen + 1):
         if study.winner is None or not study.winner.at_edge:
             break
         wider = study.space.widened(study.winner.values)
         if wider == study.space:  # it cannot grow further
             break
-        again = _search(replace(task, name=f"{task.name} widened {number}"), wider, tuning, work, storage)
+        again = _search(f"{name} widened {number}", training, wider, tuning, work, storage)
         study = _joined(study, again, number)
     return study
 
 
-def _search(task: Task, space: Space, tuning: Tuning, work: Work, storage: str | None) -> Study:
+def _search(name: str, training: Training, space: Space, tuning: Tuning, work: Work, storage: str | None) -> Study:
     """One search of one space."""
-    evaluations = evaluation_steps(task.steps, task.evaluate)
     blocks: list[Block] = []
-    with closing(Session(task.name, space, tuning, optuna_pruner(tuning), storage)) as session:
+    target = training.problem.target
+    with closing(Session(name, space, tuning, optuna_pruner(tuning), storage)) as session:
         while trials := session.ask(len(blocks)):
-            columns = {knob.name: [asked[knob.name] for asked in trials.values] for knob in space.searched}
-            values = {name: torch.tensor(column, dtype=torch.float64) for name, column in columns.items()}
+            columns = {knob.name: [trial[knob.name] for trial in trials.values] for knob in space.searched}
+            values = {knob: torch.tensor(column, dtype=torch.float64) for knob, column in columns.items()}
             finished = _finished_values(tuning, blocks) if tuning.pruner == "median" else {}
-            rungs = make_rungs(tuning, len(blocks), evaluations, finished, trials.handles, task.problem.target)
-            train = partial(task.train, on_rung=rungs)
-            trace = work.trace(f"block-{len(blocks):04d}", {**space.fixed, **values}, train)
+            rungs = make_rungs(tuning, len(blocks), training.evaluations, finished, trials.handles, target)
+            asked = Configurations({**space.fixed, **values})
+            trace = work.trace(f"block-{len(blocks):04d}", asked, partial(train, training, on_rung=rungs))
             if isinstance(rungs, OptunaRule):
                 rungs.catch_up(trace)
-            block = Block(len(blocks), trials.numbers, values, trial_values(task.problem, tuning, trace), trace)
+            block = Block(len(blocks), trials.numbers, values, trial_values(training.problem, tuning, trace), trace)
             session.tell(trials, block)
             blocks.append(block)
         others = session.others({number for block in blocks for number in block.trials})

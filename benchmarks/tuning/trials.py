@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.engine.trace import DIVERGED, PRUNED, Trace
+from analysis.record.outcome import Outcome
+from benchmarks.engine.trace import Trace
 from benchmarks.tuning.space import Space
 
 __all__ = ["Block", "Study", "Winner"]
@@ -32,12 +33,12 @@ class Block:
     @property
     def diverged(self) -> Tensor:
         """The number of diverged seeds of each trial ``[C]``."""
-        return (self.trace.status == DIVERGED).sum(-1)
+        return (self.trace.status == Outcome.DIVERGED).sum(-1)
 
     @property
     def states(self) -> list[str]:
         """How each trial ended: complete, diverged or pruned."""
-        pruned = (self.trace.status == PRUNED).any(-1) & (self.diverged == 0)
+        pruned = (self.trace.status == Outcome.PRUNED).any(-1) & (self.diverged == 0)
         return [
             "pruned" if is_pruned else "diverged" if value == torch.inf else "complete"
             for is_pruned, value in zip(pruned.tolist(), self.objective[:, 0].tolist(), strict=True)

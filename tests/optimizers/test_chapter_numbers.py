@@ -1,13 +1,11 @@
 """The numbers the book's chapter prints, to its digits: 20 steps on f(x) = 0.1 x₁² + 2 x₂² from (-5, -2).
 
-Each goes through `RuleOptimizer` with the gradient written out, and through the lanes engine on the registered problem.
+Each goes through `RuleOptimizer` with the gradient written out.
 """
 
 import pytest
 import torch
 
-from benchmarks.engine.rule_lanes import train
-from benchmarks.naming.registry import make_problem
 from optimizers import BUILTIN
 
 SPECS = {spec.name: spec for spec in BUILTIN}
@@ -39,32 +37,6 @@ def ends_alone(name: str, hp: dict[str, float], steps: int = STEPS) -> list[floa
 def test_the_class_prints_the_chapters_digits(name: str, hp: dict[str, float], printed: str) -> None:
     x1, x2 = ends_alone(name, hp)
     assert f"{x1:.6f}, {x2:.6f}" == printed
-
-
-@every_number
-def test_the_lanes_engine_prints_the_chapters_digits(name: str, hp: dict[str, float], printed: str) -> None:
-    spec = SPECS[name]
-    values = {knob.name: hp.get(knob.name, knob.default) for knob in spec.hyperparameters}
-    columns = {key: torch.tensor([value, value / 2], dtype=torch.float64) for key, value in values.items()}
-    trace = train(make_problem("ellipse"), spec.rule, columns, seeds=[0], steps=STEPS, keep_path=True)
-    assert trace.path is not None
-    x1, x2 = trace.path[0, 0, -1].tolist()
-    assert f"{x1:.6f}, {x2:.6f}" == printed
-
-
-def test_rmsprops_whole_path_starts_as_recorded() -> None:
-    trace = train(
-        make_problem("ellipse"),
-        SPECS["rmsprop"].rule,
-        {"lr": 0.4, "gamma": 0.9},
-        [0],
-        5,
-        evaluate_every=1,
-        keep_path=True,
-    )
-    assert trace.path is not None
-    recorded = [-5, -3.7350953, -2.9525565, -2.3729807, -1.9152522, -1.5430706]
-    assert trace.path[0, 0, :, 0].tolist() == pytest.approx(recorded, abs=5e-8)
 
 
 def test_rmsprop_ends_at_the_recorded_double() -> None:

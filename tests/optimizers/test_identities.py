@@ -6,8 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.engine.rule_lanes import train
-from benchmarks.naming.registry import make_problem
 from optimizers import BUILTIN, SCHEDULES, Rule, RuleOptimizer, Schedule
 from optimizers.adagrad import Adagrad
 from optimizers.mukkamala_hein import MHRMSProp, SCAdagrad, SCRMSProp
@@ -69,9 +67,7 @@ def test_gamma_one_is_gradient_descent_with_lr_over_root_eps() -> None:
 
 
 def test_gamma_one_and_a_small_lr_reproduce_the_books_gradient_descent_digit_for_digit() -> None:
-    trace = train(make_problem("ellipse"), RMSProp(), {"lr": 4e-4, "gamma": 1.0}, [0], 20, keep_path=True)
-    assert trace.path is not None
-    x1, x2 = trace.path[0, 0, -1].tolist()
+    x1, x2 = ellipse_end(RMSProp(), 20, {"lr": 4e-4, "gamma": 1.0, "eps": 1e-6})[0].tolist()
     assert f"{x1:.6f}, {x2:.6f}" == "-0.943467, -0.000073"
 
 

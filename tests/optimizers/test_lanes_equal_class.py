@@ -6,9 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.engine.rule_lanes import train
-from benchmarks.engine.trace import FINISHED
-from benchmarks.naming.registry import make_problem
 from optimizers import BUILTIN, SCHEDULES, OptimizerSpec, RuleOptimizer, Schedule
 from optimizers.lr_schedules import Cosine, Warmup
 from optimizers.memory_schedules import BiasCorrection
@@ -106,24 +103,6 @@ def test_every_schedule_keeps_lanes_equal_to_the_run_alone(name: str) -> None:
     values, gs = configurations(spec), gradients(torch.float32)
     together = in_lanes(spec, values, gs, schedules)
     assert torch.equal(alone(spec, values, gs, schedules), together)
-
-
-@every_rule
-def test_the_lanes_engine_ends_where_the_class_ends_on_the_same_problem(spec: OptimizerSpec) -> None:
-    problem, values = make_problem("ellipse"), configurations(spec, all_vary=False)
-    columns = {name: torch.tensor(v, dtype=torch.float64) for name, v in values.items()}
-    trace = train(problem, spec.rule, columns, seeds=[0], steps=STEPS, chunk=2, keep_path=True)
-    assert trace.path is not None
-    finished = (trace.status[:, 0] == FINISHED).nonzero().flatten().tolist()  # a diverged lane may have left the tensor
-    assert len(finished) >= 3
-    for c in finished:
-        x = problem.start([0])[0].requires_grad_()
-        optimizer = spec.torch([x], **{name: v[c] for name, v in values.items()})
-        for _ in range(STEPS):
-            optimizer.zero_grad()
-            problem.loss(x, None).sum().backward()
-            optimizer.step()
-        assert torch.equal(x.detach(), trace.path[c, 0, -1])
 
 
 @every_rule

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.engine.rule_lanes import train
+from benchmarks.lanes import train
 from optimizers.rmsprop import RMSProp
 from problems import data
 from problems.data import AIRFOIL_FILE, AIRFOIL_MOMENTS, airfoil

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from benchmarks.engine.rule_lanes import train
+from benchmarks.lanes import train
 from optimizers.sgd import SGD
 from problems import bbob, chapter, classic, least_squares, scalable
 from problems.analytic import Analytic

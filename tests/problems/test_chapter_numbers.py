@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from benchmarks.engine.rule_lanes import train
+from benchmarks.lanes import train
 from optimizers import Schedule
 from optimizers.sgd import SGD
 from problems.chapter import SPECS

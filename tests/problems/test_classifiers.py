@@ -6,7 +6,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from benchmarks.engine.rule_lanes import train
+from benchmarks.lanes import train
 from optimizers.adam import Adam
 from optimizers.rmsprop import RMSProp
 from problems.classification import (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.engine.rule_lanes import train
+from benchmarks.lanes import train
 from optimizers.adam import Adam
 from problems.autoencoder import DigitsAutoencoder
 from problems.data import DIGITS

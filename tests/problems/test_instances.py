@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks.engine.rule_lanes import train
+from benchmarks.lanes import train
 from optimizers.sgd import SGD
 from problems import bbob, chapter, classic, least_squares, online, quadratic, quadratic_deep, scalable
 

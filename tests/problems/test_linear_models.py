@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from benchmarks.engine.rule_lanes import train
+from benchmarks.lanes import train
 from optimizers.adagrad import Adagrad
 from optimizers.rmsprop import RMSProp
 from optimizers.sgd import SGD

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.conformance.report import check_problem
-from benchmarks.engine.rule_lanes import train
+from benchmarks.lanes import train
 from optimizers.rmsprop import RMSProp
 from problems.batching import explain
 from problems.classification import digits_mlp

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.engine.rule_lanes import train
+from benchmarks.lanes import train
 from optimizers.sgd import SGD, Momentum
 from problems.quadratic_deep import QuadraticDeep
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.engine.rule_lanes import train
+from benchmarks.lanes import train
 from optimizers.rmsprop import RMSProp
 from problems.lenet import fashion_mnist_lenet, lenet, mnist_lenet
 from problems.sequence import (

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from benchmarks.conformance.report import check_problem
-from benchmarks.engine.rule_lanes import train
+from benchmarks.lanes import train
 from optimizers.adam import Adam
 from optimizers.sgd import SGD
 from problems.quadratic import NoisyQuadratic, Quadratic

@@ -9,8 +9,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.engine.rule_lanes import train
 from benchmarks.engine.speed import GOALS, Goal, plain_loop
+from benchmarks.engine.training import Training, train
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 
 
@@ -27,7 +27,7 @@ def test_lanes(goal: Goal, benchmark) -> None:
     problem, rule = make_problem(goal.problem), OPTIMIZERS["rmsprop-torch"].rule
     lr = torch.logspace(-4, -1, goal.lanes, dtype=torch.float64)
     benchmark.extra_info["lane_steps"] = goal.lanes * goal.steps
-    benchmark(lambda: train(problem, rule, {"lr": lr, "gamma": 0.9}, [1], goal.steps))
+    benchmark(lambda: train(Training(problem, rule, [1], goal.steps), {"lr": lr, "gamma": 0.9}))
 
 
 @pytest.mark.parametrize("goal", GOALS, ids=[goal.problem for goal in GOALS])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.engine.rule_lanes import train
+from benchmarks.engine.training import Training, train
 from benchmarks.exhibits.rotation import TurnedEllipses
 from benchmarks.exhibits.stall import cycle_radius
 from benchmarks.exhibits.walk import walk
@@ -73,12 +73,21 @@ def test_there_is_no_two_cycle_where_eps_outweighs_the_learning_rate():
 
 def test_a_walk_takes_the_engines_path_and_does_not_stop_where_the_engine_does():
     problem, rule = make_problem("ellipse"), OPTIMIZERS["rmsprop"].rule
-    trace = train(problem, rule, {"lr": 0.4, "gamma": 0.9}, [1], 30, evaluate_every=1, keep_path=True)
+    trace = train(Training(problem, rule, [1], 30, evaluate_every=1, keep_path=True), {"lr": 0.4, "gamma": 0.9})
     path = walk(problem, rule, {"lr": 0.4, "gamma": 0.9}, 30)
     assert trace.path is not None
     assert torch.equal(path.x[:, 0], trace.path[0, 0])
     away = walk(problem, OPTIMIZERS["sgd"].rule, {"lr": 400.0}, 60)
     assert float(away.x[40, 0, 1].abs()) > 1e100
+
+
+def test_a_walk_stays_in_the_box_of_its_problem_as_the_engine_does():
+    problem, optimizer = make_problem("reddi-periodic"), OPTIMIZERS["sgd"]
+    path = walk(problem, optimizer, {"lr": 5.0}, 6)
+    assert float(path.x.abs().max()) == 1.0
+    trace = train(Training(problem, optimizer, [1], 6, evaluate_every=1, keep_path=True), {"lr": 5.0})
+    assert trace.path is not None
+    assert torch.equal(path.x[:, 0], trace.path[0, 0])
 
 
 def test_at_gamma_one_every_variant_is_what_theory_says(answer_of):
@@ -129,7 +138,7 @@ def test_the_books_rotated_problem_ends_where_it_was_measured_elsewhere(answer_o
 
 def test_on_the_rotated_problem_too_rmsprop_ends_in_a_cycle():
     problem, rule = make_problem("ellipse-rotated"), OPTIMIZERS["rmsprop"].rule
-    end = train(problem, rule, {"lr": 0.4, "gamma": 0.9}, [1], 1000, keep_path=True)
+    end = train(Training(problem, rule, [1], 1000, keep_path=True), {"lr": 0.4, "gamma": 0.9})
     assert float(end.final_loss) == pytest.approx(0.3199999, abs=1e-6)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from analysis.record.cells import Cell
+from benchmarks.engine.training import Configurations, Training, train
 from benchmarks.errors import UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.record import checkpoints as module
@@ -21,11 +23,11 @@ from benchmarks.running.run_suite import run
 from benchmarks.suite.settings import SAMPLERS, Searching, Tuning
 from benchmarks.suite.suite import Suite
 from benchmarks.tuning.space import Space
-from benchmarks.tuning.study import Task, tune
+from benchmarks.tuning.study import tune
 from benchmarks.tuning.trials import Study
 
 SPEC = OPTIMIZERS["rmsprop"]
-TASK = Task("cell", make_problem("quadratic(dim=5)"), SPEC, {}, 20, 2, (1, 2))
+TRAINING = Training(make_problem("quadratic(dim=5)"), SPEC, (1, 2), 20, 2)
 SPACE = Space.of(SPEC, Searching())
 SUITE = Suite.checked(
     {
@@ -44,11 +46,11 @@ class StopsAfter(Work):
         super().__init__(folder)
         object.__setattr__(self, "left", traces)
 
-    def trace(self, name, values, make):
+    def trace(self, name, configurations, make):
         object.__setattr__(self, "left", self.left - 1)
         if self.left < 0:
             raise KeyboardInterrupt
-        return super().trace(name, values, make)
+        return super().trace(name, configurations, make)
 
 
 @pytest.fixture(autouse=True)
@@ -71,27 +73,27 @@ def test_a_study_broken_off_ends_like_one_that_was_not(sampler: str, pruner: str
     if sampler == "grid" and pruner.startswith("optuna:"):
         pruner = "halving"  # a grid refuses Optuna's own pruners
     tuning = Tuning(sampler=sampler, trials=32, block=8, pruner=pruner)
-    whole = tune(TASK, SPACE, tuning)
+    whole = tune("cell", TRAINING, SPACE, tuning)
     with pytest.raises(KeyboardInterrupt):
-        tune(TASK, SPACE, tuning, StopsAfter(tmp_path, 2))
+        tune("cell", TRAINING, SPACE, tuning, StopsAfter(tmp_path, 2))
     assert len(list(tmp_path.glob("*.pt"))) == 2
-    assert equal(whole, tune(TASK, SPACE, tuning, Work(tmp_path)))
+    assert equal(whole, tune("cell", TRAINING, SPACE, tuning, Work(tmp_path)))
 
 
 @pytest.mark.slow
 def test_the_gaussian_process_too_ends_like_one_that_was_not_broken_off(tmp_path: Path) -> None:
     tuning = Tuning(sampler="gp", trials=12, block=4)
-    whole = tune(TASK, SPACE, tuning)
+    whole = tune("cell", TRAINING, SPACE, tuning)
     with pytest.raises(KeyboardInterrupt):
-        tune(TASK, SPACE, tuning, StopsAfter(tmp_path, 2))
-    assert equal(whole, tune(TASK, SPACE, tuning, Work(tmp_path)))
+        tune("cell", TRAINING, SPACE, tuning, StopsAfter(tmp_path, 2))
+    assert equal(whole, tune("cell", TRAINING, SPACE, tuning, Work(tmp_path)))
 
 
 def test_a_trace_read_back_is_the_trace(tmp_path: Path) -> None:
-    made = TASK.train({"lr": torch.logspace(-3, 2, 6, dtype=torch.float64)}, keep_path=True)
+    made = train(replace(TRAINING, keep_path=True), {"lr": torch.logspace(-3, 2, 6, dtype=torch.float64)})
     work = Work(tmp_path)
-    assert work.trace("one", {"lr": 0.1}, lambda _: made) is made
-    read = work.trace("one", {"lr": 0.1}, lambda _: pytest.fail("it is there"))
+    assert work.trace("one", Configurations({"lr": 0.1}), lambda _: made) is made
+    read = work.trace("one", Configurations({"lr": 0.1}), lambda _: pytest.fail("it is there"))
     assert read.path is not None
     assert made.path is not None
     assert torch.equal(read.loss.nan_to_num(-1), made.loss.nan_to_num(-1))
@@ -107,8 +109,8 @@ def test_a_trace_that_the_disk_does_not_take_is_made_again(tmp_path: Path, monke
         raise RuntimeError("PytorchStreamWriter failed writing file: file write failed")
 
     monkeypatch.setattr("torch.save", full)
-    made = TASK.train({"lr": 0.1})
-    assert Work(tmp_path).trace("one", {"lr": 0.1}, lambda _: made) is made
+    made = train(TRAINING, {"lr": 0.1})
+    assert Work(tmp_path).trace("one", Configurations({"lr": 0.1}), lambda _: made) is made
     assert not list(tmp_path.iterdir())
 
 
@@ -126,14 +128,14 @@ def test_a_folder_is_worked_in_by_one_process_at_a_time(tmp_path: Path) -> None:
 
 
 def test_after_the_deadline_nothing_new_is_made_but_what_is_there_is_read(tmp_path: Path) -> None:
-    made = TASK.train({"lr": 0.1})
-    Work(tmp_path).trace("one", {"lr": 0.1}, lambda _: made)
+    made = train(TRAINING, {"lr": 0.1})
+    Work(tmp_path).trace("one", Configurations({"lr": 0.1}), lambda _: made)
     late = Work(tmp_path, deadline=time.time() - 1)
-    assert torch.equal(late.trace("one", {"lr": 0.1}, lambda _: made).loss, made.loss)
+    assert torch.equal(late.trace("one", Configurations({"lr": 0.1}), lambda _: made).loss, made.loss)
     with pytest.raises(OutOfTime):
-        late.trace("two", {"lr": 0.1}, lambda _: made)
+        late.trace("two", Configurations({"lr": 0.1}), lambda _: made)
     with pytest.raises(OutOfTime):
-        late.trace("one", {"lr": 0.2}, lambda _: made)  # kept for other values is not kept
+        late.trace("one", Configurations({"lr": 0.2}), lambda _: made)  # kept for other values is not kept
 
 
 def test_a_cell_broken_off_in_its_landscape_lands_like_one_that_was_not(

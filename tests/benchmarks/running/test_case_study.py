@@ -13,7 +13,7 @@ import pytest
 
 from analysis.measures.pooling import PoolingError, check_instances
 from analysis.record.cells import Cell, Record
-from benchmarks.engine.rule_lanes import train
+from benchmarks.engine.training import Training, train
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.running.run_suite import run
 from benchmarks.suite.suite import Suite
@@ -55,7 +55,9 @@ def test_our_tuned_rmsprop_reaches_the_floor_that_the_published_one_missed(cell:
     assert len(final) == 10
     assert np.median(final) == pytest.approx(87.4, abs=0.1)  # the floor, at the optimum of the training data, is 87.05
     published = {"lr": 0.0017654, "gamma": 0.03632}
-    trace = train(make_problem("quadratic-deep"), OPTIMIZERS["rmsprop-tf1"].rule, published, range(1001, 1011), 700)
+    trace = train(
+        Training(make_problem("quadratic-deep"), OPTIMIZERS["rmsprop-tf1"].rule, range(1001, 1011), 700), published
+    )
     assert trace.metrics["test_loss"][0, :, -1].median() > 90
 
 

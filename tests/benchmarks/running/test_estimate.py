@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.engine.foreign_lanes import train_with
+from benchmarks.engine.training import train
 from benchmarks.running import estimate
 from benchmarks.running.prepare import prepare
 from benchmarks.suite.suite import Suite
@@ -13,11 +13,11 @@ from benchmarks.suite.suite import Suite
 def test_a_foreign_optimizer_is_timed_by_itself_and_on_few_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     timed: dict[str, int] = {}
 
-    def watched(problem, spec, values, *rest):
-        timed[spec.name] = max(timed.get(spec.name, 0), len(values["lr"]))
-        return train_with(problem, spec, values, *rest)
+    def watched(training, values):
+        timed[training.name] = max(timed.get(training.name, 0), len(values["lr"]))
+        return train(training, values)
 
-    monkeypatch.setattr(estimate, "train_with", watched)
+    monkeypatch.setattr(estimate, "train", watched)
     suite = Suite.checked(
         {"name": "x", "problems": ["ellipse"], "optimizers": ["sgd", "momentum", "torch:LBFGS"]}, "this test"
     )

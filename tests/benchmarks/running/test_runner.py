@@ -13,7 +13,7 @@ import torch
 
 from analysis.record.cells import Cell, Record
 from analysis.record.columns import check_columns
-from benchmarks.engine.rule_lanes import train
+from benchmarks.engine.training import Training, train
 from benchmarks.errors import TrackingError, UnknownNameError, UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.running.cell import Order, run_cell
@@ -82,7 +82,9 @@ def test_nothing_random_is_trained_on_one_seed_only(folder: Path) -> None:
 def test_a_reported_number_can_be_made_again_from_the_record(folder: Path) -> None:
     cell = Cell.load(folder / "cells" / "airfoil--rmsprop")
     winner = cell.info["winner"]["hyperparameters"]
-    again = train(make_problem("airfoil"), OPTIMIZERS["rmsprop"].rule, winner, [1001, 1002, 1003], 30, evaluate_every=6)
+    again = train(
+        Training(make_problem("airfoil"), OPTIMIZERS["rmsprop"].rule, [1001, 1002, 1003], 30, evaluate_every=6), winner
+    )
     tuned = cell.runs[cell.runs["setting"] == "tuned"].sort_values("seed")
     assert again.final_loss[0].tolist() == tuned["final_loss"].tolist()
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from analysis.record.cells import Record
-from benchmarks.engine.rule_lanes import train
-from benchmarks.engine.trace import DIVERGED, FINISHED
+from analysis.record.outcome import Outcome
+from benchmarks.engine.training import Training, train
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.running.run_suite import run
 from benchmarks.suite.settings import Searching
@@ -17,16 +17,15 @@ from benchmarks.suite.suite import Suite
 from benchmarks.tuning import landscape as module
 from benchmarks.tuning.landscape import GridMap, grid_axes, landscape
 from benchmarks.tuning.space import Space
-from benchmarks.tuning.study import Task
 
 
 def map_of(optimizer: str, problem: str = "ellipse", grid: tuple[int, int] = (6, 4), **searching) -> GridMap:
     spec = OPTIMIZERS[optimizer]
-    return landscape(task(optimizer, problem), Space.of(spec, Searching(**searching)), grid)
+    return landscape(training(optimizer, problem), Space.of(spec, Searching(**searching)), grid)
 
 
-def task(optimizer: str, problem: str = "ellipse", steps: int = 20, seeds: tuple[int, ...] = (1, 2)) -> Task:
-    return Task("c", make_problem(problem), OPTIMIZERS[optimizer], {}, steps, steps, seeds)
+def training(optimizer: str, problem: str = "ellipse", steps: int = 20, seeds: tuple[int, ...] = (1, 2)) -> Training:
+    return Training(make_problem(problem), OPTIMIZERS[optimizer], seeds, steps, evaluate_every=steps)
 
 
 def test_a_grid_spans_both_ranges_ends_included() -> None:
@@ -49,7 +48,7 @@ def test_every_point_is_its_own_run() -> None:
     grid = map_of("rmsprop", "quadratic")
     for c in (0, 7, 23):
         values = {name: float(value[c]) for name, value in grid.values.items()}
-        alone = train(make_problem("quadratic"), OPTIMIZERS["rmsprop"].rule, values, [1, 2], 20)
+        alone = train(Training(make_problem("quadratic"), OPTIMIZERS["rmsprop"].rule, [1, 2], 20), values)
         assert torch.equal(alone.final_loss[0].nan_to_num(-1), grid.final_loss[c].nan_to_num(-1))
 
 
@@ -59,7 +58,7 @@ def test_training_in_groups_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(module, "GROUP", 1)
     spec = OPTIMIZERS["rmsprop"]
     cut = landscape(
-        task("rmsprop", "quadratic"), Space.of(spec, Searching()), (40, 30),
+        training("rmsprop", "quadratic"), Space.of(spec, Searching()), (40, 30),
         on_progress=lambda done, total: calls.append((done, total)),
     )  # fmt: skip
     assert calls == [(1024, 1200), (1200, 1200)]
@@ -68,19 +67,19 @@ def test_training_in_groups_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_divergence_is_kept_as_data() -> None:
     grid = map_of("sgd", search={"lr": [0.01, 100.0]}, grid=(20, 2))
-    diverged = grid.status == DIVERGED
+    diverged = grid.status == Outcome.DIVERGED
     assert 0 < int(diverged.sum()) < diverged.numel()
     assert torch.equal(grid.final_loss.isnan(), diverged)
     assert (grid.stopped_at[~diverged] == 20).all()
     assert (grid.stopped_at[diverged] < 20).all()
-    assert set(grid.status.unique().tolist()) == {FINISHED, DIVERGED}
+    assert set(grid.status.unique().tolist()) == {Outcome.FINISHED, Outcome.DIVERGED}
 
 
 def test_the_boundary_of_gradient_descent_is_two_over_the_largest_eigenvalue() -> None:
     spec = OPTIMIZERS["sgd"]
     space = Space.of(spec, Searching(search={"lr": [0.1, 1.0]}))
-    grid = landscape(task("sgd", steps=400, seeds=(1,)), space, (400, 2))
-    worse = (grid.status[:, 0] == DIVERGED) | (grid.final_loss[:, 0] > grid.start_loss[:, 0])
+    grid = landscape(training("sgd", steps=400, seeds=(1,)), space, (400, 2))
+    worse = (grid.status[:, 0] == Outcome.DIVERGED) | (grid.final_loss[:, 0] > grid.start_loss[:, 0])
     first = float(grid.values["lr"][worse].min())
     assert first == pytest.approx(2 / 4, rel=10 ** (1 / 399) - 1 + 1e-9)  # to one grid spacing
 

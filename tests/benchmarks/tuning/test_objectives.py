@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from benchmarks.engine.trace import Trace
+from benchmarks.engine.training import Training
 from benchmarks.errors import UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.suite.settings import Searching, Tuning
 from benchmarks.tuning.objectives import check_objectives, intermediate_values, trial_values
 from benchmarks.tuning.space import Space
-from benchmarks.tuning.study import Task, tune
+from benchmarks.tuning.study import tune
 
 ELLIPSE = make_problem("ellipse")  # floor 0, target 1e-3 of the start's gap or stated
 NAN, INF = torch.nan, torch.inf
@@ -83,10 +84,10 @@ def test_an_objective_without_its_fact_is_a_users_mistake() -> None:
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "grid"])
 def test_a_study_may_have_two_objectives(sampler: str) -> None:
-    task = Task("cell", ELLIPSE, OPTIMIZERS["rmsprop"], {}, 20, 2, (1,))
+    training = Training(ELLIPSE, OPTIMIZERS["rmsprop"], (1,), 20, 2)
     space = Space.of(OPTIMIZERS["rmsprop"], Searching())
     tuning = Tuning(objective=["final", "steps-to-target"], trials=24, block=8, sampler=sampler)
-    result = tune(task, space, tuning)
+    result = tune("cell", training, space, tuning)
     objective = torch.cat([block.objective for block in result.blocks])
     assert objective.shape[1] == 2
     assert result.winner is not None
@@ -109,11 +110,11 @@ def test_every_range_can_be_widened_as_often_as_a_suite_may_ask(name: str, end: 
 def test_a_winner_at_the_edge_widens_the_search_where_the_suite_allows_it() -> None:
     spec = OPTIMIZERS["sgd"]
     space = Space.of(spec, Searching(search={"lr": [1e-3, 1e-2]}))  # the best lr is near 0.45
-    task = Task("cell", ELLIPSE, spec, {}, 20, 2, (1,))
-    narrow = tune(task, space, Tuning(trials=32, block=8, pruner="none"))
+    training = Training(ELLIPSE, spec, (1,), 20, 2)
+    narrow = tune("cell", training, space, Tuning(trials=32, block=8, pruner="none"))
     assert narrow.winner is not None
     assert narrow.winner.at_edge == ["lr"]
-    wide = tune(task, space, Tuning(trials=32, block=8, pruner="none", widen=5))
+    wide = tune("cell", training, space, Tuning(trials=32, block=8, pruner="none", widen=5))
     assert wide.winner is not None
     assert wide.widened >= 3
     assert wide.space.searched[0].high > 0.1

@@ -8,21 +8,22 @@ import optuna
 import pytest
 import torch
 
+from benchmarks.engine.training import Training
 from benchmarks.errors import UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.suite.settings import Searching, Tuning
 from benchmarks.tuning.pruning import Halving, MedianRule, make_rungs, optuna_pruner, rung_steps
 from benchmarks.tuning.space import Space
-from benchmarks.tuning.study import Task, tune
+from benchmarks.tuning.study import tune
 from benchmarks.tuning.trials import Study
 
 INF = torch.inf
 
 
 def tuned(pruner: str, optimizer: str = "rmsprop", sampler: str = "tpe", trials: int = 32) -> Study:
-    task = Task("cell", make_problem("quadratic(dim=10)"), OPTIMIZERS[optimizer], {}, 64, 4, (1, 2))
+    training = Training(make_problem("quadratic(dim=10)"), OPTIMIZERS[optimizer], (1, 2), 64, 4)
     space = Space.of(OPTIMIZERS[optimizer], Searching())
-    return tune(task, space, Tuning(pruner=pruner, trials=trials, block=8, sampler=sampler))
+    return tune("cell", training, space, Tuning(pruner=pruner, trials=trials, block=8, sampler=sampler))
 
 
 def test_rungs_are_evaluated_steps_that_leave_one_of_a_full_block() -> None:
@@ -70,10 +71,10 @@ def test_who_was_at_the_target_with_every_seed_is_not_stopped_where_steps_to_it_
 @pytest.mark.parametrize("objective", ["steps-to-target", "final"])
 def test_a_trial_that_was_at_the_target_is_pruned_only_where_that_does_not_count(objective: str) -> None:
     problem = make_problem("bowl")
-    task = Task("cell", problem, OPTIMIZERS["sgd"], {}, 40, 2, (1,))
+    training = Training(problem, OPTIMIZERS["sgd"], (1,), 40, 2)
     space = Space.of(OPTIMIZERS["sgd"], Searching(search={"lr": [1e-3, 1.0]}))
     tuning = Tuning(sampler="random", trials=32, block=32, pruner="halving", objective=[objective])
-    (block,) = tune(task, space, tuning).blocks
+    (block,) = tune("cell", training, space, tuning).blocks
     there = (block.trace.loss.nan_to_num(INF) <= problem.target).any(-1).all(-1)
     pruned = torch.tensor([state == "pruned" for state in block.states])
     assert bool((there & pruned).any()) == (objective == "final")
@@ -110,9 +111,9 @@ def test_every_sampler_goes_on_when_trials_are_pruned(sampler: str) -> None:
 
 def test_optuna_is_told_pruned_with_the_intermediate_values(tmp_path) -> None:
     url = f"journal:///{tmp_path}/study.log"
-    task = Task("cell", make_problem("quadratic(dim=10)"), OPTIMIZERS["sgd"], {}, 64, 4, (1, 2))
+    training = Training(make_problem("quadratic(dim=10)"), OPTIMIZERS["sgd"], (1, 2), 64, 4)
     space = Space.of(OPTIMIZERS["sgd"], Searching())
-    result = tune(task, space, Tuning(pruner="halving", trials=8, block=8), storage=url)
+    result = tune("cell", training, space, Tuning(pruner="halving", trials=8, block=8), storage=url)
     from benchmarks.tuning.storages import open_storage
 
     study = optuna.load_study(study_name="cell", storage=open_storage(url))

@@ -13,6 +13,7 @@ import torch
 from optuna.trial import TrialState
 
 from analysis.record.cells import Cell, Record
+from benchmarks.engine.training import Training
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.record.checkpoints import OutOfTime, Work
@@ -25,7 +26,7 @@ from benchmarks.tuning.optuna_export import export_cell, study_name
 from benchmarks.tuning.session import WORKER
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.storages import close_storage, open_storage
-from benchmarks.tuning.study import Task, tune
+from benchmarks.tuning.study import tune
 from benchmarks.tuning.trials import Study
 
 SPEC = OPTIMIZERS["rmsprop"]
@@ -49,8 +50,8 @@ def url(tmp_path: Path) -> str:
 
 
 def search(url: str | None, trials: int = 16) -> Study:
-    task = Task("cell", make_problem("ellipse"), SPEC, {}, 20, 2, (1,))
-    return tune(task, SPACE, Tuning(trials=trials, block=8), storage=url)
+    training = Training(make_problem("ellipse"), SPEC, (1,), 20, 2)
+    return tune("cell", training, SPACE, Tuning(trials=trials, block=8), storage=url)
 
 
 def test_a_study_in_a_storage_has_every_trial_with_natural_names(url: str) -> None:
@@ -110,12 +111,12 @@ def test_a_process_killed_while_it_asks_leaves_no_trial_behind(url: str, monkeyp
 def test_a_shared_study_that_widens_numbers_its_trials_on(url: str) -> None:
     spec = OPTIMIZERS["sgd"]
     space = Space.of(spec, Searching(search={"lr": [1e-3, 1e-2]}))  # the best lr is near 0.45
-    task = Task("wide", make_problem("ellipse"), spec, {}, 20, 2, (1,))
-    result = tune(task, space, Tuning(trials=24, block=8, widen=2, pruner="none"), storage=url)
+    training = Training(make_problem("ellipse"), spec, (1,), 20, 2)
+    result = tune("wide", training, space, Tuning(trials=24, block=8, widen=2, pruner="none"), storage=url)
     assert result.widened == 2
     assert [number for block in result.blocks for number in block.trials] == list(range(72))
     assert optuna.get_all_study_names(open_storage(url)) == ["wide", "wide widened 1", "wide widened 2"]
-    again = tune(task, space, Tuning(trials=24, block=8, widen=2, pruner="none"), storage=url)
+    again = tune("wide", training, space, Tuning(trials=24, block=8, widen=2, pruner="none"), storage=url)
     assert again.winner == result.winner
     assert [other["trial"] for other in again.others] == list(range(72))
 
@@ -123,9 +124,9 @@ def test_a_shared_study_that_widens_numbers_its_trials_on(url: str) -> None:
 def test_a_study_that_is_out_of_time_lets_go_of_its_storage(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[object] = []
     monkeypatch.setattr(module, "close_storage", closed.append)
-    task = Task("cell", make_problem("ellipse"), SPEC, {}, 20, 2, (1,))
+    training = Training(make_problem("ellipse"), SPEC, (1,), 20, 2)
     with pytest.raises(OutOfTime):
-        tune(task, SPACE, Tuning(trials=16, block=8), Work(deadline=0.0), url)
+        tune("cell", training, SPACE, Tuning(trials=16, block=8), Work(deadline=0.0), url)
     assert len(closed) == 1
 
 
@@ -160,17 +161,17 @@ def test_a_suite_that_changed_its_objective_has_another_study(url: str, tmp_path
 def test_quasi_random_trials_in_a_storage_are_one_sequence(url: str) -> None:
     tuning = Tuning(sampler="qmc", trials=16, block=4)
     space = Space.of(OPTIMIZERS["sgd"], Searching())
-    task = Task("cell", make_problem("ellipse"), OPTIMIZERS["sgd"], {}, 5, 2, (1,))
-    study = tune(task, space, tuning, storage=url)
+    training = Training(make_problem("ellipse"), OPTIMIZERS["sgd"], (1,), 5, 2)
+    study = tune("cell", training, space, tuning, storage=url)
     places = [space.searched[0].position(float(lr)) for block in study.blocks for lr in block.values["lr"]]
     assert sorted(int(16 * place) for place in places) == list(range(16))
 
 
 def test_both_objectives_of_other_processes_are_recorded(url: str) -> None:
     tuning = Tuning(trials=4, block=4, objective=["final", "best"])
-    task = Task("cell", make_problem("ellipse"), SPEC, {}, 5, 2, (1,))
-    mine = tune(task, SPACE, tuning, storage=url)
-    seen = trials_table(tune(task, SPACE, tuning, storage=url))
+    training = Training(make_problem("ellipse"), SPEC, (1,), 5, 2)
+    mine = tune("cell", training, SPACE, tuning, storage=url)
+    seen = trials_table(tune("cell", training, SPACE, tuning, storage=url))
     pd.testing.assert_frame_equal(
         trials_table(mine)[["objective", "objective_2"]], seen[["objective", "objective_2"]], check_exact=True
     )

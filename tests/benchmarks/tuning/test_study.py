@@ -7,12 +7,13 @@ import math
 import pytest
 import torch
 
-from benchmarks.engine.trace import DIVERGED
+from analysis.record.outcome import Outcome
+from benchmarks.engine.training import Training
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.suite.settings import SAMPLERS, Searching, Tuning
 from benchmarks.tuning.samplers import grid_shape, trial_count
 from benchmarks.tuning.space import Space
-from benchmarks.tuning.study import Task, tune
+from benchmarks.tuning.study import tune
 from benchmarks.tuning.trials import Study
 
 RMSPROP = OPTIMIZERS["rmsprop"]
@@ -22,13 +23,11 @@ FAST = [name for name in SAMPLERS if name != "gp"]  # each GP ask after the firs
 def study(sampler: str = "tpe", trials: int = 24, block: int = 8, cell: str = "ellipse--rmsprop", **searching) -> Study:
     space = Space.of(RMSPROP, Searching(**searching))
     tuning = Tuning(sampler=sampler, trials=trials, block=block, pruner="none")
-    return tune(task("rmsprop", steps=20, cell=cell), space, tuning)
+    return tune(cell, training("rmsprop", steps=20), space, tuning)
 
 
-def task(
-    optimizer: str, problem: str = "ellipse", steps: int = 50, cell: str = "c", seeds: tuple[int, ...] = (1,)
-) -> Task:
-    return Task(cell, make_problem(problem), OPTIMIZERS[optimizer], {}, steps, max(1, steps // 10), seeds)
+def training(optimizer: str, problem: str = "ellipse", steps: int = 50, seeds: tuple[int, ...] = (1,)) -> Training:
+    return Training(make_problem(problem), OPTIMIZERS[optimizer], seeds, steps, max(1, steps // 10))
 
 
 def column(result: Study, name: str) -> torch.Tensor:
@@ -97,9 +96,9 @@ def test_a_diverged_configuration_is_told_inf_and_the_study_goes_on() -> None:
     sgd = OPTIMIZERS["sgd"]
     space = Space.of(sgd, Searching(search={"lr": [0.1, 100.0]}))
     tuning = Tuning(trials=24, block=8, pruner="none")
-    result = tune(task("sgd"), space, tuning)
+    result = tune("c", training("sgd"), space, tuning)
     objective = objectives(result)
-    diverged = torch.cat([block.trace.status for block in result.blocks])[:, 0] == DIVERGED
+    diverged = torch.cat([block.trace.status for block in result.blocks])[:, 0] == Outcome.DIVERGED
     assert 0 < int(diverged.sum()) < 24
     assert torch.equal(objective.isinf(), diverged)
     assert not objective.isnan().any()
@@ -108,7 +107,7 @@ def test_a_diverged_configuration_is_told_inf_and_the_study_goes_on() -> None:
 def test_a_study_whose_trials_all_diverge_has_no_winner() -> None:
     sgd = OPTIMIZERS["sgd"]
     space = Space.of(sgd, Searching(search={"lr": [50.0, 100.0]}))
-    result = tune(task("sgd"), space, Tuning(trials=4, block=4, pruner="none"))
+    result = tune("c", training("sgd"), space, Tuning(trials=4, block=4, pruner="none"))
     assert result.winner is None
     assert [int(n) for n in result.blocks[0].diverged] == [1, 1, 1, 1]
 
@@ -124,9 +123,9 @@ def test_the_winner_is_the_lowest_objective_and_carries_every_hyperparameter() -
 
 def test_one_diverged_seed_makes_the_configuration_diverged() -> None:
     space = Space.of(OPTIMIZERS["sgd"], Searching(search={"lr": [0.01, 100.0]}))
-    noisy = task("sgd", "quadratic(sigma=0.5)", steps=60, seeds=(1, 2, 3))
-    result = tune(noisy, space, Tuning(trials=32, block=32, pruner="none"))
-    some = (result.blocks[0].trace.status == DIVERGED).any(-1)
+    noisy = training("sgd", "quadratic(sigma=0.5)", steps=60, seeds=(1, 2, 3))
+    result = tune("c", noisy, space, Tuning(trials=32, block=32, pruner="none"))
+    some = (result.blocks[0].trace.status == Outcome.DIVERGED).any(-1)
     assert torch.equal(result.blocks[0].objective[:, 0].isinf(), some)
 
 

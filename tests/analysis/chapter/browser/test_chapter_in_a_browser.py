@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.engine.rule_lanes import train
+from benchmarks.engine.training import Training, train
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from optimizers.rmsprop import RMSProp
 
@@ -53,7 +53,7 @@ def trained(setting: dict[str, Any]) -> tuple[float, float, float]:
     hp = {"lr": setting["lr"], "eps": 1e-6, **({memory: setting["memory"]} if memory else {})}
     hp = {h.name: hp[h.name] for h in rule.hyperparameters}
     problem = make_problem(f"ellipse-turned(angle={setting['angle']})")
-    trace = train(problem, rule, hp, seeds=[0], steps=setting["steps"], keep_path=True)
+    trace = train(Training(problem, rule, [0], setting["steps"], keep_path=True), hp)
     x1, x2 = trace.path[0, 0, -1].tolist()
     return x1, x2, float(trace.final_loss[0, 0])
 

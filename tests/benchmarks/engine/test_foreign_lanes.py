@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from benchmarks.engine.foreign_lanes import train_with
-from benchmarks.engine.trace import DIVERGED, FINISHED, PRUNED
+from analysis.record.outcome import Outcome
+from benchmarks.engine.training import Training, train
 from benchmarks.errors import UsageError
 from benchmarks.naming.foreign import foreign
 from benchmarks.naming.registry import make_optimizer, make_problem
@@ -40,13 +40,15 @@ class Fading(Schedule):
         return value * (1 - 0.5 * t / steps)
 
 
-def trained(name, given, problem="ellipse", steps=20, **keywords):
+def trained(name, given, problem="ellipse", steps=20, on_rung=None, **keywords):
     hyperparameters = {
         key: torch.tensor(value, dtype=torch.float64) if isinstance(value, list) else value
         for key, value in given.items()
     }
-    return train_with(
-        make_problem(problem), make_optimizer(name), hyperparameters, [3, 5], steps, dtype=torch.float64, **keywords
+    return train(
+        Training(make_problem(problem), make_optimizer(name), [3, 5], steps, dtype=torch.float64, **keywords),
+        hyperparameters,
+        on_rung,
     )
 
 
@@ -64,15 +66,20 @@ def test_torchs_optimizer_leaves_the_trace_of_our_rule(ours, foreign, given, pro
 def test_a_diverged_lane_has_the_same_status_and_step_as_ours():
     given = {"lr": [0.1, 5.0, 0.2, 50.0]}
     expected, actual = (trained(name, given, steps=60, evaluate_every=10) for name in ("sgd", "torch:SGD"))
-    assert actual.status.tolist() == [[FINISHED] * 2, [DIVERGED] * 2, [FINISHED] * 2, [DIVERGED] * 2]
+    assert actual.status.tolist() == [
+        [Outcome.FINISHED] * 2,
+        [Outcome.DIVERGED] * 2,
+        [Outcome.FINISHED] * 2,
+        [Outcome.DIVERGED] * 2,
+    ]
     assert torch.equal(actual.stopped_at, expected.stopped_at)
     assert torch.equal(actual.loss.isnan(), expected.loss.isnan())
 
 
 def test_every_lane_of_a_seed_sees_the_data_of_that_seed():
     together = trained("torch:RMSprop", {"lr": [0.01, 0.1]}, "quadratic")
-    alone = train_with(
-        make_problem("quadratic"), make_optimizer("torch:RMSprop"), {"lr": 0.1}, [5], 20, dtype=torch.float64
+    alone = train(
+        Training(make_problem("quadratic"), make_optimizer("torch:RMSprop"), [5], 20, dtype=torch.float64), {"lr": 0.1}
     )
     torch.testing.assert_close(alone.loss[0, 0], together.loss[1, 1], rtol=ROUNDING, atol=0)
     assert not torch.allclose(together.loss[1, 0], together.loss[1, 1])
@@ -104,7 +111,7 @@ def test_one_of_the_two_betas_takes_a_schedule_of_its_own():
             seen[len(seen) + 1] = self.param_groups[0]["betas"]
             return super().step(closure)
 
-    train_with(make_problem("ellipse"), foreign("watched", Watched, {}), given, [0], 4, schedules=schedules)
+    train(Training(make_problem("ellipse"), foreign("watched", Watched, {}), [0], 4, schedules=schedules), given)
     assert seen == {t: (0.9, pytest.approx(0.99 * (1 - 0.125 * t), rel=1e-15)) for t in (1, 2, 3, 4)}
 
 
@@ -120,7 +127,7 @@ def test_rungs_see_all_lanes_and_stop_what_they_do_not_keep():
         trained(name, given, steps=9, evaluate_every=3, on_rung=keep_the_second) for name in ("sgd", "torch:SGD")
     )
     assert seen == [(3, (3, 2)), (6, (3, 2))] * 2
-    assert actual.status.tolist() == [[PRUNED] * 2, [FINISHED] * 2, [PRUNED] * 2]
+    assert actual.status.tolist() == [[Outcome.PRUNED] * 2, [Outcome.FINISHED] * 2, [Outcome.PRUNED] * 2]
     assert torch.equal(actual.stopped_at, expected.stopped_at)
     assert actual.lane_steps == expected.lane_steps == 2 * (3 * 3 + 6)
     torch.testing.assert_close(actual.loss, expected.loss, rtol=ROUNDING, atol=0, equal_nan=True)
@@ -133,10 +140,10 @@ def test_the_path_is_kept_on_request():
 
 def test_an_optimizer_that_demands_a_closure_is_given_one_of_its_own_lane():
     problem = make_problem("quadratic")
-    trace = train_with(
-        problem, make_optimizer("torch:LBFGS(max_iter=4)"), {"lr": torch.tensor([0.5, 1.0])}, [3, 5], 5,
-        dtype=torch.float64, keep_path=True,
-    )  # fmt: skip
+    trace = train(
+        Training(problem, make_optimizer("torch:LBFGS(max_iter=4)"), [3, 5], 5, dtype=torch.float64, keep_path=True),
+        {"lr": torch.tensor([0.5, 1.0])},
+    )
     x = problem.start([5])[0].requires_grad_()
     alone = torch.optim.LBFGS([x], lr=1.0, max_iter=4)
     for batch in [batch.double() for batch in problem.batches([5], 5)]:
@@ -160,7 +167,7 @@ class Fenced(type(make_problem("ellipse"))):
 
 def test_a_constrained_problem_is_projected_after_every_foreign_step():
     problem = Fenced(lambda x: x.square().sum(-1), (-5.0, -2.0), minimum=2.0, steps=30)
-    trace = train_with(problem, make_optimizer("torch:SGD"), {"lr": 0.1}, [0], 30, keep_path=True)
+    trace = train(Training(problem, make_optimizer("torch:SGD"), [0], 30, keep_path=True), {"lr": 0.1})
     assert trace.path[0, 0, -1].tolist() == [-1.0, -1.0]
 
 

@@ -1,0 +1,138 @@
+"""What the engine is given: a `Training`, which all runs share, and the `Configurations` in which they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from benchmarks.errors import UsageError
+from benchmarks.naming.foreign import AnyOptimizer
+from optimizers import Hyperparameter, OptimizerSpec, Rule, Schedule
+from problems import Problem
+
+__all__ = ["Configurations", "Evaluate", "Training", "evaluation_steps"]
+
+Evaluate = int | Sequence[int] | None
+"""When runs are evaluated, besides at the start and the end: every so many steps, at the steps listed, or not."""
+
+
+@dataclass(frozen=True, eq=False)
+class Configurations:
+    """Hyperparameters by name: each a float, the same for all, or a tensor ``[C]`` with a value a configuration.
+
+    Tensors are held in float64 on the CPU; ``len`` is C, 1 where every value is a float, and ``[places]`` cuts a part
+    out. What is not named takes the default of the optimizer that is trained. Raises `UsageError` for unequal lengths.
+    """
+
+    values: Mapping[str, Tensor | float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        values = {
+            name: value.detach().double().cpu() if isinstance(value, Tensor) and value.dim() else float(value)
+            for name, value in self.values.items()
+        }
+        lengths = {name: tuple(value.shape) for name, value in values.items() if isinstance(value, Tensor)}
+        if len(set(lengths.values())) > 1 or any(len(shape) != 1 or shape[0] == 0 for shape in lengths.values()):
+            raise UsageError(f"hyperparameters must be floats or tensors [C] of one length C >= 1, got {lengths}")
+        object.__setattr__(self, "values", values)
+
+    def __len__(self) -> int:
+        return next((len(value) for value in self.values.values() if isinstance(value, Tensor)), 1)
+
+    def __getitem__(self, places: slice | Tensor) -> Configurations:
+        """The configurations at ``places``, a slice or a tensor of indices; floats stay floats."""
+        return Configurations(
+            {name: value[places] if isinstance(value, Tensor) else value for name, value in self.values.items()}
+        )
+
+    def row(self, place: int) -> dict[str, float]:
+        """The values of one configuration."""
+        return {
+            name: float(value[place]) if isinstance(value, Tensor) else value for name, value in self.values.items()
+        }
+
+
+@dataclass(frozen=True)
+class Training:
+    """What all runs of a batch share: problem, optimizer, seeds, budget, evaluations, and what is kept of them.
+
+    ``optimizer`` is an entry of the registry, a foreign one, or a bare rule. ``seeds`` fix start, data order and noise;
+    lanes of a seed see the same. ``steps`` are updates; losses are evaluated at step 0, every ``evaluate_every`` steps
+    (or at the steps listed; default: none) and at the end. ``schedules`` change a hyperparameter, by its name, from
+    step to step. ``dtype`` and ``chunk`` (lanes trained together) default to the problem's; a chunk means nothing to a
+    foreign optimizer.
+
+    ``keep_path`` keeps the parameters at every evaluation, ``keep_updates`` the gradient of the last update before it
+    and the rule's state after it (a foreign optimizer's is not known). Without ``stop_diverged`` no lane is ever
+    marked or stopped, and numbers run into inf and NaN where they do.
+
+    Raises `UsageError` for no seed, one given twice, a count below one, a schedule of an unknown hyperparameter or one
+    that does not fit its hyperparameter, as one of lr given to a memory, and for ``keep_updates`` of a foreign one.
+    """
+
+    problem: Problem
+    optimizer: AnyOptimizer | Rule
+    seeds: Sequence[int]
+    steps: int
+    evaluate_every: Evaluate = None
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    device: str | torch.device = "cpu"
+    dtype: torch.dtype | None = None
+    chunk: int | None = None
+    keep_path: bool = False
+    keep_updates: bool = False
+    stop_diverged: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise UsageError(f"train needs at least one seed, each once, got {list(self.seeds)}")
+        every = self.evaluate_every
+        if self.steps < 1 or (isinstance(every, int) and every < 1):
+            raise UsageError(f"steps and evaluate_every must be at least 1, got {self.steps} and {every}")
+        self._check_names(self.schedules)
+        for name, schedule in self.schedules.items():
+            if not schedule.fits(self._knobs[name]):
+                raise UsageError(f"the schedule {schedule} does not fit {self.name}'s {name}")
+        if self.keep_updates and not isinstance(self.optimizer, OptimizerSpec | Rule):
+            raise UsageError(f"{self.name} is a foreign optimizer: only our rules show the state of their updates")
+
+    @property
+    def name(self) -> str:
+        """What errors call the optimizer."""
+        return type(self.optimizer).__name__ if isinstance(self.optimizer, Rule) else self.optimizer.name
+
+    @property
+    def evaluations(self) -> list[int]:
+        """The evaluated steps ``[E]``."""
+        return evaluation_steps(self.steps, self.evaluate_every)
+
+    def start(self) -> Tensor:
+        """The start points ``[S, P]`` on the device and in the precision of the runs."""
+        return self.problem.start(self.seeds).to(self.device, self.dtype or self.problem.dtype)
+
+    def filled(self, given: Configurations) -> Configurations:
+        """``given`` with the optimizer's default for what it does not name: the one place where defaults come in.
+
+        Raises `UsageError` for an unknown hyperparameter.
+        """
+        self._check_names(given.values)
+        return Configurations({**{name: knob.default for name, knob in self._knobs.items()}, **given.values})
+
+    @property
+    def _knobs(self) -> dict[str, Hyperparameter]:
+        return {knob.name: knob for knob in self.optimizer.hyperparameters}
+
+    def _check_names(self, given: Iterable[str]) -> None:
+        for strange in sorted(set(given) - set(self._knobs)):
+            has = ", ".join(self._knobs) or "none"
+            raise UsageError(f"{self.name} has no hyperparameter {strange!r}; it has {has}")
+
+
+def evaluation_steps(steps: int, every: Evaluate) -> list[int]:
+    """The steps evaluated: 0, every ``every`` steps (or those listed), and the last."""
+    if every is None or isinstance(every, int):
+        return [*range(0, steps, every or steps), steps]
+    return [0, *sorted({step for step in every if 0 < step < steps}), steps]

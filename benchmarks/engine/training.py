@@ -1,0 +1,41 @@
+"""The one door to the engine: `train`, with the `Training` and the `Configurations` that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from benchmarks.engine.driver import Lanes, OnRung, divergence_limit, drive
+from benchmarks.engine.foreign_lanes import ForeignLanes
+from benchmarks.engine.inputs import Configurations, Training
+from benchmarks.engine.rule_lanes import rule_lanes
+from benchmarks.engine.trace import Trace
+from benchmarks.naming.foreign import ForeignSpec
+from optimizers import Rule
+
+__all__ = ["Configurations", "Training", "train"]
+
+
+def train(
+    training: Training, configurations: Configurations | Mapping[str, Tensor | float], on_rung: OnRung | None = None
+) -> Trace:
+    """Train every configuration on every seed for ``training.steps`` updates.
+
+    A rule trains all of them as lanes of one tensor, a foreign optimizer one lane at a time over the same data, with
+    the same evaluations and statuses. A plain mapping is taken as `Configurations`. After each evaluation but the last,
+    ``on_rung`` decides which configurations go on.
+
+    Raises `UsageError` for an unknown hyperparameter or unequal lengths, and where a foreign class refuses the values,
+    cannot step on a vector, or keeps a scheduled hyperparameter out of its parameter groups.
+    """
+    given = configurations if isinstance(configurations, Configurations) else Configurations(configurations)
+    filled, start = training.filled(given), training.start()
+    limit = divergence_limit(training.problem, start) if training.stop_diverged else None
+    optimizer, chunks = training.optimizer, list[Lanes]()
+    if isinstance(optimizer, ForeignSpec):
+        chunks += [ForeignLanes(training, optimizer, filled, start, limit)]
+    else:
+        rule = optimizer if isinstance(optimizer, Rule) else optimizer.rule
+        chunks += rule_lanes(training, rule, filled, start, limit)
+    return drive(training, chunks, start, on_rung)
