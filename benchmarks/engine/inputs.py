@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.errors import UsageError
-from benchmarks.naming.foreign import AnyOptimizer
-from optimizers import Hyperparameter, OptimizerSpec, Rule, Schedule
+from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
+from optimizers import Hyperparameter, Rule, Schedule
 from problems import Problem
 
 __all__ = ["Configurations", "Evaluate", "Training", "evaluation_steps"]
@@ -96,7 +96,7 @@ class Training:
         for name, schedule in self.schedules.items():
             if not schedule.fits(self._knobs[name]):
                 raise UsageError(f"the schedule {schedule} does not fit {self.name}'s {name}")
-        if self.keep_updates and not isinstance(self.optimizer, OptimizerSpec | Rule):
+        if self.keep_updates and isinstance(self.optimizer, ForeignSpec):
             raise UsageError(f"{self.name} is a foreign optimizer: only our rules show the state of their updates")
 
     @property

@@ -29,7 +29,7 @@ def rule_lanes(
     training: Training, rule: Rule, configurations: Configurations, start: Tensor, limit: Tensor | None
 ) -> Sequence[Lanes]:
     """The lanes of all ``configurations``, which name every hyperparameter, in chunks that fit the cache."""
-    per_chunk = max(1, (training.chunk or training.problem.chunk) // max(1, len(training.seeds)))
+    per_chunk = max(1, (training.chunk or training.problem.chunk) // len(training.seeds))
     places = torch.split(torch.arange(len(configurations)), per_chunk)
     return [_RuleLanes(training, rule, configurations[index], index, start, limit) for index in places]
 

@@ -25,7 +25,7 @@ def test_the_front_door_gives_the_names_of_the_rooms() -> None:
     assert benchmarks.Training is Training
     assert benchmarks.OPTIMIZERS is OPTIMIZERS
     with pytest.raises(AttributeError, match="'benchmarks' has no attribute 'trian'"):
-        _ = benchmarks.trian  # type: ignore[attr-defined]
+        _ = benchmarks.trian
 
 
 def test_the_front_door_opens_without_torch() -> None:

@@ -63,7 +63,7 @@ def test_nothing_of_updates_is_kept_unasked() -> None:
 @pytest.mark.parametrize("optimizer", [OPTIMIZERS["sgd"], make_optimizer("torch:SGD")], ids=["ours", "torch"])
 def test_without_a_limit_a_run_goes_on_into_overflow_and_is_not_marked(optimizer) -> None:
     training = Training(ELLIPSE, optimizer, [1], 600, evaluate_every=100, stop_diverged=False)
-    trace = train(training, {"lr": torch.tensor([0.4, 5.0])})
+    trace = train(training, {"lr": torch.tensor([0.4, 5.0], dtype=torch.float64)})
     assert trace.status.tolist() == [[Outcome.FINISHED]] * 2
     assert trace.stopped_at.tolist() == [[600]] * 2
     assert float(trace.loss[1, 0, 1]) > 1e100
