@@ -49,8 +49,8 @@ def value_text(value: float, scale: str) -> str:
 
 def hyperparameter_text(cell: Cell, values: Mapping[str, float]) -> str:
     """Return hyperparameters as "lr 0.12, gamma 0.93", each with the digits that its scale needs."""
-    scales = {h["name"]: h["scale"] for h in cell.info["optimizer"]["hyperparameters"]}
-    return ", ".join(f"{name} {value_text(value, scales.get(name, 'linear'))}" for name, value in values.items())
+    scale = cell.info.optimizer.scale
+    return ", ".join(f"{name} {value_text(value, scale(name))}" for name, value in values.items())
 
 
 def interval_text(row: Mapping[str, Any], setting: str, *, interval: bool = True, lost: bool = True) -> str:
@@ -101,9 +101,9 @@ def plain(value: Any) -> str:
     """Return a JSON value as a person would write it; a run of integers as "3 to 12"."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {plain(part)}" for name, part in value.items()) or "none"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         whole = len(value) > 3 and all(isinstance(part, int) for part in value)
-        if whole and value == list(range(value[0], value[-1] + 1)):
+        if whole and list(value) == list(range(value[0], value[-1] + 1)):
             return f"{value[0]} to {value[-1]}"
         return ", ".join(plain(part) for part in value) or "none"
     if isinstance(value, float):

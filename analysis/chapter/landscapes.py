@@ -70,12 +70,12 @@ def landscapes_method(record: Record) -> tuple[list[str], list[tuple[str, str]]]
     facts = []
     for problem in record.problems:
         info = record.of_problem(problem)[0].info
-        protocol = info["protocol"]
+        protocol = info.protocol
         facts.append(
             (
                 problem,
-                f"grid {plain(protocol['grid'])}, {protocol['steps']} steps, landscape seeds "
-                f"{plain(protocol['landscape_seeds'])}, fingerprint {info['problem']['fingerprint']}",
+                f"grid {plain(protocol.grid)}, {protocol.steps} steps, landscape seeds "
+                f"{plain(protocol.landscape_seeds)}, fingerprint {info.problem.fingerprint}",
             )
         )
     return sentences, facts

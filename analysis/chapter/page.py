@@ -171,6 +171,6 @@ def _page(record: Record, sections: Sequence[Section], explorer: Explorer | None
 def _totals(record: Record) -> dict[str, str]:
     """Return what was run, in numbers, for the head of the page."""
     exhibits = load_exhibits(record.path).values()
-    seconds = sum(float(value) for cell in record for value in cell.info["seconds"].values())
+    seconds = sum(value for cell in record for value in cell.info.seconds.to_json().values())
     seconds += sum(float(exhibit.info["seconds"]) for exhibit in exhibits)
     return {"cells": f"{len(record.cells)}", "exhibits": f"{len(exhibits)}", "seconds": number(seconds)}

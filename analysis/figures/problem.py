@@ -84,7 +84,7 @@ def _convergence(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> F
     if not panels:
         return None
     metrics = {}
-    for metric in next(iter(cells.values())).info["problem"]["metrics"]:
+    for metric in next(iter(cells.values())).info.problem.metrics:
         sides = {s: {label: metric_curves(cell, s, metric) for label, cell in cells.items()} for s in panels}
         metrics[metric] = {s: {label: c for label, c in side.items() if c is not None} for s, side in sides.items()}
     return lines.convergence_figure(panels, measure, looks, metrics)
@@ -122,7 +122,7 @@ def _trajectories(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> 
     shown = {label: [path for path in both if path is not None] for label, both in paths.items() if any(both)}
     if not shown:
         return None
-    stated = next(iter(cells.values())).info["problem"].get("minimisers") or [surface.lowest]
+    stated = next(iter(cells.values())).info.problem.minimisers or [surface.lowest]
     minima = [(float(x1), float(x2)) for x1, x2 in stated]
     return plane.trajectory_figure(surface, contour_levels(surface, measure), minima, shown, looks)
 

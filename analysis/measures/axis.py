@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from analysis.record.cell_info import CellInfo
 from analysis.statistics.arrays import Array
 from analysis.words import number, value_text
 
@@ -81,8 +81,7 @@ class Axis:
         return places, [value_text(1 - 10.0**-place, "log1m") for place in places]
 
 
-def axis_of(info: Any, name: str, values: npt.ArrayLike) -> Axis:
-    """Return the axis of hyperparameter ``name`` as ``info`` (a cell's ``cell.json``) describes it."""
-    default = info["defaults"].get(name, math.nan)
-    scale = next((h["scale"] for h in info["optimizer"]["hyperparameters"] if h["name"] == name), "linear")
-    return Axis(name, scale, float(default), np.asarray(values, dtype=np.float64))
+def axis_of(info: CellInfo, name: str, values: npt.ArrayLike) -> Axis:
+    """Return the axis of hyperparameter ``name`` of a cell."""
+    default = float(info.defaults.get(name, math.nan))
+    return Axis(name, info.optimizer.scale(name), default, np.asarray(values, dtype=np.float64))

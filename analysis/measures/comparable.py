@@ -27,7 +27,7 @@ def check_instances(cells: Iterable[Cell]) -> None:
     by_name: dict[str, dict[str, list[str]]] = {}
     names: dict[str, str] = {}
     for cell in cells:
-        fingerprint = str(cell.info["problem"]["fingerprint"])
+        fingerprint = cell.info.problem.fingerprint
         by_name.setdefault(cell.problem, {}).setdefault(fingerprint, []).append(cell.name)
         other = names.setdefault(fingerprint, cell.problem)
         if other != cell.problem:
@@ -44,7 +44,7 @@ def check_instances(cells: Iterable[Cell]) -> None:
 def check_budgets(cells: Sequence[Cell], fields: Sequence[str] = BUDGET) -> None:
     """Raise `PoolingError` where one of ``fields`` of the protocol differs among the cells of one problem."""
     for field in fields:
-        values = {cell.name: repr(cell.info["protocol"].get(field)) for cell in cells}
+        values = {cell.name: repr(cell.info.protocol.to_json()[field]) for cell in cells}
         counts = Counter(values.values())
         if len(counts) > 1:
             usual = counts.most_common(1)[0][0]

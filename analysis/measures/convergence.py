@@ -33,7 +33,7 @@ class Convergence:
 
 def measure_of(cells: tuple[Cell, ...]) -> Measure:
     """Return the measure that the cells of one problem share; raises `RecordError` where their problems differ."""
-    instances = sorted({f"{cell.problem} {cell.info['problem']['fingerprint']}" for cell in cells})
+    instances = sorted({f"{cell.problem} {cell.info.problem.fingerprint}" for cell in cells})
     if len(instances) != 1:
         raise RecordError(
             f"one problem instance was expected, got {' and '.join(instances)}: their numbers cannot be compared; "
@@ -41,7 +41,7 @@ def measure_of(cells: tuple[Cell, ...]) -> Measure:
         )
     floor = cells[0].floor
     lowest = np.nan if floor is not None else min(_lowest(cell) for cell in cells)
-    return Measure.of(floor, float(cells[0].info["problem"]["start_loss"]), lowest)
+    return Measure.of(floor, cells[0].info.problem.start_loss, lowest)
 
 
 def curve_matrix(curves: pd.DataFrame, setting: str, quantity: str = "loss") -> tuple[Array, Array]:

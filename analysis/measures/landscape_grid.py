@@ -8,7 +8,7 @@ than not to train.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,7 +69,7 @@ class Grid:
         found = {self.x.name: float(self.x.values[column])}
         return found if self.y is None else {**found, self.y.name: float(self.y.values[row])}
 
-    def nearest(self, setting: dict[str, float]) -> tuple[int, int] | None:
+    def nearest(self, setting: Mapping[str, float]) -> tuple[int, int] | None:
         """Index ``(y, x)`` of the grid point next to ``setting``; None where the grid does not reach it."""
         place = []
         for axis in (self.y, self.x):
@@ -87,7 +87,7 @@ def grid_of(cell: Cell, measure: Measure) -> Grid | None:
     table = cell.landscape
     if table.empty:
         return None
-    x_name, y_name = cell.info["optimizer"]["axes"]
+    x_name, y_name = cell.info.optimizer.axes
     keys = [name for name in (y_name, x_name) if name is not None and name in table]
     places = [np.unique(table[name], return_inverse=True) for name in ("seed", *keys)]
     shape = tuple(values.size for values, _ in places)
@@ -98,7 +98,7 @@ def grid_of(cell: Cell, measure: Measure) -> Grid | None:
             f"the landscape of {cell.name} is no full {size} grid over its {shape[0]} seeds: {at.size} runs"
         )
     x, y = axis_of(cell.info, x_name, places[-1][0]), None
-    if len(keys) == 2:
+    if y_name is not None and len(keys) == 2:
         y = axis_of(cell.info, y_name, places[1][0])
     order, full = np.argsort(at), (shape[0], 1 if y is None else shape[1], shape[-1])
     ended, began = (measure(table[name].to_numpy())[order].reshape(full) for name in ("final_loss", "start_loss"))

@@ -59,7 +59,7 @@ def paired_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for problem in pool.problems:
         measure, runs = pool.measures[problem], pool.finals(problem, setting)
-        exact = bool(pool.of_problem(problem)[0].info["problem"]["deterministic"])
+        exact = pool.of_problem(problem)[0].info.problem.deterministic
         pairs = list(combinations(range(len(pool.labels)), 2))
         found = [difference(runs[i], runs[j], measure, exact=exact) for i, j in pairs]
         adjusted = holm([each.p_value for each in found])

@@ -113,7 +113,7 @@ def hits(pool: Pool, problem: str, setting: str = "tuned", targets: Array | None
         lowest = min((float(np.median(values.min(axis=1))) for _, values in curves if values.size), default=np.inf)
         targets = targets_of(measure, lowest)
     slack = targets * (1 + 1e-12) if measure.log else targets  # the last target is a value that was reached
-    budget = int(cells[0].info["protocol"]["steps"])
+    budget = cells[0].info.protocol.steps
     first, spent = np.full((len(cells), seeds, targets.size), np.inf), np.full((len(cells), seeds), float(budget))
     for place, (cell, (steps, values)) in enumerate(zip(cells, curves)):
         if values.size:
@@ -214,7 +214,7 @@ def running_time_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
     """
     rows = []
     for problem in pool.problems:
-        target = pool.of_problem(problem)[0].info["problem"]["target"]
+        target = pool.of_problem(problem)[0].info.problem.target
         if target is None:
             continue
         found = hits(pool, problem, setting, pool.measures[problem](np.array([float(target)])))

@@ -73,7 +73,7 @@ def recommend(cell: Cell, measure: Measure, within: float = WITHIN) -> Recommend
     if confirmed:
         source, setting, value, seeds = "tuned", _winner(cell), float(median(tuned)), tuned.size
     elif grid is not None and anchor is not None:
-        setting = {**cell.info["defaults"], **grid.settings(*anchor)}
+        setting = {**cell.info.defaults, **grid.settings(*anchor)}
         source, value, seeds = "landscape", float(grid.median[anchor]), grid.n
     else:
         return None
@@ -121,14 +121,14 @@ def best_point(value: Array, allowed: Mask) -> tuple[int, int] | None:
 def _slice(cell: Cell, measure: Measure) -> Grid | None:
     """Return the cell's grid where it spans all that was searched; a slice says nothing about a winner beside it."""
     grid = grid_of(cell, measure)
-    if grid is None or not set(cell.info["optimizer"]["searched"]) <= set(grid.settings(0, 0)):
+    if grid is None or not set(cell.info.optimizer.searched) <= set(grid.settings(0, 0)):
         return None
     return grid
 
 
 def _winner(cell: Cell) -> dict[str, float]:
-    winner = cell.info["winner"]
-    return {} if winner is None else dict(winner["hyperparameters"])
+    winner = cell.info.winner
+    return {} if winner is None else dict(winner.hyperparameters)
 
 
 def _winner_point(cell: Cell, grid: Grid) -> tuple[int, int] | None:
@@ -190,12 +190,12 @@ def _factor(grid: Grid, anchor: tuple[int, int], setting: Mapping[str, float]) -
 def _default(cell: Cell, grid: Grid | None, measure: Measure, *, fresh: bool) -> float:
     """Return how the defaults end: on the test seeds as the winner does, else at the grid point next to them."""
     tested = final_values(cell, "default", measure)
-    point = None if grid is None or fresh else grid.nearest(cell.info["defaults"])
+    point = None if grid is None or fresh else grid.nearest(cell.info.defaults)
     return float(median(tested)) if point is None or grid is None else float(grid.median[point])
 
 
 def _sentence(cell: Cell, facts: Mapping[str, Any], measure: Measure, default: float, *, mapped: bool) -> str:
-    searched = {name: value for name, value in facts["setting"].items() if name in cell.info["optimizer"]["searched"]}
+    searched = {name: value for name, value in facts["setting"].items() if name in cell.info.optimizer.searched}
     seeds = "" if facts["seeds"] == 1 else f" over {facts['seeds']} {_SEEDS[facts['source']]}"
     typical = measure.name if facts["seeds"] == 1 else f"median {measure.name}"
     parts = [
@@ -217,10 +217,8 @@ _SEEDS: Final = {"tuned": "test seeds", "landscape": "landscape seeds, which cho
 
 
 def _range_text(cell: Cell, facts: Mapping[str, Any]) -> str:
-    scales = {h["name"]: h["scale"] for h in cell.info["optimizer"]["hyperparameters"]}
-    ends = {
-        name: [value_text(end, scales.get(name, "linear")) for end in held] for name, held in facts["ranges"].items()
-    }
+    scale = cell.info.optimizer.scale
+    ends = {name: [value_text(end, scale(name)) for end in held] for name, held in facts["ranges"].items()}
     wide = [f"{name} from {low} to {high}" for name, (low, high) in ends.items() if low != high]
     exact = [name for name, (low, high) in ends.items() if low == high]
     parts = [f"{' or '.join(wide)}, moved alone, keeps {1 - facts['within']:.0%} of the best progress"] if wide else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ __all__ = ["cell_label", "final_values", "results_table", "table_rows"]
 
 def cell_label(cell: Cell) -> str:
     """Return the name of a cell within its problem: its optimizer, and its schedule where that is not constant."""
-    return cell.optimizer if cell.schedule == "constant" else f"{cell.optimizer} · {cell.schedule}"
+    return cell.info.label
 
 
 def final_values(cell: Cell, setting: str, measure: Measure) -> Array:
@@ -76,7 +76,7 @@ def _problem_rows(cells: tuple[Cell, ...]) -> Iterator[dict[str, Any]]:
 
 
 def _row(cell: Cell, measure: Measure) -> dict[str, Any]:
-    winner = cell.info["winner"]
+    winner = cell.info.winner
     row: dict[str, Any] = {
         "problem": cell.problem,
         "optimizer": cell.optimizer,
@@ -84,24 +84,19 @@ def _row(cell: Cell, measure: Measure) -> dict[str, Any]:
         "label": cell_label(cell),
         "hyperparameters": ""
         if winner is None
-        else hyperparameter_text(cell, _searched(cell, winner["hyperparameters"])),
-        "trials": int(cell.info["protocol"]["trials"]),
-        "at_edge": "" if winner is None else ", ".join(winner["at_edge"]),
+        else hyperparameter_text(cell, cell.info.optimizer.searched_of(winner.hyperparameters)),
+        "trials": cell.info.protocol.trials,
+        "at_edge": "" if winner is None else ", ".join(winner.at_edge),
         "best": False,
         "tied": False,
         "measure": measure.name,
         "smallest": measure.smallest,
         "start": measure.start,
-        "exact": bool(cell.info["problem"]["deterministic"]),
+        "exact": cell.info.problem.deterministic,
     }
     for setting in SETTINGS:
         row |= {f"{setting}{key}": value for key, value in _summary(cell, setting, measure).items()}
     return row
-
-
-def _searched(cell: Cell, values: Mapping[str, float]) -> dict[str, float]:
-    """Return those of ``values`` that the tuning chose; what it held fixed stands in the protocol."""
-    return {name: values[name] for name in cell.info["optimizer"]["searched"] if name in values}
 
 
 def _summary(cell: Cell, setting: str, measure: Measure) -> dict[str, float]:
@@ -109,7 +104,7 @@ def _summary(cell: Cell, setting: str, measure: Measure) -> dict[str, float]:
     if values.size == 0:
         return {"": math.nan, "_low": math.nan, "_high": math.nan, "_n": 0, "_diverged": 0, "_steps": math.nan}
     estimate = bootstrap_median(values)
-    target = cell.info["problem"]["target"]
+    target = cell.info.problem.target
     steps = math.nan
     if target is not None:
         steps = float(median(steps_to_target(*curve_matrix(cell.curves, setting), target)))

@@ -113,7 +113,7 @@ def stability(cell: Cell, measure: Measure | None = None) -> Stability | None:
     grid = grid_of(cell, measure)
     if grid is None:
         return None
-    known = cell.info["problem"].get("sharpness") if cell.schedule == "constant" else None
+    known = cell.info.problem.sharpness if cell.schedule == "constant" else None
     second = np.array([np.nan]) if grid.y is None else grid.y.values
     theory = critical_rates(cell.optimizer, known, second)
     defaults = final_values(cell, "default", measure)

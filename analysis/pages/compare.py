@@ -174,25 +174,25 @@ def _runs(a: Cell, b: Cell) -> _Runs:
     tuned = [final_values(cell, "tuned", measure) for cell in (a, b)]
     setting = "tuned" if any(side.size for side in tuned) else "default"
     left, right = tuned if setting == "tuned" else [final_values(cell, "default", measure) for cell in (a, b)]
-    tested = [tuple(cell.info["protocol"]["test_seeds"]) for cell in (a, b)]
+    tested = [cell.info.protocol.test_seeds for cell in (a, b)]
     # a side none of whose trials survived has nothing to test: all of its runs count as diverged
     left, right = (side if side.size else np.full(len(seeds), np.inf) for side, seeds in zip((left, right), tested))
     if tested[0] != tested[1]:
         return _Runs(a, setting, measure, left, right, None, unpaired_difference(left, right, measure))
-    exact = bool(a.info["problem"]["deterministic"])
+    exact = a.info.problem.deterministic
     return _Runs(a, setting, measure, left, right, tested[0], difference(left, right, measure, exact=exact))
 
 
 def _difference_of_question(a: Cell, b: Cell) -> str:
     """Return why two cells cannot be compared; empty where they can."""
-    prints = [cell.info["problem"]["fingerprint"] for cell in (a, b)]
+    prints = [cell.info.problem.fingerprint for cell in (a, b)]
     if prints[0] != prints[1]:
         return f"is another instance of its problem (fingerprints {prints[0]} and {prints[1]})"
     for field in SAME:
-        values = [cell.info["protocol"].get(field) for cell in (a, b)]
-        if None not in values and values[0] != values[1]:
+        values = [cell.info.protocol.to_json()[field] for cell in (a, b)]
+        if values[0] != values[1]:
             return f"had another budget ({field}: {values[0]} and {values[1]})"
-    counts = [len(cell.info["protocol"]["tuning_seeds"]) for cell in (a, b)]
+    counts = [len(cell.info.protocol.tuning_seeds) for cell in (a, b)]
     return "" if counts[0] == counts[1] else f"had another budget (tuning seeds: {counts[0]} and {counts[1]})"
 
 

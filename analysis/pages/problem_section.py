@@ -22,6 +22,7 @@ from analysis.measures.results import cell_label, table_rows
 from analysis.measures.stability import boundary_frame, stability, stability_frame
 from analysis.pages.csv_tables import convergence_table, sensitivity_table
 from analysis.pages.sentences import problem_reading
+from analysis.record.cell_info import HyperparameterInfo, ProblemInfo
 from analysis.record.cells import Cell
 from analysis.words import plain, value_text
 
@@ -81,7 +82,7 @@ class Section:
     """
 
     anchor: str
-    problem: Mapping[str, Any]
+    problem: ProblemInfo
     steps: str
     reading: list[str]
     rows: list[dict[str, Any]]
@@ -109,8 +110,8 @@ def section_of(
     figured = [*problem_figures(cells, looks), *budget_figures(cells, budget, looks)]
     return Section(
         anchor=anchor,
-        problem=cells[0].info["problem"],
-        steps=" or ".join(map(str, sorted({int(cell.info["protocol"]["steps"]) for cell in cells}))),
+        problem=cells[0].info.problem,
+        steps=" or ".join(map(str, sorted({cell.info.protocol.steps for cell in cells}))),
         reading=problem_reading(rows, {label: curve for label, curve in curves.items() if curve is not None}),
         rows=rows,
         pictures=[picture_of(figures, anchor, name, figure) for name, figure in figured],
@@ -158,16 +159,16 @@ def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
     """Return the protocol of a problem's cells as (name, text); what differs between cells says so for each."""
     facts: dict[str, dict[str, str]] = {}
     for cell in cells:
-        optimizer = cell.info["optimizer"]
+        optimizer = cell.info.optimizer
         own = {
-            **cell.info["protocol"],
+            **cell.info.protocol.to_json(),
             "schedule": cell.schedule,
-            "searched": [_range(h) for h in optimizer["hyperparameters"] if h["name"] in optimizer["searched"]],
-            "fixed": optimizer["fixed"],
+            "searched": [_range(h) for h in optimizer.hyperparameters if h.name in optimizer.searched],
+            "fixed": optimizer.fixed,
             "winner": _winner(cell),
-            "seconds": {name: round(float(value), 2) for name, value in cell.info["seconds"].items()},
-            "lane_steps": f"{cell.info['lane_steps']:,}",
-            "reference": optimizer["reference"],
+            "seconds": {name: round(float(value), 2) for name, value in cell.info.seconds.to_json().items()},
+            "lane_steps": f"{cell.info.lane_steps:,}",
+            "reference": optimizer.reference,
         }
         for name, value in own.items():
             facts.setdefault(name, {})[cell_label(cell)] = plain(value)
@@ -181,13 +182,13 @@ def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
 
 def _winner(cell: Cell) -> str:
     """Return which trial won, or why none did."""
-    if cell.info["winner"] is None:
-        return "none: every trial diverged" if cell.info["protocol"]["trials"] else "none: not tuned"
-    return f"trial {cell.info['winner']['trial']}"
+    if cell.info.winner is None:
+        return "none: every trial diverged" if cell.info.protocol.trials else "none: not tuned"
+    return f"trial {cell.info.winner.trial}"
 
 
-def _range(hyperparameter: Mapping[str, Any]) -> str:
+def _range(hyperparameter: HyperparameterInfo) -> str:
     """Return a searched hyperparameter as "gamma from 0.5 to 0.999 (log of 1 − gamma)"."""
-    name, scale = hyperparameter["name"], hyperparameter["scale"]
-    low, high = (value_text(hyperparameter[end], scale) for end in ("low", "high"))
+    name, scale = hyperparameter.name, hyperparameter.scale
+    low, high = (value_text(end, scale) for end in (hyperparameter.low, hyperparameter.high))
     return f"{name} from {low} to {high} ({f'log of 1 − {name}' if scale == 'log1m' else scale})"

@@ -167,9 +167,9 @@ def _totals(record: Record) -> dict[str, str]:
         "cells": _counted(len(record.cells), "cell"),
         "problems": _counted(len(record.problems), "problem"),
         "optimizers": _counted(len({cell.optimizer for cell in record}), "optimizer"),
-        "trials": f"{sum(int(cell.info['protocol']['trials']) for cell in record):,}",
-        "lane_steps": f"{sum(int(cell.info['lane_steps']) for cell in record):,}",
-        "seconds": number(sum(float(value) for cell in record for value in cell.info["seconds"].values())),
+        "trials": f"{sum(cell.info.protocol.trials for cell in record):,}",
+        "lane_steps": f"{sum(cell.info.lane_steps for cell in record):,}",
+        "seconds": number(sum(value for cell in record for value in cell.info.seconds.to_json().values())),
     }
 
 

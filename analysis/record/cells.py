@@ -4,7 +4,7 @@
         suite.toml              the suite as it was run
         environment.json        versions and machine
         cells/<cell>/           one folder a cell (problem x optimizer x schedule); it exists only when finished
-            cell.json           what was run and what won        -> ``Cell.info``
+            cell.json           what was run and what won        -> ``Cell.info``, see `analysis.record.cell_info`
             trials.parquet      one row a trial                  -> ``Cell.trials``
             runs.parquet        one row a run                    -> ``Cell.runs``
             curves.parquet      one row a run and evaluation     -> ``Cell.curves``
@@ -12,7 +12,7 @@
             paths.parquet       one row a step of a 2-D run      -> ``Cell.paths`` (2-D problems only)
             surface.parquet     the loss on a grid of the plane  -> ``Cell.surface`` (2-D problems only)
             replays.parquet     one row a replayed search and k  -> ``Cell.replays`` (where searches were replayed)
-        exhibits/<name>/        questions answered besides       -> ``Record.exhibits`` (see `analysis.record.exhibits`)
+        exhibits/<name>/        questions answered besides       -> `analysis.record.exhibits.load_exhibits`
 
 Hyperparameters are plain columns under their own names (``lr``, ``gamma``, …); every other column name is listed here
 and no hyperparameter may take it. A diverged run keeps its row: ``status`` says so, ``stopped_at`` says when, and its
@@ -26,73 +26,56 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from analysis.record.columns import SCHEMA_VERSION, check_columns
+from analysis.record.cell_info import CellInfo
+from analysis.record.columns import check_columns
 from analysis.record.errors import RecordError
-
-if TYPE_CHECKING:
-    from analysis.record.exhibits import Exhibit
 
 __all__ = ["Cell", "Record"]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One finished cell of a record; tables are read on first use.
-
-    ``info`` is ``cell.json``::
-
-        schema, cell, suite, position (place of the cell in the suite, from 0)
-        problem:    name, description, dim, minimum (number or null), target, steps, tags, deterministic, fingerprint,
-                    start_loss, metrics (names of the further metrics), sharpness (of a quadratic, or null)
-        optimizer:  name, description, reference, axes [name, name or null], searched [names], fixed {name: value},
-                    hyperparameters [{name, default, low, high, scale: linear | log | log1m}]
-        schedule:   "constant" or as written in the suite
-        protocol:   sampler, trials, block, objective, aggregate, pruner, tuning_seeds, test_seeds, landscape_seeds,
-                    grid, steps, evaluate_every
-        winner:     trial, objective, hyperparameters {name: value}, at_edge [names]; null where every trial diverged
-        defaults:   {name: value}
-        seconds:    tuning, sampling, test, landscape
-        lane_steps: number of training steps of single runs made for this cell
-    """
+    """One finished cell of a record: ``info`` is its ``cell.json``; tables are read on first use."""
 
     path: Path
-    info: Mapping[str, Any]
+    info: CellInfo
 
     @classmethod
     def load(cls, path: Path) -> Cell:
-        """Read ``path/cell.json``; raises `RecordError` where it is missing, no JSON or of another schema version."""
+        """Read ``path/cell.json``; raises `RecordError` where it is missing, no JSON or not as `CellInfo` says."""
         try:
-            info = json.loads((path / "cell.json").read_text(encoding="utf-8"))
+            content = json.loads((path / "cell.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise RecordError(f"{path} is not a finished cell: {error}") from error
-        if not isinstance(info, dict) or info.get("schema") != SCHEMA_VERSION:
-            raise RecordError(f"{path} was written by another version of the record's schema; run the suite again")
-        return cls(path, info)
+        try:
+            return cls(path, CellInfo.from_json(content))
+        except RecordError as error:
+            raise RecordError(f"{path / 'cell.json'}: {error}") from error
 
     @property
     def name(self) -> str:
-        return str(self.info["cell"])
+        return self.info.cell
 
     @property
     def problem(self) -> str:
-        return str(self.info["problem"]["name"])
+        return self.info.problem.name
 
     @property
     def optimizer(self) -> str:
-        return str(self.info["optimizer"]["name"])
+        return self.info.optimizer.name
 
     @property
     def schedule(self) -> str:
-        return str(self.info["schedule"])
+        return self.info.schedule
 
     @property
     def floor(self) -> float | None:
         """The problem's lowest reachable loss, where it is known."""
-        minimum = self.info["problem"]["minimum"]
+        minimum = self.info.problem.minimum
         return None if minimum is None else float(minimum)
 
     @cached_property
@@ -159,7 +142,7 @@ class Record:
         cells = [Cell.load(folder) for folder in sorted((path / "cells").glob("*")) if not folder.name.startswith(".")]
         if not cells:
             raise RecordError(f"{path} holds no finished cell yet; run the suite first")
-        cells.sort(key=lambda cell: int(cell.info["position"]))
+        cells.sort(key=lambda cell: cell.info.position)
         return cls(path, suite, environment, tuple(cells))
 
     @property
@@ -170,13 +153,6 @@ class Record:
     def problems(self) -> tuple[str, ...]:
         """Names of the problems, in the suite's order."""
         return tuple(dict.fromkeys(cell.problem for cell in self.cells))
-
-    @property
-    def exhibits(self) -> Mapping[str, Exhibit]:
-        """The finished exhibits by name, in the suite's order."""
-        from analysis.record.exhibits import load_exhibits
-
-        return load_exhibits(self.path)
 
     def of_problem(self, problem: str) -> tuple[Cell, ...]:
         """The cells of a problem, in the suite's order; empty where there is none of that name."""

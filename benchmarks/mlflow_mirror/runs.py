@@ -53,19 +53,19 @@ def short_hash(*files: Path) -> str:
 
 def cell_run(cell: Cell) -> RunPlan:
     """Return the run of the whole cell: protocol and winner as params, results on the test seeds as metrics."""
-    protocol, winner = cell.info["protocol"], cell.info["winner"]
+    info, winner = cell.info, cell.info.winner
     tags = {
         **_tags(cell, "cell"),
         "mlflow.note.content": _description(cell),
-        "fingerprint": str(cell.info["problem"]["fingerprint"]),
-        "problem_tags": ", ".join(sorted(cell.info["problem"]["tags"])),
-        "sampler": str(protocol["sampler"]),
-        "at_edge": ", ".join(winner["at_edge"]) or "no" if winner else "no winner",
+        "fingerprint": info.problem.fingerprint,
+        "problem_tags": ", ".join(sorted(info.problem.tags)),
+        "sampler": info.protocol.sampler,
+        "at_edge": ", ".join(winner.at_edge) or "no" if winner else "no winner",
         "stepscape.digest": short_hash(cell.path / "cell.json"),  # holds times, so it names this execution
     }
-    params = {key: _text(value) for key, value in protocol.items()}
-    params |= {f"best.{name}": _text(value) for name, value in (winner["hyperparameters"] if winner else {}).items()}
-    params |= {f"default.{name}": _text(value) for name, value in cell.info["defaults"].items()}
+    params = {key: _text(value) for key, value in info.protocol.to_json().items()}
+    params |= {f"best.{name}": _text(value) for name, value in (winner.hyperparameters if winner else {}).items()}
+    params |= {f"default.{name}": _text(value) for name, value in info.defaults.items()}
     return RunPlan(_title(cell), tags, params, _finite(_cell_points(cell)))
 
 
@@ -87,7 +87,7 @@ def setting_runs(cell: Cell) -> list[RunPlan]:
     plans = []
     for setting, values in settings.items():
         if setting in lines:
-            tags = {**_tags(cell, "test"), "setting": setting, "seeds": _seeds(cell, "test_seeds")}
+            tags = {**_tags(cell, "test"), "setting": setting, "seeds": _seeds(cell.info.protocol.test_seeds)}
             points = _finite([*_outcome(cell, setting, ""), *lines[setting]])
             name = f"{setting} on test seeds: {_short(cell, values)}"
             plans.append(RunPlan(name, tags, _params(cell, values), points))
@@ -108,11 +108,11 @@ def _trial_run(cell: Cell, row: Mapping[Any, Any], line: Iterable[Point]) -> Run
         **_tags(cell, "trial"),
         "trial_number": str(row["trial"]),
         "state": str(row["state"]),
-        "seeds": _seeds(cell, "tuning_seeds"),
+        "seeds": _seeds(cell.info.protocol.tuning_seeds),
         "diverged": str(row["diverged"]),
     }
     points = _finite([("objective", float(row["objective"]), 0), *line])
-    params = _params(cell, {**cell.info["optimizer"]["fixed"], **values})
+    params = _params(cell, {**cell.info.optimizer.fixed, **values})
     return RunPlan(f"trial {row['trial']}: {_short(cell, values)}", tags, params, points)
 
 
@@ -120,7 +120,7 @@ def _tags(cell: Cell, role: str) -> dict[str, str]:
     """Return the tags by which people group and filter; on every run, for charts group by a run's own tags only."""
     return {
         "role": role,
-        "suite": str(cell.info["suite"]),
+        "suite": cell.info.suite,
         "problem": cell.problem,
         "optimizer": cell.optimizer,
         "schedule": cell.schedule,
@@ -135,8 +135,8 @@ def _cell_points(cell: Cell) -> Iterator[Point]:
     best = np.fmin.accumulate(told.to_numpy(dtype=np.float64))  # a pruned trial, NaN, changes nothing
     yield from (("best_objective", float(value), int(trial)) for trial, value in zip(told.index, best, strict=True))
     yield "trials/diverged", float((cell.trials["state"] == Outcome.DIVERGED.word).sum()), 0
-    yield from ((f"seconds/{key}", float(value), 0) for key, value in cell.info["seconds"].items())
-    yield "lane_steps", float(cell.info["lane_steps"]), 0
+    yield from ((f"seconds/{key}", float(value), 0) for key, value in cell.info.seconds.to_json().items())
+    yield "lane_steps", float(cell.info.lane_steps), 0
 
 
 def _outcome(cell: Cell, setting: str, prefix: str) -> Iterator[Point]:
@@ -181,17 +181,17 @@ def _finite(points: Iterable[Point]) -> tuple[Point, ...]:
 
 
 def _searched(cell: Cell) -> list[str]:
-    return [name for name in cell.info["optimizer"]["searched"] if name in cell.trials.columns]
+    return [name for name in cell.info.optimizer.searched if name in cell.trials.columns]
 
 
 def _params(cell: Cell, values: Mapping[str, float]) -> dict[str, str]:
     """Return hyperparameters and, for MLflow's linear axes, the logarithms on which they are searched."""
-    scales = {h["name"]: h["scale"] for h in cell.info["optimizer"]["hyperparameters"]}
+    scale = cell.info.optimizer.scale
     params = {name: _text(value) for name, value in values.items()}
     for name, value in values.items():
-        if scales.get(name) == "log" and value > 0:
+        if scale(name) == "log" and value > 0:
             params[f"log10_{name}"] = f"{math.log10(value):.4f}"
-        if scales.get(name) == "log1m" and value < 1:
+        if scale(name) == "log1m" and value < 1:
             params[f"log10_one_minus_{name}"] = f"{math.log10(1 - value):.4f}"
     return params
 
@@ -200,8 +200,8 @@ def _text(value: Any) -> str:
     return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
-def _seeds(cell: Cell, which: str) -> str:
-    return ", ".join(str(seed) for seed in cell.info["protocol"][which])
+def _seeds(seeds: Iterable[int]) -> str:
+    return ", ".join(map(str, seeds))
 
 
 def _title(cell: Cell) -> str:
@@ -211,10 +211,10 @@ def _title(cell: Cell) -> str:
 
 def _description(cell: Cell) -> str:
     """Return the note MLflow shows on the run's page, in Markdown: the result first, for long notes are folded."""
-    problem, optimizer, protocol = cell.info["problem"], cell.info["optimizer"], cell.info["protocol"]
+    problem, optimizer, protocol = cell.info.problem, cell.info.optimizer, cell.info.protocol
     measure = "final_loss" if cell.floor is None else "final_gap"
     lines = [
-        f"Median {'loss' if cell.floor is None else 'gap to the floor'} after {protocol['steps']} steps on test seeds:",
+        f"Median {'loss' if cell.floor is None else 'gap to the floor'} after {protocol.steps} steps on test seeds:",
         "",
     ]
     for setting, values in _settings(cell).items():
@@ -226,31 +226,29 @@ def _description(cell: Cell) -> str:
         [
             *lines,
             "",
-            f"Tuned over {protocol['trials']} trials by {protocol['sampler']}, {protocol['block']} asked at a time, "
-            f"{len(protocol['tuning_seeds'])} seeds each. {_verdict(cell)}",
+            f"Tuned over {protocol.trials} trials by {protocol.sampler}, {protocol.block} asked at a time, "
+            f"{len(protocol.tuning_seeds)} seeds each. {_verdict(cell)}",
             "",
-            f"- {cell.problem}: {problem['description']}",
-            f"- {cell.optimizer}: {optimizer['description']} ({optimizer['reference']})",
+            f"- {cell.problem}: {problem.description}",
+            f"- {cell.optimizer}: {optimizer.description} ({optimizer.reference})",
         ]
     )
 
 
 def _verdict(cell: Cell) -> str:
-    winner = cell.info["winner"]
+    winner = cell.info.winner
     if winner is None:
         return "Every trial diverged, so there is no winner." if len(cell.trials) else "Nothing was tuned."
-    edge = f" It is at the edge of its range: {', '.join(winner['at_edge'])}." if winner["at_edge"] else ""
-    return f"Trial {winner['trial']} won.{edge}"
+    edge = f" It is at the edge of its range: {', '.join(winner.at_edge)}." if winner.at_edge else ""
+    return f"Trial {winner.trial} won.{edge}"
 
 
 def _settings(cell: Cell) -> dict[str, Mapping[str, float]]:
     """Return the hyperparameters of the settings that may have been run on the test seeds."""
-    winner = cell.info["winner"]
-    return {**({"tuned": winner["hyperparameters"]} if winner else {}), "default": cell.info["defaults"]}
+    winner = cell.info.winner
+    return {**({"tuned": winner.hyperparameters} if winner else {}), "default": cell.info.defaults}
 
 
 def _short(cell: Cell, values: Mapping[str, float]) -> str:
     """Return those of ``values`` that were searched, as text."""
-    return hyperparameter_text(
-        cell, {name: values[name] for name in cell.info["optimizer"]["searched"] if name in values}
-    )
+    return hyperparameter_text(cell, cell.info.optimizer.searched_of(values))

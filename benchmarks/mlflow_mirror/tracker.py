@@ -197,7 +197,8 @@ class Tracker:
 
 def _seconds(cell: Cell) -> float:
     """Return how long the cell took; the time of sampling is part of tuning."""
-    return float(sum(value for key, value in cell.info["seconds"].items() if key != "sampling"))
+    seconds = cell.info.seconds
+    return float(seconds.tuning + seconds.test + seconds.landscape)
 
 
 def _suite_description(folder: Path) -> str:

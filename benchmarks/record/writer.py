@@ -16,17 +16,18 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.record.columns import SCHEMA_VERSION, check_columns
+from analysis.record.cell_info import CellInfo
+from analysis.record.columns import check_columns
 from analysis.record.exhibits import EXHIBIT_VERSION
 from benchmarks.record.folder import exhibit_path
 
 __all__ = ["write_cell", "write_exhibit"]
 
 
-def write_cell(folder: Path, name: str, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
+def write_cell(folder: Path, info: CellInfo, tables: Mapping[str, pd.DataFrame]) -> Path:
     """Land one finished cell: written to a hidden folder, then renamed; a cell that is already there stays."""
     checked = {table: check_columns(table, frame) for table, frame in tables.items()}
-    return _land(folder / "cells" / name, "cell.json", {"schema": SCHEMA_VERSION, "cell": name, **info}, checked)
+    return _land(folder / "cells" / info.cell, "cell.json", info.to_json(), checked)
 
 
 def write_exhibit(folder: Path, name: str, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:

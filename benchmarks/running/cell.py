@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from analysis.record.cell_info import Seconds
 from analysis.record.cells import Cell
 from benchmarks.engine.training import train
 from benchmarks.mlflow_mirror.overview import draw_overview, overview_path
@@ -71,12 +72,11 @@ def run_cell(order: Order) -> Path:
         "landscape": _landscape_table(cell, grid),
         **_picture_tables(cell, tests),
     }
-    seconds = {"tuning": tuning_seconds, "sampling": study.sampling_seconds, "test": test_seconds,
-               "landscape": grid.seconds if grid else 0.0}  # fmt: skip
+    seconds = Seconds(tuning_seconds, study.sampling_seconds, test_seconds, grid.seconds if grid else 0.0)
     traces = [*(block.trace for block in study.blocks), *(trace for _, trace in tests.values())]
     lane_steps = sum(trace.lane_steps for trace in traces) + (grid.lane_steps if grid else 0)
     info = describe(cell, study, tests, seconds, lane_steps)
-    path = write_cell(order.folder, plan.name, info, made)
+    path = write_cell(order.folder, info, made)
     work.forget()
     if order.draw:
         draw_overview(Cell.load(path), overview_path(order.folder, plan.name))

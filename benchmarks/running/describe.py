@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from analysis.record.cell_info import (
+    CellInfo,
+    HyperparameterInfo,
+    OptimizerInfo,
+    ProblemInfo,
+    Protocol,
+    Seconds,
+    WinnerInfo,
+)
 from benchmarks.engine.trace import Trace
 from benchmarks.naming.call_syntax import parse_call
 from benchmarks.naming.registry import PROBLEMS
 from benchmarks.running.prepare import Prepared
-from benchmarks.tuning.trials import Study
+from benchmarks.tuning.space import Space
+from benchmarks.tuning.trials import Study, Winner
 from problems import Problem
 
 __all__ = ["Tests", "describe"]
@@ -18,53 +27,86 @@ Tests = Mapping[str, tuple[Mapping[str, float], Trace]]
 """For "tuned" (where there is a winner) and "default": the hyperparameters and their runs on the test seeds."""
 
 
-def describe(
-    cell: Prepared, study: Study, tests: Tests, seconds: Mapping[str, float], lane_steps: int
-) -> dict[str, Any]:
-    """The content of ``cell.json``, as `analysis.record.cells.Cell` documents it."""
-    plan, problem, spec, space = cell.plan, cell.problem, cell.spec, cell.space
-    trace = tests["default"][1]
-    searched = {knob.name: knob for knob in study.space.searched}
-    knobs = [searched.get(knob.name, knob) for knob in spec.hyperparameters]
-    winner = study.winner
-    return {
-        "suite": plan.suite,
-        "position": plan.position,
-        "problem": {
-            "name": problem.name, "description": _description(problem), "dim": problem.dim, "minimum": problem.minimum,
-            "target": problem.target, "steps": problem.steps, "tags": sorted(problem.tags),
-            "deterministic": problem.deterministic, "fingerprint": problem.fingerprint(),
-            "start_loss": float(trace.loss[0, :, 0].median()),
-            "metrics": [name for name in trace.metrics if name != "loss"],
-            "sharpness": problem.sharpness,
-            "minimisers": [list(point) for point in problem.minimisers] if problem.dim <= 2 else [],
-        },
-        "optimizer": {
-            "name": spec.name, "description": spec.description, "reference": spec.reference, "axes": list(spec.axes),
-            "searched": [knob.name for knob in space.searched], "fixed": dict(plan.searching.fixed),
-            "hyperparameters": [
-                {"name": k.name, "default": k.default, "low": k.low, "high": k.high, "scale": k.scale} for k in knobs
-            ],
-        },
-        "schedule": plan.schedule,
-        "protocol": {
-            "sampler": plan.tuning.sampler,
-            "trials": sum(len(block.trials) for block in study.blocks) + len(study.others),
-            "block": plan.tuning.block, "objective": " and ".join(plan.tuning.objective),
-            "aggregate": plan.tuning.aggregate, "pruner": plan.tuning.pruner,
-            "tuning_seeds": cell.seeds(plan.tuning.seeds), "test_seeds": cell.seeds(plan.test.seeds),
-            "landscape_seeds": cell.seeds(plan.landscape.seeds),
-            "grid": list(plan.landscape.grid) if plan.landscape.enabled else None,
-            "steps": cell.steps, "evaluate_every": cell.evaluate if plan.spacing == "linear" else None,
-        },
-        "winner": None if winner is None else {
-            "trial": winner.trial, "objective": winner.objective, "hyperparameters": dict(winner.values),
-            "at_edge": winner.at_edge, "widened": study.widened,
-        },
-        "defaults": cell.space.defaults(spec),
-        "seconds": {name: round(value, 4) for name, value in seconds.items()},
-        "lane_steps": lane_steps,
-    }  # fmt: skip
+def describe(cell: Prepared, study: Study, tests: Tests, seconds: Seconds, lane_steps: int) -> CellInfo:
+    """The content of ``cell.json``: what was prepared, what the study found and what the tests began at."""
+    plan = cell.plan
+    return CellInfo(
+        cell=plan.name,
+        suite=plan.suite,
+        position=plan.position,
+        problem=_problem(cell.problem, tests["default"][1]),
+        optimizer=_optimizer(cell, study.space),
+        schedule=plan.schedule,
+        protocol=_protocol(cell, study),
+        winner=None if study.winner is None else _winner(study.winner, study.widened),
+        defaults=cell.space.defaults(cell.spec),
+        seconds=Seconds(**{name: round(value, 4) for name, value in seconds.to_json().items()}),
+        lane_steps=lane_steps,
+    )
+
+
+def _problem(problem: Problem, trace: Trace) -> ProblemInfo:
+    """The problem, which ``trace`` trained from its starts on the test seeds."""
+    return ProblemInfo(
+        name=problem.name,
+        description=_description(problem),
+        dim=problem.dim,
+        minimum=problem.minimum,
+        target=problem.target,
+        steps=problem.steps,
+        tags=tuple(sorted(problem.tags)),
+        deterministic=problem.deterministic,
+        fingerprint=problem.fingerprint(),
+        start_loss=float(trace.loss[0, :, 0].median()),
+        metrics=tuple(name for name in trace.metrics if name != "loss"),
+        sharpness=problem.sharpness,
+        minimisers=tuple(tuple(point) for point in problem.minimisers) if problem.dim <= 2 else (),
+    )
+
+
+def _optimizer(cell: Prepared, space: Space) -> OptimizerInfo:
+    """The optimizer; the ranges of what was searched are those of ``space``, the last one searched."""
+    spec = cell.spec
+    last = {knob.name: knob for knob in space.searched}
+    knobs = [last.get(knob.name, knob) for knob in spec.hyperparameters]
+    return OptimizerInfo(
+        name=spec.name,
+        description=spec.description,
+        reference=spec.reference,
+        axes=spec.axes,
+        searched=tuple(knob.name for knob in cell.space.searched),
+        fixed=dict(cell.plan.searching.fixed),
+        hyperparameters=tuple(HyperparameterInfo(k.name, k.default, k.low, k.high, k.scale) for k in knobs),
+    )
+
+
+def _protocol(cell: Prepared, study: Study) -> Protocol:
+    plan, tuning = cell.plan, cell.plan.tuning
+    every = cell.evaluate
+    return Protocol(
+        sampler=tuning.sampler,
+        trials=sum(len(block.trials) for block in study.blocks) + len(study.others),
+        block=tuning.block,
+        objectives=tuple(tuning.objective),
+        aggregate=tuning.aggregate,
+        pruner=tuning.pruner,
+        tuning_seeds=tuple(cell.seeds(tuning.seeds)),
+        test_seeds=tuple(cell.seeds(plan.test.seeds)),
+        landscape_seeds=tuple(cell.seeds(plan.landscape.seeds)),
+        grid=plan.landscape.grid if plan.landscape.enabled else None,
+        steps=cell.steps,
+        evaluate_every=every if isinstance(every, int) else None,
+    )
+
+
+def _winner(winner: Winner, widened: int) -> WinnerInfo:
+    return WinnerInfo(
+        trial=winner.trial,
+        objective=winner.objective,
+        hyperparameters=dict(winner.values),
+        at_edge=tuple(winner.at_edge),
+        widened=widened,
+    )
 
 
 def _description(problem: Problem) -> str:

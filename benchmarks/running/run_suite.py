@@ -9,7 +9,6 @@ MLflow  mirrors each cell after it has landed; an outage costs the mirror, never
 
 from __future__ import annotations
 
-import json
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from analysis.record.cells import Cell
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.record.checkpoints import OutOfTime
 from benchmarks.record.folder import finished, open_folder
@@ -162,9 +162,9 @@ def _check_same_problems(folder: Path, cells: Sequence[Prepared]) -> None:
     """Raise `UsageError` where a finished cell was run on another instance of its problem than the one at hand."""
     now: dict[str, str] = {}
     for cell in cells:
-        info = json.loads((folder / "cells" / cell.plan.name / "cell.json").read_text(encoding="utf-8"))
+        info = Cell.load(folder / "cells" / cell.plan.name).info
         fingerprint = now.setdefault(cell.plan.problem, cell.problem.fingerprint())
-        if info["problem"]["fingerprint"] != fingerprint:
+        if info.problem.fingerprint != fingerprint:
             raise UsageError(
                 f"{folder} holds {cell.plan.name} for another instance of problem {cell.plan.problem!r} (other "
                 "data or another version): different instances are never mixed; choose another folder with --out"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from analysis.record.cells import Cell
@@ -35,14 +36,14 @@ def export_cell(cell: Cell, url: str) -> bool:
 
 def study_name(cell: Cell) -> str:
     """The name of the exported study: suite and cell."""
-    return f"{cell.info['suite']}/{cell.name}"
+    return f"{cell.info.suite}/{cell.name}"
 
 
 def space_of(cell: Cell) -> Space:
     """The space the cell's study searched."""
-    optimizer = cell.info["optimizer"]
-    knobs = {knob["name"]: Hyperparameter(**knob) for knob in optimizer["hyperparameters"]}
-    return Space(tuple(knobs[name] for name in optimizer["searched"]), optimizer["fixed"])
+    optimizer = cell.info.optimizer
+    knobs = {each.name: Hyperparameter(**asdict(each)) for each in optimizer.hyperparameters}
+    return Space(tuple(knobs[name] for name in optimizer.searched), optimizer.fixed)
 
 
 def _export(cell: Cell, storage: optuna.storages.BaseStorage) -> bool:
@@ -51,7 +52,7 @@ def _export(cell: Cell, storage: optuna.storages.BaseStorage) -> bool:
 
     name = study_name(cell)
     content = cell.trials.to_csv(index=False, lineterminator="\n")
-    digest = f"{cell.info['problem']['fingerprint']} {hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    digest = f"{cell.info.problem.fingerprint} {hashlib.sha256(content.encode()).hexdigest()[:16]}"
     if name in optuna.get_all_study_names(storage):
         if optuna.load_study(study_name=name, storage=storage).user_attrs.get(DIGEST) != digest:
             raise UsageError(f"the storage holds another study named {name!r}; export elsewhere, or delete it")
@@ -60,7 +61,7 @@ def _export(cell: Cell, storage: optuna.storages.BaseStorage) -> bool:
     study = optuna.create_study(study_name=name, storage=storage, directions=["minimize"] * len(objectives))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # names of metrics are a comfort only
-        study.set_metric_names(cell.info["protocol"]["objective"].split(" and ")[: len(objectives)])
+        study.set_metric_names(list(cell.info.protocol.objectives[: len(objectives)]))
     for key, value in _attributes(cell).items():
         study.set_user_attr(key, value)
     study.add_trials(list(_trials(cell, objectives)))
@@ -69,13 +70,21 @@ def _export(cell: Cell, storage: optuna.storages.BaseStorage) -> bool:
 
 
 def _attributes(cell: Cell) -> Mapping[str, Any]:
-    problem, protocol = cell.info["problem"], cell.info["protocol"]
-    names = ("sampler", "block", "pruner", "aggregate", "tuning_seeds", "test_seeds")
+    problem, protocol = cell.info.problem, cell.info.protocol
     return {
-        "suite": cell.info["suite"], "problem": cell.problem, "optimizer": cell.optimizer, "schedule": cell.schedule,
-        "fingerprint": problem["fingerprint"], "floor": problem["minimum"],
-        **{name: protocol[name] for name in names if name in protocol},
-    }  # fmt: skip
+        "suite": cell.info.suite,
+        "problem": cell.problem,
+        "optimizer": cell.optimizer,
+        "schedule": cell.schedule,
+        "fingerprint": problem.fingerprint,
+        "floor": problem.minimum,
+        "sampler": protocol.sampler,
+        "block": protocol.block,
+        "pruner": protocol.pruner,
+        "aggregate": protocol.aggregate,
+        "tuning_seeds": list(protocol.tuning_seeds),
+        "test_seeds": list(protocol.test_seeds),
+    }
 
 
 def _trials(cell: Cell, objectives: list[str]) -> Iterator[optuna.trial.FrozenTrial]:
@@ -105,7 +114,7 @@ def _trials(cell: Cell, objectives: list[str]) -> Iterator[optuna.trial.FrozenTr
 def _joined_curves(cell: Cell) -> dict[int, dict[int, float]]:
     """For each trial the loss at each step, its seeds joined as the suite says; none once a seed diverged."""
     losses = cell.curves[cell.curves["setting"] == "trial"].groupby(["trial", "step"])["loss"]
-    aggregate = cell.info["protocol"]["aggregate"]
+    aggregate = cell.info.protocol.aggregate
     if aggregate == "mean":
         joined = losses.mean()
     else:

@@ -17,14 +17,36 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.record.cell_info import (
+    CellInfo,
+    HyperparameterInfo,
+    OptimizerInfo,
+    ProblemInfo,
+    Protocol,
+    Seconds,
+    WinnerInfo,
+)
 from analysis.record.cells import Cell, Record
-from analysis.record.columns import COLUMNS, SCHEMA_VERSION
+from analysis.record.columns import COLUMNS
 
-LR = {"name": "lr", "default": 0.01, "low": 1e-4, "high": 10.0, "scale": "log"}
-OPTIMIZERS: dict[str, dict[str, Any]] = {
-    "sgd": {"axes": ["lr", None], "knob": None},
-    "momentum": {"axes": ["lr", "momentum"], "knob": ("momentum", 0.9, 0.0, 0.999)},
-    "rmsprop": {"axes": ["lr", "gamma"], "knob": ("gamma", 0.9, 0.0, 0.999)},
+LR = HyperparameterInfo("lr", 0.01, 1e-4, 10.0, "log")
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What the toy optimizers' landscapes span: the learning rate and, but for one of them, a second ``knob``."""
+
+    knob: HyperparameterInfo | None = None
+
+    @property
+    def axes(self) -> tuple[str, str | None]:
+        return LR.name, self.knob.name if self.knob else None
+
+
+OPTIMIZERS = {
+    "sgd": Tuned(),
+    "momentum": Tuned(HyperparameterInfo("momentum", 0.9, 0.0, 0.999, "log1m")),
+    "rmsprop": Tuned(HyperparameterInfo("gamma", 0.9, 0.0, 0.999, "log1m")),
 }
 
 
@@ -128,12 +150,11 @@ class Builder:
     def cell(self, folder: Path, toy: Toy, name: str, position: int, fixed: dict[str, float] | None = None) -> Path:
         """Write one cell; ``fixed`` gives the winner, else the best of a random search wins."""
         folder.mkdir(parents=True)
-        knob = OPTIMIZERS[name]["knob"]
-        names = ["lr"] if knob is None else ["lr", knob[0]]
+        names = [axis for axis in OPTIMIZERS[name].axes if axis is not None]
         test = list(range(100, 100 + (self.seeds if toy.noise else 1)))
         tables, winner = self._tables(toy, name, names, test, fixed)
-        info = {**self._info(toy, name, names, test), "position": position, "winner": winner}
-        (folder / "cell.json").write_text(json.dumps(info), encoding="utf-8")
+        info = self._info(toy, name, names, test, position, winner)
+        (folder / "cell.json").write_text(json.dumps(info.to_json()), encoding="utf-8")
         for table, frame in tables.items():
             assert set(COLUMNS[table]) <= set(frame.columns), table
             frame.to_parquet(folder / f"{table}.parquet")
@@ -141,7 +162,7 @@ class Builder:
 
     def _tables(
         self, toy: Toy, name: str, names: list[str], test: list[int], fixed: dict[str, float] | None
-    ) -> tuple[dict[str, pd.DataFrame], dict[str, Any] | None]:
+    ) -> tuple[dict[str, pd.DataFrame], WinnerInfo]:
         rng = np.random.default_rng(len(toy.name) + len(name))
         lr, knob = 10 ** rng.uniform(-4, 1, self.trials), 1 - 10 ** -rng.uniform(0, 3, self.trials)
         trial_runs = run_rows(toy, train(toy, name, (lr, knob), [0, 1], self.steps), [0, 1])
@@ -170,9 +191,8 @@ class Builder:
             tables["surface"] = pd.DataFrame({"x1": x1.ravel(), "x2": x2.ravel(), "loss": loss_there})
         else:
             del tables["paths"]
-        at_edge = [key for key in names if key == "lr" and chosen["lr"] > 5]
-        winner = {"trial": best, "objective": float(loss[best]), "hyperparameters": chosen, "at_edge": at_edge}
-        return tables, winner
+        at_edge = tuple(key for key in names if key == "lr" and chosen["lr"] > 5)
+        return tables, WinnerInfo(best, float(loss[best]), chosen, at_edge, widened=0)
 
     def _landscape(self, toy: Toy, name: str, names: list[str]) -> pd.DataFrame:
         seeds = [10, 11, 12] if toy.noise else [10]
@@ -185,52 +205,58 @@ class Builder:
         frame.insert(0, "lr", np.repeat(lr, len(seeds)))
         return frame
 
-    def _info(self, toy: Toy, name: str, names: list[str], test: list[int]) -> dict[str, Any]:
-        knob = OPTIMIZERS[name]["knob"]
-        second = [dict(zip(("name", "default", "low", "high"), knob, strict=True), scale="log1m")] if knob else []
-        return {
-            "schema": SCHEMA_VERSION,
-            "cell": f"{toy.name}--{name}",
-            "suite": "toy",
-            "problem": {
-                "name": toy.name,
-                "description": f"toy <{toy.name}>",
-                "dim": len(toy.start),
-                "minimum": toy.floor,
-                "target": None if toy.floor is None else toy.floor + 1e-3,
-                "steps": self.steps,
-                "tags": ["toy"],
-                "deterministic": toy.noise == 0,
-                "fingerprint": f"f-{toy.name}",
-                "start_loss": float(toy.loss(np.array(toy.start))),
-                "metrics": ["accuracy"] if toy.floor is None else [],
-            },
-            "optimizer": {
-                "name": name,
-                "description": name,
-                "reference": "a book",
-                "axes": OPTIMIZERS[name]["axes"],
-                "searched": names,
-                "fixed": {},
-                "hyperparameters": [LR, *second],
-            },
-            "schedule": "constant",
-            "protocol": {
-                "sampler": "random",
-                "trials": self.trials,
-                "block": 4,
-                "objective": "final",
-                "tuning_seeds": [0, 1],
-                "test_seeds": test,
-                "landscape_seeds": [10, 11, 12] if toy.noise else [10],
-                "grid": list(self.grid),
-                "steps": self.steps,
-                "evaluate_every": 4,
-            },
-            "defaults": {"lr": 0.01, **({knob[0]: knob[1]} if knob else {})},
-            "seconds": {"tuning": 0.5, "sampling": 0.1, "test": 0.1, "landscape": 0.2},
-            "lane_steps": 1000,
-        }
+    def _info(
+        self, toy: Toy, name: str, names: list[str], test: list[int], position: int, winner: WinnerInfo
+    ) -> CellInfo:
+        knob = OPTIMIZERS[name].knob
+        return CellInfo(
+            cell=f"{toy.name}--{name}",
+            suite="toy",
+            position=position,
+            problem=ProblemInfo(
+                name=toy.name,
+                description=f"toy <{toy.name}>",
+                dim=len(toy.start),
+                minimum=toy.floor,
+                target=None if toy.floor is None else toy.floor + 1e-3,
+                steps=self.steps,
+                tags=("toy",),
+                deterministic=toy.noise == 0,
+                fingerprint=f"f-{toy.name}",
+                start_loss=float(toy.loss(np.array(toy.start))),
+                metrics=("accuracy",) if toy.floor is None else (),
+                sharpness=None,
+                minimisers=(),
+            ),
+            optimizer=OptimizerInfo(
+                name=name,
+                description=name,
+                reference="a book",
+                axes=OPTIMIZERS[name].axes,
+                searched=tuple(names),
+                fixed={},
+                hyperparameters=(LR, *([knob] if knob else [])),
+            ),
+            schedule="constant",
+            protocol=Protocol(
+                sampler="random",
+                trials=self.trials,
+                block=4,
+                objectives=("final",),
+                aggregate="median",
+                pruner="none",
+                tuning_seeds=(0, 1),
+                test_seeds=tuple(test),
+                landscape_seeds=(10, 11, 12) if toy.noise else (10,),
+                grid=self.grid,
+                steps=self.steps,
+                evaluate_every=4,
+            ),
+            winner=winner,
+            defaults={LR.name: LR.default, **({knob.name: knob.default} if knob else {})},
+            seconds=Seconds(tuning=0.5, sampling=0.1, test=0.1, landscape=0.2),
+            lane_steps=1000,
+        )
 
 
 @pytest.fixture(scope="session")

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from analysis.measures.pooling import PoolingError, check_instances, pool
+from analysis.record.cell_info import CellInfo
 from analysis.record.cells import Cell, Record
 
 
 def changed(cell: Cell, **changes: Any) -> Cell:
     """The cell with other entries in its ``cell.json``; a mapping changes only what it names."""
-    info = dict(cell.info)
+    info = cell.info.to_json()
     for key, value in changes.items():
         info[key] = {**info[key], **value} if isinstance(value, dict) else value
-    return replace(cell, info=info)
+    return replace(cell, info=CellInfo.from_json(info))
 
 
 def test_a_full_suite_is_pooled_in_its_own_order(record: Record) -> None:
@@ -49,7 +50,15 @@ def test_unequal_problem_sets_are_refused_with_what_is_missing(record: Record) -
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("trials", 99), ("steps", 41), ("test_seeds", [1, 2]), ("tuning_seeds", [7]), ("objective", "best")],
+    [
+        ("trials", 99),
+        ("steps", 41),
+        ("test_seeds", [1, 2]),
+        ("tuning_seeds", [7]),
+        ("objective", "best"),
+        ("aggregate", "mean"),
+        ("pruner", "halving"),
+    ],
 )
 def test_unequal_budgets_are_refused_and_the_odd_one_out_is_named(record: Record, field: str, value: object) -> None:
     cells = [*record.cells]

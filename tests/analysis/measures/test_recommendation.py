@@ -150,9 +150,8 @@ def test_a_winner_without_a_landscape_is_recommended_without_margins(edited_cell
     assert (found.source, dict(found.ranges), found.factor_to_instability) == ("tuned", {}, None)
 
 
-def test_a_landscape_that_is_a_slice_of_the_search_has_no_say(edited_cell: Callable[..., Cell], record: Record) -> None:
-    optimizer = dict(record.cells[0].info["optimizer"]) | {"searched": ["lr", "eps"]}
-    cell = edited_cell(0, "sgd", info={"optimizer": optimizer})
+def test_a_landscape_that_is_a_slice_of_the_search_has_no_say(edited_cell: Callable[..., Cell]) -> None:
+    cell = edited_cell(0, "sgd", info={"optimizer": {"searched": ["lr", "eps"]}})
     found = recommend(cell, measure_of((cell,)))
     assert found is not None
     assert dict(found.ranges) == {}
@@ -186,9 +185,8 @@ def made(*progress: float) -> list[float]:
     return [10.5 * 10.0**-decades for decades in progress]
 
 
-def test_the_robust_setting_has_the_least_worst_regret(two: Callable[..., list[Cell]], record: Record) -> None:
-    floor = {"minimum": 0.0, "start_loss": 10.5}
-    problem = dict(record.of_problem("classes")[0].info["problem"]) | floor
+def test_the_robust_setting_has_the_least_worst_regret(two: Callable[..., list[Cell]]) -> None:
+    problem = {"minimum": 0.0, "start_loss": 10.5}
     first, second = planted(made(4, 3, 2, 1)), planted(made(0, 3, 4, 4.0))
     cells = two(first, lambda frame: second(frame).assign(start_loss=10.5), problem=problem)
     grid = common_grid(cells)
@@ -218,9 +216,9 @@ def test_the_setting_of_any_optimizer_is_held_against_the_best_of_all_of_them() 
 
 
 def test_a_finer_grid_is_interpolated_at_the_points_of_the_coarser(
-    two: Callable[..., list[Cell]], record: Record
+    two: Callable[..., list[Cell]],
 ) -> None:
-    problem = dict(record.of_problem("classes")[0].info["problem"]) | {"minimum": 0.0, "start_loss": 10.5}
+    problem = {"minimum": 0.0, "start_loss": 10.5}
     fine = planted(made(0, 1, 2, 3, 4, 5, 6))
     coarse = planted(made(0, 1, 2), lrs=np.geomspace(1e-4, 1e-1, 3))  # its middle lies on the fourth fine rate
     grid = common_grid(two(fine, lambda frame: coarse(frame).assign(start_loss=10.5), problem=problem))
@@ -229,9 +227,9 @@ def test_a_finer_grid_is_interpolated_at_the_points_of_the_coarser(
 
 
 def test_only_the_range_that_all_share_is_compared_and_none_is_refused(
-    two: Callable[..., list[Cell]], record: Record
+    two: Callable[..., list[Cell]],
 ) -> None:
-    problem = dict(record.of_problem("classes")[0].info["problem"]) | {"minimum": 0.0, "start_loss": 10.5}
+    problem = {"minimum": 0.0, "start_loss": 10.5}
     low = planted(made(0, 1, 2, 3))
     shifted = planted(made(0, 1, 2, 3, 4), lrs=LRS[2:])
     apart = planted(made(0, 1), lrs=np.array([1.0, 2.0]))

@@ -127,6 +127,7 @@ def test_diverged_runs_on_other_test_seeds_are_compared_as_well(wide: Path, chan
     [
         ({"problem": {"fingerprint": "f-other"}}, "another instance of its problem"),
         ({"protocol": {"trials": 99}}, r"another budget \(trials: 12 and 99\)"),
+        ({"protocol": {"pruner": "halving"}}, r"another budget \(pruner: none and halving\)"),
         ({"protocol": {"tuning_seeds": [1]}}, r"another budget \(tuning seeds: 2 and 1\)"),
     ],
 )

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,26 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from analysis.record.cell_info import (
+    CellInfo,
+    HyperparameterInfo,
+    OptimizerInfo,
+    ProblemInfo,
+    Protocol,
+    Seconds,
+    WinnerInfo,
+)
 from analysis.record.cells import Cell, Record
-from analysis.record.columns import SCHEMA_VERSION
 from benchmarks.mlflow_mirror import store as mlflow_store
 from benchmarks.mlflow_mirror import tracker as tracking
 
 SUITE = 'name = "toy"\ndescription = "Two optimizers on a toy problem."\n'
 KNOBS = {
-    "sgd": [{"name": "lr", "default": 0.1, "low": 1e-3, "high": 10.0, "scale": "log"}],
-    "rmsprop": [
-        {"name": "lr", "default": 0.01, "low": 1e-3, "high": 10.0, "scale": "log"},
-        {"name": "gamma", "default": 0.9, "low": 0.0, "high": 0.999, "scale": "log1m"},
-    ],
+    "sgd": (HyperparameterInfo("lr", 0.1, 1e-3, 10.0, "log"),),
+    "rmsprop": (
+        HyperparameterInfo("lr", 0.01, 1e-3, 10.0, "log"),
+        HyperparameterInfo("gamma", 0.9, 0.0, 0.999, "log1m"),
+    ),
 }
 LIMIT = 3.0  # learning rates above diverge, at the fourth evaluation
 
@@ -42,7 +50,7 @@ class RecordBuilder:
     evaluations: int = 5
 
     def record(self, folder: Path, optimizers: tuple[str, ...] = ("sgd", "rmsprop"), **changes: Any) -> Record:
-        """Write the record with one cell for each optimizer; ``changes`` go into every ``cell.json``."""
+        """Write the record with one cell for each optimizer; ``changes`` are fields of every `CellInfo`."""
         folder.mkdir(parents=True)
         (folder / "suite.toml").write_text(SUITE, encoding="utf-8")
         (folder / "environment.json").write_text(json.dumps({"git_commit": "c0ffee"}), encoding="utf-8")
@@ -71,23 +79,22 @@ class RecordBuilder:
         best = values.loc[values["objective"].idxmin()]
         winner = None
         if np.isfinite(best["objective"]):
-            chosen = {knob["name"]: float(best[knob["name"]]) for knob in knobs}
-            winner = {"trial": int(best["trial"]), "objective": float(best["objective"]), "hyperparameters": chosen}
-            winner["at_edge"] = []
-        settings = {"default": knobs[0]["default"], **({"tuned": winner["hyperparameters"]["lr"]} if winner else {})}
+            chosen = {knob.name: float(best[knob.name]) for knob in knobs}
+            winner = WinnerInfo(int(best["trial"]), float(best["objective"]), chosen, at_edge=(), widened=0)
+        settings = {"default": knobs[0].default, **({"tuned": winner.hyperparameters["lr"]} if winner else {})}
         for setting, rate in settings.items():
             parts.append(self._curves(rate, self.test_seeds, setting=setting, trial=np.nan, first=1001))
         tables = {"trials": values, "curves": pd.concat(parts, ignore_index=True)}
         tables["runs"] = _runs(tables["curves"])
         axes = [np.geomspace(0.01, 0.9, 4) for _ in knobs]
         points = [axis.ravel() for axis in np.meshgrid(*axes)]
-        grid = pd.DataFrame({knob["name"]: values for knob, values in zip(knobs, points, strict=True)})
+        grid = pd.DataFrame({knob.name: values for knob, values in zip(knobs, points, strict=True)})
         one = tables["runs"].drop(columns=["setting", "trial"]).iloc[[0] * len(grid)].reset_index(drop=True)
         tables["landscape"] = pd.concat([grid, one], axis=1)
         for name, table in tables.items():
             table.to_parquet(folder / f"{name}.parquet", index=False)
-        info = {**self._info(folder.name, optimizer, position), "winner": winner, **changes}
-        (folder / "cell.json").write_text(json.dumps(info), encoding="utf-8")
+        info = replace(self._info(folder.name, optimizer, position, winner), **changes)
+        (folder / "cell.json").write_text(json.dumps(info.to_json()), encoding="utf-8")
         return Cell.load(folder)
 
     def _curves(self, lr: float, seeds: int, *, first: int = 1, **columns: Any) -> pd.DataFrame:
@@ -98,54 +105,58 @@ class RecordBuilder:
         frame = pd.DataFrame({"seed": seed.repeat(steps.size), "step": np.tile(steps, seeds), "loss": loss.ravel()})
         return frame.assign(accuracy=1 / (1 + frame["loss"]), **columns)
 
-    def _info(self, name: str, optimizer: str, position: int) -> dict[str, Any]:
+    def _info(self, name: str, optimizer: str, position: int, winner: WinnerInfo | None) -> CellInfo:
         knobs = KNOBS[optimizer]
-        names = [knob["name"] for knob in knobs]
+        names = tuple(knob.name for knob in knobs)
         steps = (self.evaluations - 1) * 10
-        return {
-            "schema": SCHEMA_VERSION,
-            "cell": name,
-            "suite": "toy",
-            "position": position,
-            "problem": {
-                "name": "toy",
-                "description": "An exponential.",
-                "dim": 3,
-                "minimum": 0.25,
-                "target": None,
-                "steps": steps,
-                "tags": ["stochastic", "convex"],
-                "deterministic": False,
-                "fingerprint": "f00dcafef00dcafe",
-                "start_loss": 1.25,
-                "metrics": ["accuracy"],
-            },
-            "optimizer": {
-                "name": optimizer,
-                "description": f"The {optimizer} rule.",
-                "reference": "a book",
-                "axes": [*names, None][:2],
-                "searched": names,
-                "fixed": {},
-                "hyperparameters": knobs,
-            },
-            "schedule": "constant",
-            "protocol": {
-                "sampler": "random",
-                "trials": self.trials,
-                "block": 4,
-                "objective": "final",
-                "tuning_seeds": list(range(1, 1 + self.seeds)),
-                "test_seeds": list(range(1001, 1001 + self.test_seeds)),
-                "landscape_seeds": [2001],
-                "grid": [4, 1],
-                "steps": steps,
-                "evaluate_every": 10,
-            },
-            "defaults": {knob["name"]: knob["default"] for knob in knobs},
-            "seconds": {"tuning": 0.5, "sampling": 0.1, "test": 0.1, "landscape": 0.2},
-            "lane_steps": 1000,
-        }
+        return CellInfo(
+            cell=name,
+            suite="toy",
+            position=position,
+            problem=ProblemInfo(
+                name="toy",
+                description="An exponential.",
+                dim=3,
+                minimum=0.25,
+                target=None,
+                steps=steps,
+                tags=("stochastic", "convex"),
+                deterministic=False,
+                fingerprint="f00dcafef00dcafe",
+                start_loss=1.25,
+                metrics=("accuracy",),
+                sharpness=None,
+                minimisers=(),
+            ),
+            optimizer=OptimizerInfo(
+                name=optimizer,
+                description=f"The {optimizer} rule.",
+                reference="a book",
+                axes=("lr", names[1] if len(names) > 1 else None),
+                searched=names,
+                fixed={},
+                hyperparameters=knobs,
+            ),
+            schedule="constant",
+            protocol=Protocol(
+                sampler="random",
+                trials=self.trials,
+                block=4,
+                objectives=("final",),
+                aggregate="median",
+                pruner="none",
+                tuning_seeds=tuple(range(1, 1 + self.seeds)),
+                test_seeds=tuple(range(1001, 1001 + self.test_seeds)),
+                landscape_seeds=(2001,),
+                grid=(4, 1),
+                steps=steps,
+                evaluate_every=10,
+            ),
+            winner=winner,
+            defaults={knob.name: knob.default for knob in knobs},
+            seconds=Seconds(tuning=0.5, sampling=0.1, test=0.1, landscape=0.2),
+            lane_steps=1000,
+        )
 
 
 def _runs(curves: pd.DataFrame) -> pd.DataFrame:

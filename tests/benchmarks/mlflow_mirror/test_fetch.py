@@ -45,7 +45,7 @@ def test_of_a_cell_that_was_run_again_the_later_run_is_fetched(record, tmp_path,
     uri = default_uri(record.path)
     for cell in (record.cells[0], again.cells[0]):
         Tracker(uri, "toy", again.path, children="none").log_cell(cell)
-    assert [cell.info["lane_steps"] for cell in Record.load(fetch("toy", uri, tmp_path / "out"))] == [77]
+    assert [cell.info.lane_steps for cell in Record.load(fetch("toy", uri, tmp_path / "out"))] == [77]
 
 
 def test_another_definition_of_the_suite_is_not_mixed_in(record, tmp_path, builder):

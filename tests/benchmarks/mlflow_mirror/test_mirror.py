@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.record.cell_info import WinnerInfo
 from analysis.record.cells import Cell
 from benchmarks.mlflow_mirror.runs import CURVE, RunPlan, cell_run, setting_runs, trial_runs, trials_table
 
@@ -85,7 +86,7 @@ def test_a_cell_whose_every_trial_diverged_has_no_winner_and_says_so(tmp_path, b
 
 
 def test_a_winner_at_the_edge_of_its_range_is_flagged(tmp_path, builder):
-    winner = {"trial": 0, "objective": 0.3, "hyperparameters": {"lr": 10.0}, "at_edge": ["lr"]}
+    winner = WinnerInfo(0, 0.3, {"lr": 10.0}, at_edge=("lr",), widened=0)
     plan = cell_run(builder.cell(tmp_path / "toy--sgd", "sgd", 0, winner=winner))
     assert plan.tags["at_edge"] == "lr"
     assert "at the edge of its range: lr" in plan.tags["mlflow.note.content"]

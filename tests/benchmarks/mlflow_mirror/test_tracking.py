@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.record.cell_info import Seconds
 from benchmarks.errors import TrackingError
 from benchmarks.mlflow_mirror import tracker as tracking
 from benchmarks.mlflow_mirror.runs import trials_table
@@ -68,7 +69,7 @@ def test_a_cell_becomes_a_finished_run_with_tags_params_and_metrics(logged, logg
     assert run.data.tags["mlflow.source.name"] == "stepscape"
     assert run.data.tags["mlflow.source.git.commit"] == "c0ffee"
     assert run.data.params["sampler"] == "random"
-    assert float(run.data.params["best.lr"]) == pytest.approx(logged.cells[1].info["winner"]["hyperparameters"]["lr"])
+    assert float(run.data.params["best.lr"]) == pytest.approx(logged.cells[1].info.winner.hyperparameters["lr"])
     assert run.data.metrics["best_objective"] == logged.cells[1].trials["objective"].min()
 
 
@@ -129,7 +130,8 @@ def test_the_record_lies_in_its_own_folder_and_nothing_in_the_working_directory(
 
 def test_a_cell_that_was_run_again_is_logged_again(record, tracker, store, builder):
     first = tracker.log_cell(record.cells[0])
-    again = builder.cell(record.path / "cells" / "again", "sgd", 0, seconds={"tuning": 9.0})
+    later = Seconds(tuning=9.0, sampling=0.1, test=0.1, landscape=0.2)
+    again = builder.cell(record.path / "cells" / "again", "sgd", 0, seconds=later)
     assert tracker.log_cell(again) != first
 
 

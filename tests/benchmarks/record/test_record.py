@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from analysis.record.cell_info import CellInfo
 from analysis.record.cells import Cell, Record
 from analysis.record.errors import RecordError
 from benchmarks.errors import UsageError
@@ -70,29 +72,36 @@ def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
         open_folder(tmp_path / "results" / "below", SUITE)
 
 
-def test_a_cell_lands_whole_or_not_at_all(tmp_path: Path) -> None:
+@pytest.fixture
+def info(cell_info: CellInfo) -> CellInfo:
+    """What the suite's one cell says of itself."""
+    return replace(cell_info, cell="ellipse--sgd")
+
+
+def test_a_cell_lands_whole_or_not_at_all(tmp_path: Path, info: CellInfo) -> None:
     open_folder(tmp_path, SUITE)
     with pytest.raises(RecordError, match="surface lacks the column"):
-        write_cell(tmp_path, "ellipse--sgd", {}, {"surface": SURFACE.drop(columns="loss")})
+        write_cell(tmp_path, info, {"surface": SURFACE.drop(columns="loss")})
     assert finished(tmp_path, SUITE.cells()) == set()
-    path = write_cell(tmp_path, "ellipse--sgd", {"position": 0}, {"surface": SURFACE})
+    path = write_cell(tmp_path, info, {"surface": SURFACE})
     assert finished(tmp_path, SUITE.cells()) == {"ellipse--sgd"}
     cell = Cell.load(path)
+    assert cell.info == info
     assert cell.surface is not None
     pd.testing.assert_frame_equal(cell.surface, SURFACE)
 
 
-def test_a_finished_cell_is_never_overwritten(tmp_path: Path) -> None:
+def test_a_finished_cell_is_never_overwritten(tmp_path: Path, info: CellInfo) -> None:
     open_folder(tmp_path, SUITE)
-    write_cell(tmp_path, "ellipse--sgd", {"position": 0}, {})
-    write_cell(tmp_path, "ellipse--sgd", {"position": 1}, {})
-    assert Cell.load(tmp_path / "cells" / "ellipse--sgd").info["position"] == 0
+    write_cell(tmp_path, info, {})
+    write_cell(tmp_path, replace(info, position=1), {})
+    assert Cell.load(tmp_path / "cells" / "ellipse--sgd").info.position == 0
 
 
-def test_a_cell_that_cannot_be_json_is_refused(tmp_path: Path) -> None:
+def test_a_cell_that_cannot_be_json_is_refused(tmp_path: Path, info: CellInfo) -> None:
     open_folder(tmp_path, SUITE)
     with pytest.raises(ValueError, match="JSON"):
-        write_cell(tmp_path, "ellipse--sgd", {"objective": float("nan")}, {})
+        write_cell(tmp_path, replace(info, defaults={"lr": float("nan")}), {})
     assert finished(tmp_path, SUITE.cells()) == set()
 
 

@@ -6,6 +6,7 @@ problems under one name. The setting selected on one of them ended at 98.108 whe
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,7 @@ def test_runs_of_different_instances_are_never_pooled(cell: Cell, tmp_path: Path
     )
     run(suite, tmp_path / "other")
     other = Record.load(tmp_path / "other").cells[0]
-    other.info["problem"]["name"] = cell.problem  # as if both had been stored under one name
+    problem = replace(other.info.problem, name=cell.problem)  # as if both had been stored under one name
+    other = replace(other, info=replace(other.info, problem=problem))
     with pytest.raises(PoolingError, match="instance"):
         check_instances([cell, other])

@@ -58,7 +58,7 @@ def test_a_killed_run_goes_on_to_the_same_record(jobs: int, tmp_path: Path) -> N
     broken, whole = Record.load(out), Record.load(tmp_path / "whole")
     assert [cell.name for cell in broken] == [cell.name for cell in whole]
     for one, other in zip(broken, whole, strict=True):
-        assert one.info["winner"] == other.info["winner"]
+        assert one.info.winner == other.info.winner
         for table in ("trials", "runs", "curves", "landscape"):
             pd.testing.assert_frame_equal(getattr(one, table), getattr(other, table))
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
+from analysis.record.cell_info import CellInfo
 from analysis.record.cells import Cell, Record
 from analysis.record.columns import check_columns
 from benchmarks.engine.training import Training, train
@@ -59,6 +60,15 @@ def test_every_cell_lands_with_all_its_tables(folder: Path) -> None:
         assert (cell.paths is not None) == (cell.surface is not None) == (cell.problem == "ellipse")
 
 
+def test_what_a_cell_says_of_itself_is_read_and_written_back_to_the_byte(folder: Path) -> None:
+    files = sorted((folder / "cells").glob("*/cell.json"))
+    assert len(files) == 4
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        written = CellInfo.from_json(json.loads(text)).to_json()
+        assert json.dumps(written, indent=2, ensure_ascii=False) + "\n" == text
+
+
 def test_the_tables_hold_what_the_protocol_says(folder: Path) -> None:
     cell = Cell.load(folder / "cells" / "airfoil--rmsprop")
     assert len(cell.trials) == 6
@@ -67,7 +77,7 @@ def test_the_tables_hold_what_the_protocol_says(folder: Path) -> None:
     assert len(cell.curves) == len(cell.runs) * 6
     assert len(cell.landscape) == 4 * 3 * 2
     tuning = cell.runs[cell.runs["setting"] == "trial"]
-    assert set(tuning["seed"]) == set(cell.info["protocol"]["tuning_seeds"]) == {1, 2}
+    assert set(tuning["seed"]) == set(cell.info.protocol.tuning_seeds) == {1, 2}
     reported = cell.runs[cell.runs["setting"] != "trial"]
     assert set(reported["seed"]) == {1001, 1002, 1003}
     assert reported["trial"].isna().all()
@@ -75,13 +85,13 @@ def test_the_tables_hold_what_the_protocol_says(folder: Path) -> None:
 
 def test_nothing_random_is_trained_on_one_seed_only(folder: Path) -> None:
     cell = Cell.load(folder / "cells" / "ellipse--sgd")
-    assert cell.info["protocol"]["test_seeds"] == [1001]
+    assert cell.info.protocol.test_seeds == (1001,)
     assert set(cell.runs[cell.runs["setting"] == "tuned"]["seed"]) == {1001}
 
 
 def test_a_reported_number_can_be_made_again_from_the_record(folder: Path) -> None:
     cell = Cell.load(folder / "cells" / "airfoil--rmsprop")
-    winner = cell.info["winner"]["hyperparameters"]
+    winner = cell.info.winner.hyperparameters
     again = train(
         Training(make_problem("airfoil"), OPTIMIZERS["rmsprop"].rule, [1001, 1002, 1003], 30, evaluate_every=6), winner
     )
@@ -125,7 +135,7 @@ def test_the_number_of_processes_changes_nothing(folder: Path, tmp_path: Path) -
         whole = Cell.load(folder / "cells" / plan.name)
         parallel = Cell.load(tmp_path / "cells" / plan.name)
         pd.testing.assert_frame_equal(whole.curves, parallel.curves)
-        assert whole.info["winner"] == parallel.info["winner"]
+        assert whole.info.winner == parallel.info.winner
 
 
 @pytest.mark.parametrize(
@@ -208,7 +218,7 @@ def test_tuning_and_landscape_can_be_left_out(tmp_path: Path) -> None:
     )  # fmt: skip
     run(suite, tmp_path / "map")
     cell = Cell.load(tmp_path / "map" / "cells" / "ellipse--rmsprop")
-    assert cell.info["winner"] is None
+    assert cell.info.winner is None
     assert len(cell.trials) == 0
     assert set(cell.runs["setting"]) == {"default"}
     assert len(cell.landscape) == 12
@@ -220,7 +230,7 @@ def test_a_suite_may_call_a_foreign_hyperparameter_by_its_own_name(tmp_path: Pat
     suite = Suite.checked({"name": "alpha", "problems": ["ellipse"], "optimizers": ["torch:RMSprop"], **tables}, "test")
     assert not run(suite, tmp_path / "alpha").failed
     (cell,) = Record.load(tmp_path / "alpha")
-    assert cell.info["optimizer"]["searched"] == ["gamma"]
+    assert cell.info.optimizer.searched == ("gamma",)
     assert cell.trials["gamma"].between(0.5, 0.99).all()
     twice = suite.model_copy(update={"optimizer": {}, "name": "twice"}).model_dump()
     twice["optimizer"] = {"torch:RMSprop": {"search": {"alpha": [0.5, 0.9], "gamma": [0.1, 0.2]}}}
@@ -230,7 +240,7 @@ def test_a_suite_may_call_a_foreign_hyperparameter_by_its_own_name(tmp_path: Pat
 
 def test_the_estimate_of_lane_steps_is_what_a_stable_cell_makes(folder: Path) -> None:
     prepared = prepare(TINY.cells()[1])
-    recorded = Cell.load(folder / "cells" / prepared.plan.name).info["lane_steps"]
+    recorded = Cell.load(folder / "cells" / prepared.plan.name).info.lane_steps
     assert recorded == prepared.lane_steps  # nothing diverges in 30 steps of RMSProp on the ellipse
 
 

@@ -102,8 +102,8 @@ def test_a_landscape_covers_the_ranges_that_the_study_was_widened_to(tmp_path):
         "test",
     )  # fmt: skip
     (cell,) = Record.load(run(suite, tmp_path / "wide").folder).cells
-    (lr,) = cell.info["optimizer"]["hyperparameters"]
-    assert cell.info["winner"]["widened"] == 2
-    assert lr["high"] > 2e-3
-    assert (cell.landscape["lr"].min(), cell.landscape["lr"].max()) == (lr["low"], lr["high"])
-    assert cell.landscape["lr"].max() >= cell.info["winner"]["hyperparameters"]["lr"]
+    (lr,) = cell.info.optimizer.hyperparameters
+    assert cell.info.winner.widened == 2
+    assert lr.high > 2e-3
+    assert (cell.landscape["lr"].min(), cell.landscape["lr"].max()) == (lr.low, lr.high)
+    assert cell.landscape["lr"].max() >= cell.info.winner.hyperparameters["lr"]

@@ -113,4 +113,4 @@ def test_an_export_to_postgresql_can_be_loaded(server: str, tmp_path: Path) -> N
     storage = open_storage(server)
     best = optuna.load_study(study_name=study_name(cell), storage=storage).best_value
     close_storage(storage)
-    assert best == cell.info["winner"]["objective"]
+    assert best == cell.info.winner.objective

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from analysis.measures.axis import Axis
 from analysis.measures.convergence import measure_of
 from analysis.measures.landscape_grid import grid_of, progress
 from analysis.measures.random_search import expected_progress, search_table
+from analysis.record.cell_info import CellInfo
 from analysis.record.cells import Cell
-from analysis.record.columns import SCHEMA_VERSION
 from analysis.record.errors import RecordError
 from benchmarks.errors import UsageError
 from benchmarks.tuning.replay import REPLAYED, _knob, _point, replay, replay_record
@@ -24,26 +25,23 @@ RATES = np.geomspace(1e-4, 1e1, 21)
 GAMMAS = 1 - np.geomspace(1, 1e-3, 7)
 
 
-def write_record(folder: Path, seeds: int = 1, mapped: bool = True) -> Path:
+@pytest.fixture
+def write_record(cell_info: CellInfo) -> Callable[..., Path]:
+    """Return a function that writes a record of one cell into a folder, with landscape ``seeds`` or not ``mapped``."""
+
+    def write(folder: Path, seeds: int = 1, mapped: bool = True) -> Path:
+        return _write(cell_info, folder, seeds, mapped)
+
+    return write
+
+
+def _write(info: CellInfo, folder: Path, seeds: int, mapped: bool) -> Path:
     """A record of one cell: a bowl over log lr and log (1 - gamma), its bottom at 0.1 and 0.9; high rates diverge."""
-    path = folder / "cells" / "bowl--rmsprop"
+    path = folder / "cells" / info.cell
     path.mkdir(parents=True)
     (folder / "suite.toml").write_text('name = "replays"\n', encoding="utf-8")
     (folder / "environment.json").write_text("{}", encoding="utf-8")
-    knobs = [
-        {"name": "lr", "default": 0.01, "low": 1e-4, "high": 10.0, "scale": "log"},
-        {"name": "gamma", "default": 0.9, "low": 0.0, "high": 0.999, "scale": "log1m"},
-    ]
-    info = {
-        "schema": SCHEMA_VERSION,
-        "cell": path.name,
-        "position": 0,
-        "schedule": "constant",
-        "problem": {"name": "bowl", "minimum": 0.0, "fingerprint": "f", "start_loss": 10.0},
-        "optimizer": {"name": "rmsprop", "axes": ["lr", "gamma"], "hyperparameters": knobs},
-        "defaults": {"lr": 0.01, "gamma": 0.9},
-    }
-    (path / "cell.json").write_text(json.dumps(info), encoding="utf-8")
+    (path / "cell.json").write_text(json.dumps(info.to_json()), encoding="utf-8")
     lr, gamma, seed = (part.ravel() for part in np.meshgrid(RATES, GAMMAS, np.arange(seeds), indexing="ij"))
     away = (np.log10(lr) + 1) ** 2 + (np.log10(1 - gamma) + 1) ** 2
     loss = 10 ** (away / 2 - 3) * (1 + 0.5 * np.sin(seed + lr))
@@ -60,11 +58,11 @@ def by_repeat(replays: pd.DataFrame) -> np.ndarray:
 
 
 @pytest.fixture
-def cell(tmp_path: Path) -> Cell:
+def cell(tmp_path: Path, write_record: Callable[..., Path]) -> Cell:
     return Cell.load(write_record(tmp_path / "one") / "cells" / "bowl--rmsprop")
 
 
-def test_replayed_random_search_agrees_with_its_closed_form(tmp_path: Path) -> None:
+def test_replayed_random_search_agrees_with_its_closed_form(tmp_path: Path, write_record: Callable[..., Path]) -> None:
     cell = Cell.load(write_record(tmp_path / "three", seeds=3) / "cells" / "bowl--rmsprop")
     measure = measure_of((cell,))
     grid = grid_of(cell, measure)
@@ -127,7 +125,7 @@ def test_a_replay_that_cannot_be_is_refused(cell: Cell, arguments: dict[str, obj
         replay(cell, **arguments)  # type: ignore[arg-type]
 
 
-def test_a_cell_without_a_landscape_cannot_be_replayed(tmp_path: Path) -> None:
+def test_a_cell_without_a_landscape_cannot_be_replayed(tmp_path: Path, write_record: Callable[..., Path]) -> None:
     folder = write_record(tmp_path / "unmapped", mapped=False)
     with pytest.raises(UsageError, match="has no landscape"):
         replay(Cell.load(folder / "cells" / "bowl--rmsprop"), "tpe")
@@ -135,7 +133,7 @@ def test_a_cell_without_a_landscape_cannot_be_replayed(tmp_path: Path) -> None:
         replay_record(folder)
 
 
-def test_a_record_keeps_its_replays_beside_its_tables(tmp_path: Path) -> None:
+def test_a_record_keeps_its_replays_beside_its_tables(tmp_path: Path, write_record: Callable[..., Path]) -> None:
     folder, done = write_record(tmp_path / "kept"), []
     files = replay_record(folder, ["qmc"], budget=4, repeats=2, on_cell=done.append)
     assert done == ["bowl--rmsprop"]

@@ -154,7 +154,7 @@ def test_a_suite_that_changed_its_objective_has_another_study(url: str, tmp_path
     studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
     assert sorted(len(study.trials) for study in studies) == [4, 6]  # more trials join those that are there
     (cell,) = Record.load(tmp_path / "2")
-    assert cell.info["protocol"]["trials"] == len(cell.trials) == 6
+    assert cell.info.protocol.trials == len(cell.trials) == 6
     close_storage(storage)
 
 
@@ -203,9 +203,9 @@ def test_an_exported_study_is_what_optuna_would_have(cells: tuple[Cell, ...], ki
     assert export_cell(cell, url)
     study = optuna.load_study(study_name=study_name(cell), storage=open_storage(url))
     assert len(study.trials) == len(cell.trials)
-    assert study.best_value == cell.trials["objective"].min() == cell.info["winner"]["objective"]
-    assert study.best_trial.user_attrs["gamma"] == cell.info["winner"]["hyperparameters"]["gamma"]
-    assert study.user_attrs["fingerprint"] == cell.info["problem"]["fingerprint"]
+    assert study.best_value == cell.trials["objective"].min() == cell.info.winner.objective
+    assert study.best_trial.user_attrs["gamma"] == cell.info.winner.hyperparameters["gamma"]
+    assert study.user_attrs["fingerprint"] == cell.info.problem.fingerprint
     assert study.metric_names == ["final"]
     for trial, row in zip(study.trials, cell.trials.to_dict("records"), strict=True):
         assert (trial.state is TrialState.PRUNED) == (row["state"] == "pruned")
@@ -260,4 +260,4 @@ def test_a_suite_run_in_a_storage_records_what_it_trained(url: str, tmp_path: Pa
         (name,) = [n for n in optuna.get_all_study_names(storage) if n.startswith(f"tiny/{cell.name}/")]
         study = optuna.load_study(study_name=name, storage=storage)
         assert len(study.trials) == len(cell.trials) == 24
-        assert study.best_value == cell.info["winner"]["objective"]
+        assert study.best_value == cell.info.winner.objective

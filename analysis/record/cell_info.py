@@ -1,0 +1,190 @@
+"""What ``cell.json`` says of a finished cell: what was run, by which protocol, and what won. Every field is a key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from analysis.record.columns import SCHEMA_VERSION
+from analysis.record.errors import RecordError
+from analysis.record.typed_json import from_json, joined, to_json
+
+__all__ = [
+    "CellInfo",
+    "HyperparameterInfo",
+    "OptimizerInfo",
+    "ProblemInfo",
+    "Protocol",
+    "Scale",
+    "Seconds",
+    "WinnerInfo",
+]
+
+Scale = Literal["linear", "log", "log1m"]
+"""How a hyperparameter is searched and drawn: as it is, by its logarithm, or by the logarithm of 1 minus it."""
+
+
+@dataclass(frozen=True)
+class ProblemInfo:
+    """The problem that was run.
+
+    ``name`` as the suite calls it, parameters included; ``description`` in a line; ``dim`` parameters are trained;
+    ``minimum`` is the lowest reachable loss and ``target`` the loss that counts as solved, None where unknown;
+    ``steps`` is the problem's own budget (`Protocol.steps` was made); ``tags`` are sorted; where it is
+    ``deterministic`` one seed stands for all; ``fingerprint`` names the instance: definition, data and first losses;
+    ``start_loss`` is the median over the test seeds at step 0; ``metrics`` are the names of the further columns of
+    the curves; ``sharpness`` is the largest curvature of a quadratic, None for others; ``minimisers`` are the known
+    points of lowest loss of a problem of at most two parameters, empty for others.
+    """
+
+    name: str
+    description: str
+    dim: int
+    minimum: float | None
+    target: float | None
+    steps: int
+    tags: tuple[str, ...]
+    deterministic: bool
+    fingerprint: str
+    start_loss: float
+    metrics: tuple[str, ...]
+    sharpness: float | None
+    minimisers: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class HyperparameterInfo:
+    """A hyperparameter: its ``default``, and its range from ``low`` to ``high`` on ``scale``.
+
+    The range is the last that was searched; where the hyperparameter was not searched, that of its rule.
+    """
+
+    name: str
+    default: float
+    low: float
+    high: float
+    scale: Scale
+
+
+@dataclass(frozen=True)
+class OptimizerInfo:
+    """The optimizer that was run.
+
+    ``axes`` are the hyperparameters that the landscape spans: the learning rate, and a second one or None;
+    ``searched`` are the names that the tuning chose, ``fixed`` the values that the suite held others at;
+    ``hyperparameters`` are all there are.
+    """
+
+    name: str
+    description: str
+    reference: str
+    axes: tuple[str, str | None]
+    searched: tuple[str, ...]
+    fixed: Mapping[str, float]
+    hyperparameters: tuple[HyperparameterInfo, ...]
+
+    def scale(self, name: str) -> Scale:
+        """The scale of the hyperparameter ``name``; linear for a name that is none."""
+        return next((each.scale for each in self.hyperparameters if each.name == name), "linear")
+
+    def searched_of(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Those of ``values`` that the tuning chose, in the order of ``searched``."""
+        return {name: values[name] for name in self.searched if name in values}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How the cell was tuned, tested and mapped.
+
+    ``sampler`` asked ``trials`` in all (0: not tuned), ``block`` at a time; ``objectives`` are what a trial was judged
+    by, one or two; ``aggregate`` joined its seeds; ``pruner`` stopped the hopeless. The three lists of seeds are those
+    that were trained on; ``grid`` is the landscape's number of points by learning rate and by the second
+    hyperparameter, None where there is no landscape; ``steps`` updates were made by every run, evaluated after each
+    ``evaluate_every``, None where evaluations are spaced by powers.
+    """
+
+    sampler: str
+    trials: int
+    block: int
+    objectives: tuple[str, ...] = field(metadata=joined("objective"))
+    aggregate: str
+    pruner: str
+    tuning_seeds: tuple[int, ...]
+    test_seeds: tuple[int, ...]
+    landscape_seeds: tuple[int, ...]
+    grid: tuple[int, int] | None
+    steps: int
+    evaluate_every: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The protocol as ``cell.json`` holds it; `analysis.measures.comparable.BUDGET` names its keys."""
+        return dict(to_json(self))
+
+
+@dataclass(frozen=True)
+class WinnerInfo:
+    """The best trial: its number, its first ``objective`` and all its ``hyperparameters``, fixed ones included.
+
+    ``at_edge`` names those at an end of their range; ``widened`` says how often the ranges were widened to find it.
+    """
+
+    trial: int
+    objective: float
+    hyperparameters: Mapping[str, float]
+    at_edge: tuple[str, ...]
+    widened: int
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Computing time of the tuning, its share that went into ``sampling``, of the test runs and of the landscape."""
+
+    tuning: float
+    sampling: float
+    test: float
+    landscape: float
+
+    def to_json(self) -> dict[str, float]:
+        """The times by name, in the order in which ``cell.json`` holds them."""
+        return dict(to_json(self))
+
+
+@dataclass(frozen=True)
+class CellInfo:
+    """The content of ``cell.json``, after its first key ``schema``, the version of the record's schema.
+
+    ``cell`` is the name of the cell and of its folder; ``suite`` the suite's; ``position`` the place in the suite, from
+    0; ``schedule`` "constant" or as written in the suite; ``winner`` None where every trial diverged or none was made;
+    ``defaults`` the default of every hyperparameter, by name, with what the suite fixed; ``lane_steps`` the number of
+    training steps of single runs made for this cell.
+    """
+
+    cell: str
+    suite: str
+    position: int
+    problem: ProblemInfo
+    optimizer: OptimizerInfo
+    schedule: str
+    protocol: Protocol
+    winner: WinnerInfo | None
+    defaults: Mapping[str, float]
+    seconds: Seconds
+    lane_steps: int
+
+    @classmethod
+    def from_json(cls, content: Any) -> CellInfo:
+        """Return what a ``cell.json`` says; raises `RecordError` for another schema version, and with the path of the
+        first key that is missing, unknown or of a wrong type."""
+        if not isinstance(content, Mapping) or content.get("schema") != SCHEMA_VERSION:
+            raise RecordError("written by another version of the record's schema; run the suite again")
+        return from_json(cls, {key: value for key, value in content.items() if key != "schema"})
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of ``cell.json``, its keys in order."""
+        return {"schema": SCHEMA_VERSION, **to_json(self)}
+
+    @property
+    def label(self) -> str:
+        """The name of the cell within its problem: its optimizer, and its schedule where that is not constant."""
+        return self.optimizer.name if self.schedule == "constant" else f"{self.optimizer.name} · {self.schedule}"
