@@ -172,7 +172,7 @@ class Record:
         return tuple(dict.fromkeys(cell.problem for cell in self.cells))
 
     @property
-    def exhibits(self) -> Mapping[str, Exhibit]:
+    def exhibits(self) -> Mapping[str, Exhibit[Any]]:
         """The finished exhibits by name, in the suite's order."""
         from analysis.record.exhibits import load_exhibits
 

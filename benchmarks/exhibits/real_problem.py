@@ -10,9 +10,11 @@ from typing import Any, Final, Literal
 import pandas as pd
 import torch
 
+from analysis.measures.exhibit_facts import lowest_way
+from analysis.record.exhibits.real_problem import RealProblemFacts
 from benchmarks.engine.rule_lanes import train
 from benchmarks.engine.trace import STATUS, Trace
-from benchmarks.exhibits.question import Answer, Question, lowest, spread
+from benchmarks.exhibits.question import Answer, Question, spread
 from benchmarks.naming.registry import OPTIMIZERS, make_problem, make_schedules
 from benchmarks.suite.settings import FIRST_TEST_SEED, Count
 from problems import Problem
@@ -101,20 +103,26 @@ class RealProblem(Question):
             ignore_index=True,
         )  # fmt: skip
 
-    def _facts(self, problem: Problem, choices: pd.DataFrame) -> dict[str, Any]:
+    def _facts(self, problem: Problem, choices: pd.DataFrame) -> RealProblemFacts:
         fashion = problem.name.startswith("fashion")
         ranked = choices.set_index("schedule")
         accuracy = ranked.assign(median=-ranked["heldout_accuracy"])
-        return {
-            "problem": problem.name, "images": "Fashion-MNIST" if fashion else "MNIST",
-            "network": "LeNet" if self.network == "lenet" else f"784-{self.hidden}-10 with ReLU", "dim": problem.dim,
-            "optimizer": OPTIMIZER, "gamma": OPTIMIZERS[OPTIMIZER].rule.defaults()["gamma"],
-            "batch": self.batch, "steps": self.steps,
-            "epochs": self.steps * self.batch / (FASHION_MNIST if fashion else MNIST_5K).rows,
-            "tuning_seeds": list(range(1, 1 + self.tuning_seeds)),
-            "test_seeds": list(range(FIRST_TEST_SEED, FIRST_TEST_SEED + self.test_seeds)),
-            "rates": self.lrs, "best": lowest(ranked), "best_accuracy": lowest(accuracy),
-        }  # fmt: skip
+        return RealProblemFacts(
+            problem=problem.name,
+            images="Fashion-MNIST" if fashion else "MNIST",
+            network="LeNet" if self.network == "lenet" else f"784-{self.hidden}-10 with ReLU",
+            dim=problem.dim,
+            optimizer=OPTIMIZER,
+            gamma=OPTIMIZERS[OPTIMIZER].rule.defaults()["gamma"],
+            batch=self.batch,
+            steps=self.steps,
+            epochs=self.steps * self.batch / (FASHION_MNIST if fashion else MNIST_5K).rows,
+            tuning_seeds=tuple(range(1, 1 + self.tuning_seeds)),
+            test_seeds=tuple(range(FIRST_TEST_SEED, FIRST_TEST_SEED + self.test_seeds)),
+            rates=tuple(self.lrs),
+            best=lowest_way(ranked),
+            best_accuracy=lowest_way(accuracy),
+        )
 
     def _method(self, problem: Problem) -> list[str]:
         return [
