@@ -6,13 +6,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
 from analysis.chapter.part import exactly
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
+from analysis.record.exhibits.stall import StallFacts
 from analysis.words import number
 
 __all__ = ["Explorer", "explorer_of"]
@@ -61,10 +62,10 @@ class Explorer:
     readout: str
 
 
-def explorer_of(exhibit: Exhibit) -> Explorer | None:
+def explorer_of(exhibit: Exhibit[StallFacts]) -> Explorer | None:
     """Return the explorer for the exhibit ``stall``; None where it has no run of the book's RMSProp on the ellipse."""
     facts, paths = exhibit.facts, exhibit.table("trajectories")
-    lr, gamma, steps = float(facts["lr"]), float(facts["gamma"]), int(facts["book_steps"])
+    lr, gamma, steps = facts.lr, facts.gamma, facts.book_steps
     mine = (paths["optimizer"] == "rmsprop") & ((paths["lr"] - lr).abs() < 1e-12) & (paths["step"] <= steps)
     run = paths[mine].sort_values("step")
     if run.empty or not _is_ellipse(run):
@@ -76,7 +77,7 @@ def explorer_of(exhibit: Exhibit) -> Explorer | None:
             {
                 "start": [float(run["x1"].iloc[0]), float(run["x2"].iloc[0])],
                 "condition": CONDITION,
-                "eps": float(facts["eps"]),
+                "eps": facts.eps,
                 "frame": FRAME,
                 "names": NAMES,
             }
@@ -110,20 +111,20 @@ def _is_ellipse(run: pd.DataFrame) -> bool:
     return bool((expected - run["loss"]).abs().max() <= 1e-9 * float(run["loss"].max()))
 
 
-def _presets(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _presets(facts: StallFacts) -> list[tuple[str, str]]:
     """Return the buttons: the book's run, what it hides, and the exercises that the plane can show."""
     book = {
         "optimizer": "rmsprop",
-        "lr": facts["lr"],
-        "memory": facts["gamma"],
-        "steps": facts["book_steps"],
+        "lr": facts.lr,
+        "memory": facts.gamma,
+        "steps": facts.book_steps,
         "angle": 0,
     }
     buttons = {
         "the book's run": book,
         "1000 steps: the two-cycle": {**book, "steps": 1000},
         "Adagrad stalls": {**book, "optimizer": "adagrad"},
-        "exercise 1: γ = 1": {**book, "lr": book["lr"] * math.sqrt(facts["eps"]), "memory": 1},
+        "exercise 1: γ = 1": {**book, "lr": facts.lr * math.sqrt(facts.eps), "memory": 1},
         "exercise 2: turned by 45°": {**book, "angle": 45},
         "γ = 0.99": {**book, "memory": 0.99},
         "γ = 0.99, bias-corrected": {**book, "memory": 0.99, "optimizer": "rmsprop-corrected"},

@@ -13,6 +13,7 @@ from analysis.chapter.part import Part, Plate, TextTable, count, exactly, name_o
 from analysis.figures.style import GREY, PALETTE, Look, drawing, looks_of
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
+from analysis.record.exhibits.gamma_one import GammaOneFacts
 from analysis.record.outcome import Outcome
 from analysis.words import number
 
@@ -23,10 +24,10 @@ LARGEST: Final = 1e12
 """Losses beyond which a diverging run is not followed: the frame would hold nothing else."""
 
 
-def gamma_one_part(exhibit: Exhibit) -> Part:
+def gamma_one_part(exhibit: Exhibit[GammaOneFacts]) -> Part:
     """Return the part on the exhibit ``gamma-one``."""
     outcomes, paths, approach = (exhibit.table(name) for name in ("outcomes", "trajectories", "approach"))
-    looks, lr = looks_of(list(approach["optimizer"])), float(exhibit.facts["lr"])
+    looks, lr = looks_of(list(approach["optimizer"])), exhibit.facts.lr
     with drawing():
         panels = {
             "runs": run_panel(paths[paths["lr"] == lr], f"γ = 1 with the book's η = {number(lr)}"),
@@ -59,26 +60,26 @@ def gamma_one_part(exhibit: Exhibit) -> Part:
     )
 
 
-def gamma_one_reading(exhibit: Exhibit) -> list[str]:
+def gamma_one_reading(exhibit: Exhibit[GammaOneFacts]) -> list[str]:
     """Return what the exhibit says about the book's rule, its twin in gradient descent, and the other variants."""
     facts, outcomes = exhibit.facts, exhibit.table("outcomes")
-    x1, x2 = facts["first_point"]
+    x1, x2 = facts.first_point
     agreeing = int(outcomes["agrees"].astype(bool).sum())
     lost = int((outcomes["status"] == Outcome.DIVERGED.word).sum())
     return [
         f"At γ = 1 no squared gradient ever enters s, so it stays at its start. Where that is 0, the step is "
-        f"g · η/√ε: plain gradient descent, {number(facts['gain'])} times as fast. With the book's η = "
-        f"{number(facts['lr'])} one step ends at ({number(x1)}, {number(x2, 4)}), loss {number(facts['first_loss'])}; "
-        f"at step {facts['overflow_step']} the square of a gradient is more than a floating-point number holds.",
-        f"The proof: with η = {number(facts['equivalent_lr'])} it ends at {_point(facts['equivalent'])}, gradient "
-        f"descent with η = {number(facts['lr'])} at {_point(facts['descent'])}.",
+        f"g · η/√ε: plain gradient descent, {number(facts.gain)} times as fast. With the book's η = "
+        f"{number(facts.lr)} one step ends at ({number(x1)}, {number(x2, 4)}), loss {number(facts.first_loss)}; "
+        f"at step {facts.overflow_step} the square of a gradient is more than a floating-point number holds.",
+        f"The proof: with η = {number(facts.equivalent_lr)} it ends at {_point(facts.equivalent)}, gradient "
+        f"descent with η = {number(facts.lr)} at {_point(facts.descent)}.",
         f"Where the average starts at 1 (TensorFlow 1) γ = 1 is plain gradient descent at η itself, and the limit of "
         f"the bias-corrected rule is averaged Adagrad. {agreeing} of {len(outcomes)} runs "
         f"follow their theory to rounding; {lost} of them {'diverges' if lost == 1 else 'diverge'}.",
     ]
 
 
-def _point(point: list[float]) -> str:
+def _point(point: tuple[float, float]) -> str:
     return f"({exactly(point[0], 6)}, {exactly(point[1], 6)})"
 
 

@@ -13,13 +13,14 @@ from analysis.chapter.part import Part, Plate, TextTable, question_of
 from analysis.figures.style import INK, PALETTE, drawing
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
+from analysis.record.exhibits.memory import MemoryFacts
 from analysis.statistics.arrays import Array
 from analysis.words import number, value_text
 
 __all__ = ["memory_part", "memory_reading"]
 
 
-def memory_part(exhibit: Exhibit) -> Part:
+def memory_part(exhibit: Exhibit[MemoryFacts]) -> Part:
     """Return the part on the exhibit ``memory``."""
     weights, windows = exhibit.table("weights"), exhibit.table("windows").sort_values("gamma")
     with drawing():
@@ -28,7 +29,7 @@ def memory_part(exhibit: Exhibit) -> Part:
         name="memory",
         title="The memory of γ",
         question=question_of(exhibit),
-        answer=memory_reading(windows, float(exhibit.facts["largest_error"])),
+        answer=memory_reading(windows, exhibit.facts.largest_error),
         plates=[
             Plate(
                 "(a) An impulse sent through the rule; lines are measured, dashes are (1 − γ) γᵏ, the dot is the "

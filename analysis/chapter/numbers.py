@@ -15,6 +15,7 @@ from analysis.chapter.part import Part, Plate, Row, TextTable, count, exactly, q
 from analysis.figures.style import GREY, PALETTE, drawing
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
+from analysis.record.exhibits.numbers import NumbersFacts
 from analysis.words import listing, number
 
 __all__ = ["numbers_part", "numbers_reading"]
@@ -35,19 +36,19 @@ COLUMNS: Final = {
 }
 
 
-def numbers_part(exhibit: Exhibit) -> Part:
+def numbers_part(exhibit: Exhibit[NumbersFacts]) -> Part:
     """Return the part on the exhibit ``numbers``."""
     table, facts = exhibit.table("numbers"), exhibit.facts
     draws = table[table["kind"] == "distribution"]
-    regression = draws[(draws["quantity"] == "loss") & (draws["data"] == facts["data"])]
+    regression = draws[(draws["quantity"] == "loss") & (draws["data"] == facts.data)]
     with drawing():
-        panels = {"regression": range_panel(regression, "The regression", float(facts["floor"]))}
+        panels = {"regression": range_panel(regression, "The regression", facts.floor)}
         noisy = draws[draws["quantity"].isin(["x1", "x2"])]
         if len(noisy):
             panels["noisy"] = range_panel(noisy, "Noisy descent", 0.0)
     differing = [_row(row) for row in table_rows(table[table["verdict"] == "differs"])]
     tables = [TextTable({**COLUMNS, "reason": "why"}, differing, "What differs, and why.")] if differing else []
-    if facts["has_file"]:
+    if facts.has_file:
         tables.append(_data_table(exhibit.table("data_sets"), _run_labels(table)))
     every = TextTable(
         COLUMNS, [_row(row) for row in table_rows(table)], folded=f"All {len(table)} numbers, ours beside the book's"
@@ -61,7 +62,7 @@ def numbers_part(exhibit: Exhibit) -> Part:
         plates=[
             Plate(
                 f"Runs that draw random numbers, as distributions over seeds: the bar holds the middle 90% of "
-                f"{facts['seeds']} seeds for a regression, the dot is the median. Red: what the book prints (diamond: "
+                f"{facts.seeds} seeds for a regression, the dot is the median. Red: what the book prints (diamond: "
                 "newest edition; tick: older ones; thin line: lowest to highest printout of all editions). Dotted: the "
                 "lowest reachable loss, or the minimum.",
                 panels,
@@ -76,12 +77,12 @@ def numbers_part(exhibit: Exhibit) -> Part:
     )
 
 
-def numbers_reading(table: pd.DataFrame, facts: Mapping[str, Any], sets: pd.DataFrame) -> list[str]:
+def numbers_reading(table: pd.DataFrame, facts: NumbersFacts, sets: pd.DataFrame) -> list[str]:
     """Return how many numbers come out, the chapter's own, and what the surrogate data are worth."""
     sentences = [
-        f"Of {count(int(facts['numbers']), 'printed number')}, {facts['exact']} come out to the last printed digit, "
-        f"{facts['inside']} lie within the middle 90% of our seeds, and {facts['differs']} do neither"
-        + (", each for a reason given below." if facts["differs"] else ".")
+        f"Of {count(facts.numbers, 'printed number')}, {facts.exact} come out to the last printed digit, "
+        f"{facts.inside} lie within the middle 90% of our seeds, and {facts.differs} do neither"
+        + (", each for a reason given below." if facts.differs else ".")
     ]
     own = table[(table["optimizer"] == "rmsprop") & (table["problem"] == "ellipse")]
     points = {row["quantity"]: row for row in table_rows(own)}
@@ -98,14 +99,14 @@ def numbers_reading(table: pd.DataFrame, facts: Mapping[str, Any], sets: pd.Data
             f"A printed regression loss is one draw: RMSProp's {exactly(first['printed'], int(first['digits']))} lies "
             f"{'inside' if first['verdict'] == 'inside' else 'outside'} the middle 90% of ours, "
             f"[{first['low']:.4f}, {first['high']:.4f}], at the {first['place']:.0%} point of "
-            f"{count(int(first['seeds']), 'seed')}; no loss below {facts['floor']:.4f} can be reached at all."
+            f"{count(int(first['seeds']), 'seed')}; no loss below {facts.floor:.4f} can be reached at all."
         )
     return [*sentences, *_data(facts, sets, _run_labels(table))]
 
 
-def _data(facts: Mapping[str, Any], sets: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
+def _data(facts: NumbersFacts, sets: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
     """Return whether the surrogate tells the same story as the real file, where that was at hand."""
-    if not facts["has_file"]:
+    if not facts.has_file:
         return [
             "The regression here runs on the surrogate, rows with exactly the second moments of the airfoil data; with "
             "the real file at hand (--data) this part sets the two beside each other."

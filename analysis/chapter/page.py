@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from string import ascii_lowercase
-from typing import Final
+from typing import Any, Final
 
 from matplotlib.figure import Figure
 
@@ -32,7 +32,7 @@ from analysis.words import number, plain
 
 __all__ = ["PARTS", "write_chapter"]
 
-PARTS: Final[Mapping[str, Callable[[Exhibit], Part]]] = {
+PARTS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
     "numbers": numbers_part,
     "memory": memory_part,
     "stall": stall_part,
@@ -104,7 +104,7 @@ def write_chapter(
     return target / "chapter.html"
 
 
-def _sections(record: Record, exhibits: Sequence[Exhibit], folder: Path, jobs: int) -> Iterator[Section]:
+def _sections(record: Record, exhibits: Sequence[Exhibit[Any]], folder: Path, jobs: int) -> Iterator[Section]:
     """Yield every section in reading order, drawn by ``jobs`` processes; writes its files below ``folder``."""
     for kind in ("figures", "tables"):
         (folder / kind).mkdir()
@@ -121,12 +121,12 @@ def _sections(record: Record, exhibits: Sequence[Exhibit], folder: Path, jobs: i
     yield from (section for section in drawn if section is not None)
 
 
-def section_of(exhibit: Exhibit, folder: Path) -> Section:
+def section_of(exhibit: Exhibit[Any], folder: Path) -> Section:
     """Return the section of one exhibit; writes its panels and tables below ``folder``."""
     info = exhibit.info
-    facts = [(str(name).replace("_", " "), plain(value)) for name, value in info["options"].items()]
-    facts += [("fingerprint", str(info["fingerprint"])), ("seconds", number(float(info["seconds"])))]
-    return _saved(PARTS[exhibit.name](exhibit), info["method"], facts, folder)
+    facts = [(name.replace("_", " "), plain(value)) for name, value in info.options.items()]
+    facts += [("fingerprint", info.fingerprint), ("seconds", number(info.seconds))]
+    return _saved(PARTS[exhibit.name](exhibit), info.method, facts, folder)
 
 
 def landscape_section(record: Path, folder: Path) -> Section | None:
@@ -172,5 +172,5 @@ def _totals(record: Record) -> dict[str, str]:
     """Return what was run, in numbers, for the head of the page."""
     exhibits = load_exhibits(record.path).values()
     seconds = sum(value for cell in record for value in cell.info.seconds.to_json().values())
-    seconds += sum(float(exhibit.info["seconds"]) for exhibit in exhibits)
+    seconds += sum(exhibit.info.seconds for exhibit in exhibits)
     return {"cells": f"{len(record.cells)}", "exhibits": f"{len(exhibits)}", "seconds": number(seconds)}

@@ -93,9 +93,9 @@ def name_of(optimizer: str) -> str:
     return NAMES.get(optimizer, optimizer)
 
 
-def question_of(exhibit: Exhibit) -> str:
+def question_of(exhibit: Exhibit[Any]) -> str:
     """Return the question of an exhibit without the number of its exercise, which stands in the title."""
-    question = str(exhibit.info["question"]).split(": ", 1)[-1].replace("gamma", "γ")
+    question = exhibit.info.question.split(": ", 1)[-1].replace("gamma", "γ")
     return question[0].upper() + question[1:]
 
 

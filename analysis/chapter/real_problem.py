@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from analysis.chapter.part import Part, Plate, TextTable, count, lost_text, ques
 from analysis.figures.style import GREY, Look, drawing, looks_of
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
+from analysis.record.exhibits.real_problem import RealProblemFacts
 from analysis.record.outcome import Outcome
 from analysis.statistics.bootstrap import band
 from analysis.words import number
@@ -30,12 +31,12 @@ WORDS: Final = {
 """How schedules are called on the page where their own names are code."""
 
 
-def real_problem_part(exhibit: Exhibit) -> Part:
+def real_problem_part(exhibit: Exhibit[RealProblemFacts]) -> Part:
     """Return the part on the exhibit ``real-problem``."""
     grid, choices, curves = (_named(exhibit.table(name)) for name in ("grid", "choices", "curves"))
     looks = looks_of(list(choices["schedule"]))
     facts = exhibit.facts
-    seeds = len(facts["test_seeds"])
+    seeds = len(facts.test_seeds)
     with drawing():
         panels = {
             "shapes": shape_panel(curves, looks),
@@ -50,8 +51,8 @@ def real_problem_part(exhibit: Exhibit) -> Part:
         answer=real_problem_reading(choices, facts),
         plates=[
             Plate(
-                f"{facts['network']} on {facts['images']}. (a) The schedules at the steps that were evaluated. (b) "
-                f"Training loss by base η, mean over {count(len(facts['tuning_seeds']), 'tuning seed')}, the chosen "
+                f"{facts.network} on {facts.images}. (a) The schedules at the steps that were evaluated. (b) "
+                f"Training loss by base η, mean over {count(len(facts.tuning_seeds), 'tuning seed')}, the chosen "
                 f"marked. The chosen ones on {count(seeds, 'fresh test seed')}, median and middle 90%: (c) training "
                 "loss, (d) held-out accuracy.",
                 panels,
@@ -73,11 +74,11 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(schedule=table["schedule"].replace(WORDS))
 
 
-def real_problem_reading(choices: pd.DataFrame, facts: Any) -> list[str]:
+def real_problem_reading(choices: pd.DataFrame, facts: RealProblemFacts) -> list[str]:
     """Return which schedule ends lowest, by how much, and which forgives a wrong η most."""
-    if facts["best"] is None:
+    if facts.best is None or facts.best_accuracy is None:
         return ["No schedule finished on every test seed: every chosen η is too large for some start."]
-    first, sharpest = (WORDS.get(facts[key], facts[key]) for key in ("best", "best_accuracy"))
+    first, sharpest = (WORDS.get(name, name) for name in (facts.best, facts.best_accuracy))
     rows = {str(row["schedule"]): row for row in table_rows(choices)}
     best, accurate = rows[first], rows[sharpest]
     sentences = [

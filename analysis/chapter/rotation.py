@@ -13,6 +13,7 @@ from analysis.chapter.part import Part, Plate, TextTable, exactly, name_of, ques
 from analysis.figures.style import INK, drawing
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
+from analysis.record.exhibits.rotation import RotationFacts
 from analysis.statistics.arrays import Array
 from analysis.words import listing, number, times
 
@@ -28,7 +29,7 @@ AHEAD = 10.0
 """How many times lower a loss must be to count as help: twenty steps leave no smaller lead to chance of the lr grid."""
 
 
-def rotation_part(exhibit: Exhibit) -> Part:
+def rotation_part(exhibit: Exhibit[RotationFacts]) -> Part:
     """Return the part on the exhibit ``rotation``."""
     losses, book = exhibit.table("losses"), exhibit.table("book")
     best = losses[losses["rule"] == "best"]
@@ -78,10 +79,10 @@ def leads(losses: pd.DataFrame, steps: int) -> tuple[Array, dict[float, Array]]:
     return angles, dict(zip(conditions.tolist(), sides[0] / sides[1], strict=True))
 
 
-def rotation_reading(exhibit: Exhibit) -> list[str]:
+def rotation_reading(exhibit: Exhibit[RotationFacts]) -> list[str]:
     """Return where RMSProp leads gradient descent, early and late, who does not notice the rotation, and the book's."""
     losses = exhibit.table("losses")
-    calm = [name_of(name) for name in exhibit.facts["invariant"]]
+    calm = [name_of(name) for name in exhibit.facts.invariant]
     sentences = []
     if set(losses["optimizer"]) >= COMPARED:
         fewer, more = (int(losses["steps"].agg(which)) for which in ("min", "max"))

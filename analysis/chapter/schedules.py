@@ -17,6 +17,7 @@ from analysis.figures.style import GREY, INK, PALETTE, drawing, place_ticks
 from analysis.measures.axis import Axis
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
+from analysis.record.exhibits.gamma_schedules import GammaSchedulesFacts
 from analysis.words import listing, number, value_text
 
 __all__ = ["explained_text", "schedules_part", "schedules_reading"]
@@ -26,7 +27,7 @@ KINDS: Final = {"constant": PALETTE[0], "gamma=": PALETTE[1], "lr=": PALETTE[2]}
 """A constant γ, one that changes, a constant one under a learning rate that changes: how their schedules begin."""
 
 
-def schedules_part(exhibit: Exhibit) -> Part:
+def schedules_part(exhibit: Exhibit[GammaSchedulesFacts]) -> Part:
     """Return the part on the exhibit ``gamma-schedules``."""
     tables = {name: exhibit.table(name) for name in ("sensitivity", "shares", "schedules", "threshold")}
     sensitivity, problem = tables["sensitivity"], str(exhibit.table("sensitivity")["problem"].iloc[0])
@@ -41,7 +42,7 @@ def schedules_part(exhibit: Exhibit) -> Part:
         shares["threshold"] = threshold_panel(tables["threshold"])
         chosen = {
             f"schedules-{name}": schedule_panel(tables["schedules"][tables["schedules"]["problem"] == name], name)
-            for name in exhibit.facts["problems"]
+            for name in exhibit.facts.problems
             if (tables["schedules"]["problem"] == name).any()
         }
     return Part(
@@ -77,22 +78,22 @@ def schedules_part(exhibit: Exhibit) -> Part:
     )
 
 
-def schedules_reading(exhibit: Exhibit) -> list[str]:
+def schedules_reading(exhibit: Exhibit[GammaSchedulesFacts]) -> list[str]:
     """Return what γ's influence is made of, whether a schedule of γ wins anywhere, and where γ has a threshold."""
     facts, shares = exhibit.facts, exhibit.table("shares")
     sentences = [explained_text(shares)] if shares["explained"].notna().any() else []
     return [
         *sentences,
         *_changing(exhibit),
-        *_threshold(facts["thresholds"], float(exhibit.table("threshold")["gamma"].min())),
+        *_threshold(facts.thresholds, float(exhibit.table("threshold")["gamma"].min())),
     ]
 
 
-def _changing(exhibit: Exhibit) -> list[str]:
+def _changing(exhibit: Exhibit[GammaSchedulesFacts]) -> list[str]:
     """Return what the correction costs or brings once all is tuned, and what a schedule of γ and one of lr do."""
     schedules = exhibit.table("schedules")
     corrected, wins, level, falling = [], [], [], []
-    for name in exhibit.facts["problems"]:
+    for name in exhibit.facts.problems:
         whole = schedules[(schedules["problem"] == name) & (schedules["diverged"] == 0)]
         rows = table_rows(whole.sort_values("median"))
         held = [row for row in rows if row["schedule"] == "constant"]

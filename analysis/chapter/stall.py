@@ -13,6 +13,7 @@ from analysis.chapter.panels import THEORY, EndLabel, floored, label_ends, look_
 from analysis.chapter.part import Part, Plate, exactly, name_of, question_of
 from analysis.figures.style import INK, PALETTE, drawing
 from analysis.record.exhibits import Exhibit
+from analysis.record.exhibits.stall import StallFacts
 from analysis.words import number, value_text
 
 __all__ = ["draw_contours", "draw_path", "stall_part", "stall_reading"]
@@ -24,16 +25,16 @@ DEEPEST = 1e-18
 """Loss at which logarithmic axes end: below it double precision leaves nothing but rounding."""
 
 
-def stall_part(exhibit: Exhibit) -> Part:
+def stall_part(exhibit: Exhibit[StallFacts]) -> Part:
     """Return the part on the exhibit ``stall``."""
     paths, states, noise, cycles = (exhibit.table(name) for name in ("trajectories", "states", "noise", "cycles"))
     facts = exhibit.facts
     with drawing():
-        runs = dict(_run_panels(paths, exhibit.table("surface"), int(facts["book_steps"])))
+        runs = dict(_run_panels(paths, exhibit.table("surface"), facts.book_steps))
         inside = {"s": state_panel(states, "s"), "effective-step": state_panel(states, "effective_step")}
         inside |= {"noise-s": noise_panel(noise, "s"), "noise-loss": noise_panel(noise, "loss")}
         ends = {
-            "long-run": long_panel(paths, float(facts["limit_loss_theory"]), int(facts["book_steps"])),
+            "long-run": long_panel(paths, facts.limit_loss_theory, facts.book_steps),
             "cycles": cycle_panel(cycles),
         }
     return Part(
@@ -43,7 +44,7 @@ def stall_part(exhibit: Exhibit) -> Part:
         answer=stall_reading(exhibit),
         plates=[
             Plate(
-                f"The first {facts['book_steps']} steps on the contours of 0.1 x₁² + 2 x₂², each dot a step, and the "
+                f"The first {facts.book_steps} steps on the contours of 0.1 x₁² + 2 x₂², each dot a step, and the "
                 "loss after them; the star is the minimum.",
                 runs,
                 {name: f"Path of {name} over the contours of the ellipse" for name in runs},
@@ -51,7 +52,7 @@ def stall_part(exhibit: Exhibit) -> Part:
             Plate(
                 "(a) What stands under the root, for x₁ (solid) and x₂ (dashed): a sum, a mean or a leaky average of "
                 "squared gradients. (b) What each gradient is multiplied by. Under gradient noise "
-                f"({facts['noisy_problem']}, mean of {facts['seeds']} seeds): (c) s of x₁, and (d) the loss without "
+                f"({facts.noisy_problem}, mean of {facts.seeds} seeds): (c) s of x₁, and (d) the loss without "
                 "the noise.",
                 inside,
                 {
@@ -62,7 +63,7 @@ def stall_part(exhibit: Exhibit) -> Part:
                 },
             ),
             Plate(
-                f"(a) The same runs far beyond the book's {facts['book_steps']} steps (dotted line). (b) Where "
+                f"(a) The same runs far beyond the book's {facts.book_steps} steps (dotted line). (b) Where "
                 "RMSProp ends at a constant learning rate. Dashes are theory: the two-cycle x → −x of radius "
                 "√(η²/4 − ε/λᵢ²) in coordinate i, whatever γ is." + _bounces(paths),
                 ends,
@@ -76,15 +77,15 @@ def stall_part(exhibit: Exhibit) -> Part:
     )
 
 
-def stall_reading(exhibit: Exhibit) -> list[str]:
+def stall_reading(exhibit: Exhibit[StallFacts]) -> list[str]:
     """Return what the exhibit says about the growing sum, who is ahead early and late, and the two-cycle."""
     return [_early(exhibit), _sum(exhibit), _late(exhibit), _cycle(exhibit)]
 
 
-def _early(exhibit: Exhibit) -> str:
+def _early(exhibit: Exhibit[StallFacts]) -> str:
     """Return by what both multiply a gradient after the book's steps, and where they are then."""
     facts, states = exhibit.facts, exhibit.table("states")
-    book, lr = int(facts["book_steps"]), float(facts["lr"])
+    book, lr = facts.book_steps, facts.lr
     now = states[(states["step"] == book) & (states["coordinate"] == 1) & np.isclose(states["lr"], lr)]
     factor = now.groupby("optimizer")["effective_step"].first()
     loss = _losses(exhibit, book)
@@ -96,24 +97,24 @@ def _early(exhibit: Exhibit) -> str:
     )
 
 
-def _sum(exhibit: Exhibit) -> str:
+def _sum(exhibit: Exhibit[StallFacts]) -> str:
     """Return whether Adagrad's sum still grows at the end, without noise and with."""
     facts, states = exhibit.facts, exhibit.table("states")
-    steps = int(facts["steps"])
-    own = states[(states["optimizer"] == "adagrad") & np.isclose(states["lr"], facts["lr"])]
+    steps = facts.steps
+    own = states[(states["optimizer"] == "adagrad") & np.isclose(states["lr"], facts.lr)]
     at = own.set_index(["step", "coordinate"])["s"]
     late = float((at[steps] / at[steps // 2]).max())
-    grown = f"{number(facts['sum_growth'])} times its value at step {facts['book_steps']}"
+    grown = f"{number(facts.sum_growth)} times its value at step {facts.book_steps}"
     without = f"levels off, at {grown}" if late < LEVEL else f"still grows, by step {steps} to {grown}"
     return (
         f"The sum never falls. On the ellipse, whose gradients vanish, it {without}; under noise of variance 1 in "
-        f"every gradient it grows by {number(facts['noisy_sum_slope'])} a step for as long as the run lasts."
+        f"every gradient it grows by {number(facts.noisy_sum_slope)} a step for as long as the run lasts."
     )
 
 
-def _late(exhibit: Exhibit) -> str:
+def _late(exhibit: Exhibit[StallFacts]) -> str:
     """Return who is ahead at the end, without noise and with it (mean over the last half)."""
-    steps, noise = int(exhibit.facts["steps"]), exhibit.table("noise")
+    steps, noise = exhibit.facts.steps, exhibit.table("noise")
     loss = _losses(exhibit, steps)
     noisy = noise[noise["step"] > steps // 2].groupby("optimizer")["loss"].mean()
     ahead = [one["adagrad"] < one["rmsprop"] for one in (loss, noisy)]
@@ -128,28 +129,28 @@ def _late(exhibit: Exhibit) -> str:
     )
 
 
-def _cycle(exhibit: Exhibit) -> str:
+def _cycle(exhibit: Exhibit[StallFacts]) -> str:
     """Return where RMSProp ends at a constant learning rate, beside theory."""
     facts, cycles = exhibit.facts, exhibit.table("cycles")
-    repeat, limit, theory = int(cycles["cycling"].astype(bool).sum()), facts["limit_loss"], facts["limit_loss_theory"]
+    repeat, limit, theory = int(cycles["cycling"].astype(bool).sum()), facts.limit_loss, facts.limit_loss_theory
     if abs(limit / theory - 1) > LEVEL - 1:
         return (
-            f"RMSProp with η = {number(facts['lr'])} is at loss {number(limit)} after {int(cycles['steps'].max())} "
+            f"RMSProp with η = {number(facts.lr)} is at loss {number(limit)} after {int(cycles['steps'].max())} "
             f"steps; its two-cycle, which theory puts at {number(theory)}, takes longer to settle."
         )
     return (
         f"RMSProp with a constant learning rate ends in a two-cycle, for it takes steps of about η whatever the "
-        f"gradient: at η = {number(facts['lr'])}, with radius about η/2, at loss {exactly(limit, 6)}, "
+        f"gradient: at η = {number(facts.lr)}, with radius about η/2, at loss {exactly(limit, 6)}, "
         f"theory {exactly(theory, 6)}. Of {len(cycles)} settings of η, γ and the place of ε "
         f"{repeat} repeat to rounding by step {int(cycles['steps'].max())}, and no loss is further from theory than "
-        f"{number(facts['largest_error'], 2)} of it. The book's {facts['book_steps']} steps end before."
+        f"{number(facts.largest_error, 2)} of it. The book's {facts.book_steps} steps end before."
     )
 
 
-def _losses(exhibit: Exhibit, step: int) -> pd.Series:
+def _losses(exhibit: Exhibit[StallFacts], step: int) -> pd.Series:
     """Return the loss at ``step`` of every optimizer that ran with the book's learning rate."""
     paths = exhibit.table("trajectories")
-    last = paths[(paths["step"] == step) & np.isclose(paths["lr"], exhibit.facts["lr"])]
+    last = paths[(paths["step"] == step) & np.isclose(paths["lr"], exhibit.facts.lr)]
     return last.groupby("optimizer")["loss"].first()
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from analysis.chapter.part import Part, Plate, TextTable, count, question_of
 from analysis.figures.style import GREY, INK, PALETTE, drawing
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
+from analysis.record.exhibits.variants import VariantsFacts
 from analysis.words import number
 
 __all__ = ["variants_part", "variants_reading"]
@@ -22,7 +22,7 @@ __all__ = ["variants_part", "variants_reading"]
 MODES: Final = {"alone": (PALETTE[0], "o", -0.14), "together": (PALETTE[1], "s", 0.14)}
 
 
-def variants_part(exhibit: Exhibit) -> Part:
+def variants_part(exhibit: Exhibit[VariantsFacts]) -> Part:
     """Return the part on the exhibit ``variants``."""
     table, curves = exhibit.table("differences"), exhibit.table("curves")
     facts = exhibit.facts
@@ -30,9 +30,9 @@ def variants_part(exhibit: Exhibit) -> Part:
         panels = {
             "shifts": shift_panel(table),
             "outcomes": outcome_panel(table, facts),
-            "curves": curve_panel(curves, float(facts["floor"])),
+            "curves": curve_panel(curves, facts.floor),
         }
-    n = int(facts["seeds"])
+    n = facts.seeds
     return Part(
         name="variants",
         title="From scratch against concise",
@@ -57,13 +57,13 @@ def variants_part(exhibit: Exhibit) -> Part:
     )
 
 
-def variants_reading(table: pd.DataFrame, facts: Mapping[str, Any]) -> list[str]:
+def variants_reading(table: pd.DataFrame, facts: VariantsFacts) -> list[str]:
     """Return which difference matters, and where both programs end beside the book's numbers."""
     alone = table[(table["mode"] == "alone") & (table["order"] > 0)]
     together = table[table["mode"] == "together"].sort_values("order")
     start = table[table["order"] == 0].iloc[0]
-    most = alone[alone["name"] == facts["largest"]].iloc[0]
-    rest = float(alone[alone["name"] != facts["largest"]]["shift"].abs().max())
+    most = alone[alone["name"] == facts.largest].iloc[0]
+    rest = float(alone[alone["name"] != facts.largest]["shift"].abs().max())
     last = together.iloc[-1]
     spread = abs(float(last["shift"])) / max(float(start["deviation"]), 1e-12)
     blind = " One printed number of each cannot tell them apart." if spread < 1 else ""
@@ -76,7 +76,7 @@ def variants_reading(table: pd.DataFrame, facts: Mapping[str, Any]) -> list[str]
         f"by more than {number(rest, 2)}.",
         *_doubled(alone),
         f"From scratch the loss ends at {number(start['mean'], 4)} in the mean (the book prints "
-        f"{facts['printed']['scratch']}), concise at {number(last['mean'], 4)} ({facts['printed']['concise']}): "
+        f"{facts.printed.scratch}), concise at {number(last['mean'], 4)} ({facts.printed.concise}): "
         f"all differences together shift it by {_signed(last['shift'])} "
         f"[{_signed(last['shift_low'])}, {_signed(last['shift_high'])}]{seeds}.{blind}",
     ]
@@ -115,7 +115,7 @@ def shift_panel(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def outcome_panel(table: pd.DataFrame, facts: Mapping[str, Any]) -> Figure:
+def outcome_panel(table: pd.DataFrame, facts: VariantsFacts) -> Figure:
     """Draw median and range of the final loss of the book's code and of every difference, both modes."""
     figure, axes = panel(3.5)
     rows = {0: "from scratch", **_titles(table)}
@@ -124,13 +124,13 @@ def outcome_panel(table: pd.DataFrame, facts: Mapping[str, Any]) -> Figure:
         y = part["order"].to_numpy(dtype=np.float64) + offset
         axes.hlines(y, part["low"], part["high"], color=color, lw=2.2, alpha=0.6)
         axes.plot(part["median"], y, marker, color=color, mec="white", ms=6.5)
-    printed = [(0, facts["printed"]["scratch"]), (max(rows), facts["printed"]["concise"])]
+    printed = [(0, facts.printed.scratch), (max(rows), facts.printed.concise)]
     axes.plot([value for _, value in printed], [row for row, _ in printed], "D", color="#c00000", mec="white", ms=7)
-    axes.axvline(float(facts["floor"]), color=GREY, ls=":", lw=1.2)
+    axes.axvline(facts.floor, color=GREY, ls=":", lw=1.2)
     axes.set_yticks(list(rows), list(rows.values()))
     axes.set_ylim(max(rows) + 0.6, -0.6)
     axes.grid(visible=False, axis="y")
-    write(axes, "loss at the end", "", f"Where the runs end (n = {int(facts['seeds'])} seeds)")
+    write(axes, "loss at the end", "", f"Where the runs end (n = {facts.seeds} seeds)")
     return figure
 
 

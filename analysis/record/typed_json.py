@@ -31,11 +31,12 @@ def joined(key: str) -> Mapping[str, str]:
     return {"joined": key}
 
 
-def from_json(kind: type[T], content: Any, path: str = "") -> T:
+def from_json(kind: type[T], content: Any, path: str = "", **types: Any) -> T:
     """Return the dataclass ``kind`` with the values of the JSON object ``content``, which stands at ``path`` in a file.
 
     Fields are text, numbers, truth values, tuples, mappings by text, literals, dataclasses of these, or None for null;
-    a number is kept as it was written, 1 as well as 1.0. Raises `RecordError` for the first key that is missing,
+    a number is kept as it was written, 1 as well as 1.0, and what a field of type ``object`` holds is kept as it is.
+    ``types`` stand in for the types of some fields, by name. Raises `RecordError` for the first key that is missing,
     unknown or of another type, as "problem.minimum should be a number or null, got 'x'".
     """
     if not isinstance(content, Mapping):
@@ -51,7 +52,7 @@ def from_json(kind: type[T], content: Any, path: str = "") -> T:
             raise RecordError(f"{before}{key} is unknown; there are {', '.join(known)}")
     values = {}
     for key, (name, is_joined, hint) in known.items():
-        value = _value(str if is_joined else hint, content[key], f"{before}{key}")
+        value = _value(str if is_joined else types.get(name, hint), content[key], f"{before}{key}")
         values[name] = tuple(value.split(AND)) if is_joined else value
     return kind(**values)
 
@@ -81,6 +82,8 @@ def _typed_fields(kind: Any) -> tuple[tuple[Field[Any], Any], ...]:
 
 def _value(hint: Any, value: Any, path: str) -> Any:
     """Return the JSON value at ``path`` as the type ``hint``."""
+    if hint is object:
+        return value
     kind = _without_null(hint)
     if value is None and kind is not hint:
         return None

@@ -144,7 +144,7 @@ def _schedules() -> list[dict[str, Any]]:
 
 
 def _exhibits() -> list[dict[str, Any]]:
-    from analysis.record.exhibit_schemas import SCHEMAS
+    from analysis.record.exhibits import SCHEMAS
     from benchmarks.exhibits import EXHIBITS
 
     return [

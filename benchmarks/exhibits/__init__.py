@@ -25,8 +25,17 @@ __all__ = ["EXHIBITS", "Answer", "Question", "make_question"]
 
 EXHIBITS: Mapping[str, type[Question]] = {
     kind.name: kind
-    for kind in (Numbers, Memory, Stall, Variants, GammaOne, Rotation, RealProblem, GammaSchedules)
-}  # fmt: skip
+    for kind in (
+        Numbers,
+        Memory,
+        Stall,
+        Variants,
+        GammaOne,
+        Rotation,
+        RealProblem,
+        GammaSchedules,
+    )
+}
 """Every question by the name of its exhibit."""
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from analysis.record.exhibits.gamma_one import GammaOneFacts
 from analysis.record.outcome import Outcome
 from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Training, train
@@ -200,24 +201,28 @@ def _status(trace: Trace, place: int) -> list[str]:
     return [(Outcome.FINISHED if each else Outcome.DIVERGED).word for each in valid]
 
 
-def _facts(problem: Problem) -> dict[str, Any]:
+def _facts(problem: Problem) -> GammaOneFacts:
     eps = _eps("rmsprop")
     rmsprop = OPTIMIZERS["rmsprop"]
     book = walk(problem, rmsprop, {"lr": LR, "gamma": 1.0}, 400)
     finite = torch.isfinite(book.x).all(-1).squeeze(-1)
     equivalent = LR * math.sqrt(eps)
-    return {
-        "lr": LR, "eps": eps, "gain": 1 / math.sqrt(eps), "first_point": _point(book.x[1]),
-        "first_loss": float(book.loss[1]), "overflow_step": int(finite.sum()),
-        "equivalent_lr": equivalent,
-        "equivalent": _point(walk(problem, rmsprop, {"lr": equivalent, "gamma": 1.0}, STEPS).x[-1]),
-        "descent": _point(walk(problem, SGD(), {"lr": LR}, STEPS).x[-1]),
-    }  # fmt: skip
+    return GammaOneFacts(
+        lr=LR,
+        eps=eps,
+        gain=1 / math.sqrt(eps),
+        first_point=_point(book.x[1]),
+        first_loss=float(book.loss[1]),
+        overflow_step=int(finite.sum()),
+        equivalent_lr=equivalent,
+        equivalent=_point(walk(problem, rmsprop, {"lr": equivalent, "gamma": 1.0}, STEPS).x[-1]),
+        descent=_point(walk(problem, SGD(), {"lr": LR}, STEPS).x[-1]),
+    )
 
 
-def _point(x: Tensor) -> list[float]:
-    point: list[float] = x.flatten().tolist()
-    return point
+def _point(x: Tensor) -> tuple[float, float]:
+    x1, x2 = x.flatten().tolist()
+    return x1, x2
 
 
 def _eps(name: str) -> float:

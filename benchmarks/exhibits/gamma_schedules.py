@@ -5,7 +5,7 @@ problem on which γ itself decides.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,10 +14,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from analysis.measures.exhibit_facts import lowest_way, thresholds
+from analysis.record.exhibits.gamma_schedules import GammaSchedulesFacts
+from analysis.record.outcome import Outcome
+from analysis.statistics.influence import SENSIBLE, explained_share, sensible_rates
 from benchmarks.engine.training import Training, train
-from benchmarks.exhibits.influence import explained_share
-from benchmarks.exhibits.question import Answer, Question, lowest, spread
-from benchmarks.exhibits.threshold import thresholds, walking_away
+from benchmarks.exhibits.question import Answer, Question, spread
+from benchmarks.exhibits.threshold import walking_away
 from benchmarks.naming.registry import make_problem, make_schedules
 from benchmarks.suite.settings import FIRST_TEST_SEED, Count
 from optimizers import Rule
@@ -28,7 +31,6 @@ __all__ = ["GammaSchedules"]
 
 RULES: Final[Mapping[str, Rule]] = {"plain": RMSProp(), "corrected": RMSProp(corrected=True)}
 GAMMAS: Final = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
-SENSIBLE: Final = 10.0  # times the best gap: a learning rate that does worse at every γ is not one anybody would use
 
 
 @dataclass(frozen=True)
@@ -79,21 +81,25 @@ class GammaSchedules(Question):
         return [*(make_problem(name, data) for name in self.on), *sums]
 
     def answer(self, data: Path | None) -> Answer:
-        sensitivity, shares, schedules = [], [], []
+        sensitivity, shares, schedules, runs = [], [], [], []
         for name in self.on:
             problem = make_problem(name, data)
             maps = {rule: self._map(problem, name, rule) for rule in RULES}
             sensitivity += [row for rule in RULES for row in self._map_rows(problem, name, rule, maps[rule])]
             shares += self._shares(problem, name, maps)
-            schedules += [self._tuned(problem, name, plan) for plan in PLANS]
-        away = pd.concat(
-            [walking_away(n, rule, RULES[rule], self.sum_steps, self.sum_seeds) for n in self.sums for rule in RULES],
-            ignore_index=True,
-        )
+            runs += [self._map_runs(name, rule, maps[rule]) for rule in RULES]
+            tuned = [self._tuned(problem, name, plan) for plan in PLANS]
+            schedules += [row for row, _ in tuned]
+            runs += [of for _, of in tuned]
+        away = [walking_away(n, rule, RULES[rule], self.sum_steps, self.sum_seeds) for n in self.sums for rule in RULES]
         tables = {
-            "sensitivity": pd.DataFrame(sensitivity), "shares": pd.DataFrame(shares),
-            "schedules": pd.DataFrame(schedules), "threshold": away,
-        }  # fmt: skip
+            "sensitivity": pd.DataFrame(sensitivity),
+            "shares": pd.DataFrame(shares),
+            "schedules": pd.DataFrame(schedules),
+            "threshold": pd.concat([summary for summary, _ in away], ignore_index=True),
+            "runs": pd.concat(runs, ignore_index=True),
+            "threshold_runs": pd.concat([of for _, of in away], ignore_index=True),
+        }
         return Answer(tables, self._facts(tables), self._method())
 
     def _seeds(self, name: str, count: int) -> int:
@@ -114,49 +120,60 @@ class GammaSchedules(Question):
                 rows.append({"problem": name, "rule": rule, "lr": lr, "gamma": gamma, **lying, "gap": gap})
         return rows
 
+    def _map_runs(self, name: str, rule: str, losses: Tensor) -> pd.DataFrame:
+        """A row a run of a map."""
+        seeds, labels = range(1, 1 + losses.shape[-1]), {"problem": name, "part": "map", "schedule": "constant"}
+        return _runs(losses.flatten(0, 1), _grid(self.lrs, GAMMAS), seeds, **labels, rule=rule)
+
     def _shares(self, problem: Problem, name: str, maps: Mapping[str, Tensor]) -> list[dict[str, Any]]:
         """How much of γ's influence goes with the correction: for each lr, for all, and for the sensible ones."""
         gaps = {rule: (losses - _floor(problem)).numpy() for rule, losses in maps.items()}
-        best = np.fmin.reduce([np.nanmin(np.nanmean(gap, -1), -1) for gap in gaps.values()])
-        sensible = best <= SENSIBLE * best.min()
+        sensible = sensible_rates(gaps["plain"], gaps["corrected"])
         every = [([i], lr, "one") for i, lr in enumerate(self.lrs)]
         every += [(list(range(len(self.lrs))), np.nan, "all"), (np.flatnonzero(sensible).tolist(), np.nan, "sensible")]
+        found = [explained_share(gaps["plain"][of], gaps["corrected"][of]) for of, _, _ in every]
         return [
-            {"problem": name, "lr": lr, "over": over,
-             **explained_share(gaps["plain"][rows], gaps["corrected"][rows])}
-            for rows, lr, over in every
-        ]  # fmt: skip
+            {"problem": name, "lr": lr, "over": over, **asdict(share)}
+            for share, (_, lr, over) in zip(found, every, strict=True)
+        ]
 
-    def _tuned(self, problem: Problem, name: str, plan: Plan) -> dict[str, Any]:
-        """The best lr and γ on the tuning seeds, and how they do on fresh ones."""
+    def _tuned(self, problem: Problem, name: str, plan: Plan) -> tuple[dict[str, Any], pd.DataFrame]:
+        """The best lr and γ on the tuning seeds and how they do on fresh ones, as a row; and every run behind it."""
         grid = _grid(self.tuned_lrs, self.gammas if plan.chooses else [RMSProp().defaults()["gamma"]])
         tuning = range(1, 1 + self._seeds(name, self.tuning_seeds))
-        losses = _train(problem, RULES[plan.rule], plan.schedule, grid, tuning).mean(-1).nan_to_num(torch.inf)
-        at = int(losses.argmin())
+        tuned = _train(problem, RULES[plan.rule], plan.schedule, grid, tuning)
+        at = int(tuned.mean(-1).nan_to_num(torch.inf).argmin())
         values = {key: column[at : at + 1] for key, column in grid.items()}
         fresh = range(FIRST_TEST_SEED, FIRST_TEST_SEED + self._seeds(name, self.seeds))
-        lying = spread(_train(problem, RULES[plan.rule], plan.schedule, values, fresh)[0])
+        tested = _train(problem, RULES[plan.rule], plan.schedule, values, fresh)
+        lying = spread(tested[0])
         gaps = {f"gap{end}": lying[key] - _floor(problem) for end, key in
                 (("", "median"), ("_low", "low"), ("_high", "high"))}  # fmt: skip
-        return {
+        row = {
             "problem": name, "schedule": plan.schedule, "title": plan.title, "rule": plan.rule,
             "gamma": float(grid["gamma"][at]) if plan.chooses else np.nan, "lr": float(grid["lr"][at]),
-            **lying, **gaps, "tried": len(losses),
+            **lying, **gaps, "tried": len(tuned),
         }  # fmt: skip
+        parts = {"tuning": (tuned, grid, tuning), "test": (tested, values, fresh)}
+        runs = pd.concat(
+            _runs(*of, problem=name, part=part, schedule=plan.schedule, rule=plan.rule) for part, of in parts.items()
+        )
+        return row, runs if plan.chooses else runs.assign(gamma=np.nan)
 
-    def _facts(self, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    def _facts(self, tables: Mapping[str, pd.DataFrame]) -> GammaSchedulesFacts:
         shares, schedules = tables["shares"], tables["schedules"]
 
         def explained(over: str) -> dict[str, float]:
             of = shares[shares["over"] == over].set_index("problem")["explained"]
             return {name: float(of[name]) for name in self.on}
 
-        best = {name: lowest(schedules[schedules["problem"] == name].set_index("title")) for name in self.on}
-        return {
-            "problems": self.on, "explained": explained("all"), "explained_sensible": explained("sensible"),
-            "best": best,
-            "thresholds": thresholds(tables["threshold"]),
-        }  # fmt: skip
+        return GammaSchedulesFacts(
+            problems=tuple(self.on),
+            explained=explained("all"),
+            explained_sensible=explained("sensible"),
+            best={name: lowest_way(schedules[schedules["problem"] == name].set_index("title")) for name in self.on},
+            thresholds=thresholds(tables["threshold"]),
+        )
 
     def _method(self) -> list[str]:
         return [
@@ -185,6 +202,14 @@ def _train(problem: Problem, rule: Rule, schedule: str, grid: Mapping[str, Tenso
     """The final loss ``[C, S]``, NaN where it diverged."""
     training = Training(problem, rule, seeds, problem.steps, schedules=make_schedules(schedule))
     return train(training, grid).final_loss
+
+
+def _runs(losses: Tensor, grid: Mapping[str, Tensor], seeds: Sequence[int], **labels: str) -> pd.DataFrame:
+    """A row a run of ``losses [C, S]``, seeds fastest: the labels, lr, gamma, seed, how it ended and its loss."""
+    loss = losses.flatten().numpy()
+    columns = {name: np.repeat(grid[name].numpy(), len(seeds)) for name in ("lr", "gamma")}
+    status = np.where(np.isnan(loss), Outcome.DIVERGED.word, Outcome.FINISHED.word)
+    return pd.DataFrame({**labels, **columns, "seed": np.tile(seeds, len(losses)), "status": status, "loss": loss})
 
 
 def _floor(problem: Problem) -> float:

@@ -11,6 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from analysis.record.exhibits.memory import MemoryFacts
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.naming.registry import OPTIMIZERS
 from benchmarks.suite.settings import Count
@@ -49,7 +50,7 @@ class Memory(Question):
             }
         )
         windows = pd.DataFrame([_window(value) for value in self.gammas])
-        facts = {"steps": self.steps, "largest_error": float((weights - theory).abs().max()), "optimizer": OPTIMIZER}
+        facts = MemoryFacts(self.steps, largest_error=float((weights - theory).abs().max()), optimizer=OPTIMIZER)
         method = [
             "The rule is given a gradient of 1 once and of 0 from then on; what is left of it in s, step after step, "
             "is the weight of a squared gradient of that age.",

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from analysis.record.exhibits.numbers import NumbersFacts
 from benchmarks.engine.training import Training, train
 from benchmarks.exhibits.printed import EXACT, NEWTON, NOISY, REGRESSION, BookRun, Printed
 from benchmarks.exhibits.question import Answer, Question, spread
@@ -53,22 +54,30 @@ class Numbers(Question):
         tables = {"numbers": numbers, "outcomes": every, "data_sets": pd.DataFrame(sets)}
         return Answer(tables, self._facts(numbers, losses, at_hand), self._method(at_hand))
 
-    def _facts(self, numbers: pd.DataFrame, losses: Mapping[str, Mapping[str, Tensor]], at_hand: str) -> dict[str, Any]:
+    def _facts(self, numbers: pd.DataFrame, losses: Mapping[str, Mapping[str, Tensor]], at_hand: str) -> NumbersFacts:
         verdicts = numbers["verdict"].value_counts()
         regression = BookRegression()
+        assert regression.minimum is not None
         shifts = [(*_shift(of["surrogate"], of["file"]), run) for run, of in losses.items() if "file" in of]
         largest = max(shifts, default=(None, None, None))
         clearest = max(shifts, key=lambda shift: shift[1], default=(None, None, None))
-        return {
-            "numbers": len(numbers),
-            **{verdict: int(verdicts.get(verdict, 0)) for verdict in ("exact", "inside", "differs")},
-            "seeds": self.seeds,
-            "floor": regression.minimum,
-            "start_loss": float(regression.evaluate(torch.zeros(1, regression.dim))["loss"]),
-            "limit_lr": 2 / float(torch.linalg.eigvalsh(regression.hessian)[-1]),
-            "data": at_hand, "has_file": at_hand == "file", "largest_shift": largest[0], "shift_errors": largest[1],
-            "clearest_shift": clearest[0], "clearest_errors": clearest[1], "clearest_run": clearest[2],
-        }  # fmt: skip
+        return NumbersFacts(
+            numbers=len(numbers),
+            exact=int(verdicts.get("exact", 0)),
+            inside=int(verdicts.get("inside", 0)),
+            differs=int(verdicts.get("differs", 0)),
+            seeds=self.seeds,
+            floor=regression.minimum,
+            start_loss=float(regression.evaluate(torch.zeros(1, regression.dim))["loss"]),
+            limit_lr=2 / float(torch.linalg.eigvalsh(regression.hessian)[-1]),
+            data=at_hand,
+            has_file=at_hand == "file",
+            largest_shift=largest[0],
+            shift_errors=largest[1],
+            clearest_shift=clearest[0],
+            clearest_errors=clearest[1],
+            clearest_run=clearest[2],
+        )
 
     def _method(self, at_hand: str) -> list[str]:
         data = "the real measurements" if at_hand == "file" else "rows with exactly the moments of the measurements"

@@ -8,26 +8,27 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pandas as pd
 import torch
 from torch import Tensor
 
+from analysis.record.exhibits import Facts
 from benchmarks.suite.settings import Strict
 from problems import Problem
 
-__all__ = ["Answer", "Question", "lowest", "spread"]
+__all__ = ["Answer", "Question", "spread"]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Tables and facts, as `analysis.record.exhibit_schemas` documents them, and sentences that say how it was
-    measured.
+    """Tables and facts, as the exhibit's module in `analysis.record.exhibits` documents them, and sentences that say
+    how it was measured.
     """
 
     tables: Mapping[str, pd.DataFrame]
-    facts: Mapping[str, Any]
+    facts: Facts
     method: Sequence[str]
 
 
@@ -67,9 +68,3 @@ def spread(values: Tensor) -> dict[str, float]:
     low, median, high = torch.quantile(kept, torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64)).tolist()
     deviation = float(kept.std()) if len(kept) > 1 else 0.0
     return {"mean": float(kept.mean()), "deviation": deviation, "low": low, "median": median, "high": high, **counts}
-
-
-def lowest(ways: pd.DataFrame) -> str | None:
-    """The label of the lowest ``median`` among the ways of which no seed ``diverged``; None where each lost one."""
-    whole = ways.loc[ways["diverged"] == 0, "median"]
-    return str(whole.idxmin()) if len(whole) else None

@@ -10,10 +10,12 @@ from typing import Any, Final, Literal
 import pandas as pd
 import torch
 
+from analysis.measures.exhibit_facts import lowest_way
+from analysis.record.exhibits.real_problem import RealProblemFacts
 from analysis.record.outcome import Outcome
 from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Training, train
-from benchmarks.exhibits.question import Answer, Question, lowest, spread
+from benchmarks.exhibits.question import Answer, Question, spread
 from benchmarks.naming.registry import OPTIMIZERS, make_problem, make_schedules
 from benchmarks.suite.settings import FIRST_TEST_SEED, Count
 from problems import Problem
@@ -102,20 +104,26 @@ class RealProblem(Question):
             ignore_index=True,
         )  # fmt: skip
 
-    def _facts(self, problem: Problem, choices: pd.DataFrame) -> dict[str, Any]:
+    def _facts(self, problem: Problem, choices: pd.DataFrame) -> RealProblemFacts:
         fashion = problem.name.startswith("fashion")
         ranked = choices.set_index("schedule")
         accuracy = ranked.assign(median=-ranked["heldout_accuracy"])
-        return {
-            "problem": problem.name, "images": "Fashion-MNIST" if fashion else "MNIST",
-            "network": "LeNet" if self.network == "lenet" else f"784-{self.hidden}-10 with ReLU", "dim": problem.dim,
-            "optimizer": OPTIMIZER, "gamma": OPTIMIZERS[OPTIMIZER].default_values["gamma"],
-            "batch": self.batch, "steps": self.steps,
-            "epochs": self.steps * self.batch / (FASHION_MNIST if fashion else MNIST_5K).rows,
-            "tuning_seeds": list(range(1, 1 + self.tuning_seeds)),
-            "test_seeds": list(range(FIRST_TEST_SEED, FIRST_TEST_SEED + self.test_seeds)),
-            "rates": self.lrs, "best": lowest(ranked), "best_accuracy": lowest(accuracy),
-        }  # fmt: skip
+        return RealProblemFacts(
+            problem=problem.name,
+            images="Fashion-MNIST" if fashion else "MNIST",
+            network="LeNet" if self.network == "lenet" else f"784-{self.hidden}-10 with ReLU",
+            dim=problem.dim,
+            optimizer=OPTIMIZER,
+            gamma=OPTIMIZERS[OPTIMIZER].default_values["gamma"],
+            batch=self.batch,
+            steps=self.steps,
+            epochs=self.steps * self.batch / (FASHION_MNIST if fashion else MNIST_5K).rows,
+            tuning_seeds=tuple(range(1, 1 + self.tuning_seeds)),
+            test_seeds=tuple(range(FIRST_TEST_SEED, FIRST_TEST_SEED + self.test_seeds)),
+            rates=tuple(self.lrs),
+            best=lowest_way(ranked),
+            best_accuracy=lowest_way(accuracy),
+        )
 
     def _method(self, problem: Problem) -> list[str]:
         return [

@@ -14,6 +14,8 @@ import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
+from analysis.measures.exhibit_facts import SOLVED, decades_over_angles, helped_until, worst_angle
+from analysis.record.exhibits.rotation import RotationFacts
 from analysis.record.outcome import Outcome
 from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Training, train
@@ -29,8 +31,6 @@ START: Final = (-5.0, -2.0)
 CONDITION: Final = 20.0  # the book's
 BOOK_STEPS: Final = 20
 INVARIANT: Final = 0.01  # decades: what rounding may do to a best loss
-HELPS: Final = 0.1  # of SGD's loss: so much less counts as help
-SOLVED: Final = 1e-16  # of the loss at the start: smaller shares count as equal, for they are rounding and underflow
 
 
 class TurnedEllipses(Problem):
@@ -148,21 +148,24 @@ class Rotation(Question):
             }
         )  # fmt: skip
 
-    def _facts(self, losses: pd.DataFrame) -> dict[str, Any]:
+    def _facts(self, losses: pd.DataFrame) -> RotationFacts:
         early = losses[(losses["steps"] == BOOK_STEPS) & (losses["rule"] == "best")]
         book = early[early["condition"] == CONDITION]
-        decades = {name: _decades(early[early["optimizer"] == name]) for name in NAMES}
+        decades = {name: decades_over_angles(early[early["optimizer"] == name]) for name in NAMES}
         invariant = [name for name in NAMES if max(decades[name].values()) <= INVARIANT]
-        return {
-            "angles": np.linspace(0, 90, self.angles).tolist(), "conditions": self.conditions, "points": self.points,
-            "low": self.low, "high": self.high, "gamma": OPTIMIZERS["rmsprop"].default_values["gamma"],
-            "worst_angle": {name: _worst_angle(book, name) for name in NAMES if name not in invariant},
-            "rotation_cost": {
-                name: decades[name][CONDITION] if math.isfinite(decades[name][CONDITION]) else None for name in NAMES
-            },
-            "helped_until": {name: _helped_until(early, name) for name in NAMES[2:]},
-            "invariant": invariant,
-        }  # fmt: skip
+        cost = {name: decades[name][CONDITION] for name in NAMES}
+        return RotationFacts(
+            angles=tuple(np.linspace(0, 90, self.angles).tolist()),
+            conditions=tuple(self.conditions),
+            points=self.points,
+            low=self.low,
+            high=self.high,
+            gamma=OPTIMIZERS["rmsprop"].default_values["gamma"],
+            worst_angle={name: worst_angle(book, name) for name in NAMES if name not in invariant},
+            rotation_cost={name: value if math.isfinite(value) else None for name, value in cost.items()},
+            helped_until={name: helped_until(early, name) for name in NAMES[2:]},
+            invariant=tuple(invariant),
+        )
 
     def _method(self) -> list[str]:
         return [
@@ -175,31 +178,6 @@ class Rotation(Question):
             f"In comparisons a loss below {SOLVED:g} of that at the start counts as that share: it is rounding.",
             "The book's own exercise keeps its start (-5, -2), and its ellipse is twice as steep.",
         ]
-
-
-def _decades(losses: pd.DataFrame) -> dict[float, float]:
-    """For each condition number, how many decades lie between the largest and the smallest loss over the angles."""
-    shares = losses.assign(decade=np.log10(losses["share"].clip(lower=SOLVED)))
-    return {
-        condition: float(np.ptp(shares.loc[shares["condition"] == condition, "decade"]))
-        for condition in losses["condition"].unique().tolist()
-    }
-
-
-def _worst_angle(losses: pd.DataFrame, name: str) -> float:
-    of = losses[losses["optimizer"] == name]
-    return float(of["angle"].iloc[int(of["loss"].fillna(math.inf).argmax())])
-
-
-def _helped_until(early: pd.DataFrame, name: str) -> dict[str, float | None]:
-    """For each condition number, the largest angle up to which ``name`` ends at a tenth of SGD's loss or below."""
-    found: dict[str, float | None] = {}
-    for condition in early["condition"].unique().tolist():
-        of = early[early["condition"] == condition]
-        ours, sgd = (of[of["optimizer"] == each].set_index("angle")["loss"] for each in (name, "sgd"))
-        helped = (ours <= HELPS * sgd).cummin()
-        found[f"{condition:g}"] = float(helped[helped].index.max()) if bool(helped.iloc[0]) else None
-    return found
 
 
 def _steady(loss: Tensor) -> Tensor:

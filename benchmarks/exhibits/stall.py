@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,8 @@ import torch
 from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor
 
+from analysis.measures.exhibit_facts import noisy_sum_slope
+from analysis.record.exhibits.stall import StallFacts
 from benchmarks.engine.training import Training, train
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.walk import Walk, walk
@@ -117,19 +119,26 @@ class Stall(Question):
             }
         )  # fmt: skip
 
-    def _facts(self, walks: Mapping[str, Walk], noise: pd.DataFrame, cycles: pd.DataFrame) -> dict[str, Any]:
+    def _facts(self, walks: Mapping[str, Walk], noise: pd.DataFrame, cycles: pd.DataFrame) -> StallFacts:
         at = [step for step in (BOOK_STEPS, 100, 400) if step < self.steps] + [self.steps]
         sums = walks["adagrad 0.4"].states["s"]
         book = cycles.query("optimizer == 'rmsprop' and lr == @BOOK['lr'] and gamma == @BOOK['gamma']").iloc[0]
         errors = (cycles["loss"] / cycles["loss_theory"] - 1).abs()
-        return {
-            **BOOK, "eps": OPTIMIZERS["rmsprop"].default_values["eps"], "steps": self.steps, "book_steps": BOOK_STEPS,
-            "losses": {run: {str(step): float(path.loss[step, 0]) for step in at} for run, path in walks.items()},
-            "limit_loss": float(book["loss"]), "limit_loss_theory": float(book["loss_theory"]),
-            "largest_error": float(errors.max()),
-            "sum_growth": float((sums[-1] / sums[BOOK_STEPS - 1]).max()),
-            "noisy_sum_slope": _slope(noise), "noisy_problem": NOISY, "seeds": self.seeds,
-        }  # fmt: skip
+        return StallFacts(
+            lr=BOOK["lr"],
+            gamma=BOOK["gamma"],
+            eps=OPTIMIZERS["rmsprop"].default_values["eps"],
+            steps=self.steps,
+            book_steps=BOOK_STEPS,
+            losses={run: {str(step): float(path.loss[step, 0]) for step in at} for run, path in walks.items()},
+            limit_loss=float(book["loss"]),
+            limit_loss_theory=float(book["loss_theory"]),
+            largest_error=float(errors.max()),
+            sum_growth=float((sums[-1] / sums[BOOK_STEPS - 1]).max()),
+            noisy_sum_slope=noisy_sum_slope(noise),
+            noisy_problem=NOISY,
+            seeds=self.seeds,
+        )
 
     def _method(self) -> list[str]:
         return [
@@ -153,12 +162,6 @@ def cycle_radius(lr: Tensor, curvature: float, eps: float, *, inside: bool) -> T
 def _same(x: Tensor, y: Tensor) -> Tensor:
     """Whether points ``[C, 2]`` agree to rounding."""
     return torch.isclose(x, y, rtol=1e-6, atol=1e-12).all(-1)
-
-
-def _slope(noise: pd.DataFrame) -> float:
-    """By how much Adagrad's sum under noise grows each step, over the last half: mean of both coordinates."""
-    sums = noise[noise["optimizer"] == "adagrad"].groupby("step")["s"].mean()
-    return float((sums.iloc[-1] - sums.iloc[len(sums) // 2]) / (len(sums) - 1 - len(sums) // 2))
 
 
 def _states(run: str, path: Walk) -> pd.DataFrame:

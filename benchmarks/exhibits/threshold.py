@@ -12,14 +12,17 @@ from benchmarks.engine.training import Training, train
 from benchmarks.naming.registry import make_problem, make_schedules
 from optimizers import Rule
 
-__all__ = ["thresholds", "walking_away"]
+__all__ = ["walking_away"]
 
 LR: Final = 0.1
 FORGOTTEN: Final = np.geomspace(0.5, 1e-3, 19)  # 1 - γ
 
 
-def walking_away(n: int, name: str, rule: Rule, steps: int, seeds: int) -> pd.DataFrame:
-    """Where x goes at every γ: end points, and the drift over the last half in units of the learning rate."""
+def walking_away(n: int, name: str, rule: Rule, steps: int, seeds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Where x goes at every γ: end points, and the drift over the last half in units of the learning rate.
+
+    A row a γ, and a row a run: the tables ``threshold`` and ``threshold_runs``.
+    """
     gamma = torch.from_numpy(1 - FORGOTTEN)
     problem, half = make_problem(f"finite-sum(n={n})"), steps // 2
     training = Training(
@@ -31,20 +34,21 @@ def walking_away(n: int, name: str, rule: Rule, steps: int, seeds: int) -> pd.Da
     moved = LR / torch.arange(half + 1, steps + 1, dtype=torch.float64).sqrt()
     drift = (end - middle) / moved.sum()
     low, high = torch.quantile(drift, torch.tensor([0.05, 0.95], dtype=torch.float64), dim=-1)
-    return pd.DataFrame(
+    summary = pd.DataFrame(
         {
             "n": n, "rule": name, "gamma": gamma.numpy(), "steps": steps, "x": end.median(-1).values.numpy(),
             "drift": drift.mean(-1).numpy(), "drift_low": low.numpy(), "drift_high": high.numpy(),
             "found": (drift < 0).double().mean(-1).numpy(), "seeds": seeds,
         }
     )  # fmt: skip
-
-
-def thresholds(table: pd.DataFrame) -> dict[str, float | None]:
-    """For each n the lowest γ from which on the mean drift of the plain rule is to the minimum, None where none is."""
-    found: dict[str, float | None] = {}
-    for n in table["n"].unique().tolist():
-        of = table[(table["n"] == n) & (table["rule"] == "plain")].sort_values("gamma", ascending=False)
-        good = of["gamma"][(of["drift"] < 0).cummin()]
-        found[str(n)] = float(good.min()) if len(good) else None
-    return found
+    runs = pd.DataFrame(
+        {
+            "n": n,
+            "rule": name,
+            "gamma": np.repeat(gamma.numpy(), seeds),
+            "seed": np.tile(np.arange(1, seeds + 1), len(gamma)),
+            "x": end.flatten().numpy(),
+            "drift": drift.flatten().numpy(),
+        }
+    )
+    return summary, runs

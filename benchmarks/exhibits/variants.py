@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from analysis.record.exhibits.variants import Printed, VariantsFacts
 from analysis.statistics.bootstrap import bootstrap_mean
 from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Training, train
@@ -88,15 +89,18 @@ class Variants(Question):
         }  # fmt: skip
         return Answer(tables, self._facts(differences, data), self._method())
 
-    def _facts(self, differences: pd.DataFrame, data: Path | None) -> dict[str, Any]:
+    def _facts(self, differences: pd.DataFrame, data: Path | None) -> VariantsFacts:
         alone = differences[differences["mode"] == "alone"].set_index("name")["shift"].abs()
         printed = {run.name: run.printed[0].value for run in REGRESSION}
-        return {
-            "floor": BookRegression(data=data).minimum, "seeds": self.seeds,
-            "data": "file" if has_file(data) else "surrogate",
-            "largest": str(alone.idxmax()),
-            "printed": {"scratch": printed["airfoil rmsprop"], "concise": printed["airfoil rmsprop library"]},
-        }  # fmt: skip
+        floor = BookRegression(data=data).minimum
+        assert floor is not None
+        return VariantsFacts(
+            floor=floor,
+            seeds=self.seeds,
+            data="file" if has_file(data) else "surrogate",
+            largest=str(alone.idxmax()),
+            printed=Printed(scratch=printed["airfoil rmsprop"], concise=printed["airfoil rmsprop library"]),
+        )
 
     def _method(self) -> list[str]:
         return [

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from analysis.record.cells import Record
 from analysis.record.columns import COLUMNS
 from analysis.record.errors import RecordError
-from analysis.record.exhibit_schemas import SCHEMAS
+from analysis.record.exhibits import SCHEMAS
 from benchmarks.errors import TrackingError, UsageError, nearest
 from benchmarks.mlflow_mirror.runs import short_hash
 from benchmarks.mlflow_mirror.store import check_uri, connect, reported

@@ -18,7 +18,7 @@ import pandas as pd
 
 from analysis.record.cell_info import CellInfo
 from analysis.record.columns import check_columns
-from analysis.record.exhibits import EXHIBIT_VERSION
+from analysis.record.exhibits import ExhibitInfo
 from benchmarks.record.folder import exhibit_path
 
 __all__ = ["write_cell", "write_exhibit"]
@@ -30,10 +30,10 @@ def write_cell(folder: Path, info: CellInfo, tables: Mapping[str, pd.DataFrame])
     return _land(folder / "cells" / info.cell, "cell.json", info.to_json(), checked)
 
 
-def write_exhibit(folder: Path, name: str, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
+def write_exhibit(folder: Path, info: ExhibitInfo[Any], tables: Mapping[str, pd.DataFrame]) -> Path:
     """Land one finished exhibit, as a cell lands."""
-    path = exhibit_path(folder, name)
-    return _land(path.parent, path.name, {"schema": EXHIBIT_VERSION, "exhibit": name, **info}, tables)
+    path = exhibit_path(folder, info.exhibit)
+    return _land(path.parent, path.name, info.to_json(), tables)
 
 
 def _land(final: Path, file: str, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:

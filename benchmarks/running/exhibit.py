@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ from typing import Final
 
 import torch
 
-from analysis.record.exhibit_schemas import SCHEMAS
-from analysis.record.exhibits import check_exhibit
+from analysis.record.exhibits import EXHIBIT_VERSION, SCHEMAS, Exhibit, ExhibitInfo, check_exhibit
 from benchmarks.errors import UsageError
 from benchmarks.exhibits import Question, make_question
 from benchmarks.record.checkpoints import OutOfTime
@@ -58,8 +56,8 @@ def order_exhibits(suite: Suite, folder: Path, data: Path | None, deadline: floa
 def check_same_exhibits(orders: Iterable[ExhibitOrder]) -> None:
     """Raise `UsageError` where a finished exhibit was made from other problems than those at hand."""
     for order in orders:
-        info = json.loads(exhibit_path(order.folder, order.question.name).read_text(encoding="utf-8"))
-        if info["fingerprint"] != order.question.fingerprint(order.data):
+        info = Exhibit.load(exhibit_path(order.folder, order.question.name).parent).info
+        if info.fingerprint != order.question.fingerprint(order.data):
             raise UsageError(
                 f"{order.folder} holds exhibit {order.question.name!r} made from other instances of its problems "
                 "(other data or another version): different instances are never mixed; choose another folder with --out"
@@ -74,9 +72,15 @@ def run_exhibit(order: ExhibitOrder) -> Path:
     question, began = order.question, time.perf_counter()
     answer = question.answer(order.data)
     check_exhibit(question.name, answer.tables, answer.facts)
-    info = {
-        "position": order.position, "question": SCHEMAS[question.name].question, "method": list(answer.method),
-        "options": question.model_dump(mode="json"), "fingerprint": question.fingerprint(order.data),
-        "facts": answer.facts, "seconds": round(time.perf_counter() - began, 4),
-    }  # fmt: skip
-    return write_exhibit(order.folder, question.name, info, answer.tables)
+    info = ExhibitInfo(
+        schema=EXHIBIT_VERSION,
+        exhibit=question.name,
+        position=order.position,
+        question=SCHEMAS[question.name].question,
+        method=tuple(answer.method),
+        options=question.model_dump(mode="json"),
+        fingerprint=question.fingerprint(order.data),
+        facts=answer.facts,
+        seconds=round(time.perf_counter() - began, 4),
+    )
+    return write_exhibit(order.folder, info, answer.tables)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -15,10 +16,17 @@ import pandas as pd
 import pytest
 
 from analysis.chapter import write_chapter
-from analysis.record.exhibit_schemas import SCHEMAS
-from analysis.record.exhibits import EXHIBIT_VERSION, Exhibit, check_exhibit
+from analysis.record.exhibits import EXHIBIT_VERSION, SCHEMAS, Exhibit, ExhibitInfo, Facts, check_exhibit
+from analysis.record.exhibits.gamma_one import GammaOneFacts
+from analysis.record.exhibits.gamma_schedules import GammaSchedulesFacts
+from analysis.record.exhibits.memory import MemoryFacts
+from analysis.record.exhibits.numbers import NumbersFacts
+from analysis.record.exhibits.real_problem import RealProblemFacts
+from analysis.record.exhibits.rotation import RotationFacts
+from analysis.record.exhibits.stall import StallFacts
+from analysis.record.exhibits.variants import Printed, VariantsFacts
 
-Made = tuple[dict[str, pd.DataFrame], dict[str, Any]]
+Made = tuple[dict[str, pd.DataFrame], Facts]
 LR, GAMMA, EPS = 0.4, 0.9, 1e-6
 CURVATURE = np.array([0.2, 4.0])
 
@@ -75,8 +83,11 @@ def numbers() -> Made:
         )  # fmt: skip
     sets = [{"run": "rmsprop", "data": "surrogate", **spread(draws(0.243, 7))}]
     tables = {"numbers": rows, "outcomes": outcomes, "data_sets": sets}
-    facts = {"numbers": 4, "exact": 2, "inside": 1, "differs": 1, "seeds": 20, "floor": 0.2417, "limit_lr": 0.953,
-             "data": "surrogate", "has_file": False}  # fmt: skip
+    facts = NumbersFacts(
+        numbers=4, exact=2, inside=1, differs=1, seeds=20, floor=0.2417, start_loss=0.493, limit_lr=0.953,
+        data="surrogate", has_file=False, largest_shift=None, shift_errors=None, clearest_shift=None,
+        clearest_errors=None, clearest_run=None,
+    )  # fmt: skip
     return {name: pd.DataFrame(part) for name, part in tables.items()}, facts
 
 
@@ -92,7 +103,7 @@ def memory() -> Made:
          "left_at_half_life": 0.5, "left_at_claim": g ** (1 / g), "inside_window": 0.65}
         for g in gammas
     )  # fmt: skip
-    return {"weights": weights, "windows": windows}, {"steps": 40, "largest_error": 0.0, "optimizer": "rmsprop"}
+    return {"weights": weights, "windows": windows}, MemoryFacts(40, 0.0, "rmsprop")
 
 
 def stall() -> Made:
@@ -117,9 +128,11 @@ def stall() -> Made:
         for x1, x2 in product(np.linspace(-5.5, 2, 16), np.linspace(-2.6, 2, 12))
     ]
     tables = {"trajectories": paths, "states": states, "noise": noise, "cycles": cycles, "surface": grid}
-    facts = {"lr": LR, "gamma": GAMMA, "eps": EPS, "steps": 60, "book_steps": 20, "losses": {},
-             "limit_loss": 0.083997375, "limit_loss_theory": 0.083997375, "largest_error": 1e-7, "sum_growth": 1.52,
-             "noisy_sum_slope": 1.03, "noisy_problem": "bowl-noisy", "seeds": 20}  # fmt: skip
+    facts = StallFacts(
+        lr=LR, gamma=GAMMA, eps=EPS, steps=60, book_steps=20, losses={}, limit_loss=0.083997375,
+        limit_loss_theory=0.083997375, largest_error=1e-7, sum_growth=1.52, noisy_sum_slope=1.03,
+        noisy_problem="bowl-noisy", seeds=20,
+    )  # fmt: skip
     return {name: pd.DataFrame(rows) for name, rows in tables.items()}, facts
 
 
@@ -139,8 +152,9 @@ def variants() -> Made:
         for name in ("scratch", "bias")
         for step in range(0, 300, 50)
     ]
-    facts = {"floor": 0.2417, "seeds": 20, "data": "surrogate", "largest": "epochs",
-             "printed": {"scratch": 0.245, "concise": 0.246}}  # fmt: skip
+    facts = VariantsFacts(
+        floor=0.2417, seeds=20, data="surrogate", largest="epochs", printed=Printed(scratch=0.245, concise=0.246)
+    )
     return {"differences": pd.DataFrame(rows), "runs": pd.DataFrame(runs), "curves": pd.DataFrame(curves)}, facts
 
 
@@ -164,9 +178,10 @@ def gamma_one() -> Made:
          "status": "finished", "loss": 10.0**-k, "first_step": 10.0 ** (k / 2)}
         for optimizer, steps, k in product(("rmsprop", "rmsprop-tf1"), (20, 1000), range(5))
     ]  # fmt: skip
-    facts = {"lr": LR, "eps": EPS, "gain": 1000.0, "first_point": [395.0, 3198.0], "first_loss": 2.05e7,
-             "overflow_step": 49, "equivalent_lr": 4e-4, "equivalent": [-0.943467, -0.000073],
-             "descent": [-0.943467, -0.000073]}  # fmt: skip
+    facts = GammaOneFacts(
+        lr=LR, eps=EPS, gain=1000.0, first_point=(395.0, 3198.0), first_loss=2.05e7, overflow_step=49,
+        equivalent_lr=4e-4, equivalent=(-0.943467, -0.000073), descent=(-0.943467, -0.000073),
+    )  # fmt: skip
     tables = {"outcomes": outcomes, "trajectories": paths, "approach": approach}
     return {name: pd.DataFrame(rows) for name, rows in tables.items()}, facts
 
@@ -190,9 +205,11 @@ def rotation() -> Made:
         {"optimizer": "rmsprop", "problem": problem, "lr": LR, "steps": 20, "x1": 0.0, "x2": 0.0, "loss": loss}
         for problem, loss in (("ellipse", 1e-5), ("ellipse-rotated", 0.33933))
     ]
-    facts = {"angles": [float(angle) for angle in angles], "conditions": list(conditions), "points": 9, "low": 1e-3,
-             "high": 10.0, "gamma": GAMMA, "worst_angle": {"rmsprop": 45.0}, "rotation_cost": {"rmsprop": 6.0},
-             "invariant": ["sgd"]}  # fmt: skip
+    facts = RotationFacts(
+        angles=tuple(float(angle) for angle in angles), conditions=conditions, points=9, low=1e-3, high=10.0,
+        gamma=GAMMA, worst_angle={"rmsprop": 45.0}, rotation_cost={"rmsprop": 6.0, "adam": None},
+        helped_until={"rmsprop": {"20": 0.0, "1": None}}, invariant=("sgd",),
+    )  # fmt: skip
     return {"losses": pd.DataFrame(losses), "rates": pd.DataFrame(rates), "book": pd.DataFrame(book)}, facts
 
 
@@ -214,9 +231,11 @@ def real_problem() -> Made:
          "heldout_loss": 0.4, "heldout_accuracy": 1 - 0.9 * value ** (step / 40)}
         for (name, value), seed, step in product(scale.items(), (7, 8), (0, 20, 40))
     ]  # fmt: skip
-    facts = {"problem": "mlp", "images": "MNIST", "network": "An MLP", "dim": 100, "optimizer": "rmsprop",
-             "gamma": GAMMA, "batch": 100, "steps": 40, "epochs": 1.0, "tuning_seeds": [0, 1], "test_seeds": [7, 8],
-             "rates": [0.001, 0.01, 0.1, 1.0], "best": "cosine", "best_accuracy": "cosine"}  # fmt: skip
+    facts = RealProblemFacts(
+        problem="mlp", images="MNIST", network="An MLP", dim=100, optimizer="rmsprop", gamma=GAMMA, batch=100, steps=40,
+        epochs=1.0, tuning_seeds=(0, 1), test_seeds=(7, 8), rates=(0.001, 0.01, 0.1, 1.0), best="cosine",
+        best_accuracy="cosine",
+    )  # fmt: skip
     return {"grid": pd.DataFrame(grid), "choices": pd.DataFrame(choices), "curves": pd.DataFrame(curves)}, facts
 
 
@@ -246,9 +265,17 @@ def gamma_schedules() -> Made:
          "found": float(gamma >= least), "seeds": 5, "drift": 0.0, "drift_low": 0.0, "drift_high": 0.0}
         for (n, least), gamma in product(((5, 0.9), (10, 0.99)), (0.5, 0.9, 0.99))
     ]  # fmt: skip
-    tables = {"sensitivity": sensitivity, "shares": shares, "schedules": schedules, "threshold": threshold}
-    facts = {"problems": ["airfoil", "digits"], "explained": {"airfoil": 0.9}, "explained_sensible": {"airfoil": 0.8},
-             "best": {"airfoil": "constant", "digits": "rising"}, "thresholds": {"5": 0.9, "10": 0.99}}  # fmt: skip
+    runs = [
+        {"problem": "airfoil", "part": "map", "schedule": "constant", "rule": "plain", "lr": 0.01, "gamma": 0.9,
+         "seed": 1, "status": "finished", "loss": 0.25}
+    ]  # fmt: skip
+    threshold_runs = [{"n": 5, "rule": "plain", "gamma": 0.9, "seed": 1, "x": -2.0, "drift": 0.0}]
+    tables = {"sensitivity": sensitivity, "shares": shares, "schedules": schedules, "threshold": threshold,
+              "runs": runs, "threshold_runs": threshold_runs}  # fmt: skip
+    facts = GammaSchedulesFacts(
+        problems=("airfoil", "digits"), explained={"airfoil": 0.9}, explained_sensible={"airfoil": 0.8},
+        best={"airfoil": "constant", "digits": "rising"}, thresholds={"5": 0.9, "10": 0.99},
+    )  # fmt: skip
     return {name: pd.DataFrame(rows) for name, rows in tables.items()}, facts
 
 
@@ -261,18 +288,17 @@ EXHIBITS: dict[str, Callable[[], Made]] = {
 def write_exhibit(record: Path, name: str, position: int = 0, **facts: Any) -> Exhibit:
     """Write the exhibit ``name`` into a record, with changes to its facts, and load it."""
     tables, made = EXHIBITS[name]()
-    made = {**dict.fromkeys(SCHEMAS[name].facts), **made, **facts}  # facts that no sentence needs may be missing
+    made = replace(made, **facts)
     check_exhibit(name, tables, made)
     folder = record / "exhibits" / name
     folder.mkdir(parents=True)
     for table, frame in tables.items():
         frame.to_parquet(folder / f"{table}.parquet")
-    info = {
-        "schema": EXHIBIT_VERSION, "exhibit": name, "position": position, "question": SCHEMAS[name].question,
-        "method": ["It was measured <so>."], "options": {"seeds": 20}, "fingerprint": f"f-{name}", "facts": made,
-        "seconds": 0.5,
-    }  # fmt: skip
-    (folder / "exhibit.json").write_text(json.dumps(info), encoding="utf-8")
+    info = ExhibitInfo(
+        schema=EXHIBIT_VERSION, exhibit=name, position=position, question=SCHEMAS[name].question,
+        method=("It was measured <so>.",), options={"seeds": 20}, fingerprint=f"f-{name}", facts=made, seconds=0.5,
+    )  # fmt: skip
+    (folder / "exhibit.json").write_text(json.dumps(info.to_json()), encoding="utf-8")
     return Exhibit.load(folder)
 
 

@@ -25,8 +25,7 @@ from analysis.chapter.schedules import explained_text, schedules_reading
 from analysis.chapter.stall import stall_reading
 from analysis.chapter.variants import variants_reading
 from analysis.figures.style import PALETTE, drawing
-from analysis.record.exhibit_schemas import SCHEMAS
-from analysis.record.exhibits import Exhibit
+from analysis.record.exhibits import SCHEMAS, Exhibit
 
 Make = Callable[..., Exhibit]
 

@@ -35,13 +35,13 @@ def test_rmsprop_ends_in_the_two_cycle_of_theory(answer_of):
     cycles, facts = answer_of("stall").tables["cycles"], answer_of("stall").facts
     assert cycles["cycling"].all()
     np.testing.assert_allclose(cycles["loss"], cycles["loss_theory"], rtol=1e-5)
-    assert facts["limit_loss"] == pytest.approx(0.083997375, rel=1e-8)
+    assert facts.limit_loss == pytest.approx(0.083997375, rel=1e-8)
     book = cycles[(cycles["optimizer"] == "rmsprop") & (cycles["lr"] == 0.4) & (cycles["gamma"] == 0.9)].iloc[0]
     assert book[["x1", "x2"]].tolist() == pytest.approx([0.19993749, 0.19999984], abs=1e-8)
 
 
 def test_the_books_twenty_steps_hide_what_comes_after(answer_of):
-    losses = answer_of("stall").facts["losses"]["rmsprop 0.4"]
+    losses = answer_of("stall").facts.losses["rmsprop 0.4"]
     assert losses["20"] == pytest.approx(1.1e-5, rel=0.05)
     assert losses["100"] == pytest.approx(0.123, rel=0.01)
     assert losses["400"] == pytest.approx(0.08400, rel=1e-4)
@@ -49,7 +49,7 @@ def test_the_books_twenty_steps_hide_what_comes_after(answer_of):
 
 def test_under_noise_adagrads_sum_grows_by_the_variance_each_step_and_rmsprops_average_does_not(answer_of):
     noise = answer_of("stall").tables["noise"]
-    assert answer_of("stall").facts["noisy_sum_slope"] == pytest.approx(1, abs=0.3)  # two seeds
+    assert answer_of("stall").facts.noisy_sum_slope == pytest.approx(1, abs=0.3)  # two seeds
     ends = noise[noise["step"] == 420].groupby("optimizer")["s"].max()
     assert ends["adagrad"] > 100
     assert ends["rmsprop"] < 20
@@ -98,16 +98,16 @@ def test_at_gamma_one_every_variant_is_what_theory_says(answer_of):
 
 def test_a_thousandth_of_the_books_rate_at_gamma_one_is_its_gradient_descent(answer_of):
     facts = answer_of("gamma-one").facts
-    assert facts["equivalent_lr"] == pytest.approx(4e-4)
-    assert [f"{x:.6f}" for x in facts["equivalent"]] == ["-0.943467", "-0.000073"]
-    assert facts["equivalent"] == pytest.approx(facts["descent"], rel=1e-9)
+    assert facts.equivalent_lr == pytest.approx(4e-4)
+    assert [f"{x:.6f}" for x in facts.equivalent] == ["-0.943467", "-0.000073"]
+    assert facts.equivalent == pytest.approx(facts.descent, rel=1e-9)
 
 
 def test_the_books_rate_at_gamma_one_leaves_at_once_and_overflows_soon(answer_of):
     facts = answer_of("gamma-one").facts
-    assert facts["first_point"] == pytest.approx([395, 3198])
-    assert facts["first_loss"] == pytest.approx(2.05e7, rel=1e-2)
-    assert facts["overflow_step"] < 200
+    assert facts.first_point == pytest.approx([395, 3198])
+    assert facts.first_loss == pytest.approx(2.05e7, rel=1e-2)
+    assert facts.overflow_step < 200
     book = answer_of("gamma-one").tables["outcomes"].query("optimizer == 'rmsprop' and lr == 0.4").iloc[0]
     assert (book["status"], book["stopped_at"]) == ("diverged", 1)
 
@@ -122,9 +122,9 @@ def test_the_first_step_grows_as_gamma_nears_one_unless_it_is_corrected(answer_o
 
 def test_only_methods_without_a_scale_for_each_coordinate_ignore_the_rotation(answer_of):
     facts = answer_of("rotation").facts
-    assert facts["invariant"] == ["sgd", "momentum"]
-    assert facts["rotation_cost"]["rmsprop"] > 3
-    assert facts["helped_until"]["rmsprop"]["20"] == 0
+    assert facts.invariant == ("sgd", "momentum")
+    assert facts.rotation_cost["rmsprop"] > 3
+    assert facts.helped_until["rmsprop"]["20"] == 0
 
 
 def test_the_books_rotated_problem_ends_where_it_was_measured_elsewhere(answer_of):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.statistics.influence import explained_share
 from benchmarks.exhibits import make_question
-from benchmarks.exhibits.influence import explained_share
 from benchmarks.exhibits.real_problem import fashion_at_hand
-from benchmarks.exhibits.threshold import thresholds
+from benchmarks.naming.registry import make_problem
 from problems.images import FASHION_MNIST_FILES
 
 
@@ -17,8 +19,8 @@ def test_every_schedule_is_tuned_on_its_own_and_tested_on_fresh_seeds(answer_of)
     tables, facts = answer_of("real-problem").tables, answer_of("real-problem").facts
     choices, grid, curves = tables["choices"], tables["grid"], tables["curves"]
     assert len(choices) == choices["schedule"].nunique() == 6
-    assert set(grid["seed"]) == set(facts["tuning_seeds"]) == {1}
-    assert set(curves["seed"]) == set(facts["test_seeds"]) == {1001, 1002}
+    assert set(grid["seed"]) == set(facts.tuning_seeds) == {1}
+    assert set(curves["seed"]) == set(facts.test_seeds) == {1001, 1002}
     means = grid.groupby(["schedule", "lr"])["loss"].mean()
     for row in choices.itertuples():
         assert means[row.schedule][row.lr] == means[row.schedule].min()
@@ -34,8 +36,8 @@ def test_curves_carry_the_learning_rate_of_their_schedule(answer_of):
 
 def test_the_facts_name_images_network_and_epochs(answer_of):
     facts = answer_of("real-problem").facts
-    assert (facts["images"], facts["network"]) == ("MNIST", "784-4-10 with ReLU")
-    assert facts["epochs"] == pytest.approx(6 * 8 / 4000)
+    assert (facts.images, facts.network) == ("MNIST", "784-4-10 with ReLU")
+    assert facts.epochs == pytest.approx(6 * 8 / 4000)
 
 
 def test_fashion_images_are_taken_where_all_their_files_are_in_the_cache(tmp_path, monkeypatch):
@@ -48,7 +50,7 @@ def test_fashion_images_are_taken_where_all_their_files_are_in_the_cache(tmp_pat
 
 
 def test_the_missing_correction_explains_most_of_gammas_influence_on_the_regression(answer_of):
-    explained = answer_of("gamma-schedules").facts["explained"]["airfoil"]
+    explained = answer_of("gamma-schedules").facts.explained["airfoil"]
     assert 0.9 < explained < 1
 
 
@@ -75,30 +77,47 @@ def test_every_way_for_gamma_to_go_is_tested_on_fresh_seeds(answer_of):
 
 def test_the_finite_sum_has_its_threshold_between_08_and_09(answer_of):
     table = answer_of("gamma-schedules").tables["threshold"]
-    assert 0.8 < answer_of("gamma-schedules").facts["thresholds"]["5"] < 0.9
+    assert 0.8 < answer_of("gamma-schedules").facts.thresholds["5"] < 0.9
     drifts = table.pivot_table(index="gamma", columns="rule", values="drift")
     early = drifts[drifts.index < 0.97]
     np.testing.assert_allclose(early["plain"], early["corrected"], atol=1e-3)  # the correction fades within the run
 
 
-def test_a_threshold_counts_only_where_no_larger_gamma_fails():
-    table = pd.DataFrame({"n": 5, "rule": "plain", "gamma": [0.5, 0.8, 0.9, 0.95], "drift": [-1.0, 1.0, -1.0, -1.0]})
-    assert thresholds(table) == {"5": 0.9}
-    assert thresholds(table.assign(drift=[-1.0, -1.0, -1.0, 1.0])) == {"5": None}
+def test_every_statistic_of_the_maps_follows_from_the_recorded_runs(answer_of):
+    tables, airfoil = answer_of("gamma-schedules").tables, make_problem("airfoil")
+    runs = tables["runs"].query("part == 'map'")
+    gaps = {
+        rule: of["loss"].to_numpy().reshape(of["lr"].nunique(), of["gamma"].nunique(), 4) - airfoil.minimum
+        for rule, of in runs.groupby("rule")
+    }
+    whole = tables["shares"].query("over == 'all'").iloc[0]
+    for name, value in asdict(explained_share(gaps["plain"], gaps["corrected"])).items():
+        assert value == whole[name]
+    means = runs.groupby(["rule", "lr", "gamma"])["loss"].mean()
+    recorded = tables["sensitivity"].set_index(["rule", "lr", "gamma"])["mean"]
+    pd.testing.assert_series_equal(means, recorded.sort_index(), check_names=False, rtol=1e-12)
 
 
-def test_an_influence_that_stays_is_explained_by_nothing_and_one_that_goes_wholly():
-    gaps = np.logspace(-3, 0, 4)[None, :, None] * np.ones((2, 4, 5))
-    assert explained_share(gaps, gaps)["explained"] == 0
-    gone = explained_share(gaps, np.ones_like(gaps))
-    assert gone["explained"] == gone["explained_low"] == gone["explained_high"] == 1
-    assert gone["plain_decades"] == pytest.approx(3)
+def test_the_chosen_settings_and_their_test_losses_follow_from_the_recorded_runs(answer_of):
+    tables = answer_of("gamma-schedules").tables
+    assert set(tables["runs"]["status"]) == {"finished"}
+    for way in tables["schedules"].itertuples():
+        of = tables["runs"].query("schedule == @way.schedule and rule == @way.rule")
+        tuning, test = of[of["part"] == "tuning"], of[of["part"] == "test"]
+        means = tuning.groupby(["lr", "gamma"], dropna=False)["loss"].mean()
+        assert len(means) == way.tried
+        np.testing.assert_equal(means.idxmin(), (way.lr, way.gamma))
+        assert set(test["seed"]) == {1001, 1002, 1003, 1004}
+        assert test["loss"].median() == pytest.approx(way.median, rel=1e-12)
 
 
-def test_a_diverged_run_is_left_out_of_its_mean_gap():
-    gaps = np.ones((1, 2, 3))
-    gaps[0, 1] = [np.nan, 10.0, 10.0]
-    assert explained_share(gaps, np.ones((1, 2, 3)))["plain_decades"] == pytest.approx(1)
+def test_the_drifts_of_the_finite_sum_follow_from_the_recorded_runs(answer_of):
+    tables = answer_of("gamma-schedules").tables
+    of = tables["threshold_runs"].groupby(["rule", "gamma"])["drift"]
+    recorded = tables["threshold"].set_index(["rule", "gamma"]).sort_index()
+    assert of.size().unique() == [4]
+    pd.testing.assert_series_equal(of.mean(), recorded["drift"], rtol=1e-12)
+    assert of.agg(lambda drift: (drift < 0).mean()).tolist() == recorded["found"].tolist()
 
 
 def test_dear_problems_get_an_eighth_of_the_seeds():

@@ -53,11 +53,11 @@ def test_a_verdict_of_difference_always_gives_its_reason(numbers):
 
 def test_the_facts_count_the_verdicts(answer_of, numbers):
     facts = answer_of("numbers").facts
-    assert facts["numbers"] == len(numbers) == facts["exact"] + facts["inside"] + facts["differs"]
-    assert facts["floor"] == pytest.approx(0.24168795, abs=1e-8)
-    assert facts["start_loss"] == pytest.approx(0.49325897, abs=1e-8)
-    assert facts["limit_lr"] == pytest.approx(2 / 2.09848, rel=1e-5)
-    assert (facts["has_file"], facts["data"], facts["largest_shift"]) == (False, "surrogate", None)
+    assert facts.numbers == len(numbers) == facts.exact + facts.inside + facts.differs
+    assert facts.floor == pytest.approx(0.24168795, abs=1e-8)
+    assert facts.start_loss == pytest.approx(0.49325897, abs=1e-8)
+    assert facts.limit_lr == pytest.approx(2 / 2.09848, rel=1e-5)
+    assert (facts.has_file, facts.data, facts.largest_shift) == (False, "surrogate", None)
 
 
 def test_outcomes_hold_every_seed_of_every_random_run(answer_of):
@@ -117,7 +117,7 @@ def test_the_librarys_code_differs_in_four_ways_and_only_the_epochs_show(answer_
     assert alone.loc["scratch", "shift"] == 0
     assert np.abs(alone.loc[["eps", "loss"], "shift"]).max() < 1e-5  # RMSProp knows no scale but that of eps
     assert alone.loc["epochs", "steps"] == 600
-    assert answer_of("variants").facts["largest"] == "epochs"
+    assert answer_of("variants").facts.largest == "epochs"
 
 
 def test_switching_all_differences_on_gives_the_librarys_run(answer_of):
