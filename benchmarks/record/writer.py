@@ -8,8 +8,6 @@ hidden temporary folder, which the next run removes.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,34 +16,28 @@ import pandas as pd
 
 from analysis.record.columns import SCHEMA_VERSION, check_columns
 from analysis.record.exhibits import EXHIBIT_VERSION
-from benchmarks.record.folder import exhibit_path
+from benchmarks.record.folder import RecordFolder, landing
 
 __all__ = ["write_cell", "write_exhibit"]
 
 
-def write_cell(folder: Path, name: str, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
+def write_cell(folder: RecordFolder, name: str, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
     """Land one finished cell: written to a hidden folder, then renamed; a cell that is already there stays."""
     checked = {table: check_columns(table, frame) for table, frame in tables.items()}
-    return _land(folder / "cells" / name, "cell.json", {"schema": SCHEMA_VERSION, "cell": name, **info}, checked)
+    return _land(folder.cell(name), "cell.json", {"schema": SCHEMA_VERSION, "cell": name, **info}, checked)
 
 
-def write_exhibit(folder: Path, name: str, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
+def write_exhibit(folder: RecordFolder, name: str, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
     """Land one finished exhibit, as a cell lands."""
-    path = exhibit_path(folder, name)
-    return _land(path.parent, path.name, {"schema": EXHIBIT_VERSION, "exhibit": name, **info}, tables)
+    return _land(folder.exhibit(name), "exhibit.json", {"schema": EXHIBIT_VERSION, "exhibit": name, **info}, tables)
 
 
 def _land(final: Path, file: str, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
-    """Write ``info`` and ``tables`` to a hidden folder and rename it to ``final``, unless that is there already."""
-    working = final.with_name(f".{final.name}.{os.getpid()}")
-    working.mkdir()
-    try:
+    """Write ``info`` and ``tables`` to the folder ``final``, whole or not at all, unless that is there already."""
+    with landing(final) as working:
+        working.mkdir()
         for table, frame in tables.items():
             frame.to_parquet(working / f"{table}.parquet", compression="zstd", index=False)
         text = json.dumps(info, indent=2, allow_nan=False, ensure_ascii=False)
         (working / file).write_text(text + "\n", encoding="utf-8")
-        if not final.exists():
-            working.rename(final)
-    finally:
-        shutil.rmtree(working, ignore_errors=True)
     return final

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.engine.trace import Trace
 from benchmarks.naming.call_syntax import parse_call
 from benchmarks.naming.registry import PROBLEMS
-from benchmarks.running.prepare import Prepared
-from benchmarks.tuning.trials import Study
+from benchmarks.running.cell import CellResult
+from benchmarks.running.prepare import ReadyCell
 from problems import Problem
 
-__all__ = ["Tests", "describe"]
-
-Tests = Mapping[str, tuple[Mapping[str, float], Trace]]
-"""For "tuned" (where there is a winner) and "default": the hyperparameters and their runs on the test seeds."""
+__all__ = ["describe"]
 
 
-def describe(
-    cell: Prepared, study: Study, tests: Tests, seconds: Mapping[str, float], lane_steps: int
-) -> dict[str, Any]:
+def describe(cell: ReadyCell, result: CellResult) -> dict[str, Any]:
     """The content of ``cell.json``, as `analysis.record.cells.Cell` documents it."""
     plan, problem, spec, space = cell.plan, cell.problem, cell.spec, cell.space
-    trace = tests["default"][1]
+    study, trace = result.study, result.default.trace
     searched = {knob.name: knob for knob in study.space.searched}
     knobs = [searched.get(knob.name, knob) for knob in spec.hyperparameters]
     winner = study.winner
@@ -62,8 +55,8 @@ def describe(
             "at_edge": winner.at_edge, "widened": study.widened,
         },
         "defaults": cell.space.defaults(spec),
-        "seconds": {name: round(value, 4) for name, value in seconds.items()},
-        "lane_steps": lane_steps,
+        "seconds": {name: round(value, 4) for name, value in result.seconds.items()},
+        "lane_steps": result.lane_steps,
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmarks.engine.trace import Trace
 from benchmarks.naming.foreign import AnyOptimizer
-from benchmarks.record.checkpoints import Work
+from benchmarks.record.checkpoints import Checkpoints
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.study import Task
 from optimizers import Hyperparameter
@@ -50,7 +50,7 @@ def landscape(
     space: Space,
     grid: tuple[int, int],
     *,
-    work: Work | None = None,
+    work: Checkpoints | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GridMap:
     """Train the whole grid; hyperparameters off the axes take their fixed values, or their defaults where searched.
@@ -58,7 +58,7 @@ def landscape(
     The grid is trained in groups, which bounds memory; ``on_progress(done, all)`` counts its points. Raises `OutOfTime`
     at a group's end after the deadline of ``work``.
     """
-    work = work or Work()
+    work = work or Checkpoints()
     axes = grid_axes(task.spec, space, grid)
     mesh = torch.cartesian_prod(*(torch.tensor(knob.grid(count), dtype=torch.float64) for knob, count in axes))
     values = dict(zip((knob.name for knob, _ in axes), mesh.reshape(-1, len(axes)).unbind(-1), strict=True))

@@ -24,7 +24,7 @@ from benchmarks.engine.driver import OnRung, evaluation_steps
 from benchmarks.engine.foreign_lanes import train_with
 from benchmarks.engine.trace import Trace
 from benchmarks.naming.foreign import AnyOptimizer
-from benchmarks.record.checkpoints import Work
+from benchmarks.record.checkpoints import Checkpoints
 from benchmarks.suite.settings import Tuning
 from benchmarks.tuning.objectives import intermediate_values, trial_values
 from benchmarks.tuning.pruning import OptunaRule, make_rungs, optuna_pruner
@@ -59,13 +59,15 @@ class Task:
         )  # fmt: skip
 
 
-def tune(task: Task, space: Space, tuning: Tuning, work: Work | None = None, storage: str | None = None) -> Study:
+def tune(
+    task: Task, space: Space, tuning: Tuning, work: Checkpoints | None = None, storage: str | None = None
+) -> Study:
     """Search ``space`` with ``tuning.trials`` trials, and wider ones where the winner is at the edge and the suite
     allows.
 
     Raises `OutOfTime` at a block's end after the deadline of ``work``.
     """
-    work = work or Work()
+    work = work or Checkpoints()
     study = _search(task, space, tuning, work, storage)
     for number in range(1, tuning.widen + 1):
         if study.winner is None or not study.winner.at_edge:
@@ -78,7 +80,7 @@ def tune(task: Task, space: Space, tuning: Tuning, work: Work | None = None, sto
     return study
 
 
-def _search(task: Task, space: Space, tuning: Tuning, work: Work, storage: str | None) -> Study:
+def _search(task: Task, space: Space, tuning: Tuning, work: Checkpoints, storage: str | None) -> Study:
     """One search of one space."""
     evaluations = evaluation_steps(task.steps, task.evaluate)
     blocks: list[Block] = []

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from analysis.record.cells import Cell, Record
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
-from benchmarks.record.checkpoints import OutOfTime, Work
+from benchmarks.record.checkpoints import Checkpoints, OutOfTime
 from benchmarks.running.cell_tables import trials_table
 from benchmarks.running.run_suite import run
 from benchmarks.suite.settings import Overrides, Searching, Tuning
@@ -125,7 +125,7 @@ def test_a_study_that_is_out_of_time_lets_go_of_its_storage(url: str, monkeypatc
     monkeypatch.setattr(module, "close_storage", closed.append)
     task = Task("cell", make_problem("ellipse"), SPEC, {}, 20, 2, (1,))
     with pytest.raises(OutOfTime):
-        tune(task, SPACE, Tuning(trials=16, block=8), Work(deadline=0.0), url)
+        tune(task, SPACE, Tuning(trials=16, block=8), Checkpoints(deadline=0.0), url)
     assert len(closed) == 1
 
 
