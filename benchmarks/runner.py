@@ -1,5 +1,7 @@
 """The documented way to run a suite from Python."""
 
-from benchmarks.running.run_suite import CellRun, RunResult, run
+from benchmarks.running.jobs import JobResult
+from benchmarks.running.observer import RunObserver
+from benchmarks.running.run_suite import SuiteResult, run
 
-__all__ = ["CellRun", "RunResult", "run"]
+__all__ = ["JobResult", "RunObserver", "SuiteResult", "run"]

@@ -1,24 +1,23 @@
-"""What the commands do, without a word printed: a suite from options, and a suite run, mirrored and reported."""
+"""What the commands that run a suite do, without a word printed: it is run, mirrored and reported."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.suite.suite import Suite
 
 if TYPE_CHECKING:
     from benchmarks.mlflow_mirror.tracker import Tracker
-    from benchmarks.running.run_suite import CellRun, RunResult
+    from benchmarks.record.folder import RecordFolder
+    from benchmarks.running.observer import RunObserver
+    from benchmarks.running.run_suite import SuiteResult
 
-__all__ = ["Machine", "Outcome", "Progress", "execute", "single_cell_suite", "write_page"]
+__all__ = ["Executed", "Machine", "execute", "write_page"]
 
 
 @dataclass(frozen=True)
@@ -36,25 +35,12 @@ class Machine:
     started: float | None = None  # ``time.time()`` when the command began, which a time budget counts from
 
 
-class Progress(Protocol):
-    """Who is told how far a run is."""
-
-    def start(self, cost: float, kept: int) -> None:
-        """The estimated work ahead, and the number of cells that stand finished."""
-
-    def cell(self, cell: CellRun, cost: float) -> None:
-        """A cell ended, which was estimated to cost so much."""
-
-    def report(self, done: int, total: int) -> None:
-        """So many parts of the report are done."""
-
-
 @dataclass(frozen=True)
-class Outcome:
+class Executed:
     """A suite that was run: its folder, how its cells ended, and the report's page (None where there is none)."""
 
     folder: Path
-    result: RunResult
+    result: SuiteResult
     page: Path | None
     warnings: list[str] = field(default_factory=list)
 
@@ -64,15 +50,12 @@ class Outcome:
         return 1 if self.result.failed or self.result.unfinished else 0
 
 
-def execute(
-    suite: Suite, machine: Machine, progress: Progress, on_estimate: Callable[[float, int, int], None] | None = None
-) -> Outcome:
-    """Run what is missing of ``suite``, mirror it into MLflow and write its report.
+def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
+    """Run what is missing of ``suite``, mirror it into MLflow and write its report; ``observer`` is told how far it is.
 
-    ``on_estimate(seconds, cells, jobs)`` says up front how long it will take. Raises `StepscapeError` for mistakes,
-    before anything is written.
+    Raises `StepscapeError` for mistakes, before anything is written.
     """
-    from benchmarks.record.folder import finished
+    from benchmarks.record.folder import RecordFolder
     from benchmarks.running import run_suite as runner
     from benchmarks.running.workers import default_jobs
 
@@ -84,20 +67,19 @@ def execute(
     tracker = None if machine.no_tracking else _tracker(machine, suite, folder)
     deadline = None if machine.minutes is None else began + 60 * machine.minutes - _reserve(suite, jobs)
     result = runner.run(
-        suite, folder, jobs=jobs, data=machine.data, storage=machine.storage, deadline=deadline,
-        on_estimate=on_estimate, on_start=progress.start, on_cell=progress.cell,
+        suite, folder, jobs=jobs, data=machine.data, storage=machine.storage, deadline=deadline, observer=observer,
         mirror=tracker.log_cell_folder if tracker else None,
     )  # fmt: skip
-    warnings = list(result.warnings)
-    page = _existing_page(folder, suite)
-    if not finished(folder, suite.cells()):
+    warnings, record = list(result.warnings), RecordFolder(folder)
+    page = _existing_page(record, suite)
+    if not record.finished(suite.cells()):
         page = None
     else:
-        if page is None or _outdated(page, folder):
-            page = write_page(folder, progress=progress.report, jobs=jobs)
+        if page is None or _outdated(page, record):
+            page = write_page(folder, progress=observer.reported, jobs=jobs)
         if tracker is not None and not warnings:
             warnings += _attempt(lambda: tracker.log_report(folder))
-    return Outcome(folder, result, page, warnings)
+    return Executed(folder, result, page, warnings)
 
 
 def write_page(
@@ -118,53 +100,16 @@ def write_page(
     return write(folder, out, progress=progress, jobs=jobs)
 
 
-def _existing_page(folder: Path, suite: Suite) -> Path | None:
+def _existing_page(record: RecordFolder, suite: Suite) -> Path | None:
     """The page of the form ``suite`` asks for, or None: a run may have been broken off between the two."""
-    page = folder / "report" / ("chapter.html" if suite.report == "chapter" and suite.exhibits else "index.html")
+    page = record.report / ("chapter.html" if suite.report == "chapter" and suite.exhibits else "index.html")
     return page if page.is_file() else None
 
 
-def _outdated(page: Path, folder: Path) -> bool:
+def _outdated(page: Path, record: RecordFolder) -> bool:
     """Whether a cell or exhibit landed after the report was written, in this run or in one that was killed."""
     written = page.stat().st_mtime
-    landed = [*folder.glob("cells/*/cell.json"), *folder.glob("exhibits/*/exhibit.json")]
-    return any(file.stat().st_mtime > written for file in landed)
-
-
-def single_cell_suite(kind: str, tables: Mapping[str, Any], options: dict[str, Any]) -> Suite:
-    """A suite of one cell from a command's options (which are taken out of ``options``), named by what it is.
-
-    Raises `UsageError` for a malformed range or value and `SuiteError` for whatever a suite cannot be.
-    """
-    problem, optimizer = options.pop("problem"), options.pop("optimizer")
-    search, fixed = dict(map(_range, options.pop("search"))), dict(map(_value, options.pop("fix")))
-    definition: dict[str, Any] = {
-        "problems": [problem], "optimizers": [optimizer], "schedules": [options.pop("schedule")],
-        "plugins": [str(Path(plugin).resolve()) for plugin in options.pop("plugins")],
-        "steps": options.pop("steps"), **tables, "optimizer": {optimizer: {"search": search, "fixed": fixed}},
-    }  # fmt: skip
-    short = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:6]
-    parts = (re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("_") for part in (kind, problem, optimizer, short))
-    return Suite.checked({"name": "-".join(parts), **definition}, "the command")
-
-
-def _range(text: str) -> tuple[str, list[float | str]]:
-    """The name and the range of ``NAME=LOW:HIGH``, or of ``NAME=LOW:HIGH:SCALE``."""
-    name, _, value = text.partition("=")
-    try:
-        low, high, *scale = value.split(":", 2)
-        return name.strip(), [float(low), float(high), *scale]
-    except ValueError as error:
-        raise UsageError(f"--search is written NAME=LOW:HIGH, as lr=1e-4:1, got {text!r}") from error
-
-
-def _value(text: str) -> tuple[str, float]:
-    """The name and the number of ``NAME=VALUE``."""
-    name, _, value = text.partition("=")
-    try:
-        return name.strip(), float(value)
-    except ValueError as error:
-        raise UsageError(f"--fix is written NAME=VALUE, as eps=1e-8, got {text!r}") from error
+    return any(file.stat().st_mtime > written for file in record.landed())
 
 
 def _tracker(machine: Machine, suite: Suite, folder: Path) -> Tracker:

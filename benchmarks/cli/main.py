@@ -158,7 +158,7 @@ def tune(context: click.Context, /, test_seeds: int, **options: Any) -> None:
       stepscape tune airfoil rmsprop
       stepscape tune 'quadratic(dim=20)' adam --trials 128 --sampler cmaes --search lr=1e-4:1
     """
-    from benchmarks.cli.execute import single_cell_suite
+    from benchmarks.cli.single_cell import single_cell_suite
 
     names = ("trials", "block", "sampler", "seeds", "objective", "aggregate", "pruner", "widen")
     tuning = {name: value for name in names if (value := options.pop(name)) is not None}
@@ -180,7 +180,7 @@ def landscape(context: click.Context, /, grid: str, seeds: int, **options: Any) 
       stepscape landscape ellipse rmsprop
       stepscape landscape airfoil momentum --grid 128x64 --search lr=1e-3:1
     """
-    from benchmarks.cli.execute import single_cell_suite
+    from benchmarks.cli.single_cell import single_cell_suite
 
     tables = {"tuning": {"enabled": False}, "landscape": {"grid": grid, "seeds": seeds}}
     context.exit(_execute(single_cell_suite("landscape", tables, options), options))
@@ -236,31 +236,30 @@ def _execute(suite: Suite, machine: dict[str, Any]) -> int:
     from benchmarks.cli.execute import Machine, execute
 
     with SuiteProgress(suite) as progress:
-        outcome = execute(suite, Machine(**machine, started=STARTED), progress, progress.estimate)
-    result = outcome.result
+        executed = execute(suite, Machine(**machine, started=STARTED), progress)
+    result = executed.result
     for failure in result.failed:
-        what = failure.name if failure.name.startswith("exhibit ") else f"cell {failure.name}"
-        click.echo(f"stepscape: {what} failed: {failure.error}", err=True)
+        click.echo(f"stepscape: {failure.title} failed: {failure.error}", err=True)
     if result.unfinished:
         cells = f"{len(result.unfinished)} of {_parts(suite)}"
         click.echo(f"stepscape: time is up before {cells} ended; the same command goes on from there", err=True)
     if not result.ran:
         click.echo(f"{suite.name}: {_parts(suite)} finished already.")
-    for warning in outcome.warnings:
+    for warning in executed.warnings:
         click.echo(f"stepscape: {warning}", err=True)
-    if outcome.page is not None:
-        record = Record.load(outcome.folder)
+    if executed.page is not None:
+        record = Record.load(executed.folder)
         click.echo(results_text(results_table(record), terminal_width()))
         if len(record.cells) == 1:  # of many cells the report says it
             from analysis.measures.recommendation import recommendations
 
             for advice in recommendations(record):
                 click.echo(f"\n{textwrap.fill(advice.sentence, terminal_width())}")
-        click.echo(f"\nrecord:  {outcome.folder}\nreport:  {outcome.page.resolve()}")
-        if not machine["no_tracking"] and not machine["tracking_uri"] and not outcome.warnings:
-            click.echo(f"browse:  stepscape ui {outcome.folder}")
+        click.echo(f"\nrecord:  {executed.folder}\nreport:  {executed.page.resolve()}")
+        if not machine["no_tracking"] and not machine["tracking_uri"] and not executed.warnings:
+            click.echo(f"browse:  stepscape ui {executed.folder}")
     click.echo(f"{suite.name}: {time.time() - STARTED:.0f} s")
-    return outcome.exit_code
+    return executed.exit_code
 
 
 def _parts(suite: Suite) -> str:

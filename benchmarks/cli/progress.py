@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 import click
 
+from benchmarks.running.observer import RunObserver
+
 if TYPE_CHECKING:
-    from benchmarks.running.run_suite import CellRun
+    from benchmarks.running.jobs import JobResult
     from benchmarks.suite.suite import Suite
 
 __all__ = ["Bar", "SuiteProgress", "counted", "terminal_width"]
@@ -39,36 +42,37 @@ class Bar:
         self.bar.update(done - self.bar.n)
 
 
-class SuiteProgress(Bar):
+class SuiteProgress(Bar, RunObserver):
     """A bar over the estimated work of a suite's cells; without a terminal, a line for each cell that ended."""
 
     def __init__(self, suite: Suite) -> None:
         super().__init__(suite.name, 1.0)
-        self.name, self.ended = suite.name, 0
+        self.name, self.done_cells = suite.name, 0
         self.cells = len(suite.cells()) + len(suite.exhibits)
         self.more = " and exhibits" if suite.exhibits else ""
 
-    def estimate(self, seconds: float, cells: int, jobs: int) -> None:
+    def estimated(self, seconds: Callable[[], float], jobs: int, processes: int) -> None:
         """Say up front how long it will take."""
-        time = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-        processes = "one process" if min(jobs, cells) == 1 else f"{min(jobs, cells)} processes"
-        click.echo(f"{self.name}: {counted(cells, 'cell')}{self.more} to run, about {time} in {processes}", err=True)
+        expected, used = seconds(), min(processes, jobs)
+        time = f"{expected:.0f} s" if expected < 100 else f"{expected / 60:.0f} min"
+        where = "one process" if used == 1 else f"{used} processes"
+        click.echo(f"{self.name}: {counted(jobs, 'cell')}{self.more} to run, about {time} in {where}", err=True)
 
-    def start(self, cost: float, kept: int) -> None:
+    def started(self, cost: float, kept: int) -> None:
         """The work ahead, and the cells that stand."""
-        self.ended = kept
+        self.done_cells = kept
         self.show(0, cost)
 
-    def cell(self, cell: CellRun, cost: float) -> None:
-        """A cell ended."""
-        self.ended += not cell.unfinished
-        self.bar.set_description(f"{self.name} {self.ended}/{self.cells} cells{self.more}", refresh=False)
+    def ended(self, result: JobResult, cost: float) -> None:
+        """A cell or an exhibit ended."""
+        self.done_cells += not result.unfinished
+        self.bar.set_description(f"{self.name} {self.done_cells}/{self.cells} cells{self.more}", refresh=False)
         self.bar.update(cost)
-        if self.bar.disable and not cell.unfinished:  # of those one line at the end tells
-            state = "failed" if cell.error else f"{cell.seconds:.1f} s"
-            click.echo(f"[{self.ended}/{self.cells}] {cell.name} {state}", err=True)
+        if self.bar.disable and not result.unfinished:  # of those one line at the end tells
+            state = "failed" if result.error else f"{result.seconds:.1f} s"
+            click.echo(f"[{self.done_cells}/{self.cells}] {result.name} {state}", err=True)
 
-    def report(self, done: int, total: int) -> None:
+    def reported(self, done: int, total: int) -> None:
         """The report is being written."""
         self.bar.set_description("report", refresh=False)
         if done == 0:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from analysis.record.cells import Cell
-
-if TYPE_CHECKING:
-    pass
+from benchmarks.record.folder import RecordFolder, landing
 
 __all__ = ["draw_overview", "overview_path"]
 
 
-def overview_path(folder: Path, cell: str) -> Path:
+def overview_path(folder: RecordFolder, cell: str) -> Path:
     """Return where the picture of a cell waits until it is mirrored."""
-    return folder / "unfinished" / cell / "overview.png"
+    return folder.unfinished / cell / "overview.png"
 
 
 def draw_overview(cell: Cell, path: Path) -> None:
-    """Draw the picture of ``cell`` that its run shows; half of a mirror's time, so workers do it beforehand."""
+    """Draw the picture of ``cell`` that its run shows."""
     from analysis.figures.problem import cell_figure
     from analysis.figures.style import png
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(png(cell_figure(cell)))
+    with landing(path) as working:
+        working.write_bytes(png(cell_figure(cell)))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from benchmarks.errors import TrackingError, UsageError, without_password
+from benchmarks.record.folder import RecordFolder, landing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,7 +39,7 @@ NOISY: Final = ("mlflow", "alembic", "sqlalchemy", "urllib3")
 
 def default_uri(folder: Path) -> str:
     """Return the URI of the SQLite store inside the results folder ``folder``."""
-    return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
+    return f"sqlite:///{RecordFolder(folder.resolve()).mlflow_store}"
 
 
 def check_uri(uri: str, *, existing: bool = False) -> None:
@@ -105,16 +106,14 @@ def _make_store(path: Path) -> None:
     """Make a new SQLite store, whole or not at all: with one whose making was killed MLflow never goes on."""
     from mlflow import MlflowClient
 
-    working = path.with_name(f".{path.name}.{os.getpid()}")
-    with tempfile.TemporaryDirectory() as scratch:
+    with landing(path) as working, tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch) / "mlflow.db"
         MlflowClient(tracking_uri=f"sqlite:///{made}", registry_uri=f"sqlite:///{made}").search_experiments()
         with closing(sqlite3.connect(made)) as connection:
             connection.execute("VACUUM INTO ?", (str(working),))
-    with closing(sqlite3.connect(working)) as connection:
-        # half the time a cell (measured 1.9 s to 1.0 s on a busy disk), and the UI reads meanwhile
-        connection.execute("PRAGMA journal_mode=WAL")
-    working.replace(path)
+        with closing(sqlite3.connect(working)) as connection:
+            # half the time a cell (measured 1.9 s to 1.0 s on a busy disk), and the UI reads meanwhile
+            connection.execute("PRAGMA journal_mode=WAL")
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from benchmarks.mlflow_mirror.runs import (
     trials_table,
 )
 from benchmarks.mlflow_mirror.store import ARTIFACTS, connect, default_uri, moved, reported
+from benchmarks.record.folder import RecordFolder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -91,7 +92,7 @@ class Tracker:
             for run_id in broken:
                 self._delete(run_id)
         plan, children = cell_run(cell), [*setting_runs(cell), *trial_runs(cell, self._children)]
-        picture = overview_path(self._folder, cell.name)
+        picture = overview_path(RecordFolder(self._folder), cell.name)
         if not picture.is_file():
             draw_overview(cell, picture)
         table, ended = trials_table(cell), time.time()

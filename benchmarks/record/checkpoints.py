@@ -6,10 +6,10 @@ Training is deterministic, so a trace read back is the trace that would be made 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
@@ -19,8 +19,9 @@ from torch import Tensor
 
 from benchmarks.engine.inputs import Configurations
 from benchmarks.engine.trace import Trace
+from benchmarks.record.folder import landing
 
-__all__ = ["OutOfTime", "Work"]
+__all__ = ["Checkpoints", "OutOfTime"]
 
 WORTH_KEEPING: Final = 0.5  # seconds of training below which making it again is as quick as reading it
 
@@ -30,7 +31,7 @@ class OutOfTime(Exception):  # noqa: N818 - no error: the user's budget ended
 
 
 @dataclass(frozen=True)
-class Work:
+class Checkpoints:
     """Where a cell keeps the traces of its parts until it lands, and until when it may work (``time.time()``)."""
 
     folder: Path | None = None
@@ -59,13 +60,10 @@ class Work:
 
 def _keep(trace: Trace, path: Path) -> None:
     """Write ``trace`` to ``path``; nothing where the disk does not take it, for it can be made again."""
-    working = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with suppress(OSError, RuntimeError):  # a full disk is torch's RuntimeError
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({field.name: getattr(trace, field.name) for field in fields(trace)}, working)
-        working.replace(path)
-    except (OSError, RuntimeError):  # a full disk is torch's RuntimeError
-        working.unlink(missing_ok=True)
+        with landing(path) as working:
+            torch.save({field.name: getattr(trace, field.name) for field in fields(trace)}, working)
 
 
 def _digest(configurations: Configurations) -> str:

@@ -1,65 +1,158 @@
-"""The results folder: made, taken up again, and what stands finished in it."""
+"""The results folder: its places, how anything lands there by one rename, and what stands finished in it."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from benchmarks.errors import SuiteError, UsageError
 from benchmarks.record.environment import environment
 from benchmarks.suite.suite import CellPlan, Suite
 
-__all__ = ["OURS", "exhibit_path", "finished", "open_folder"]
+__all__ = ["RecordFolder", "landing", "remove"]
 
-OURS = {"suite.toml", "environment.json", "cells", "exhibits", "unfinished", "report", "mlflow.db", "mlartifacts"}
+FILES: Final = ("suite.toml", "environment.json", "mlflow.db")
+FOLDERS: Final = ("cells", "exhibits", "unfinished", "report", "mlartifacts")
+HIDDEN: Final = ".{name}.{mark}"  # what lands as ``name`` is written under this name first, marked by the process
 
 
-def open_folder(folder: Path, suite: Suite) -> None:
-    """Make ``folder`` the record of ``suite``, or take up the one that is there.
+@contextmanager
+def landing(path: Path) -> Iterator[Path]:
+    """Give the hidden name beside ``path`` at which to write a file or a folder, which then takes the name ``path``.
 
-    Raises `UsageError` where the folder cannot be written, is not a record of ours, or is that of another suite
-    definition; nothing is changed then.
+    The rename is one step, so that ``path`` is whole or not there. A file that stands there is replaced; a folder
+    stays, for what exists is finished. After an exception nothing is left; what a killed process leaves is among
+    `RecordFolder.half_written`.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file; choose a folder with --out")
-    stored = folder / "suite.toml"
-    if stored.is_file():
-        try:
-            same = Suite.parse(stored.read_text(encoding="utf-8"), str(stored)) == suite
-        except SuiteError:
-            same = False
-        if not same:
-            raise UsageError(
-                f"{folder} holds the record of another definition of a suite (see {stored}); "
-                "choose another folder with --out, or remove this one"
-            )
-    elif folder.is_dir() and not {item.name for item in folder.iterdir() if not item.name.startswith(".")} <= OURS:
-        raise UsageError(f"{folder} holds other files and no record; choose an empty or new folder with --out")
+    working = path.with_name(HIDDEN.format(name=path.name, mark=os.getpid()))
     try:
-        for part in ("cells", *(["exhibits"] if suite.exhibits else [])):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-        if not stored.is_file():
-            _write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
-            _write_text(stored, suite.to_toml())
-        elif not os.access(folder / "cells", os.W_OK):
-            raise PermissionError(13, "Permission denied", str(folder))
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error.strerror or error}; choose another with --out") from error
+        yield working
+        if not path.is_dir():
+            working.replace(path)
+    finally:
+        remove(working)
 
 
-def finished(folder: Path, plans: Iterable[CellPlan]) -> set[str]:
-    """The names of the plans' cells that stand finished in ``folder``."""
-    return {plan.name for plan in plans if (folder / "cells" / plan.name / "cell.json").is_file()}
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that is in it, where there is one."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
-def exhibit_path(folder: Path, name: str) -> Path:
-    """The file that exists where the exhibit called ``name`` is finished."""
-    return folder / "exhibits" / name / "exhibit.json"
+@dataclass(frozen=True)
+class RecordFolder:
+    """The results folder at ``path``, and the places in it."""
+
+    path: Path
+
+    @property
+    def suite_file(self) -> Path:
+        """The definition of the suite, which makes a folder a record."""
+        return self.path / "suite.toml"
+
+    @property
+    def environment_file(self) -> Path:
+        """Versions and machine, as JSON."""
+        return self.path / "environment.json"
+
+    @property
+    def report(self) -> Path:
+        """The folder of the report's pages, figures and tables."""
+        return self.path / "report"
+
+    @property
+    def mlflow_store(self) -> Path:
+        """MLflow's database, where the record is mirrored into one of its own."""
+        return self.path / "mlflow.db"
+
+    @property
+    def unfinished(self) -> Path:
+        """The folder for what cells keep, each in a folder of its own, until they land and are mirrored."""
+        return self.path / "unfinished"
+
+    def cell(self, name: str) -> Path:
+        """The folder of a cell, which exists where the cell is finished."""
+        return self.path / "cells" / name
+
+    def exhibit(self, name: str) -> Path:
+        """The folder of an exhibit, which exists where the exhibit is finished."""
+        return self.path / "exhibits" / name
+
+    def has_cell(self, name: str) -> bool:
+        """Whether the cell stands finished."""
+        return (self.cell(name) / "cell.json").is_file()
+
+    def has_exhibit(self, name: str) -> bool:
+        """Whether the exhibit stands finished."""
+        return (self.exhibit(name) / "exhibit.json").is_file()
+
+    def finished(self, plans: Iterable[CellPlan]) -> set[str]:
+        """The names of the plans' cells that stand finished."""
+        return {plan.name for plan in plans if self.has_cell(plan.name)}
+
+    def landed(self) -> list[Path]:
+        """The files whose times say when each cell and exhibit landed."""
+        return [*self.path.glob("cells/*/cell.json"), *self.path.glob("exhibits/*/exhibit.json")]
+
+    def half_written(self) -> Iterator[Path]:
+        """What killed processes left behind: the hidden names of `landing` wherever something lands, and the folder in
+        which `analysis.pages.report` makes a report.
+        """
+        anything = HIDDEN.format(name="*", mark="*")
+        yield from self.path.glob(".report-*")
+        for name in FILES:
+            yield from self.path.glob(HIDDEN.format(name=name, mark="*"))
+        for place in ("cells", "exhibits", "cells/*", "unfinished/*"):  # cells and exhibits, replays, checkpoints
+            yield from self.path.glob(f"{place}/{anything}")
+
+    def open(self, suite: Suite) -> None:
+        """Make the folder the record of ``suite``, or take up the one that is there.
+
+        Raises `UsageError` where the folder cannot be written, is not a record of ours, or is that of another suite
+        definition; nothing is changed then.
+        """
+        self._check_ours(suite)
+        try:
+            for part in ("cells", *(["exhibits"] if suite.exhibits else [])):
+                (self.path / part).mkdir(parents=True, exist_ok=True)
+            if not self.suite_file.is_file():
+                _write_text(self.environment_file, json.dumps(environment(), indent=2) + "\n")
+                _write_text(self.suite_file, suite.to_toml())
+            elif not os.access(self.path / "cells", os.W_OK):
+                raise PermissionError(13, "Permission denied", str(self.path))
+        except OSError as error:
+            reason = error.strerror or error
+            raise UsageError(f"{self.path} cannot be written: {reason}; choose another with --out") from error
+
+    def _check_ours(self, suite: Suite) -> None:
+        """Raise `UsageError` where something else than a record of ``suite`` is there."""
+        folder, stored = self.path, self.suite_file
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder} is a file; choose a folder with --out")
+        if stored.is_file():
+            try:
+                same = Suite.parse(stored.read_text(encoding="utf-8"), str(stored)) == suite
+            except SuiteError:
+                same = False
+            if not same:
+                raise UsageError(
+                    f"{folder} holds the record of another definition of a suite (see {stored}); "
+                    "choose another folder with --out, or remove this one"
+                )
+        elif folder.is_dir():
+            found = {item.name for item in folder.iterdir() if not item.name.startswith(".")}
+            if not found <= {*FILES, *FOLDERS}:
+                raise UsageError(f"{folder} holds other files and no record; choose an empty or new folder with --out")
 
 
 def _write_text(path: Path, text: str) -> None:
-    working = path.with_name(f".{path.name}.{os.getpid()}")
-    working.write_text(text, encoding="utf-8")
-    working.replace(path)
+    with landing(path) as working:
+        working.write_text(text, encoding="utf-8")

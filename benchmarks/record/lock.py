@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Final
 
 from benchmarks.errors import UsageError
+from benchmarks.record.folder import RecordFolder, remove
 
-__all__ = ["HALF", "alone"]
-
-HALF: Final = ("cells/.*", "exhibits/.*", ".suite.toml.*", ".environment.json.*", ".mlflow.db.*", ".report-*")
+__all__ = ["alone"]
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: RecordFolder) -> Iterator[None]:
     """Work in the results folder ``folder`` as its only process; what killed ones left half there is removed first.
 
     Raises `UsageError` where another is at work. Where folders cannot be locked (Windows, some network drives), it is
@@ -29,18 +25,19 @@ def alone(folder: Path) -> Iterator[None]:
         return
     import fcntl
 
-    place = os.open(folder, os.O_RDONLY)
+    place = os.open(folder.path, os.O_RDONLY)
     try:
         fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(place)
-        raise UsageError(f"another stepscape is at work in {folder}; wait for it, or choose another folder") from None
+        raise UsageError(
+            f"another stepscape is at work in {folder.path}; wait for it, or choose another folder"
+        ) from None
     except OSError:
         pass
     try:
-        for pattern in HALF:
-            for rest in folder.glob(pattern):
-                shutil.rmtree(rest) if rest.is_dir() else rest.unlink()
+        for rest in list(folder.half_written()):
+            remove(rest)
         yield
     finally:
         os.close(place)

@@ -1,97 +1,92 @@
-"""One cell from plan to record: its names looked up, its study, test runs and landscape, and what is written."""
+"""One cell from its ready plan to its result: a study, test runs on fresh seeds, and a landscape."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import pandas as pd
-import torch
+from typing import TypeVar
 
 from analysis.record.cell_info import Seconds
-from analysis.record.cells import Cell
+from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import train
-from benchmarks.mlflow_mirror.overview import draw_overview, overview_path
-from benchmarks.record.checkpoints import Work
-from benchmarks.record.folder import finished
-from benchmarks.record.surface import surface_table
-from benchmarks.record.writer import write_cell
-from benchmarks.running import cell_tables as tables
-from benchmarks.running.describe import Tests, describe
-from benchmarks.running.prepare import Prepared, prepare
-from benchmarks.suite.suite import CellPlan
+from benchmarks.record.checkpoints import Checkpoints
+from benchmarks.running.prepare import ReadyCell
 from benchmarks.tuning.landscape import GridMap, landscape
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.study import tune
 from benchmarks.tuning.trials import Study
 
-__all__ = ["Order", "run_cell"]
+__all__ = ["CellResult", "SettingRuns", "run_cell"]
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a worker is sent: a cell's plan, the folder it lands in, and where and until when to work."""
-
-    plan: CellPlan
-    folder: Path
-    data: Path | None = None
-    storage: str | None = None
-    deadline: float | None = None
-    draw: bool = False  # the picture that the mirror will want
-
-    @property
-    def name(self) -> str:
-        return self.plan.name
-
-    @property
-    def finished(self) -> bool:
-        """Whether the cell stands in the folder."""
-        return bool(finished(self.folder, [self.plan]))
-
-
-def run_cell(order: Order) -> Path:
-    """Run one cell and land it: tune, test winner and defaults on fresh seeds, map the landscape.
-
-    Raises `OutOfTime` where the deadline came first; a later call goes on from the blocks that were made.
+class SettingRuns:
+    """The runs of one setting, "tuned" or "default", on the test seeds: its hyperparameters and their trace
+    ``[1, S]``.
     """
-    torch.set_num_threads(1)
-    plan = order.plan
-    cell = prepare(plan, order.data)
-    kept = order.folder / "unfinished" / f"{plan.name}-{cell.problem.fingerprint()}"
-    work = Work(kept, order.deadline)
-    study, tuning_seconds = _timed(lambda: _tune(cell, work, order.storage))
-    tests, test_seconds = _timed(lambda: _test(cell, study))
-    grid = _landscape(cell, study.space, work)
-    made = {
-        "trials": tables.trials_table(study),
-        **_run_tables(cell, study, tests),
-        "landscape": _landscape_table(cell, grid),
-        **_picture_tables(cell, tests),
-    }
-    seconds = Seconds(tuning_seconds, study.sampling_seconds, test_seconds, grid.seconds if grid else 0.0)
-    traces = [*(block.trace for block in study.blocks), *(trace for _, trace in tests.values())]
-    lane_steps = sum(trace.lane_steps for trace in traces) + (grid.lane_steps if grid else 0)
-    info = describe(cell, study, tests, seconds, lane_steps)
-    path = write_cell(order.folder, info, made)
-    work.forget()
-    if order.draw:
-        draw_overview(Cell.load(path), overview_path(order.folder, plan.name))
-    return path
+
+    setting: str
+    values: Mapping[str, float]
+    trace: Trace
 
 
-def _tune(cell: Prepared, work: Work, storage: str | None) -> Study:
+@dataclass(frozen=True)
+class CellResult:
+    """All that a cell made: its study, the runs of its settings, and its landscape (None where the plan has none).
+
+    The defaults are the last setting; the winner's runs come before them where there is a winner.
+    """
+
+    study: Study
+    settings: Sequence[SettingRuns]
+    grid: GridMap | None
+    tuning_seconds: float
+    test_seconds: float
+
+    @property
+    def default(self) -> SettingRuns:
+        """The runs of the defaults."""
+        return self.settings[-1]
+
+    @property
+    def seconds(self) -> Seconds:
+        """What each part took; sampling is part of tuning."""
+        mapped = self.grid.seconds if self.grid else 0.0
+        return Seconds(self.tuning_seconds, self.study.sampling_seconds, self.test_seconds, mapped)
+
+    @property
+    def lane_steps(self) -> int:
+        """The number of updates of single runs that were made."""
+        traces = [*(block.trace for block in self.study.blocks), *(runs.trace for runs in self.settings)]
+        return sum(trace.lane_steps for trace in traces) + (self.grid.lane_steps if self.grid else 0)
+
+
+def run_cell(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None = None) -> CellResult:
+    """Tune the optimizer, test its winner and its defaults on fresh seeds, and map the landscape.
+
+    The study is kept in the Optuna ``storage`` where one is given. Raises `OutOfTime` where the deadline of
+    ``checkpoints`` came first; a later call goes on from the blocks that were made.
+    """
+    study, tuning_seconds = _timed(lambda: _tune(cell, checkpoints, storage))
+    settings, test_seconds = _timed(lambda: _test(cell, study))
+    grid = _landscape(cell, study.space, checkpoints)
+    return CellResult(study, settings, grid, tuning_seconds, test_seconds)
+
+
+def _tune(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None) -> Study:
     tuning = cell.plan.tuning
     if not tuning.enabled:
         return Study(cell.space, [], None, 0, 0.0)
     name = cell.plan.name if storage is None else _shared_name(cell)
-    return tune(name, cell.training(cell.seeds(tuning.seeds), cell.evaluate), cell.space, tuning, work, storage)
+    training = cell.training(cell.seeds(tuning.seeds), cell.evaluate)
+    return tune(name, training, cell.space, tuning, checkpoints, storage)
 
 
-def _shared_name(cell: Prepared) -> str:
+def _shared_name(cell: ReadyCell) -> str:
     """The name of the cell's study in a storage, other where its trials would mean something else."""
     parts = {"steps", "evaluations", "spacing", "tuning", "searching"}
     meaning = cell.plan.model_dump_json(include=parts, exclude={"tuning": {"trials"}})  # more trials may join the same
@@ -99,52 +94,26 @@ def _shared_name(cell: Prepared) -> str:
     return f"{cell.plan.suite}/{cell.plan.name}/{digest}"
 
 
-def _test(cell: Prepared, study: Study) -> Tests:
+def _test(cell: ReadyCell, study: Study) -> list[SettingRuns]:
+    """The winner, where there is one, and the defaults, trained on the test seeds."""
     settings = {"tuned": study.winner.values} if study.winner else {}
     settings["default"] = cell.space.defaults(cell.spec)
     planar = cell.problem.dim == 2
     seeds = cell.seeds(cell.plan.test.seeds)
     training = cell.training(seeds, 1 if planar else cell.evaluate, keep_path=planar)
-    return {name: (values, train(training, values)) for name, values in settings.items()}
+    return [SettingRuns(setting, values, train(training, values)) for setting, values in settings.items()]
 
 
-def _landscape(cell: Prepared, space: Space, work: Work) -> GridMap | None:
+def _landscape(cell: ReadyCell, space: Space, checkpoints: Checkpoints) -> GridMap | None:
     """The map of the ranges last searched: where they were widened, the winner would lie beyond the first ones."""
     plan = cell.plan.landscape
     if not plan.enabled:
         return None
     training = cell.training(cell.seeds(plan.seeds), max(1, cell.steps // plan.evaluations))
-    return landscape(training, space, plan.grid, work=work)
+    return landscape(training, space, plan.grid, work=checkpoints)
 
 
-def _landscape_table(cell: Prepared, grid: GridMap | None) -> pd.DataFrame:
-    if grid is None:
-        return tables.empty_table("landscape")
-    return tables.landscape_table(grid, cell.seeds(cell.plan.landscape.seeds))
-
-
-def _run_tables(cell: Prepared, study: Study, tests: Tests) -> dict[str, pd.DataFrame]:
-    tuning_seeds, test_seeds = cell.seeds(cell.plan.tuning.seeds), cell.seeds(cell.plan.test.seeds)
-    fixed = cell.space.fixed
-    runs = [tables.runs_table("trial", b.trace, b.values, fixed, tuning_seeds, b.trials) for b in study.blocks]
-    curves = [tables.curves_table("trial", b.trace, tuning_seeds, b.trials) for b in study.blocks]
-    for setting, (values, trace) in tests.items():
-        runs.append(tables.runs_table(setting, trace, {}, values, test_seeds))
-        curves.append(tables.curves_table(setting, trace, test_seeds))
-    return {"runs": pd.concat(runs, ignore_index=True), "curves": pd.concat(curves, ignore_index=True)}
-
-
-def _picture_tables(cell: Prepared, tests: Tests) -> dict[str, pd.DataFrame]:
-    """Paths and surface of a 2-D problem; nothing for others."""
-    surface = surface_table(cell.problem)
-    if cell.problem.dim != 2 or surface is None:
-        return {}
-    seeds = cell.seeds(cell.plan.test.seeds)
-    paths = [tables.paths_table(setting, trace, seeds) for setting, (_, trace) in tests.items()]
-    return {"paths": pd.concat(paths, ignore_index=True), "surface": surface}
-
-
-def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+def _timed(work: Callable[[], Made]) -> tuple[Made, float]:
     began = time.perf_counter()
-    result = work()
-    return result, time.perf_counter() - began
+    made = work()
+    return made, time.perf_counter() - began

@@ -13,10 +13,44 @@ from torch import Tensor
 from analysis.record.columns import COLUMNS
 from analysis.record.outcome import Outcome
 from benchmarks.engine.trace import Trace
+from benchmarks.record.surface import surface_table
+from benchmarks.running.cell import CellResult
+from benchmarks.running.prepare import ReadyCell
 from benchmarks.tuning.landscape import GridMap
 from benchmarks.tuning.trials import Study
 
-__all__ = ["curves_table", "empty_table", "landscape_table", "paths_table", "runs_table", "trials_table"]  # fmt: skip
+__all__ = ["cell_tables"]
+
+
+def cell_tables(cell: ReadyCell, result: CellResult) -> dict[str, pd.DataFrame]:
+    """Every table of a cell by name: trials, runs, curves and landscape, of 2-D problems paths and surface too."""
+    landscape_seeds = cell.seeds(cell.plan.landscape.seeds)
+    return {
+        "trials": trials_table(result.study),
+        **_tables_of_runs(cell, result),
+        "landscape": landscape_table(result.grid, landscape_seeds) if result.grid else empty_table("landscape"),
+        **_tables_of_the_plane(cell, result),
+    }
+
+
+def _tables_of_runs(cell: ReadyCell, result: CellResult) -> dict[str, pd.DataFrame]:
+    blocks, fixed = result.study.blocks, cell.space.fixed
+    tuning_seeds, test_seeds = cell.seeds(cell.plan.tuning.seeds), cell.seeds(cell.plan.test.seeds)
+    runs = [runs_table("trial", b.trace, b.values, fixed, tuning_seeds, b.trials) for b in blocks]
+    curves = [curves_table("trial", b.trace, tuning_seeds, b.trials) for b in blocks]
+    runs += [runs_table(made.setting, made.trace, {}, made.values, test_seeds) for made in result.settings]
+    curves += [curves_table(made.setting, made.trace, test_seeds) for made in result.settings]
+    return {"runs": pd.concat(runs, ignore_index=True), "curves": pd.concat(curves, ignore_index=True)}
+
+
+def _tables_of_the_plane(cell: ReadyCell, result: CellResult) -> dict[str, pd.DataFrame]:
+    """Paths and surface of a 2-D problem; nothing for others."""
+    surface = surface_table(cell.problem)
+    if cell.problem.dim != 2 or surface is None:
+        return {}
+    seeds = cell.seeds(cell.plan.test.seeds)
+    paths = [paths_table(made.setting, made.trace, seeds) for made in result.settings]
+    return {"paths": pd.concat(paths, ignore_index=True), "surface": surface}
 
 
 def trials_table(study: Study) -> pd.DataFrame:

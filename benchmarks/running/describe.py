@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from analysis.record.cell_info import (
     CellInfo,
     HyperparameterInfo,
@@ -16,32 +14,30 @@ from analysis.record.cell_info import (
 from benchmarks.engine.trace import Trace
 from benchmarks.naming.call_syntax import parse_call
 from benchmarks.naming.registry import PROBLEMS
-from benchmarks.running.prepare import Prepared
+from benchmarks.running.cell import CellResult
+from benchmarks.running.prepare import ReadyCell
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.trials import Study, Winner
 from problems import Problem
 
-__all__ = ["Tests", "describe"]
-
-Tests = Mapping[str, tuple[Mapping[str, float], Trace]]
-"""For "tuned" (where there is a winner) and "default": the hyperparameters and their runs on the test seeds."""
+__all__ = ["describe"]
 
 
-def describe(cell: Prepared, study: Study, tests: Tests, seconds: Seconds, lane_steps: int) -> CellInfo:
+def describe(cell: ReadyCell, result: CellResult) -> CellInfo:
     """The content of ``cell.json``: what was prepared, what the study found and what the tests began at."""
-    plan = cell.plan
+    plan, study = cell.plan, result.study
     return CellInfo(
         cell=plan.name,
         suite=plan.suite,
         position=plan.position,
-        problem=_problem(cell.problem, tests["default"][1]),
+        problem=_problem(cell.problem, result.default.trace),
         optimizer=_optimizer(cell, study.space),
         schedule=plan.schedule,
         protocol=_protocol(cell, study),
         winner=None if study.winner is None else _winner(study.winner, study.widened),
         defaults=cell.space.defaults(cell.spec),
-        seconds=Seconds(**{name: round(value, 4) for name, value in seconds.to_json().items()}),
-        lane_steps=lane_steps,
+        seconds=Seconds(**{name: round(value, 4) for name, value in result.seconds.to_json().items()}),
+        lane_steps=result.lane_steps,
     )
 
 
@@ -64,7 +60,7 @@ def _problem(problem: Problem, trace: Trace) -> ProblemInfo:
     )
 
 
-def _optimizer(cell: Prepared, space: Space) -> OptimizerInfo:
+def _optimizer(cell: ReadyCell, space: Space) -> OptimizerInfo:
     """The optimizer; the ranges of what was searched are those of ``space``, the last one searched."""
     spec = cell.spec
     last = {knob.name: knob for knob in space.searched}
@@ -80,7 +76,7 @@ def _optimizer(cell: Prepared, space: Space) -> OptimizerInfo:
     )
 
 
-def _protocol(cell: Prepared, study: Study) -> Protocol:
+def _protocol(cell: ReadyCell, study: Study) -> Protocol:
     plan, tuning = cell.plan, cell.plan.tuning
     every = cell.evaluate
     return Protocol(

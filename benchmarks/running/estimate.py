@@ -15,7 +15,7 @@ from benchmarks.naming.foreign import ForeignSpec
 from benchmarks.tuning.landscape import grid_axes
 
 if TYPE_CHECKING:
-    from benchmarks.running.prepare import Prepared
+    from benchmarks.running.prepare import ReadyCell
 
 __all__ = ["estimate_seconds"]
 
@@ -27,7 +27,7 @@ START = 4.0  # seconds until the worker processes are up
 PRUNED = {"hyperband": 0.65, "halving": 0.3, "median": 0.75}  # the share of updates that pruning leaves, as measured
 
 
-def estimate_seconds(cells: Iterable[Prepared], jobs: int) -> float:
+def estimate_seconds(cells: Iterable[ReadyCell], jobs: int) -> float:
     """The expected wall time of ``cells`` in ``jobs`` processes, start-up of the workers included."""
     cells = list(cells)
     costs: dict[tuple[str, str], _Cost] = {}
@@ -43,7 +43,7 @@ def estimate_seconds(cells: Iterable[Prepared], jobs: int) -> float:
     return work / min(jobs, max(1, len(cells))) + (START if jobs > 1 and len(cells) > 1 else 0.0)
 
 
-def _pace(cell: Prepared) -> tuple[str, str]:
+def _pace(cell: ReadyCell) -> tuple[str, str]:
     """What decides how long a step takes: the problem, and a foreign optimizer, which steps one lane at a time."""
     return cell.plan.problem, cell.spec.name if isinstance(cell.spec, ForeignSpec) else ""
 
@@ -61,7 +61,7 @@ class _Cost:
         return math.ceil(lanes / chunk) * self.fixed + self.lane * lanes
 
     @classmethod
-    def measured(cls, cell: Prepared) -> _Cost:
+    def measured(cls, cell: ReadyCell) -> _Cost:
         """Measured on a few lanes and on more, for a rule a whole chunk; nothing where problem or rule is broken."""
         few = min(4, cell.problem.chunk)
         many = min(cell.problem.chunk, FOREIGN_LANES if isinstance(cell.spec, ForeignSpec) else 2048)
@@ -78,7 +78,7 @@ class _Cost:
         return cls(max(0.0, small - lane * few), lane, evaluation)
 
 
-def _cell_seconds(cell: Prepared, cost: _Cost) -> float:
+def _cell_seconds(cell: ReadyCell, cost: _Cost) -> float:
     plan, chunk, steps = cell.plan, cell.problem.chunk, cell.steps
     seconds = CELL
     parts = [
@@ -101,7 +101,7 @@ def _cell_seconds(cell: Prepared, cost: _Cost) -> float:
     return seconds
 
 
-def _time(cell: Prepared, lanes: int, steps: int) -> float:
+def _time(cell: ReadyCell, lanes: int, steps: int) -> float:
     """Seconds a step takes with so many lanes, on one seed, without the evaluations."""
     knob = cell.space.searched[0]
     values = {knob.name: torch.full((lanes,), knob.at(0.2), dtype=torch.float64)}

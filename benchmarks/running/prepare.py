@@ -22,11 +22,11 @@ from benchmarks.tuning.space import Space, by_our_names
 from optimizers import Schedule
 from problems import Problem
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["ReadyCell", "prepare"]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class ReadyCell:
     """A cell plan with its names looked up and its budgets and seeds settled."""
 
     plan: CellPlan
@@ -72,7 +72,7 @@ class Prepared:
         return self.lane_steps * (1 + self.problem.dim / 2) + 2e5
 
 
-def prepare(plan: CellPlan, data: Path | None = None) -> Prepared:
+def prepare(plan: CellPlan, data: Path | None = None) -> ReadyCell:
     """Look up everything the plan names; raises `StepscapeError` for whatever is unknown or out of range."""
     for plugin in plan.plugins:
         _load_plugin_once(plugin)
@@ -96,7 +96,7 @@ def prepare(plan: CellPlan, data: Path | None = None) -> Prepared:
     space = Space.of(spec, plan.searching)
     if isinstance(spec, ForeignSpec):
         try_out(spec, space.defaults(spec), schedules)
-    return Prepared(plan, problem, spec, schedules, space, plan.steps or problem.steps)
+    return ReadyCell(plan, problem, spec, schedules, space, plan.steps or problem.steps)
 
 
 @cache

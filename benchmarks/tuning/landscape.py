@@ -13,7 +13,7 @@ from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Configurations, Training, train
 from benchmarks.errors import UsageError
 from benchmarks.naming.foreign import AnyOptimizer
-from benchmarks.record.checkpoints import Work
+from benchmarks.record.checkpoints import Checkpoints
 from benchmarks.tuning.space import Space
 from optimizers import Hyperparameter, Rule
 
@@ -52,7 +52,7 @@ def landscape(
     space: Space,
     grid: tuple[int, int],
     *,
-    work: Work | None = None,
+    work: Checkpoints | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GridMap:
     """Train the whole grid; hyperparameters off the axes take their fixed values, or their defaults where searched.
@@ -60,7 +60,7 @@ def landscape(
     The grid is trained in groups, which bounds memory; ``on_progress(done, all)`` counts its points. Raises `OutOfTime`
     at a group's end after the deadline of ``work``, and `UsageError` for a bare rule.
     """
-    work, spec = work or Work(), training.optimizer
+    work, spec = work or Checkpoints(), training.optimizer
     if isinstance(spec, Rule):
         raise UsageError(f"a landscape needs an optimizer that names its axes, got the bare rule {training.name}")
     axes = grid_axes(spec, space, grid)

@@ -8,7 +8,6 @@ others choose.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from analysis.measures.random_search import search_table
 from analysis.record.cells import Cell, Record
 from analysis.record.columns import check_columns
 from benchmarks.errors import UsageError, nearest
+from benchmarks.record.folder import landing
 from benchmarks.suite.settings import SAMPLERS, Tuning
 from benchmarks.tuning.samplers import ask_quietly, make_sampler
 from benchmarks.tuning.space import Space
@@ -88,9 +88,9 @@ def replay_record(
     for cell in cells:
         parts = [replay(cell, sampler, budget, repeats, seed) for sampler in samplers]
         table = check_columns("replays", pd.concat(parts, ignore_index=True))
-        working = cell.path / f".replays.{os.getpid()}"
-        table.to_parquet(working, compression="zstd", index=False)
-        files.append(working.replace(cell.path / "replays.parquet"))
+        files.append(cell.path / "replays.parquet")
+        with landing(files[-1]) as working:
+            table.to_parquet(working, compression="zstd", index=False)
         if on_cell is not None:
             on_cell(cell.name)
     return files

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine.training import Configurations, Training, train
-from benchmarks.record.checkpoints import Work
+from benchmarks.record.checkpoints import Checkpoints
 from benchmarks.suite.settings import Tuning
 from benchmarks.tuning.objectives import intermediate_values, trial_values
 from benchmarks.tuning.pruning import OptunaRule, make_rungs, optuna_pruner
@@ -33,7 +33,12 @@ __all__ = ["tune"]
 
 
 def tune(
-    name: str, training: Training, space: Space, tuning: Tuning, work: Work | None = None, storage: str | None = None
+    name: str,
+    training: Training,
+    space: Space,
+    tuning: Tuning,
+    work: Checkpoints | None = None,
+    storage: str | None = None,
 ) -> Study:
     """Search ``space`` with ``tuning.trials`` trials, and wider ones where the winner is at the edge and the suite
     allows.
@@ -41,7 +46,7 @@ def tune(
     ``training`` is what every trial trains; what the sampler draws depends on the ``name``. Raises `OutOfTime` at a
     block's end after the deadline of ``work``.
     """
-    work = work or Work()
+    work = work or Checkpoints()
     study = _search(name, training, space, tuning, work, storage)
     for number in range(1, tuning.widen + 1):
         if study.winner is None or not study.winner.at_edge:
@@ -54,7 +59,9 @@ def tune(
     return study
 
 
-def _search(name: str, training: Training, space: Space, tuning: Tuning, work: Work, storage: str | None) -> Study:
+def _search(
+    name: str, training: Training, space: Space, tuning: Tuning, work: Checkpoints, storage: str | None
+) -> Study:
     """One search of one space."""
     blocks: list[Block] = []
     target = training.problem.target

@@ -17,8 +17,8 @@ from benchmarks.cli.execute import Machine, execute
 from benchmarks.cli.progress import SuiteProgress
 from benchmarks.errors import SuiteError, UnknownNameError, UsageError
 from benchmarks.exhibits import EXHIBITS, make_question
-from benchmarks.record.folder import open_folder
-from benchmarks.running.exhibit import order_exhibits, run_exhibit
+from benchmarks.record.folder import RecordFolder
+from benchmarks.running.jobs import exhibit_jobs
 from benchmarks.running.run_suite import run
 from benchmarks.suite.suite import Suite, builtin_suites
 
@@ -74,9 +74,10 @@ def test_a_second_run_keeps_every_exhibit(folder):
 
 
 def test_a_run_that_was_broken_off_asks_what_is_missing_only(folder, tmp_path):
-    open_folder(tmp_path, ASKING)
+    record = RecordFolder(tmp_path)
+    record.open(ASKING)
     (tmp_path / "exhibits" / ".gamma-one.1").mkdir()
-    run_exhibit(order_exhibits(ASKING, tmp_path, None, None)[1])
+    exhibit_jobs(ASKING, record, None, None)[1].run()
     result = run(ASKING, tmp_path)
     assert [done.name for done in result.ran if done.name.startswith("exhibit")] == ["exhibit gamma-one"]
     assert {path.name for path in (tmp_path / "exhibits").iterdir()} == {"gamma-one", "memory"}
@@ -146,7 +147,7 @@ def test_a_table_that_is_not_its_schemas_is_refused(answer_of):
     answer = answer_of("memory")
     with pytest.raises(RecordError, match="table windows and its schema disagree on extra"):
         check_exhibit("memory", {**answer.tables, "windows": answer.tables["windows"].assign(extra=1)}, answer.facts)
-    with pytest.raises(RecordError, match="facts.steps is missing"):
+    with pytest.raises(RecordError, match=r"facts\.steps is missing"):
         MemoryFacts.from_json({name: v for name, v in answer.facts.to_json().items() if name != "steps"})
     with pytest.raises(RecordError, match="has no table more"):
         check_exhibit("memory", {**answer.tables, "more": answer.tables["windows"]}, answer.facts)

@@ -8,8 +8,8 @@ from analysis.chapter.page import PARTS
 from analysis.record.exhibits import load_exhibits
 from benchmarks.errors import SuiteError
 from benchmarks.exhibits import make_question
-from benchmarks.record.folder import open_folder
-from benchmarks.running.exhibit import order_exhibits, run_exhibit
+from benchmarks.record.folder import RecordFolder
+from benchmarks.running.jobs import exhibit_jobs
 from benchmarks.suite.suite import Suite
 
 ODD = {
@@ -40,9 +40,10 @@ def test_odd_options_are_measured_and_told_without_a_failure(name, tmp_path):
     options, told = ODD[name]
     text = f'name = "odd"\nproblems = ["ellipse"]\noptimizers = ["sgd"]\nexhibits = ["{name}"]\n[exhibit.{name}]\n'
     suite = Suite.parse(text + options, "test")
-    open_folder(tmp_path, suite)
-    for order in order_exhibits(suite, tmp_path, None, None):
-        run_exhibit(order)
+    record = RecordFolder(tmp_path)
+    record.open(suite)
+    for job in exhibit_jobs(suite, record, None, None):
+        job.run()
     part = PARTS[name](load_exhibits(tmp_path)[name])
     assert told in " ".join(part.answer)
     assert "nan" not in " ".join(part.answer)

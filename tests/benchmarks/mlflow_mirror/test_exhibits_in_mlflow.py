@@ -7,14 +7,15 @@ from benchmarks.exhibits import make_question
 from benchmarks.mlflow_mirror.fetch import fetch
 from benchmarks.mlflow_mirror.store import default_uri
 from benchmarks.mlflow_mirror.tracker import Tracker
-from benchmarks.running.exhibit import ExhibitOrder, run_exhibit
+from benchmarks.record.folder import RecordFolder
+from benchmarks.running.jobs import ExhibitJob
 
 
 @pytest.fixture
 def asked(record):
     """A record of two made-up cells and one real exhibit, with a report."""
     (record.path / "exhibits").mkdir()
-    run_exhibit(ExhibitOrder(make_question("memory", {"steps": 5}), 0, record.path))
+    ExhibitJob(make_question("memory", {"steps": 5}), 0, RecordFolder(record.path)).run()
     (record.path / "report").mkdir()
     (record.path / "report" / "index.html").write_text("<p>a page</p>", encoding="utf-8")
     return record

@@ -15,7 +15,7 @@ from analysis.record.cells import Cell, Record
 from analysis.record.errors import RecordError
 from benchmarks.errors import UsageError
 from benchmarks.record.environment import commit_of
-from benchmarks.record.folder import finished, open_folder
+from benchmarks.record.folder import RecordFolder
 from benchmarks.record.writer import write_cell
 from benchmarks.suite.suite import Suite
 
@@ -26,10 +26,10 @@ SURFACE = pd.DataFrame({"x1": [0.0], "x2": [1.0], "loss": [2.0]})
 
 def test_a_new_folder_gets_suite_and_environment(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "results"
-    open_folder(folder, SUITE)
+    RecordFolder(folder).open(SUITE)
     assert Suite.load(folder / "suite.toml") == SUITE
     assert json.loads((folder / "environment.json").read_text())["packages"]["torch"]
-    open_folder(folder, SUITE)  # taking it up again is fine
+    RecordFolder(folder).open(SUITE)  # taking it up again is fine
 
 
 def test_the_commit_of_the_code_is_recorded_and_whether_it_was_changed(tmp_path: Path) -> None:
@@ -50,26 +50,26 @@ def test_the_commit_of_the_code_is_recorded_and_whether_it_was_changed(tmp_path:
 
 
 def test_the_folder_of_another_definition_is_refused_and_left_alone(tmp_path: Path) -> None:
-    open_folder(tmp_path, SUITE)
+    RecordFolder(tmp_path).open(SUITE)
     before = (tmp_path / "suite.toml").read_bytes()
     with pytest.raises(UsageError, match="another definition of a suite"):
-        open_folder(tmp_path, Suite.parse(TEXT + "evaluations = 7\n", "test"))
+        RecordFolder(tmp_path).open(Suite.parse(TEXT + "evaluations = 7\n", "test"))
     assert (tmp_path / "suite.toml").read_bytes() == before
 
 
 def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("...")
     with pytest.raises(UsageError, match="holds other files and no record"):
-        open_folder(tmp_path, SUITE)
+        RecordFolder(tmp_path).open(SUITE)
     assert [item.name for item in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("")
     with pytest.raises(UsageError, match="is a file"):
-        open_folder(tmp_path / "results", SUITE)
+        RecordFolder(tmp_path / "results").open(SUITE)
     with pytest.raises(UsageError, match="cannot be written"):
-        open_folder(tmp_path / "results" / "below", SUITE)
+        RecordFolder(tmp_path / "results" / "below").open(SUITE)
 
 
 @pytest.fixture
@@ -79,12 +79,12 @@ def info(cell_info: CellInfo) -> CellInfo:
 
 
 def test_a_cell_lands_whole_or_not_at_all(tmp_path: Path, info: CellInfo) -> None:
-    open_folder(tmp_path, SUITE)
+    RecordFolder(tmp_path).open(SUITE)
     with pytest.raises(RecordError, match="surface lacks the column"):
-        write_cell(tmp_path, info, {"surface": SURFACE.drop(columns="loss")})
-    assert finished(tmp_path, SUITE.cells()) == set()
-    path = write_cell(tmp_path, info, {"surface": SURFACE})
-    assert finished(tmp_path, SUITE.cells()) == {"ellipse--sgd"}
+        write_cell(RecordFolder(tmp_path), info, {"surface": SURFACE.drop(columns="loss")})
+    assert RecordFolder(tmp_path).finished(SUITE.cells()) == set()
+    path = write_cell(RecordFolder(tmp_path), info, {"surface": SURFACE})
+    assert RecordFolder(tmp_path).finished(SUITE.cells()) == {"ellipse--sgd"}
     cell = Cell.load(path)
     assert cell.info == info
     assert cell.surface is not None
@@ -92,22 +92,22 @@ def test_a_cell_lands_whole_or_not_at_all(tmp_path: Path, info: CellInfo) -> Non
 
 
 def test_a_finished_cell_is_never_overwritten(tmp_path: Path, info: CellInfo) -> None:
-    open_folder(tmp_path, SUITE)
-    write_cell(tmp_path, info, {})
-    write_cell(tmp_path, replace(info, position=1), {})
+    RecordFolder(tmp_path).open(SUITE)
+    write_cell(RecordFolder(tmp_path), info, {})
+    write_cell(RecordFolder(tmp_path), replace(info, position=1), {})
     assert Cell.load(tmp_path / "cells" / "ellipse--sgd").info.position == 0
 
 
 def test_a_cell_that_cannot_be_json_is_refused(tmp_path: Path, info: CellInfo) -> None:
-    open_folder(tmp_path, SUITE)
+    RecordFolder(tmp_path).open(SUITE)
     with pytest.raises(ValueError, match="JSON"):
-        write_cell(tmp_path, replace(info, defaults={"lr": float("nan")}), {})
-    assert finished(tmp_path, SUITE.cells()) == set()
+        write_cell(RecordFolder(tmp_path), replace(info, defaults={"lr": float("nan")}), {})
+    assert RecordFolder(tmp_path).finished(SUITE.cells()) == set()
 
 
 def test_an_empty_or_foreign_folder_is_no_record(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="not a results folder"):
         Record.load(tmp_path)
-    open_folder(tmp_path, SUITE)
+    RecordFolder(tmp_path).open(SUITE)
     with pytest.raises(RecordError, match="no finished cell"):
         Record.load(tmp_path)

@@ -15,10 +15,10 @@ from benchmarks.engine.training import Configurations, Training, train
 from benchmarks.errors import UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.record import checkpoints as module
-from benchmarks.record.checkpoints import OutOfTime, Work
-from benchmarks.record.folder import open_folder
+from benchmarks.record.checkpoints import Checkpoints, OutOfTime
+from benchmarks.record.folder import RecordFolder
 from benchmarks.record.lock import alone
-from benchmarks.running.cell import Order, run_cell
+from benchmarks.running.jobs import CellJob
 from benchmarks.running.run_suite import run
 from benchmarks.suite.settings import SAMPLERS, Searching, Tuning
 from benchmarks.suite.suite import Suite
@@ -39,7 +39,7 @@ SUITE = Suite.checked(
 )  # fmt: skip
 
 
-class StopsAfter(Work):
+class StopsAfter(Checkpoints):
     """Work that is broken off after some traces, as a killed process would be."""
 
     def __init__(self, folder: Path, traces: int) -> None:
@@ -77,7 +77,7 @@ def test_a_study_broken_off_ends_like_one_that_was_not(sampler: str, pruner: str
     with pytest.raises(KeyboardInterrupt):
         tune("cell", TRAINING, SPACE, tuning, StopsAfter(tmp_path, 2))
     assert len(list(tmp_path.glob("*.pt"))) == 2
-    assert equal(whole, tune("cell", TRAINING, SPACE, tuning, Work(tmp_path)))
+    assert equal(whole, tune("cell", TRAINING, SPACE, tuning, Checkpoints(tmp_path)))
 
 
 @pytest.mark.slow
@@ -86,12 +86,12 @@ def test_the_gaussian_process_too_ends_like_one_that_was_not_broken_off(tmp_path
     whole = tune("cell", TRAINING, SPACE, tuning)
     with pytest.raises(KeyboardInterrupt):
         tune("cell", TRAINING, SPACE, tuning, StopsAfter(tmp_path, 2))
-    assert equal(whole, tune("cell", TRAINING, SPACE, tuning, Work(tmp_path)))
+    assert equal(whole, tune("cell", TRAINING, SPACE, tuning, Checkpoints(tmp_path)))
 
 
 def test_a_trace_read_back_is_the_trace(tmp_path: Path) -> None:
     made = train(replace(TRAINING, keep_path=True), {"lr": torch.logspace(-3, 2, 6, dtype=torch.float64)})
-    work = Work(tmp_path)
+    work = Checkpoints(tmp_path)
     assert work.trace("one", Configurations({"lr": 0.1}), lambda _: made) is made
     read = work.trace("one", Configurations({"lr": 0.1}), lambda _: pytest.fail("it is there"))
     assert read.path is not None
@@ -110,7 +110,7 @@ def test_a_trace_that_the_disk_does_not_take_is_made_again(tmp_path: Path, monke
 
     monkeypatch.setattr("torch.save", full)
     made = train(TRAINING, {"lr": 0.1})
-    assert Work(tmp_path).trace("one", Configurations({"lr": 0.1}), lambda _: made) is made
+    assert Checkpoints(tmp_path).trace("one", Configurations({"lr": 0.1}), lambda _: made) is made
     assert not list(tmp_path.iterdir())
 
 
@@ -119,18 +119,18 @@ def test_a_folder_is_worked_in_by_one_process_at_a_time(tmp_path: Path) -> None:
     (tmp_path / ".mlflow.db.123").touch()
     (tmp_path / ".report-abc").mkdir()
     (tmp_path / ".gitignore").touch()
-    with alone(tmp_path):
+    with alone(RecordFolder(tmp_path)):
         assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == [".gitignore", "cells"]
-        with pytest.raises(UsageError, match="another stepscape is at work"), alone(tmp_path):
+        with pytest.raises(UsageError, match="another stepscape is at work"), alone(RecordFolder(tmp_path)):
             pass
-    with alone(tmp_path):
+    with alone(RecordFolder(tmp_path)):
         pass
 
 
 def test_after_the_deadline_nothing_new_is_made_but_what_is_there_is_read(tmp_path: Path) -> None:
     made = train(TRAINING, {"lr": 0.1})
-    Work(tmp_path).trace("one", Configurations({"lr": 0.1}), lambda _: made)
-    late = Work(tmp_path, deadline=time.time() - 1)
+    Checkpoints(tmp_path).trace("one", Configurations({"lr": 0.1}), lambda _: made)
+    late = Checkpoints(tmp_path, deadline=time.time() - 1)
     assert torch.equal(late.trace("one", Configurations({"lr": 0.1}), lambda _: made).loss, made.loss)
     with pytest.raises(OutOfTime):
         late.trace("two", Configurations({"lr": 0.1}), lambda _: made)
@@ -143,15 +143,15 @@ def test_a_cell_broken_off_in_its_landscape_lands_like_one_that_was_not(
 ) -> None:
     plan = SUITE.cells()[0]
     for name in ("whole", "broken"):
-        open_folder(tmp_path / name, SUITE)
-    whole = Cell.load(run_cell(Order(plan, tmp_path / "whole")))
+        RecordFolder(tmp_path / name).open(SUITE)
+    whole = Cell.load(CellJob(plan, RecordFolder(tmp_path / "whole")).run())
     assert not list((tmp_path / "whole" / "unfinished").glob("*"))
     with monkeypatch.context() as patch:
         patch.setattr("benchmarks.running.cell._landscape", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
-            run_cell(Order(plan, tmp_path / "broken"))
+            CellJob(plan, RecordFolder(tmp_path / "broken")).run()
     assert len(list((tmp_path / "broken" / "unfinished").rglob("*.pt"))) == 3
-    again = Cell.load(run_cell(Order(plan, tmp_path / "broken")))
+    again = Cell.load(CellJob(plan, RecordFolder(tmp_path / "broken")).run())
     for table in ("trials", "runs", "curves", "landscape"):
         pd.testing.assert_frame_equal(getattr(whole, table), getattr(again, table))
 

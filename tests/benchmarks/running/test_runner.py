@@ -17,7 +17,8 @@ from analysis.record.columns import check_columns
 from benchmarks.engine.training import Training, train
 from benchmarks.errors import TrackingError, UnknownNameError, UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
-from benchmarks.running.cell import Order, run_cell
+from benchmarks.record.folder import RecordFolder
+from benchmarks.running.jobs import CellJob
 from benchmarks.running.prepare import prepare
 from benchmarks.running.run_suite import run
 from benchmarks.running.workers import map_unordered
@@ -116,10 +117,8 @@ def test_a_second_run_keeps_everything(folder: Path) -> None:
 
 
 def test_a_run_that_was_broken_off_ends_like_one_that_was_not(folder: Path, tmp_path: Path) -> None:
-    from benchmarks.record.folder import open_folder
-
-    open_folder(tmp_path, TINY)
-    run_cell(Order(TINY.cells()[3], tmp_path))
+    RecordFolder(tmp_path).open(TINY)
+    CellJob(TINY.cells()[3], RecordFolder(tmp_path)).run()
     result = run(TINY, tmp_path)
     assert (len(result.kept), len(result.ran)) == (1, 3)
     for plan in TINY.cells():
@@ -239,9 +238,9 @@ def test_a_suite_may_call_a_foreign_hyperparameter_by_its_own_name(tmp_path: Pat
 
 
 def test_the_estimate_of_lane_steps_is_what_a_stable_cell_makes(folder: Path) -> None:
-    prepared = prepare(TINY.cells()[1])
-    recorded = Cell.load(folder / "cells" / prepared.plan.name).info.lane_steps
-    assert recorded == prepared.lane_steps  # nothing diverges in 30 steps of RMSProp on the ellipse
+    ready = prepare(TINY.cells()[1])
+    recorded = Cell.load(folder / "cells" / ready.plan.name).info.lane_steps
+    assert recorded == ready.lane_steps  # nothing diverges in 30 steps of RMSProp on the ellipse
 
 
 def test_evaluations_can_be_spaced_by_powers() -> None:
@@ -251,13 +250,11 @@ def test_evaluations_can_be_spaced_by_powers() -> None:
 
 
 def test_a_cell_trains_on_one_thread(tmp_path: Path) -> None:
-    from benchmarks.record.folder import open_folder
-
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        open_folder(tmp_path, TINY)
-        run_cell(Order(TINY.cells()[0], tmp_path))
+        RecordFolder(tmp_path).open(TINY)
+        CellJob(TINY.cells()[0], RecordFolder(tmp_path)).run()
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(threads)

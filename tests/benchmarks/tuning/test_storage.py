@@ -16,7 +16,7 @@ from analysis.record.cells import Cell, Record
 from benchmarks.engine.training import Training
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
-from benchmarks.record.checkpoints import OutOfTime, Work
+from benchmarks.record.checkpoints import Checkpoints, OutOfTime
 from benchmarks.running.cell_tables import trials_table
 from benchmarks.running.run_suite import run
 from benchmarks.suite.settings import Overrides, Searching, Tuning
@@ -126,7 +126,7 @@ def test_a_study_that_is_out_of_time_lets_go_of_its_storage(url: str, monkeypatc
     monkeypatch.setattr(module, "close_storage", closed.append)
     training = Training(make_problem("ellipse"), SPEC, (1,), 20, 2)
     with pytest.raises(OutOfTime):
-        tune("cell", training, SPACE, Tuning(trials=16, block=8), Work(deadline=0.0), url)
+        tune("cell", training, SPACE, Tuning(trials=16, block=8), Checkpoints(deadline=0.0), url)
     assert len(closed) == 1
 
 

@@ -1,0 +1,236 @@
+"""What the workers of a suite do: a job each for a cell, an exhibit and a cell's picture, small enough to be sent."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from analysis.record.cells import Cell
+from analysis.record.exhibits import Exhibit
+from benchmarks.errors import StepscapeError, UsageError
+from benchmarks.exhibits import Question, make_question
+from benchmarks.mlflow_mirror.overview import draw_overview, overview_path
+from benchmarks.naming.registry import make_problem
+from benchmarks.record.checkpoints import Checkpoints, OutOfTime
+from benchmarks.record.folder import RecordFolder
+from benchmarks.record.writer import write_cell
+from benchmarks.running.cell import run_cell
+from benchmarks.running.cell_tables import cell_tables
+from benchmarks.running.describe import describe
+from benchmarks.running.exhibit import run_exhibit
+from benchmarks.running.prepare import ReadyCell, prepare
+from benchmarks.suite.suite import CellPlan, Suite
+from problems import DataError
+
+__all__ = ["CellJob", "ExhibitJob", "Job", "JobResult", "OverviewJob", "carry_out", "exhibit_jobs"]
+
+SECOND: Final = 3e6  # what a second costs, in the units of `benchmarks.running.prepare.ReadyCell.cost`
+
+
+class Job(ABC):
+    """A piece of work whose result lands in the record, whole or not at all."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What it is called among the jobs of its suite."""
+
+    @property
+    def title(self) -> str:
+        """What it is called in a sentence."""
+        return self.name
+
+    @property
+    @abstractmethod
+    def cost(self) -> float:
+        """A rough estimate of the work, in the units of `benchmarks.running.prepare.ReadyCell.cost`."""
+
+    @property
+    @abstractmethod
+    def finished(self) -> bool:
+        """Whether the result stands."""
+
+    @abstractmethod
+    def run(self) -> Path:
+        """Do the work and return where its result landed. Raises `OutOfTime` where the deadline came first."""
+
+    @abstractmethod
+    def check_same(self, known: dict[str, str]) -> None:
+        """Raise `UsageError` where the result that stands was made from other problem instances than those at hand.
+
+        ``known`` are the fingerprints computed so far, by problem: several jobs may ask for the same.
+        """
+
+
+@dataclass(frozen=True)
+class CellJob(Job):
+    """Run the cell of ``plan``: tune, test, map, and land it in ``folder``.
+
+    ``data`` is the user's data folder, ``storage`` the address where studies are kept (in memory where None). After the
+    ``deadline`` (``time.time()``) it stops at the next block; a later one goes on from the blocks that were made.
+    """
+
+    plan: CellPlan
+    folder: RecordFolder
+    data: Path | None = None
+    storage: str | None = None
+    deadline: float | None = None
+    cost: float = 0.0
+
+    @classmethod
+    def of(
+        cls, cell: ReadyCell, folder: RecordFolder, data: Path | None, storage: str | None, deadline: float | None
+    ) -> CellJob:
+        """The job of a cell that was prepared here; a worker is sent its plan and prepares it again."""
+        return cls(cell.plan, folder, data, storage, deadline, cell.cost)
+
+    @property
+    def name(self) -> str:
+        return self.plan.name
+
+    @property
+    def title(self) -> str:
+        return f"cell {self.name}"
+
+    @property
+    def finished(self) -> bool:
+        return self.folder.has_cell(self.name)
+
+    def run(self) -> Path:
+        torch.set_num_threads(1)
+        cell = prepare(self.plan, self.data)
+        kept = self.folder.unfinished / f"{self.name}-{cell.problem.fingerprint()}"
+        checkpoints = Checkpoints(kept, self.deadline)
+        result = run_cell(cell, checkpoints, self.storage)
+        path = write_cell(self.folder, describe(cell, result), cell_tables(cell, result))
+        checkpoints.forget()
+        return path
+
+    def check_same(self, known: dict[str, str]) -> None:
+        problem = self.plan.problem
+        if problem not in known:
+            known[problem] = make_problem(problem, self.data).fingerprint()
+        stands = Cell.load(self.folder.cell(self.name)).info.problem.fingerprint
+        if stands != known[problem]:
+            raise UsageError(
+                f"{self.folder.path} holds {self.name} for another instance of problem {problem!r} (other "
+                "data or another version): different instances are never mixed; choose another folder with --out"
+            )
+
+
+@dataclass(frozen=True)
+class ExhibitJob(Job):
+    """Answer ``question``, which stands at ``position`` in its suite, and land the exhibit in ``folder``.
+
+    ``data`` is the user's data folder; after the ``deadline`` (``time.time()``) it does not begin.
+    """
+
+    question: Question
+    position: int
+    folder: RecordFolder
+    data: Path | None = None
+    deadline: float | None = None
+
+    @property
+    def name(self) -> str:
+        return f"exhibit {self.question.name}"
+
+    @property
+    def cost(self) -> float:
+        return SECOND * self.question.seconds
+
+    @property
+    def finished(self) -> bool:
+        return self.folder.has_exhibit(self.question.name)
+
+    def run(self) -> Path:
+        if self.deadline is not None and time.time() > self.deadline:
+            raise OutOfTime
+        torch.set_num_threads(1)
+        return run_exhibit(self.question, self.position, self.folder, self.data)
+
+    def check_same(self, known: dict[str, str]) -> None:
+        stands = Exhibit.load(self.folder.exhibit(self.question.name)).info.fingerprint
+        if stands != self.question.fingerprint(self.data):
+            raise UsageError(
+                f"{self.folder.path} holds exhibit {self.question.name!r} made from other instances of its problems "
+                "(other data or another version): different instances are never mixed; choose another folder with --out"
+            )
+
+
+@dataclass(frozen=True)
+class OverviewJob(Job):
+    """Draw the picture that the MLflow run of a finished cell shows: half of a mirror's time, so workers do it."""
+
+    cell: str
+    folder: RecordFolder
+
+    @property
+    def name(self) -> str:
+        return f"overview of {self.cell}"
+
+    @property
+    def cost(self) -> float:
+        return 0.0
+
+    @property
+    def finished(self) -> bool:
+        return overview_path(self.folder, self.cell).is_file()
+
+    def run(self) -> Path:
+        path = overview_path(self.folder, self.cell)
+        draw_overview(Cell.load(self.folder.cell(self.cell)), path)
+        return path
+
+    def check_same(self, known: dict[str, str]) -> None:
+        """A picture is of the cell that stands beside it."""
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """How a job ended: its name and title, what it took, the error where it failed, whether time ran out first."""
+
+    name: str
+    title: str
+    seconds: float
+    error: str | None = None
+    unfinished: bool = False
+
+    @property
+    def landed(self) -> bool:
+        """Whether the result stands."""
+        return self.error is None and not self.unfinished
+
+
+def exhibit_jobs(suite: Suite, folder: RecordFolder, data: Path | None, deadline: float | None) -> list[ExhibitJob]:
+    """The jobs of every exhibit of the suite; raises `StepscapeError` for an unknown name or option."""
+    questions = [make_question(name, suite.exhibit.get(name, {})) for name in suite.exhibits]
+    return [ExhibitJob(question, place, folder, data, deadline) for place, question in enumerate(questions)]
+
+
+def carry_out(chain: Sequence[Job]) -> JobResult:
+    """Do jobs one after another, each only where the one before it is done, as one worker does them.
+
+    What comes of it is told of the first: an exception becomes its error and stops nobody else. What stands already,
+    where a worker was lost before it could say so, is not done again.
+    """
+    began = time.perf_counter()
+    error, unfinished = None, False
+    try:
+        for job in chain:
+            if not job.finished:
+                job.run()
+    except OutOfTime:
+        unfinished = True
+    except (StepscapeError, DataError, OSError) as problem:  # what is wrong with a disk is no traceback either
+        error = str(problem)
+    except Exception:
+        error = traceback.format_exc()
+    return JobResult(chain[0].name, chain[0].title, time.perf_counter() - began, error, unfinished)
