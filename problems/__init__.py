@@ -18,9 +18,9 @@ from problems import (
     sequence,
 )
 from problems.analytic import Analytic
-from problems.problem import Batch, DataError, Problem, ProblemSpec
+from problems.problem import Batch, DataError, Facts, Problem, ProblemSpec
 
-__all__ = ["BUILTIN", "Analytic", "Batch", "DataError", "Problem", "ProblemSpec"]
+__all__ = ["BUILTIN", "Analytic", "Batch", "DataError", "Facts", "Problem", "ProblemSpec"]
 
 BUILTIN: tuple[ProblemSpec, ...] = (
     *chapter.SPECS,

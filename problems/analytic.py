@@ -6,6 +6,8 @@ The formulas live in `problems.chapter`, `classic`, `scalable`, `bbob` and `more
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import cycle, islice
 from typing import Any
 
@@ -13,7 +15,7 @@ import torch
 from torch import Tensor
 
 from problems.noise import blocks
-from problems.problem import Batch, Problem, ProblemSpec
+from problems.problem import Batch, Facts, Problem, ProblemSpec
 
 __all__ = ["Analytic", "Frame", "NoisyAnalytic", "Point", "at_least", "kinked_sqrt", "listed", "repeated"]
 
@@ -24,15 +26,30 @@ LARGEST_DIM = 1_000_000  # whose lanes of one configuration and ten seeds still 
 SOLVED = 1e-3  # the share of the gap at the start that may be left of a solved problem (Moré and Wild 2009, their tau)
 
 
-class Analytic(Problem):
+@dataclass(frozen=True, eq=False)
+class _Formula(Problem):
+    """What an `Analytic` problem consists of."""
+
+    function: Callable[[Tensor], Tensor]
+    point: Tensor
+    """The start ``[P]``."""
+    box: Tensor | None
+    """The lower and the upper bounds ``[2, P]``, or None."""
+    parameters: Mapping[str, Any]
+    stated: Facts
+
+    @property
+    def facts(self) -> Facts:
+        return self.stated
+
+
+class Analytic(_Formula):
     """A function given by a formula, from a fixed start; trained in double precision.
 
     ``function`` maps ``[..., P]`` to ``[...]``; ``parameters`` are what it was built with. Where no ``target`` is
     given, a problem of known minimum counts as solved when a thousandth of the gap at the start is left (Moré and Wild
     2009). A ``frame`` is kept for two variables only; a ``box`` holds x inside after every update.
     """
-
-    dtype = torch.float64
 
     def __init__(
         self,
@@ -49,60 +66,73 @@ class Analytic(Problem):
         box: Frame | None = None,
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
-        self.function = function
-        self.dim = len(start)
-        self.minimum, self.minimisers, self.sharpness = minimum, minimisers, sharpness
-        self.steps = steps
-        self.frame = frame if self.dim == 2 else None
-        self.tags = frozenset({"deterministic", *tags})
-        self._box = None if box is None else torch.tensor(box, dtype=torch.float64).T
-        self._start = torch.tensor(start, dtype=torch.float64)
-        self._parameters = dict(parameters or {})
+        point = torch.tensor(start, dtype=torch.float64)
         if target is None and minimum is not None:
-            target = minimum + SOLVED * (float(function(self._start)) - minimum)
-        self.target = target
+            target = minimum + SOLVED * (float(function(point)) - minimum)
+        facts = Facts(
+            dim=len(point),
+            minimum=minimum,
+            minimisers=minimisers,
+            sharpness=sharpness,
+            target=target,
+            steps=steps,
+            tags=frozenset({"deterministic", *tags}),
+            dtype=torch.float64,
+            frame=frame if len(point) == 2 else None,
+        )
+        bounds = None if box is None else torch.tensor(box, dtype=torch.float64).T
+        super().__init__(function, point, bounds, dict(parameters or {}), facts)
 
     def start(self, seeds: Sequence[int]) -> Tensor:
-        return self._start.expand(len(seeds), -1).clone()
+        return self.point.expand(len(seeds), -1).clone()
 
     def loss(self, x: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002 - no data
         return self.function(x)
 
     def project_(self, x: Tensor) -> None:
         """Back into the box, where there is one."""
-        if self._box is not None:
-            x.clamp_(*self._box.to(x))
+        if self.box is not None:
+            x.clamp_(*self.box.to(x))
 
     def definition(self) -> Mapping[str, Any]:
-        return {"function": self.function.__name__, **self._parameters}
+        return {"function": self.function.__name__, **self.parameters}
 
 
-class NoisyAnalytic(Analytic):
+@dataclass(frozen=True, eq=False)
+class NoisyAnalytic(Problem):
     """A function whose every gradient entry carries independent N(0, sigma²) noise; evaluated without it.
 
     The noise is a random linear term of the training loss. Raises ``ValueError`` for a negative sigma.
     """
 
-    deterministic = False
+    clean: Analytic
+    sigma: float
 
-    def __init__(self, clean: Analytic, sigma: float, steps: int) -> None:
-        if sigma < 0:
-            raise ValueError(f"gradient noise needs sigma >= 0, got {sigma}")
-        super().__init__(
-            clean.function, clean.start([0])[0].tolist(), minimum=clean.minimum, minimisers=clean.minimisers,
-            sharpness=clean.sharpness, steps=steps, target=clean.target, tags=tuple(clean.tags), frame=clean.frame,
-            parameters={"sigma": float(sigma)},
-        )  # fmt: skip
-        self.sigma = sigma
-        self.tags = (self.tags - {"deterministic"}) | {"stochastic"}
+    def __post_init__(self) -> None:
+        if self.sigma < 0:
+            raise ValueError(f"gradient noise needs sigma >= 0, got {self.sigma}")
+
+    @cached_property
+    def facts(self) -> Facts:
+        tags = (self.clean.tags - {"deterministic"}) | {"stochastic"}
+        return replace(self.clean.facts, tags=tags, deterministic=False)
+
+    def start(self, seeds: Sequence[int]) -> Tensor:
+        return self.clean.start(seeds)
 
     def loss(self, x: Tensor, batch: Batch) -> Tensor:
-        clean = self.function(x)
+        clean = self.clean.loss(x, None)
         return clean + (x * batch).sum(-1) if isinstance(batch, Tensor) else clean
 
     def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
         for noise in blocks(seeds, steps, "gradient noise", lambda g, count: g.standard_normal((count, self.dim))):
             yield self.sigma * noise
+
+    def project_(self, x: Tensor) -> None:
+        self.clean.project_(x)
+
+    def definition(self) -> Mapping[str, Any]:
+        return {**self.clean.definition(), "sigma": float(self.sigma)}
 
 
 def listed(

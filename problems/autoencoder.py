@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -10,13 +12,14 @@ from torch import Tensor
 
 from problems.data import DIGITS, shuffled_rows
 from problems.network import MLP
-from problems.problem import Batch, Problem, ProblemSpec, digest
+from problems.problem import Batch, Facts, Problem, ProblemSpec, digest
 
 __all__ = ["SPECS", "DigitsAutoencoder"]
 
 BLOCK = 64  # rows evaluated at once: the activations of a chunk of lanes then stay in the cache
 
 
+@dataclass(frozen=True)
 class DigitsAutoencoder(Problem):
     """½ ‖output - image‖² a digit, mean over minibatches, of a tanh network 64-16-code-16-64 on scikit-learn's digits.
 
@@ -24,17 +27,30 @@ class DigitsAutoencoder(Problem):
     Raises ``ValueError`` for a code or batch out of range.
     """
 
-    deterministic = False
-    chunk = 64
+    code: int = 4
+    batch: int = 32
 
-    def __init__(self, code: int = 4, batch: int = 32) -> None:
-        if code < 1 or not 1 <= batch <= DIGITS.rows:
-            raise ValueError(f"digits-autoencoder needs code >= 1 and 1 <= batch <= {DIGITS.rows}, got {code}, {batch}")
-        self.network = MLP((64, 16, code, 16, 64))
-        self.code, self.batch = code, batch
-        self.dim = self.network.dim
-        self.steps, self.target = 880, 1.2
-        self.tags = frozenset({"nonconvex", "stochastic", "neural", "reconstruction"})
+    def __post_init__(self) -> None:
+        if self.code < 1 or not 1 <= self.batch <= DIGITS.rows:
+            raise ValueError(
+                f"digits-autoencoder needs code >= 1 and 1 <= batch <= {DIGITS.rows}, got {self.code}, {self.batch}"
+            )
+
+    @cached_property
+    def network(self) -> MLP:
+        """The encoder and the decoder as one network."""
+        return MLP((64, 16, self.code, 16, 64))
+
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts(
+            dim=self.network.dim,
+            target=1.2,
+            steps=880,
+            tags=frozenset({"nonconvex", "stochastic", "neural", "reconstruction"}),
+            deterministic=False,
+            chunk=64,
+        )
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return self.network.start(seeds)

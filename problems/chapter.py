@@ -65,7 +65,7 @@ def bowl_noisy(sigma: float = 1.0) -> NoisyAnalytic:
         bowl, START, minimum=0.0, minimisers=[(0.0, 0.0)], sharpness=4.0, steps=50, tags=("chapter", "convex"),
         frame=((-5.5, 1.5), (-2.6, 1.5)),
     )  # fmt: skip
-    return NoisyAnalytic(clean, sigma, steps=50)
+    return NoisyAnalytic(clean, sigma)
 
 
 def square(x: Tensor) -> Tensor:

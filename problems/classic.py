@@ -137,7 +137,7 @@ def _in_minibatches(clean: Analytic, batch: int) -> NoisyAnalytic:
     """The noise of a mean over ``batch`` rows, each of which adds u x1 + v x2 with u and v drawn from N(0, 1)."""
     if batch < 1:
         raise ValueError(f"a minibatch needs at least one row, got batch={batch}")
-    return NoisyAnalytic(clean, batch**-0.5, clean.steps)
+    return NoisyAnalytic(clean, batch**-0.5)
 
 
 SPECS: tuple[ProblemSpec, ...] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from problems.data import DIGITS, TWO_SPIRALS, DataSet, shuffled_rows
 from problems.images import FASHION_MNIST, MNIST_5K
 from problems.network import MLP, ConvNet, Network, accuracy, cross_entropy
-from problems.problem import Batch, Problem, ProblemSpec, digest
+from problems.problem import Batch, Facts, Problem, ProblemSpec, digest
 
 __all__ = [
     "SPECS", "Classifier", "DigitsSoftmax", "digits_cnn", "digits_mlp", "fashion_mnist_mlp", "mnist_mlp",
@@ -25,36 +26,27 @@ BLOCK = 64  # rows evaluated at once: the activations of a chunk of lanes then s
 Measure = Callable[[Tensor, Tensor], Tensor]
 
 
+@dataclass(frozen=True, eq=False)
 class Classifier(Problem):
     """The mean cross-entropy of a network over minibatches of ``batch`` rows, reshuffled every epoch.
 
-    ``definition`` names the parameters of the network that make this instance what it is. The floor 0 is an infimum:
-    a network that fits its training data comes as near as its weights are large. Raises ``ValueError`` for a batch
-    that is not between one row and all.
+    ``parameters`` are those of the network that make this instance what it is. Raises ``ValueError`` for a batch that
+    is not between one row and all.
     """
 
-    minimum = 0.0
-    deterministic = False
+    network: Network
+    data: DataSet
+    parameters: Mapping[str, Any]
+    stated: Facts
+    batch: int
 
-    def __init__(
-        self,
-        network: Network,
-        data: DataSet,
-        definition: Mapping[str, Any],
-        *,
-        batch: int,
-        steps: int,
-        target: float,
-        tags: Sequence[str],
-        chunk: int = 64,
-    ) -> None:
-        if not 1 <= batch <= data.rows:
-            raise ValueError(f"a minibatch takes between 1 and all {data.rows} rows, got batch={batch}")
-        self.network, self.data, self.batch = network, data, batch
-        self.dim = network.dim
-        self.steps, self.target, self.chunk = steps, target, chunk
-        self.tags = frozenset({"stochastic", "classification", *tags})
-        self._definition = definition
+    def __post_init__(self) -> None:
+        if not 1 <= self.batch <= self.data.rows:
+            raise ValueError(f"a minibatch takes between 1 and all {self.data.rows} rows, got batch={self.batch}")
+
+    @property
+    def facts(self) -> Facts:
+        return self.stated
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return self.network.start(seeds)
@@ -76,7 +68,7 @@ class Classifier(Problem):
 
     def definition(self) -> Mapping[str, Any]:
         split = self.data.load()
-        return {**self._definition, "batch": self.batch, "data": digest(split.inputs, split.labels)}
+        return {**self.parameters, "batch": self.batch, "data": digest(split.inputs, split.labels)}
 
     def _means(self, measures: Sequence[Measure], x: Tensor, inputs: Tensor, labels: Tensor) -> list[Tensor]:
         """Each measure's mean over all rows ``[...]``, gathered block by block."""
@@ -89,42 +81,63 @@ class Classifier(Problem):
         return totals
 
 
-class DigitsSoftmax(Classifier):
+@dataclass(frozen=True)
+class DigitsSoftmax(Problem):
     """Softmax regression on scikit-learn's digits: cross-entropy of a linear model + l2/2 |x|², from zero.
 
     Convex. The floor comes from L-BFGS in double precision, on first use. Raises ``ValueError`` unless l2 > 0, without
     which the training images can be fitted and no floor is reached.
     """
 
-    def __init__(self, batch: int = 32, l2: float = 1e-3) -> None:
-        if l2 <= 0:
-            raise ValueError(f"digits-softmax needs l2 > 0 for a floor that can be reached, got {l2}")
-        super().__init__(
-            MLP((64, 10)), DIGITS, {"l2": l2}, batch=batch, steps=440, target=0.28, tags=("convex",), chunk=128
-        )  # fmt: skip
-        self.l2 = l2
+    batch: int = 32
+    l2: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if self.l2 <= 0:
+            raise ValueError(f"digits-softmax needs l2 > 0 for a floor that can be reached, got {self.l2}")
+        _ = self._unpenalised  # which refuses a batch out of range
+
+    @cached_property
+    def _unpenalised(self) -> Classifier:
+        """The linear model without the penalty."""
+        network = MLP((64, 10))
+        facts = _network_facts(network, steps=440, target=0.28, tags=("convex",), chunk=128)
+        return Classifier(network, DIGITS, {"l2": self.l2}, facts, self.batch)
+
+    @cached_property
+    def facts(self) -> Facts:
+        return replace(self._unpenalised.facts, minimum=None)  # computed when asked for
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return torch.zeros(len(seeds), self.dim, dtype=torch.float64)
 
+    def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
+        return self._unpenalised.batches(seeds, steps)
+
     def loss(self, x: Tensor, batch: Batch) -> Tensor:
-        return super().loss(x, batch) + (0.5 * self.l2) * x.square().sum(-1)
+        return self._unpenalised.loss(x, batch) + self._penalty(x)
 
     def evaluate(self, x: Tensor) -> dict[str, Tensor]:
-        metrics = super().evaluate(x)
-        return {**metrics, "loss": metrics["loss"] + (0.5 * self.l2) * x.square().sum(-1)}
+        metrics = self._unpenalised.evaluate(x)
+        return {**metrics, "loss": metrics["loss"] + self._penalty(x)}
+
+    def definition(self) -> Mapping[str, Any]:
+        return self._unpenalised.definition()
+
+    def _penalty(self, x: Tensor) -> Tensor:
+        return (0.5 * self.l2) * x.square().sum(-1)
 
     @cached_property
-    def minimum(self) -> float:  # type: ignore[override] # a fact like any other, computed when asked for
+    def minimum(self) -> float:
         """The lowest full-data loss."""
         return float(self.evaluate(torch.tensor(self.minimisers[0], dtype=torch.float64))["loss"])
 
     @cached_property
-    def minimisers(self) -> Sequence[Sequence[float]]:  # type: ignore[override]
+    def minimisers(self) -> Sequence[Sequence[float]]:
         """The one point where it is taken, to a gradient of 1e-7: the loss is then right to 1e-14 / l2."""
         from scipy.optimize import minimize
 
-        split = self.data.load()
+        split = DIGITS.load()
         batch = (split.inputs.double(), split.labels)
 
         @torch.enable_grad()  # facts are read where nobody asks for gradients, too
@@ -141,24 +154,38 @@ class DigitsSoftmax(Classifier):
         return [tuple(found.x.tolist())]
 
 
+def _network_facts(network: Network, *, steps: int, target: float, tags: Sequence[str], chunk: int = 64) -> Facts:
+    """The facts of a network that classifies.
+
+    The floor 0 is an infimum: a network that fits its training data comes as near as its weights are large.
+    """
+    return Facts(
+        dim=network.dim,
+        minimum=0.0,
+        steps=steps,
+        target=target,
+        tags=frozenset({"stochastic", "classification", *tags}),
+        deterministic=False,
+        chunk=chunk,
+    )
+
+
 def digits_mlp(hidden: int = 32, batch: int = 32) -> Classifier:
     """A tanh network on scikit-learn's digits, 64-hidden-10: 1437 training and 360 held-out images."""
     if hidden < 1:
         raise ValueError(f"digits-mlp needs hidden >= 1, got {hidden}")
-    return Classifier(
-        MLP((64, hidden, 10)), DIGITS, {"hidden": hidden}, batch=batch, steps=300, target=0.1,
-        tags=("nonconvex", "neural"),
-    )  # fmt: skip
+    network = MLP((64, hidden, 10))
+    facts = _network_facts(network, steps=300, target=0.1, tags=("nonconvex", "neural"))
+    return Classifier(network, DIGITS, {"hidden": hidden}, facts, batch)
 
 
 def digits_cnn(filters: int = 8, batch: int = 32) -> Classifier:
     """One 3x3 convolution, ReLU, pooling and a linear layer on scikit-learn's digits."""
     if filters < 1:
         raise ValueError(f"digits-cnn needs filters >= 1, got {filters}")
-    return Classifier(
-        ConvNet(8, filters, 10), DIGITS, {"filters": filters}, batch=batch, steps=300, target=0.1,
-        tags=("nonconvex", "neural", "convolution"), chunk=16,
-    )  # fmt: skip
+    network = ConvNet(8, filters, 10)
+    facts = _network_facts(network, steps=300, target=0.1, tags=("nonconvex", "neural", "convolution"), chunk=16)
+    return Classifier(network, DIGITS, {"filters": filters}, facts, batch)
 
 
 def two_spirals(hidden: int = 32, batch: int = 32) -> Classifier:
@@ -168,10 +195,9 @@ def two_spirals(hidden: int = 32, batch: int = 32) -> Classifier:
     """
     if hidden < 1:
         raise ValueError(f"two-spirals needs hidden >= 1, got {hidden}")
-    return Classifier(
-        MLP((2, hidden, hidden, 2)), TWO_SPIRALS, {"hidden": hidden}, batch=batch, steps=3000, target=0.3,
-        tags=("nonconvex", "neural"),
-    )  # fmt: skip
+    network = MLP((2, hidden, hidden, 2))
+    facts = _network_facts(network, steps=3000, target=0.3, tags=("nonconvex", "neural"))
+    return Classifier(network, TWO_SPIRALS, {"hidden": hidden}, facts, batch)
 
 
 def mnist_mlp(hidden: int = 64, batch: int = 64) -> Classifier:
@@ -187,10 +213,9 @@ def fashion_mnist_mlp(hidden: int = 64, batch: int = 64) -> Classifier:
 def _image_mlp(name: str, data: DataSet, hidden: int, *, batch: int, steps: int, tags: Sequence[str]) -> Classifier:
     if hidden < 1:
         raise ValueError(f"{name} needs hidden >= 1, got {hidden}")
-    return Classifier(
-        MLP((784, hidden, 10), torch.relu), data, {"hidden": hidden}, batch=batch, steps=steps, target=0.3,
-        tags=("nonconvex", "neural", *tags), chunk=16,
-    )  # fmt: skip
+    network = MLP((784, hidden, 10), torch.relu)
+    facts = _network_facts(network, steps=steps, target=0.3, tags=("nonconvex", "neural", *tags), chunk=16)
+    return Classifier(network, data, {"hidden": hidden}, facts, batch)
 
 
 SPECS: tuple[ProblemSpec, ...] = (

@@ -20,6 +20,7 @@ from problems.problem import DataError, generator
 __all__ = [
     "AIRFOIL_FILE",
     "AIRFOIL_MOMENTS",
+    "AIRFOIL_ROWS",
     "DIGITS",
     "TWO_SPIRALS",
     "Array",

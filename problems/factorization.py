@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from problems.data import shuffled_rows
-from problems.problem import Batch, Problem, ProblemSpec, generator
+from problems.problem import Batch, Facts, Problem, ProblemSpec, generator
 
 __all__ = ["SPECS", "DeepLinear", "MatrixFactorization", "PhaseRetrieval"]
 
 
+@dataclass(frozen=True)
 class MatrixFactorization(Problem):
     """‖M - U Vᵀ‖² / (2 rows) for a matrix M of low rank plus noise, from U, V ~ N(0, 0.1²); x is (U, V).
 
@@ -23,27 +24,28 @@ class MatrixFactorization(Problem):
     the singular values beyond ``rank`` leave. Raises ``ValueError`` for sizes or noise out of range.
     """
 
-    deterministic = False
-    chunk = 256
+    rows: int = 60
+    columns: int = 40
+    rank: int = 5
+    noise: float = 0.1
 
-    def __init__(self, rows: int = 60, columns: int = 40, rank: int = 5, noise: float = 0.1) -> None:
-        if not 1 <= rank <= min(rows, columns) or noise < 0:
+    def __post_init__(self) -> None:
+        if not 1 <= self.rank <= min(self.rows, self.columns) or self.noise < 0:
             raise ValueError(
                 f"matrix-factorization needs 1 <= rank <= rows, columns and noise >= 0, "
-                f"got rank={rank}, rows={rows}, columns={columns}, noise={noise}"
+                f"got rank={self.rank}, rows={self.rows}, columns={self.columns}, noise={self.noise}"
             )
-        self.rows, self.columns, self.rank, self.noise = rows, columns, rank, noise
-        self.dim = (rows + columns) * rank
-        self.steps, self.target = 300, 0.5
-        self.tags = frozenset({"nonconvex", "factorization"})
-        rng = generator(0, "matrix factorization")
-        planted = rng.standard_normal((rows, rank)) @ rng.standard_normal((rank, columns)) / np.sqrt(rank)
-        self.matrix = torch.from_numpy(planted + noise * rng.standard_normal((rows, columns)))
-        left, values, right = torch.linalg.svd(self.matrix, full_matrices=False)
-        self.minimum = values[rank:].square().sum().item() / (2 * rows)
-        roots = values[:rank].sqrt()
-        best = torch.cat([(left[:, :rank] * roots).flatten(), (right[:rank].T * roots).flatten()])
-        self.minimisers = [tuple(best.tolist())]
+
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts(
+            dim=(self.rows + self.columns) * self.rank,
+            target=0.5,
+            steps=300,
+            tags=frozenset({"nonconvex", "factorization"}),
+            deterministic=False,
+            chunk=256,
+        )
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return 0.1 * torch.from_numpy(np.stack([generator(s, "start").standard_normal(self.dim) for s in seeds]))
@@ -53,10 +55,35 @@ class MatrixFactorization(Problem):
         product = torch.unflatten(left, -1, (self.rows, -1)) @ torch.unflatten(right, -1, (self.columns, -1)).mT
         return (product - self.matrix.to(x)).square().sum((-2, -1)) / (2 * self.rows)
 
-    def definition(self) -> Mapping[str, Any]:
-        return {"rows": self.rows, "columns": self.columns, "rank": self.rank, "noise": self.noise}
+    @cached_property
+    def minimum(self) -> float:
+        """What the singular values beyond the rank leave."""
+        return self._singular[1][self.rank :].square().sum().item() / (2 * self.rows)
+
+    @cached_property
+    def minimisers(self) -> Sequence[Sequence[float]]:
+        """One of many: the leading singular vectors, each side with the root of the singular value."""
+        left, values, right = self._singular
+        roots = values[: self.rank].sqrt()
+        best = torch.cat([(left[:, : self.rank] * roots).flatten(), (right[: self.rank].T * roots).flatten()])
+        return [tuple(best.tolist())]
+
+    @cached_property
+    def matrix(self) -> Tensor:
+        """M ``[rows, columns]`` in float64."""
+        rng = generator(0, "matrix factorization")
+        left, right = rng.standard_normal((self.rows, self.rank)), rng.standard_normal((self.rank, self.columns))
+        noise = rng.standard_normal((self.rows, self.columns))
+        return torch.from_numpy(left @ right / np.sqrt(self.rank) + self.noise * noise)
+
+    @cached_property
+    def _singular(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Left vectors in columns, values, and right vectors in rows."""
+        left, values, right = torch.linalg.svd(self.matrix, full_matrices=False)
+        return left, values, right
 
 
+@dataclass(frozen=True)
 class DeepLinear(Problem):
     """½ mean((w₄ W₃ W₂ W₁ row - y)²) over minibatches: linear regression as four layers.
 
@@ -65,20 +92,30 @@ class DeepLinear(Problem):
     floor is that of least squares. Raises ``ValueError`` for depth or scale below what makes sense.
     """
 
-    deterministic = False
-    chunk = 512
+    depth: int = 4
+    scale: float = 0.7
+    batch: int = 16
+
     width = 10
     rows = 500
 
-    def __init__(self, depth: int = 4, scale: float = 0.7, batch: int = 16) -> None:
-        if depth < 1 or scale <= 0 or not 1 <= batch <= self.rows:
+    def __post_init__(self) -> None:
+        if self.depth < 1 or self.scale <= 0 or not 1 <= self.batch <= self.rows:
             raise ValueError(
-                f"deep-linear needs depth >= 1, scale > 0 and 1 <= batch <= {self.rows}, got {depth}, {scale}, {batch}"
+                f"deep-linear needs depth >= 1, scale > 0 and 1 <= batch <= {self.rows}, "
+                f"got {self.depth}, {self.scale}, {self.batch}"
             )
-        self.depth, self.scale, self.batch = depth, scale, batch
-        self.dim = (depth - 1) * self.width**2 + self.width
-        self.steps, self.target = 620, 0.05
-        self.tags = frozenset({"nonconvex", "stochastic", "factorization", "regression"})
+
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts(
+            dim=(self.depth - 1) * self.width**2 + self.width,
+            target=0.05,
+            steps=620,
+            tags=frozenset({"nonconvex", "stochastic", "factorization", "regression"}),
+            deterministic=False,
+            chunk=512,
+        )
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         drawn = np.stack([generator(seed, "start").standard_normal(self.dim) for seed in seeds])
@@ -106,16 +143,13 @@ class DeepLinear(Problem):
         away = self.product(x.double()) - solution.to(x.device)
         return {"loss": floor + ((away @ hessian.to(x.device)) * away).sum(-1) / 2}
 
-    def definition(self) -> Mapping[str, Any]:
-        return {"depth": self.depth, "scale": self.scale, "batch": self.batch}
-
     @property
-    def minimum(self) -> float:  # type: ignore[override] # a fact like any other, computed when asked for
+    def minimum(self) -> float:
         """The least-squares loss."""
         return self._solution[2]
 
     @property
-    def minimisers(self) -> Sequence[Sequence[float]]:  # type: ignore[override]
+    def minimisers(self) -> Sequence[Sequence[float]]:
         """One of many: the solution as the first row of the first layer, handed on by the others."""
         first = torch.zeros(self.width, dtype=torch.float64)
         first[0] = 1
@@ -141,6 +175,7 @@ class DeepLinear(Problem):
         return solution, hessian, (features @ solution - targets).square().mean().item() / 2
 
 
+@dataclass(frozen=True)
 class PhaseRetrieval(Problem):
     """mean(((a·x)² - y)²) / 4 over minibatches of sensing vectors a: to find x* up to its sign from y = (a·x*)².
 
@@ -149,22 +184,51 @@ class PhaseRetrieval(Problem):
     ``ValueError`` for sizes below one.
     """
 
-    deterministic = False
-    minimum = 0.0
-    chunk = 1024
+    dim: int = 20
+    batch: int = 16
 
-    def __init__(self, dim: int = 20, batch: int = 16) -> None:
-        if dim < 1 or not 1 <= batch <= 8 * dim:
-            raise ValueError(f"phase-retrieval needs dim >= 1 and 1 <= batch <= 8 dim, got dim={dim} and batch={batch}")
-        self.dim, self.batch = dim, batch
-        self.steps, self.target = 600, 1e-3
-        self.tags = frozenset({"nonconvex", "stochastic", "factorization"})
+    def __post_init__(self) -> None:
+        if self.dim < 1 or not 1 <= self.batch <= 8 * self.dim:
+            raise ValueError(
+                f"phase-retrieval needs dim >= 1 and 1 <= batch <= 8 dim, got dim={self.dim} and batch={self.batch}"
+            )
+
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts(
+            dim=self.dim,
+            minimum=0.0,
+            target=1e-3,
+            steps=600,
+            tags=frozenset({"nonconvex", "stochastic", "factorization"}),
+            deterministic=False,
+            chunk=1024,
+        )
+
+    @cached_property
+    def minimisers(self) -> Sequence[Sequence[float]]:
+        """The hidden vector and its mirror image."""
+        hidden = self._drawn[1]
+        return [tuple(hidden.tolist()), tuple((-hidden).tolist())]
+
+    @property
+    def sensing(self) -> Tensor:
+        """The sensing vectors ``[8 dim, dim]``."""
+        return self._drawn[0]
+
+    @cached_property
+    def measured(self) -> Tensor:
+        """What they measure of the hidden vector ``[8 dim]``."""
+        sensing, hidden = self._drawn
+        return (sensing @ hidden).square()
+
+    @cached_property
+    def _drawn(self) -> tuple[Tensor, Tensor]:
+        """The sensing vectors, and the hidden vector ``[dim]`` of length one."""
         rng = generator(0, "phase retrieval")
-        self.sensing = torch.from_numpy(rng.standard_normal((8 * dim, dim)))
-        hidden = rng.standard_normal(dim)
-        hidden /= np.linalg.norm(hidden)
-        self.minimisers = [tuple(hidden.tolist()), tuple((-hidden).tolist())]
-        self.measured = (self.sensing @ torch.from_numpy(hidden)).square()
+        sensing = rng.standard_normal((8 * self.dim, self.dim))
+        hidden = rng.standard_normal(self.dim)
+        return torch.from_numpy(sensing), torch.from_numpy(hidden / np.linalg.norm(hidden))
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         drawn = np.stack([generator(seed, "start").standard_normal(self.dim) for seed in seeds])
@@ -182,9 +246,6 @@ class PhaseRetrieval(Problem):
     def evaluate(self, x: Tensor) -> dict[str, Tensor]:
         off = (x.double() @ self.sensing.T.to(x.device)).square() - self.measured.to(x.device)
         return {"loss": off.square().mean(-1) / 4}
-
-    def definition(self) -> Mapping[str, Any]:
-        return {"dim": self.dim, "batch": self.batch}
 
 
 SPECS: tuple[ProblemSpec, ...] = (

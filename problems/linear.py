@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -11,9 +12,9 @@ import torch
 from torch import Tensor
 
 from problems.data import Array, shuffled_rows
-from problems.problem import Batch, Problem, digest, generator
+from problems.problem import Batch, Facts, Problem, digest, generator
 
-__all__ = ["LinearModel", "Pointwise", "Table"]
+__all__ = ["LinearModel", "LinearProblem", "Pointwise", "Table", "linear_facts"]
 
 Table = tuple[Array, Array]
 """Features ``[N, P - 1]`` and targets ``[N]``, both float64."""
@@ -25,40 +26,26 @@ NEWTON_STEPS = 100
 BLOCK = 2**22  # predictions evaluated at once
 
 
-class LinearModel(Problem):
+class LinearProblem(Problem):
     """mean φ(X w + b, y) + l2/2 |x|² over minibatches of ``batch`` rows, reshuffled every epoch; x is (w, b).
 
-    ``table`` gives ``rows`` rows of so many ``features`` and is called on first use. The start is w ~ N(0, spread²),
-    b = 0. The full-data loss is evaluated in double precision. The floor and its minimiser come from Newton's method,
-    on first use. Raises ``ValueError`` for ``batch`` or ``l2`` out of range.
+    Subclasses give the ``rows`` of the `table`, which is called on first use, and φ as ``pointwise``. The start is
+    w ~ N(0, spread²), b = 0. The full-data loss is evaluated in double precision. The floor and its minimiser come from
+    Newton's method, on first use. Raises ``ValueError`` for ``batch`` or ``l2`` out of range.
     """
 
-    deterministic = False
-    chunk = 2048
+    table: Callable[[], Table]
+    pointwise: Pointwise
+    rows: int
+    batch: int
+    l2: float = 0.0
+    spread: float = 0.01
 
-    def __init__(
-        self,
-        table: Callable[[], Table],
-        pointwise: Pointwise,
-        features: int,
-        rows: int,
-        definition: Mapping[str, Any],
-        *,
-        batch: int,
-        steps: int,
-        target: float,
-        tags: Sequence[str],
-        l2: float = 0.0,
-        spread: float = 0.01,
-    ) -> None:
-        if not 1 <= batch <= rows or l2 < 0:
-            raise ValueError(f"this problem needs 1 <= batch <= {rows} and l2 >= 0, got batch={batch} and l2={l2}")
-        self.table, self.pointwise = table, pointwise
-        self.dim = features + 1
-        self.batch, self.l2, self.spread = batch, l2, spread
-        self.steps, self.target = steps, target
-        self.tags = frozenset({"convex", "stochastic", *tags})
-        self._definition = definition
+    def __post_init__(self) -> None:
+        if not 1 <= self.batch <= self.rows or self.l2 < 0:
+            raise ValueError(
+                f"this problem needs 1 <= batch <= {self.rows} and l2 >= 0, got batch={self.batch} and l2={self.l2}"
+            )
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         w = np.stack([generator(seed, "start").normal(0, self.spread, self.dim - 1) for seed in seeds])
@@ -81,15 +68,15 @@ class LinearModel(Problem):
         return {"loss": losses.view(x.shape[:-1])}
 
     def definition(self) -> Mapping[str, Any]:
-        return {**self._definition, "batch": self.batch, "l2": self.l2, "data": digest(*self._rows)}
+        return {"batch": self.batch, "l2": self.l2, "data": digest(*self._rows)}
 
     @cached_property
-    def minimum(self) -> float:  # type: ignore[override] # a fact like any other, computed when asked for
+    def minimum(self) -> float:
         """The lowest full-data loss."""
         return float(self._full(self.minimiser))
 
     @cached_property
-    def minimisers(self) -> Sequence[Sequence[float]]:  # type: ignore[override]
+    def minimisers(self) -> Sequence[Sequence[float]]:
         """The one point where it is taken."""
         return [tuple(self.minimiser.tolist())]
 
@@ -134,3 +121,36 @@ class LinearModel(Problem):
         """Features with a last column of ones ``[N, P]`` and targets ``[N]`` in float64."""
         features, targets = self.table()
         return torch.from_numpy(np.column_stack([features, np.ones(len(targets))])), torch.from_numpy(targets)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModel(LinearProblem):
+    """A linear problem made of its parts; ``parameters`` are what its table and its loss were built with."""
+
+    table: Callable[[], Table]
+    pointwise: Pointwise
+    rows: int
+    parameters: Mapping[str, Any]
+    stated: Facts
+    batch: int
+    l2: float = 0.0
+    spread: float = 0.01
+
+    @property
+    def facts(self) -> Facts:
+        return self.stated
+
+    def definition(self) -> Mapping[str, Any]:
+        return {**self.parameters, **super().definition()}
+
+
+def linear_facts(features: int, *, steps: int, target: float, tags: Sequence[str], chunk: int = 2048) -> Facts:
+    """The facts of a linear problem of so many ``features``, but for those computed from its rows."""
+    return Facts(
+        dim=features + 1,
+        steps=steps,
+        target=target,
+        tags=frozenset({"convex", "stochastic", *tags}),
+        deterministic=False,
+        chunk=chunk,
+    )

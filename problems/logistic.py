@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from problems.data import breast_cancer_table
-from problems.linear import LinearModel, Table
+from problems.linear import LinearModel, Table, linear_facts
 from problems.problem import ProblemSpec, generator
 
 __all__ = ["SPECS", "breast_cancer", "breast_cancer_raw", "logistic", "sparse_logistic"]
@@ -23,17 +23,29 @@ def logistic(predictions: Tensor, targets: Tensor) -> Tensor:
 def breast_cancer(batch: int = 32, l2: float = 1e-3) -> LinearModel:
     """Logistic regression on the Wisconsin diagnostic breast cancer data: 569 rows, 30 standardised features."""
     return LinearModel(
-        partial(breast_cancer_table, True), logistic, 30, 569, {"standardised": True}, batch=batch, l2=l2, spread=0.0,
-        steps=510, target=0.065, tags=("classification", "logistic"),
-    )  # fmt: skip
+        partial(breast_cancer_table, True),
+        logistic,
+        569,
+        {"standardised": True},
+        linear_facts(30, steps=510, target=0.065, tags=("classification", "logistic")),
+        batch,
+        l2,
+        spread=0.0,
+    )
 
 
 def breast_cancer_raw(batch: int = 32, l2: float = 1e-3) -> LinearModel:
     """The same data as measured: feature scales from 1e-3 to 1e3, which is what coordinate-wise steps are for."""
     return LinearModel(
-        partial(breast_cancer_table, False), logistic, 30, 569, {"standardised": False}, batch=batch, l2=l2, spread=0.0,
-        steps=510, target=0.2, tags=("classification", "logistic", "badly-scaled"),
-    )  # fmt: skip
+        partial(breast_cancer_table, False),
+        logistic,
+        569,
+        {"standardised": False},
+        linear_facts(30, steps=510, target=0.2, tags=("classification", "logistic", "badly-scaled")),
+        batch,
+        l2,
+        spread=0.0,
+    )
 
 
 def sparse_logistic(rows: int = 1000, features: int = 500, batch: int = 16, l2: float = 1e-4) -> LinearModel:
@@ -45,12 +57,16 @@ def sparse_logistic(rows: int = 1000, features: int = 500, batch: int = 16, l2: 
     """
     if rows < 1 or features < 1 or l2 <= 0:
         raise ValueError(f"sparse-logistic needs rows, features >= 1 and l2 > 0, got {rows}, {features} and {l2}")
-    problem = LinearModel(
-        partial(_sparse_table, rows, features), logistic, features, rows, {"rows": rows, "features": features},
-        batch=batch, l2=l2, spread=0.0, steps=620, target=0.1, tags=("classification", "logistic", "sparse"),
-    )  # fmt: skip
-    problem.chunk = 256
-    return problem
+    return LinearModel(
+        partial(_sparse_table, rows, features),
+        logistic,
+        rows,
+        {"rows": rows, "features": features},
+        linear_facts(features, steps=620, target=0.1, tags=("classification", "logistic", "sparse"), chunk=256),
+        batch,
+        l2,
+        spread=0.0,
+    )
 
 
 def _sparse_table(rows: int, features: int) -> Table:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +25,7 @@ from torch.func import functional_call
 
 from problems.batching import Tensors, at_once, checked, explain, one_by_one
 from problems.data import shuffled_rows
-from problems.problem import Batch, Problem, digest, generator
+from problems.problem import Batch, Facts, Problem, digest, generator
 
 __all__ = ["ModuleProblem", "Tensors"]
 
@@ -34,7 +35,27 @@ Measure = Callable[[Tensor, Tensor], Tensor]
 BLOCK = 128  # examples evaluated at once
 
 
-class ModuleProblem(Problem):
+@dataclass(frozen=True, eq=False)
+class _Parts(Problem):
+    """What a `ModuleProblem` consists of."""
+
+    factory: Callable[[], nn.Module]
+    module: nn.Module
+    """One module, whose own parameters are never trained: it is called with those of a lane."""
+    module_loss: Measure
+    data: Tensors | Callable[[], Tensors]
+    heldout: Tensors | Callable[[], Tensors] | None
+    metrics: Mapping[str, Measure]
+    batch: int
+    measured: int | None
+    stated: Facts
+
+    @property
+    def facts(self) -> Facts:
+        return self.stated
+
+
+class ModuleProblem(_Parts):
     """A module and a loss over minibatches of ``batch`` examples, reshuffled every epoch.
 
     ``module`` makes a fresh module; a seed's start is what it initialises itself to under that seed. ``data`` (or a
@@ -46,8 +67,6 @@ class ModuleProblem(Problem):
     training mode, with sparse gradients, with parameters that are frozen, complex or not there yet; and for data that
     are not tensors of one length. Buffers are constants. An operation that vmap does not know needs ``chunk`` = 1.
     """
-
-    deterministic = False
 
     def __init__(
         self,
@@ -71,20 +90,23 @@ class ModuleProblem(Problem):
             raise ValueError(
                 "give a function that makes the module, as lambda: nn.Linear(2, 1): every seed has its own"
             )
-        self.factory, self.module_loss = module, loss
-        self.data = data if callable(data) else checked(data)
-        self.heldout, self.metrics = heldout, dict(metrics or {})
-        self.batch, self.steps, self.chunk, self.measured = batch, steps, chunk, measured
-        self.minimum, self.target = minimum, target
-        self.tags = frozenset({"stochastic", "module", *tags})
-        self._module = self._fresh(0)
-        _refuse_what_lanes_cannot_share(self._module)
-        self._shapes = {name: parameter.shape for name, parameter in self._module.named_parameters()}
-        self.dim = sum(shape.numel() for shape in self._shapes.values())
+        given = data if callable(data) else checked(data)
+        one = _fresh(module, 0)
+        _refuse_what_lanes_cannot_share(one)
+        facts = Facts(
+            dim=sum(parameter.numel() for parameter in one.parameters()),
+            minimum=minimum,
+            target=target,
+            steps=steps,
+            tags=frozenset({"stochastic", "module", *tags}),
+            deterministic=False,
+            chunk=chunk,
+        )
+        super().__init__(module, one, loss, given, heldout, dict(metrics or {}), batch, measured, facts)
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return torch.stack(
-            [nn.utils.parameters_to_vector(self._fresh(seed).parameters()).detach().double() for seed in seeds]
+            [nn.utils.parameters_to_vector(_fresh(self.factory, seed).parameters()).detach().double() for seed in seeds]
         )
 
     def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
@@ -94,7 +116,7 @@ class ModuleProblem(Problem):
     def loss(self, x: Tensor, batch: Batch) -> Tensor:
         if not isinstance(batch, tuple):
             raise TypeError(f"the batch of a module problem is a tuple of tensors, got {type(batch).__name__}")
-        return self._measure([self.module_loss], x, batch)[0]
+        return self._measure([self.module_loss], x, batch, self.chunk)[0]
 
     def evaluate(self, x: Tensor) -> dict[str, Tensor]:
         values = self._over(["loss", *self.metrics], x, self._train)
@@ -105,17 +127,15 @@ class ModuleProblem(Problem):
 
     def definition(self) -> Mapping[str, Any]:
         loss = getattr(self.module_loss, "__name__", repr(self.module_loss))
-        return {"module": repr(self._module), "loss": loss, "batch": self.batch, "data": digest(*self._train)}
+        return {"module": repr(self.module), "loss": loss, "batch": self.batch, "data": digest(*self._train)}
 
     def explain(self, chunks: Sequence[int] = (1, 4, 16, 64)) -> str:
         """What a step of one lane costs at each chunk size on this machine, which is best, and why."""
         return explain(self._cost, chunks, self.chunk)
 
-    def _fresh(self, seed: int) -> nn.Module:
-        """A module as it initialises itself under ``seed``; global random state is put back as it was."""
-        with torch.random.fork_rng(devices=[]):  # a module draws from the global generator, and from no other
-            torch.default_generator.manual_seed(int(generator(seed, "module").integers(2**62)))
-            return self.factory()
+    @cached_property
+    def _shapes(self) -> dict[str, torch.Size]:
+        return {name: parameter.shape for name, parameter in self.module.named_parameters()}
 
     @cached_property
     def _train(self) -> Tensors:
@@ -134,16 +154,16 @@ class ModuleProblem(Problem):
         for first in range(0, len(data[0]), BLOCK):
             rows = tuple(_like(part[first : first + BLOCK], x).unsqueeze(0) for part in data)
             share = rows[0].shape[1] / len(data[0])
-            values = self._measure(measures, lanes, rows)
+            values = self._measure(measures, lanes, rows, self.chunk)
             totals = [total + share * value for total, value in zip(totals, values, strict=True)]
         return {name: total.reshape(x.shape[:-1]) for name, total in zip(names, totals, strict=True)}
 
-    def _measure(self, measures: Sequence[Measure], x: Tensor, batch: Tensors) -> list[Tensor]:
-        """Each measure ``[..., S]`` of ``x [..., S, P]`` on the batch ``[S, B, ...]``, a chunk of lanes at a time."""
+    def _measure(self, measures: Sequence[Measure], x: Tensor, batch: Tensors, chunk: int) -> list[Tensor]:
+        """Each measure ``[..., S]`` of ``x [..., S, P]`` on the batch ``[S, B, ...]``, ``chunk`` lanes at a time."""
 
         def of_lane(lane: Tensor, *rows: Tensor) -> Tensors:
             *inputs, target = rows
-            output = functional_call(self._module, self._named(lane), tuple(inputs))
+            output = functional_call(self.module, self._named(lane), tuple(inputs))
             values = tuple(measure(output, target).to(lane.dtype) for measure in measures)
             if any(value.dim() for value in values):
                 raise ValueError("loss and metrics are one number each, a mean over the examples, not one for each")
@@ -151,8 +171,8 @@ class ModuleProblem(Problem):
 
         seeds = x.shape[-2]
         parts = [
-            at_once(of_lane, lanes, batch) if self.chunk > 1 else one_by_one(of_lane, lanes, batch)
-            for lanes in torch.split(x.reshape(-1, seeds, self.dim), max(1, self.chunk // seeds))
+            at_once(of_lane, lanes, batch) if chunk > 1 else one_by_one(of_lane, lanes, batch)
+            for lanes in torch.split(x.reshape(-1, seeds, self.dim), max(1, chunk // seeds))
         ]
         return [torch.cat(values).reshape(x.shape[:-1]) for values in zip(*parts, strict=True)]
 
@@ -160,22 +180,26 @@ class ModuleProblem(Problem):
         """The module's parameters as views of ``lane [P]``, and its constants in the same precision."""
         parts = torch.split(lane, [shape.numel() for shape in self._shapes.values()])
         named = {name: part.view(shape) for (name, shape), part in zip(self._shapes.items(), parts, strict=True)}
-        return {name: _like(buffer, lane) for name, buffer in self._module.named_buffers()} | named
+        return {name: _like(buffer, lane) for name, buffer in self.module.named_buffers()} | named
 
     def _cost(self, chunk: int, repeats: int = 5) -> float:
         """Seconds of loss and gradient a lane with so many lanes at once, the fastest of some."""
         x = self.start([0]).to(self.dtype).expand(max(chunk, 4), 1, -1).clone().requires_grad_()
         batch = tuple(_like(part[: self.batch].unsqueeze(0), x) for part in self._train)
-        kept, self.chunk = self.chunk, chunk
-        try:
-            seconds = []
-            for _ in range(repeats):
-                began = time.perf_counter()
-                torch.autograd.grad(self.loss(x, batch).sum(), x)
-                seconds.append(time.perf_counter() - began)
-        finally:
-            self.chunk = kept
+        seconds = []
+        for _ in range(repeats):
+            began = time.perf_counter()
+            (loss,) = self._measure([self.module_loss], x, batch, chunk)
+            torch.autograd.grad(loss.sum(), x)
+            seconds.append(time.perf_counter() - began)
         return min(seconds) / len(x)
+
+
+def _fresh(factory: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """A module as it initialises itself under ``seed``; global random state is put back as it was."""
+    with torch.random.fork_rng(devices=[]):  # a module draws from the global generator, and from no other
+        torch.default_generator.manual_seed(int(generator(seed, "module").integers(2**62)))
+        return factory()
 
 
 def _refuse_what_lanes_cannot_share(module: nn.Module) -> None:

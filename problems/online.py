@@ -7,8 +7,10 @@ gradients weighs the rare large slopes down, forgets them, and follows the many 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from torch import Tensor
 
 from problems.data import shuffled_rows
 from problems.noise import blocks
-from problems.problem import Batch, Problem, ProblemSpec
+from problems.problem import Batch, Facts, Problem, ProblemSpec
 
 __all__ = ["SPECS", "FiniteSum", "Periodic", "RareSlopes", "Sloped", "reddi_periodic"]
 
@@ -28,16 +30,10 @@ class Sloped(Problem):
     Subclasses give the slopes ``[S, 1]`` as batches. Every update is followed by the projection onto [-1, 1].
     """
 
-    dim = 1
-    dtype = torch.float64
-    steps = 5000
-    minimisers = ((-1.0,),)
-
-    def __init__(self, mean_slope: float, tags: Sequence[str]) -> None:
-        self.mean_slope = mean_slope
-        self.minimum = -mean_slope
-        self.target = -0.99 * mean_slope
-        self.tags = frozenset({"online", "counterexample", *tags})
+    @property
+    @abstractmethod
+    def mean_slope(self) -> float:
+        """The slope of what is evaluated."""
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return torch.zeros(len(seeds), 1, dtype=torch.float64)
@@ -55,18 +51,44 @@ class Sloped(Problem):
         x.clamp_(-1, 1)
 
 
+def _facts(mean_slope: float, *tags: str, deterministic: bool = False) -> Facts:
+    """The facts of a loss of such a mean slope on [-1, 1]."""
+    return Facts(
+        dim=1,
+        minimum=-mean_slope,
+        minimisers=((-1.0,),),
+        target=-0.99 * mean_slope,
+        steps=5000,
+        tags=frozenset({"online", "counterexample", *tags}),
+        deterministic=deterministic,
+        dtype=torch.float64,
+    )
+
+
+@dataclass(frozen=True)
 class Periodic(Sloped):
     """Slope ``large`` at the first of every ``period`` steps, ``small`` at the others: the same for every seed.
 
     Raises ``ValueError`` where the slopes do not have a positive mean, or the period is below 2.
     """
 
-    def __init__(self, large: float, small: float, period: int) -> None:
-        total = large + (period - 1) * small
-        if period < 2 or not total > 0:
-            raise ValueError(f"slopes {large} and {period - 1} times {small} need a positive mean and a period >= 2")
-        super().__init__(total / period, ("convex", "deterministic"))
-        self.large, self.small, self.period = float(large), float(small), period
+    large: float
+    small: float
+    period: int
+
+    def __post_init__(self) -> None:
+        if self.period < 2 or not self.mean_slope > 0:
+            raise ValueError(
+                f"slopes {self.large} and {self.period - 1} times {self.small} need a positive mean and a period >= 2"
+            )
+
+    @property
+    def mean_slope(self) -> float:
+        return (self.large + (self.period - 1) * self.small) / self.period
+
+    @cached_property
+    def facts(self) -> Facts:
+        return _facts(self.mean_slope, "convex", "deterministic", deterministic=True)
 
     def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
         """The slope ``[S, 1]`` of each step."""
@@ -76,7 +98,7 @@ class Periodic(Sloped):
             yield small if t % self.period else large
 
     def definition(self) -> Mapping[str, Any]:
-        return {"large": self.large, "small": self.small, "period": self.period}
+        return {"large": float(self.large), "small": float(self.small), "period": self.period}
 
 
 def reddi_periodic(c: float = 3.0) -> Periodic:
@@ -89,13 +111,12 @@ def reddi_periodic(c: float = 3.0) -> Periodic:
     return Periodic(c, -1.0, 3)
 
 
+@dataclass(frozen=True)
 class RareSlopes(Sloped):
     """1010 x with probability 0.01, else -10 x: the stochastic experiment of Reddi et al. (2018), section 5."""
 
-    deterministic = False
-
-    def __init__(self) -> None:
-        super().__init__(0.2, ("convex", "stochastic"))
+    mean_slope = 0.2
+    facts = _facts(0.2, "convex", "stochastic")
 
     def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
         """The slope ``[S, 1]`` of each step."""
@@ -106,6 +127,7 @@ class RareSlopes(Sloped):
         return np.where(g.random((count, 1)) < 0.01, 1010.0, -10.0)
 
 
+@dataclass(frozen=True)
 class FiniteSum(Sloped):
     """n φ(x) for one and -φ(x) for n - 1 components, in a new order every epoch, from 1, unconstrained.
 
@@ -114,17 +136,24 @@ class FiniteSum(Sloped):
     What is evaluated is the mean over components, 1/n of that sum. Raises ``ValueError`` for n below 2.
     """
 
-    deterministic = False
-    steps = 5000
-    minimisers = ((-2.0,),)
+    n: int = 5
 
-    def __init__(self, n: int = 5) -> None:
-        if n < 2:
-            raise ValueError(f"finite-sum needs n >= 2 components, got {n}")
-        super().__init__(1 / n, ("nonconvex", "stochastic"))
-        self.n = n
-        self.minimum = -1.5 / n
-        self.target = -1.485 / n
+    def __post_init__(self) -> None:
+        if self.n < 2:
+            raise ValueError(f"finite-sum needs n >= 2 components, got {self.n}")
+
+    @property
+    def mean_slope(self) -> float:
+        return 1 / self.n
+
+    @cached_property
+    def facts(self) -> Facts:
+        return replace(
+            _facts(self.mean_slope, "nonconvex", "stochastic"),
+            minimum=-1.5 / self.n,
+            minimisers=((-2.0,),),
+            target=-1.485 / self.n,
+        )
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return torch.ones(len(seeds), 1, dtype=torch.float64)
@@ -139,9 +168,6 @@ class FiniteSum(Sloped):
 
     def project_(self, x: Tensor) -> None:
         """Nothing: every x is feasible."""
-
-    def definition(self) -> Mapping[str, Any]:
-        return {"n": self.n}
 
 
 SPECS: tuple[ProblemSpec, ...] = (

@@ -15,14 +15,15 @@ import inspect
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from copy import copy
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Batch", "DataError", "Problem", "ProblemSpec", "digest", "generator"]
+__all__ = ["Batch", "DataError", "Facts", "Problem", "ProblemSpec", "digest", "generator"]
 
 Batch = Tensor | tuple[Tensor, ...] | None
 
@@ -31,15 +32,10 @@ class DataError(Exception):
     """The data of a problem cannot be had or is not what it should be; the message says what to do."""
 
 
-class Problem(ABC):
-    """A loss to be minimised, with its start, its data order and its facts.
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a problem without running it; read back by tests, read off the problem itself by everyone."""
 
-    A new problem states its facts as attributes and defines `start` and `loss`, with data also `batches` and
-    `evaluate`. Constructors are cheap: data is loaded on first use.
-    """
-
-    name: str = ""
-    """The registered name with the parameters that differ from the defaults, as ``quadratic(dim=10)``."""
     dim: int
     """Number of parameters P."""
     minimum: float | None = None
@@ -64,6 +60,100 @@ class Problem(ABC):
     frame: tuple[tuple[float, float], tuple[float, float]] | None = None
     """What a picture of a 2-D problem shows: ((low, high) of x1, (low, high) of x2)."""
 
+
+@dataclass(frozen=True, eq=False)
+class Problem(ABC):
+    """A loss to be minimised, with its start, its data order and its facts: a frozen value, as a rule is.
+
+    A new problem is a frozen dataclass whose fields are its parameters. It states its `facts` and defines `start` and
+    `loss`, with data also `batches` and `evaluate`:
+
+        @dataclass(frozen=True)
+        class Bowl(Problem):
+            steepness: float = 1.0
+
+            facts = Facts(dim=2, minimum=0.0, minimisers=((0.0, 0.0),), steps=50)
+
+            def start(self, seeds):
+                return torch.ones(len(seeds), 2, dtype=torch.float64)
+
+            def loss(self, x, batch):
+                return self.steepness * x.square().sum(-1)
+
+    Where facts depend on parameters, ``facts`` is a ``cached_property``. A fact that takes time or data to compute is
+    left out there and is a ``cached_property`` of its own name, as ``minimum`` often is: constructors are cheap, and
+    data is loaded on first use. A parameter that is itself a fact, as ``dim`` often is, is a field with a default.
+    """
+
+    name: str = field(default="", init=False, compare=False)
+    """The registered name with the parameters that differ from the defaults, as ``quadratic(dim=10)``."""
+
+    @property
+    @abstractmethod
+    def facts(self) -> Facts:
+        """What is known of this problem at once; what takes longer is read off the problem only."""
+
+    @property
+    def dim(self) -> int:
+        """Number of parameters P."""
+        return self.facts.dim
+
+    @property
+    def minimum(self) -> float | None:
+        """The floor, None where it is not known."""
+        return self.facts.minimum
+
+    @property
+    def minimisers(self) -> Sequence[Sequence[float]]:
+        """Points ``[P]`` where the minimum is taken; may be incomplete or empty."""
+        return self.facts.minimisers
+
+    @property
+    def sharpness(self) -> float | None:
+        """The largest curvature of a quadratic, else None."""
+        return self.facts.sharpness
+
+    @property
+    def target(self) -> float | None:
+        """A loss that counts as solved, None where none is stated."""
+        return self.facts.target
+
+    @property
+    def steps(self) -> int:
+        """The default budget of updates."""
+        return self.facts.steps
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """Words to sort and choose by."""
+        return self.facts.tags
+
+    @property
+    def deterministic(self) -> bool:
+        """True where seeds change nothing."""
+        return self.facts.deterministic
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision it is trained in."""
+        return self.facts.dtype
+
+    @property
+    def chunk(self) -> int:
+        """How many lanes are trained as one tensor."""
+        return self.facts.chunk
+
+    @property
+    def frame(self) -> tuple[tuple[float, float], tuple[float, float]] | None:
+        """What a picture of a 2-D problem shows."""
+        return self.facts.frame
+
+    def named(self, name: str) -> Self:
+        """This problem under ``name``: a copy, for a problem never changes."""
+        other = copy(self)
+        object.__setattr__(other, "name", name)  # before anybody else sees the copy
+        return other
+
     @abstractmethod
     def start(self, seeds: Sequence[int]) -> Tensor:
         """The start points ``[S, P]`` in float64."""
@@ -85,8 +175,11 @@ class Problem(ABC):
         return {"loss": self.loss(x, None)}
 
     def definition(self) -> Mapping[str, Any]:
-        """Everything besides the code that makes this instance what it is; goes into the fingerprint."""
-        return {}
+        """Everything besides the code that makes this instance what it is; goes into the fingerprint.
+
+        Its parameters by name. A problem with data, or with parameters that need not matter, gives its own.
+        """
+        return {parameter.name: getattr(self, parameter.name) for parameter in fields(self) if parameter.init}
 
     def fingerprint(self) -> str:
         """16 hex digits that name this instance: a hash of class, definition, starts and first losses.

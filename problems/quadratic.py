@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from problems.analytic import at_least
 from problems.noise import Array, blocks, rotation
-from problems.problem import Batch, Problem, ProblemSpec, generator
+from problems.problem import Batch, Facts, Problem, ProblemSpec, generator
 
 __all__ = ["SPECS", "Noise", "NoisyQuadratic", "Quadratic"]
 
 Noise = Literal["gaussian", "student-t", "multiplicative", "sparse", "none"]
 
 
+@dataclass(frozen=True)
 class Quadratic(Problem):
     """½ Σ hᵢ zᵢ², eigenvalues log-spaced from 1/condition to 1, from z = ones; z is x, or x turned where ``rotated``.
 
@@ -32,31 +36,33 @@ class Quadratic(Problem):
     Raises ``ValueError`` for a parameter out of range or an unknown noise.
     """
 
-    minimum = 0.0
-    sharpness = 1.0
-    chunk = 2048
+    dim: int = 100
+    condition: float = 1000.0
+    rotated: bool = False
+    noise: Noise = "gaussian"
+    sigma: float = 0.1
 
-    def __init__(
-        self,
-        dim: int = 100,
-        condition: float = 1000.0,
-        rotated: bool = False,
-        noise: Noise = "gaussian",
-        sigma: float = 0.1,
-    ) -> None:
-        at_least(1, dim, "quadratic")
-        if not (1 <= condition < np.inf and 0 <= sigma < np.inf):
-            raise ValueError(f"quadratic needs condition >= 1 and sigma >= 0, got {condition} and {sigma}")
-        if noise not in get_args(Noise):
-            raise ValueError(f"quadratic has no noise {noise!r}; it has {', '.join(get_args(Noise))}")
-        self.dim, self.condition, self.rotated, self.noise = dim, float(condition), rotated, noise
-        self.sigma = 0.0 if noise in ("sparse", "none") else float(sigma)
-        self.deterministic = noise == "none"
-        self.steps = 300
-        self.target = 0.1
-        self.tags = frozenset({"quadratic", "convex", "deterministic" if self.deterministic else "stochastic"})
-        self.minimisers = [(0.0,) * dim]
-        self._eigenvalues = torch.from_numpy(np.geomspace(1 / condition, 1, dim))
+    def __post_init__(self) -> None:
+        at_least(1, self.dim, "quadratic")
+        if not (1 <= self.condition < np.inf and 0 <= self.sigma < np.inf):
+            raise ValueError(f"quadratic needs condition >= 1 and sigma >= 0, got {self.condition} and {self.sigma}")
+        if self.noise not in get_args(Noise):
+            raise ValueError(f"quadratic has no noise {self.noise!r}; it has {', '.join(get_args(Noise))}")
+
+    @cached_property
+    def facts(self) -> Facts:
+        deterministic = self.noise == "none"
+        return Facts(
+            dim=self.dim,
+            minimum=0.0,
+            minimisers=((0.0,) * self.dim,),
+            sharpness=1.0,
+            target=0.1,
+            steps=300,
+            tags=frozenset({"quadratic", "convex", "deterministic" if deterministic else "stochastic"}),
+            deterministic=deterministic,
+            chunk=2048,
+        )
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         z = torch.ones(len(seeds), self.dim, dtype=torch.float64)
@@ -79,7 +85,12 @@ class Quadratic(Problem):
             yield from blocks(seeds, steps, f"{self.noise} noise", self._sample)
 
     def definition(self) -> Mapping[str, Any]:
-        return {name: getattr(self, name) for name in ("dim", "condition", "rotated", "noise", "sigma")}
+        sigma = 0.0 if self.noise in ("sparse", "none") else float(self.sigma)  # where it plays no part
+        return {**super().definition(), "condition": float(self.condition), "sigma": sigma}
+
+    @cached_property
+    def _eigenvalues(self) -> Tensor:
+        return torch.from_numpy(np.geomspace(1 / self.condition, 1, self.dim))
 
     def _sample(self, g: np.random.Generator, count: int) -> Array:
         """Noise ``[count, P]`` of one seed, in single precision."""
@@ -93,6 +104,7 @@ class Quadratic(Problem):
         return 1 + drawn if self.noise == "multiplicative" else drawn
 
 
+@dataclass(frozen=True)
 class NoisyQuadratic(Problem):
     """The noisy quadratic model (Zhang et al. 2019): ½ Σ hᵢ xᵢ² with hᵢ = 1/i, from N(0, 1).
 
@@ -100,21 +112,27 @@ class NoisyQuadratic(Problem):
     The expected loss under SGD is known exactly: `expected_loss`. Raises ``ValueError`` for a dim or batch below one.
     """
 
-    minimum = 0.0
-    sharpness = 1.0
-    deterministic = False
-    steps = 300
-    chunk = 2048
-    tags = frozenset({"quadratic", "convex", "stochastic"})
+    dim: int = 100
+    batch: int = 16
 
-    def __init__(self, dim: int = 100, batch: int = 16) -> None:
-        at_least(1, dim, "noisy-quadratic")
-        if batch < 1:
-            raise ValueError(f"noisy-quadratic needs batch >= 1, got {batch}")
-        self.dim, self.batch = dim, batch
-        self.target = 0.1
-        self.minimisers = [(0.0,) * dim]
-        self._eigenvalues = 1 / np.arange(1, dim + 1)
+    def __post_init__(self) -> None:
+        at_least(1, self.dim, "noisy-quadratic")
+        if self.batch < 1:
+            raise ValueError(f"noisy-quadratic needs batch >= 1, got {self.batch}")
+
+    @cached_property
+    def facts(self) -> Facts:
+        return Facts(
+            dim=self.dim,
+            minimum=0.0,
+            minimisers=((0.0,) * self.dim,),
+            sharpness=1.0,
+            target=0.1,
+            steps=300,
+            tags=frozenset({"quadratic", "convex", "stochastic"}),
+            deterministic=False,
+            chunk=2048,
+        )
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return torch.from_numpy(np.stack([generator(seed, "start").standard_normal(self.dim) for seed in seeds]))
@@ -140,8 +158,9 @@ class NoisyQuadratic(Problem):
         series = np.where(unmoved, steps, (1 - kept**steps) / np.where(unmoved, 1, 1 - kept))
         return float(0.5 * np.sum(h * (kept**steps + lr**2 * h / self.batch * series)))
 
-    def definition(self) -> Mapping[str, Any]:
-        return {"dim": self.dim, "batch": self.batch}
+    @cached_property
+    def _eigenvalues(self) -> npt.NDArray[np.float64]:
+        return 1 / np.arange(1, self.dim + 1)
 
 
 SPECS: tuple[ProblemSpec, ...] = (

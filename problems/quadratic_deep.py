@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain, islice, repeat
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from problems.data import shuffled_rows
-from problems.problem import Batch, Problem, ProblemSpec
+from problems.problem import Batch, Facts, Problem, ProblemSpec
 
 __all__ = ["SPECS", "QuadraticDeep", "Shuffle"]
 
@@ -26,6 +27,7 @@ BATCH = 128
 PER_EPOCH = ROWS // BATCH  # minibatches; DeepOBS drops the rows left over, in testing too
 
 
+@dataclass(frozen=True)
 class QuadraticDeep(Problem):
     """The mean of ½ (x - r)ᵀ Q (x - r) over 1000 rows r ~ N(0, 0.6²), from ones.
 
@@ -40,18 +42,22 @@ class QuadraticDeep(Problem):
     Raises ``ValueError`` for a negative instance or an unknown shuffle.
     """
 
-    dim = DIM
-    deterministic = False
-    steps = 100 * PER_EPOCH
-    chunk = 1024
-    tags = frozenset({"quadratic", "convex", "stochastic", "deepobs"})
+    instance: int = 0
+    shuffle: Shuffle = "epoch"
 
-    def __init__(self, instance: int = 0, shuffle: Shuffle = "epoch") -> None:
-        if instance < 0:
-            raise ValueError(f"quadratic-deep counts its instances from 0, got {instance}")
-        if shuffle not in get_args(Shuffle):
-            raise ValueError(f"quadratic-deep shuffles {' or '.join(get_args(Shuffle))}, not {shuffle!r}")
-        self.instance, self.shuffle = instance, shuffle
+    facts = Facts(
+        dim=DIM,
+        steps=100 * PER_EPOCH,
+        tags=frozenset({"quadratic", "convex", "stochastic", "deepobs"}),
+        deterministic=False,
+        chunk=1024,
+    )
+
+    def __post_init__(self) -> None:
+        if self.instance < 0:
+            raise ValueError(f"quadratic-deep counts its instances from 0, got {self.instance}")
+        if self.shuffle not in get_args(Shuffle):
+            raise ValueError(f"quadratic-deep shuffles {' or '.join(get_args(Shuffle))}, not {self.shuffle!r}")
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return torch.ones(len(seeds), DIM, dtype=torch.float64)
@@ -79,27 +85,24 @@ class QuadraticDeep(Problem):
         return {name: self._around(x.double(), center) + spread for name, (center, spread) in summaries.items()}
 
     @cached_property
-    def minimum(self) -> float:  # type: ignore[override]  # a fact like any other, computed when asked for
+    def minimum(self) -> float:
         """The training loss at the mean of the training rows."""
         return float(self._training[1])
 
     @cached_property
-    def sharpness(self) -> float:  # type: ignore[override]
+    def sharpness(self) -> float:
         """The largest eigenvalue of Q."""
         return float(torch.linalg.eigvalsh(_hessian(self.instance))[-1])
 
     @cached_property
-    def minimisers(self) -> Sequence[Sequence[float]]:  # type: ignore[override]
+    def minimisers(self) -> Sequence[Sequence[float]]:
         """The mean of the training rows."""
         return [self._training[0].tolist()]
 
     @cached_property
-    def target(self) -> float:  # type: ignore[override]
+    def target(self) -> float:
         """One hundredth above the minimum."""
         return 1.01 * self.minimum
-
-    def definition(self) -> Mapping[str, Any]:
-        return {"instance": self.instance, "shuffle": self.shuffle}
 
     def _around(self, x: Tensor, center: Tensor) -> Tensor:
         """½ (x - center)ᵀ Q (x - center), [...]."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,21 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from problems.data import airfoil, diabetes_table
-from problems.linear import LinearModel, Table
-from problems.problem import ProblemSpec, generator
+from problems.data import AIRFOIL_ROWS, airfoil, diabetes_table
+from problems.linear import LinearModel, LinearProblem, Table, linear_facts
+from problems.problem import Facts, ProblemSpec, generator
 
-__all__ = ["SPECS", "Airfoil", "LeastSquares", "diabetes", "huber", "log_cosh", "robust_regression", "squared"]
+__all__ = [
+    "SPECS",
+    "Airfoil",
+    "LeastSquares",
+    "LinearRegression",
+    "diabetes",
+    "huber",
+    "log_cosh",
+    "robust_regression",
+    "squared",
+]
 
 
 def squared(predictions: Tensor, targets: Tensor) -> Tensor:
@@ -38,15 +49,18 @@ def log_cosh(predictions: Tensor, targets: Tensor, scale: float) -> Tensor:
     return scale**2 * (softplus(2 * residual) - residual - math.log(2))
 
 
-class LeastSquares(LinearModel):
-    """Linear regression: its full-data loss is evaluated as the quadratic it is, so gaps are exact to rounding of x."""
+class LinearRegression(LinearProblem):
+    """A linear problem whose ``pointwise`` is half the squared residual.
+
+    Its full-data loss is evaluated as the quadratic it is, so gaps are exact to rounding of x.
+    """
 
     def evaluate(self, x: Tensor) -> dict[str, Tensor]:
         away = x.double() - self.minimiser.to(x.device)
         return {"loss": self.minimum + ((away @ self.hessian.to(x.device)) * away).sum(-1) / 2}
 
     @cached_property
-    def sharpness(self) -> float:  # type: ignore[override]  # a fact like any other, computed when asked for
+    def sharpness(self) -> float:
         """The largest eigenvalue of `hessian`."""
         return float(torch.linalg.eigvalsh(self.hessian)[-1])
 
@@ -57,22 +71,34 @@ class LeastSquares(LinearModel):
         return rows.T @ rows / len(targets) + self.l2 * torch.eye(self.dim, dtype=torch.float64)
 
 
-class Airfoil(LeastSquares):
+@dataclass(frozen=True, eq=False)
+class LeastSquares(LinearRegression, LinearModel):
+    """A linear regression made of its parts."""
+
+
+@dataclass(frozen=True)
+class Airfoil(LinearRegression):
     """The book's regression: NASA airfoil self-noise, 1500 rows, 5 standardised features, batch 10, two epochs.
 
     Uses the real file where the ``data`` folder holds it (checked by sha1), else rows with exactly its second moments.
     """
 
-    def __init__(self, batch: int = 10, data: Path | None = None) -> None:
-        super().__init__(
-            self._load, squared, 5, 1500, {}, batch=batch, steps=2 * 1500 // max(1, batch), target=0.25,
-            tags=("chapter", "regression"),
-        )  # fmt: skip
-        self.data = data
+    batch: int = 10
+    data: Path | None = None
 
-    def _load(self) -> Table:
+    rows = AIRFOIL_ROWS
+
+    @cached_property
+    def facts(self) -> Facts:
+        steps = 2 * AIRFOIL_ROWS // self.batch
+        return linear_facts(5, steps=steps, target=0.25, tags=("chapter", "regression"))
+
+    def table(self) -> Table:
         features, targets, _ = airfoil(self.data)
         return features, targets
+
+    def pointwise(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        return squared(predictions, targets)
 
     def definition(self) -> Mapping[str, Any]:
         return {**super().definition(), "origin": airfoil(self.data)[2]}
@@ -84,8 +110,13 @@ def diabetes(batch: int = 16) -> LeastSquares:
     Two of the blood measurements are nearly collinear: the Hessian's condition number is 470.
     """
     return LeastSquares(
-        diabetes_table, squared, 10, 442, {}, batch=batch, steps=540, target=0.25, tags=("regression",)
-    )  # fmt: skip
+        diabetes_table,
+        squared,
+        442,
+        {},
+        linear_facts(10, steps=540, target=0.25, tags=("regression",)),
+        batch,
+    )
 
 
 ROBUST: Mapping[str, Callable[..., Tensor]] = {"huber": huber, "log-cosh": log_cosh}
@@ -103,10 +134,13 @@ def robust_regression(loss: str = "huber", scale: float = 1.0, outliers: float =
             f"got {loss!r}, {scale} and {outliers}"
         )
     return LinearModel(
-        partial(_table_with_outliers, outliers), partial(ROBUST[loss], scale=scale), 20, 1000,
-        {"loss": loss, "scale": scale, "outliers": outliers}, batch=batch, steps=600, target=0.9,
-        tags=("regression", "robust"),
-    )  # fmt: skip
+        partial(_table_with_outliers, outliers),
+        partial(ROBUST[loss], scale=scale),
+        1000,
+        {"loss": loss, "scale": scale, "outliers": outliers},
+        linear_facts(20, steps=600, target=0.9, tags=("regression", "robust")),
+        batch,
+    )
 
 
 def _table_with_outliers(outliers: float) -> Table:

@@ -7,6 +7,7 @@ Gradients are looked at in float64, where a right one can be told from a wrong o
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from itertools import chain, islice
 
 import numpy as np
@@ -19,7 +20,7 @@ from benchmarks.engine.driver import batch_like
 from benchmarks.engine.foreign_lanes import of_seed
 from benchmarks.engine.training import Training, train
 from optimizers.adam import Adam
-from problems import Batch, Problem
+from problems import Batch, Facts, Problem
 from problems.problem import generator
 
 __all__ = ["PROBLEM_CHECKS", "ProblemCheck"]
@@ -32,7 +33,11 @@ RARE = 300  # steps within which two seeds must differ somewhere: noise may be a
 
 
 def facts_are_stated(problem: Problem) -> str | None:
-    """Its facts are sound: dim, steps and chunk are at least 1, tags are words, the target is not below the minimum."""
+    """Its facts are sound: each stated once; dim, steps, chunk at least 1; tags words; target not below the minimum."""
+    for fact in fields(Facts):
+        stated = getattr(problem.facts, fact.name)
+        if stated != fact.default and (said := getattr(problem, fact.name)) != stated:
+            return f"{fact.name} is {said!r}, and {stated!r} in facts; state it once"
     for name in ("dim", "steps", "chunk"):
         value = getattr(problem, name, None)
         if not isinstance(value, int) or value < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from problems.regression import Airfoil
 __all__ = ["BookRegression", "has_file"]
 
 
+@dataclass(frozen=True)
 class BookRegression(Airfoil):
     """The airfoil regression with what a library adds to it; evaluated as ½ mean squared error always.
 
@@ -25,11 +27,8 @@ class BookRegression(Airfoil):
     ``uniform_bias``  starts the bias from U(-1/√5, 1/√5), as a linear layer of five inputs does, instead of at 0.
     """
 
-    def __init__(
-        self, batch: int = 10, data: Path | None = None, *, doubled: bool = False, uniform_bias: bool = False
-    ) -> None:
-        super().__init__(batch, data)
-        self.doubled, self.uniform_bias = doubled, uniform_bias
+    doubled: bool = field(default=False, kw_only=True)
+    uniform_bias: bool = field(default=False, kw_only=True)
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         x = super().start(seeds)

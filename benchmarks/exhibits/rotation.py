@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -22,7 +24,7 @@ from benchmarks.engine.training import Training, train
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.suite.settings import Count
-from problems import Batch, Problem
+from problems import Batch, Facts, Problem
 
 __all__ = ["Rotation", "TurnedEllipses"]
 
@@ -33,6 +35,7 @@ BOOK_STEPS: Final = 20
 INVARIANT: Final = 0.01  # decades: what rounding may do to a best loss
 
 
+@dataclass(frozen=True)
 class TurnedEllipses(Problem):
     """Many ellipses trained side by side: seed k is 2 u1² / condition + 2 u2², where u is x turned by its own angle.
 
@@ -40,29 +43,25 @@ class TurnedEllipses(Problem):
     ``forms`` lists (angle in degrees, condition); the seeds trained must be 0, 1, … in order, one for each.
     """
 
-    dim = 2
-    minimum = 0.0
-    dtype = torch.float64
+    forms: tuple[tuple[float, float], ...]
 
-    def __init__(self, forms: Sequence[tuple[float, float]]) -> None:
-        self.forms = tuple(forms)
+    facts = Facts(dim=2, minimum=0.0, dtype=torch.float64)
+
+    @cached_property
+    def _turned(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The cosine and the sine of each angle, and what multiplies the flat direction's square."""
         angle, condition = torch.tensor(self.forms, dtype=torch.float64).unbind(-1)
-        self._cos, self._sin = torch.cos(angle.deg2rad()), torch.sin(angle.deg2rad())
-        self._flat = 2 / condition
+        return torch.cos(angle.deg2rad()), torch.sin(angle.deg2rad()), 2 / condition
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         u1, u2 = START
-        c, s = self._cos[: len(seeds)], self._sin[: len(seeds)]
+        c, s, _ = (part[: len(seeds)] for part in self._turned)
         return torch.stack([c * u1 - s * u2, s * u1 + c * u2], dim=-1)
 
     def loss(self, x: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002 - no data
         x1, x2 = x.unbind(-1)
-        count = x.shape[-2]
-        c, s, flat = self._cos[:count], self._sin[:count], self._flat[:count]
+        c, s, flat = (part[: x.shape[-2]] for part in self._turned)
         return flat * (c * x1 + s * x2).square() + 2 * (c * x2 - s * x1).square()
-
-    def definition(self) -> Mapping[str, Any]:
-        return {"forms": self.forms}
 
 
 class Rotation(Question):
@@ -107,8 +106,8 @@ class Rotation(Question):
         }
         return Answer(tables, self._facts(table), self._method())
 
-    def _forms(self) -> list[tuple[float, float]]:
-        return list(product(np.linspace(0, 90, self.angles).tolist(), self.conditions))
+    def _forms(self) -> tuple[tuple[float, float], ...]:
+        return tuple(product(np.linspace(0, 90, self.angles).tolist(), self.conditions))
 
     def _train(self, name: str, lr: Tensor) -> Trace:
         problem = TurnedEllipses(self._forms())

@@ -214,8 +214,7 @@ def make_problem(text: str, data: Path | None = None) -> Problem:
     if not isinstance(problem, Problem):
         raise UsageError(f"problem {text!r}: it should make a Problem, and made {type(problem).__name__}")
     changed = [f"{key}={value!r}" for key, value in given.items() if value != known[key]]
-    problem.name = f"{name}({', '.join(changed)})" if changed else name
-    return problem
+    return problem.named(f"{name}({', '.join(changed)})" if changed else name)
 
 
 def make_schedules(text: str) -> dict[str, Schedule]:
@@ -255,9 +254,9 @@ def _make_schedule(call: str) -> Schedule:
 
 def _own_problem(path: str) -> Problem | ProblemSpec:
     thing = import_object(path)
-    if isinstance(thing, Problem | ProblemSpec):
-        if isinstance(thing, Problem):
-            thing.name = thing.name or path
+    if isinstance(thing, Problem):
+        return thing if thing.name else thing.named(path)
+    if isinstance(thing, ProblemSpec):
         return thing
     if callable(thing):
         return ProblemSpec(path, thing, "", path)

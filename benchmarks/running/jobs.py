@@ -189,7 +189,7 @@ class OverviewJob(Job):
         draw_overview(Cell.load(self.folder.cell(self.cell)), path)
         return path
 
-    def check_same(self, known: dict[str, str]) -> None:  # noqa: ARG002 - nothing can differ
+    def check_same(self, known: dict[str, str]) -> None:
         """A picture is of the cell that stands beside it."""
 
 

@@ -5,8 +5,6 @@ import math
 import pytest
 import torch
 
-from benchmarks.lanes import train
-from optimizers.sgd import SGD
 from problems import bbob, chapter, classic, least_squares, scalable
 from problems.analytic import Analytic
 
@@ -203,14 +201,3 @@ def test_points_outside_mccormicks_box_are_moved_to_its_border():
     x = torch.tensor([[5.0, 0.0], [-2.0, -9.0], [1.0, 1.0]], dtype=torch.float64)
     built("mccormick").project_(x)
     assert x.tolist() == [[4.0, 0.0], [-1.5, -3.0], [1.0, 1.0]]
-
-
-def test_the_two_ellipsoids_are_one_quadratic_in_two_positions():
-    straight, turned = built("ellipsoid"), built("ellipsoid-rotated")
-    expected = 2 * torch.logspace(0, 6, 10, dtype=torch.float64)
-    for problem in (straight, turned):
-        hessian = torch.autograd.functional.hessian(problem.function, problem.start([0])[0])
-        # Eigenvalues of a turned matrix carry the rounding of the largest, 1e-10.
-        torch.testing.assert_close(torch.linalg.eigvalsh(hessian), expected, rtol=1e-9, atol=1e-9)
-    path = [train(p, SGD(), {"lr": 1e-7}, [0], 20, evaluate_every=1).loss for p in (straight, turned)]
-    torch.testing.assert_close(*path, rtol=1e-9, atol=0)

@@ -7,10 +7,6 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from benchmarks.lanes import train
-from optimizers.adagrad import Adagrad
-from optimizers.rmsprop import RMSProp
-from optimizers.sgd import SGD
 from problems import logistic, regression
 from problems.data import breast_cancer_table, diabetes_table
 from problems.linear import LinearModel
@@ -134,18 +130,6 @@ def test_features_of_sparse_logistic_have_power_law_frequencies():
     assert frequency[99] == pytest.approx(0.1, abs=0.02)  # two standard errors of 1000 draws
     assert features.sum(1).mean() == pytest.approx(10 + 10 * math.log(50), rel=0.05)
     assert 0.2 < labels.mean() < 0.8
-
-
-def test_adagrad_wins_on_sparse_features():
-    problem = sparse_logistic()
-    grid = torch.logspace(-1.5, 0.5, 5)
-    rules = {"adagrad": Adagrad(), "sgd": SGD(), "rmsprop": RMSProp()}
-    best = {
-        name: train(problem, rule, {"lr": grid}, [0, 1], 200).final_loss.mean(-1).min().item()
-        for name, rule in rules.items()
-    }
-
-    assert min(best, key=best.get) == "adagrad"
 
 
 def test_outliers_pull_least_squares_away_and_the_robust_losses_hardly():

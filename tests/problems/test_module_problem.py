@@ -4,9 +4,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmarks.conformance.report import check_problem
-from benchmarks.lanes import train
-from optimizers.rmsprop import RMSProp
 from problems.batching import explain
 from problems.classification import digits_mlp
 from problems.data import DIGITS
@@ -72,20 +69,6 @@ def test_a_start_is_what_the_module_initialises_itself_to_and_leaves_global_rand
     assert torch.equal(problem.start([1]), start[1:])
     assert not torch.equal(start[0], start[1])
     assert start.abs().max().item() <= 3**-0.5  # the bound of torch.nn.Linear's own start
-
-
-def test_it_passes_the_conformance_kit():
-    report = check_problem(line_problem())
-
-    assert report.ok, str(report)
-
-
-def test_training_it_learns():
-    trace = train(digits_problem(chunk=8), RMSProp(), {"lr": torch.tensor([0.003, 0.01])}, [0], 60)
-
-    assert trace.final_loss.max().item() < 1.0
-    assert trace.metrics["heldout_accuracy"][..., -1].min().item() > 0.8
-    assert set(trace.metrics) == {"loss", "accuracy", "heldout_loss", "heldout_accuracy"}
 
 
 def test_data_may_be_a_function_that_is_called_on_first_use():

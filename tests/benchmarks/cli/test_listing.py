@@ -40,10 +40,6 @@ class Unsolved(Analytic):
     def minimum(self) -> float:
         raise ZeroDivisionError("no minimum")
 
-    @minimum.setter
-    def minimum(self, value: float | None) -> None:
-        pass
-
 
 def lost() -> Analytic:
     raise DataError("its file is gone")

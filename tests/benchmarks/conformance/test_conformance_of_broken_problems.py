@@ -1,23 +1,23 @@
 """Each check of a problem fails for a problem that breaks just what it looks at, and says so in a sentence."""
 
+import itertools
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
 import torch
 
 from benchmarks.conformance.problems import PROBLEM_CHECKS
 from benchmarks.conformance.report import check_problem
-from problems import Problem
+from problems import Facts, Problem
 from problems.problem import generator
 
 
+@dataclass(frozen=True)
 class Bowl(Problem):
     """A sound problem with data: half the mean squared distance to random points; what the broken ones start from."""
 
-    dim = 3
-    minimum = 0.0
-    minimisers = ((1.0, 1.0, 1.0),)
-    deterministic = False
-    steps = 10
+    facts = Facts(dim=3, minimum=0.0, minimisers=((1.0, 1.0, 1.0),), deterministic=False, steps=10)
 
     def start(self, seeds):
         rows = [generator(seed, "start").standard_normal(3) for seed in seeds]
@@ -36,11 +36,17 @@ class Bowl(Problem):
 
 
 class NoSteps(Bowl):
-    steps = 0
+    facts = replace(Bowl.facts, steps=0)
 
 
 class UnreachableTarget(Bowl):
-    target = -1.0
+    facts = replace(Bowl.facts, target=-1.0)
+
+
+class FactStatedTwice(Bowl):
+    @property
+    def minimum(self):
+        return 0.5
 
 
 class StartInSinglePrecision(Bowl):
@@ -75,31 +81,27 @@ class InfiniteAtTheStart(Bowl):
 
 
 class WrongMinimum(Bowl):
-    minimum = -0.5
+    facts = replace(Bowl.facts, minimum=-0.5)
 
 
 class MinimiserElsewhere(Bowl):
-    minimisers = ((1.0, 1.0, 1.001),)
+    facts = replace(Bowl.facts, minimisers=((1.0, 1.0, 1.001),))
 
     def evaluate(self, x):
         return {"loss": self.loss(x, None).mul(1e-3)}
 
 
 class SlopeAtTheMinimiser(Bowl):
-    minimum = None
-    minimisers = ((1.0, 1.0, 1.0),)
+    facts = replace(Bowl.facts, minimum=None)
 
 
 class SaddleForAMinimum(Bowl):
-    minimum = 0.0
-
     def evaluate(self, x):
         return {"loss": (x - 1).sum(-1)}
 
 
 class BeatenMinimum(Bowl):
-    minimum = 1.0
-    minimisers = ()
+    facts = replace(Bowl.facts, minimum=1.0, minimisers=())
 
 
 class DetachedGradient(Bowl):
@@ -146,7 +148,7 @@ class SeedsThatChangeNothing(Bowl):
 
 
 class DeterministicOnlyInName(Bowl):
-    deterministic = True
+    facts = replace(Bowl.facts, deterministic=True)
 
 
 class DataThatKnowsTheEnd(Bowl):
@@ -166,11 +168,10 @@ class GlobalNoise(Bowl):
 
 
 class FingerprintOfTheMoment(Bowl):
-    asked = 0
+    asked = itertools.count()
 
     def definition(self):
-        self.asked += 1
-        return {"asked": self.asked}
+        return {"asked": next(self.asked)}
 
 
 class ShortFingerprint(Bowl):
@@ -181,6 +182,7 @@ class ShortFingerprint(Bowl):
 BROKEN = [
     (NoSteps, "facts_are_stated", "steps is 0"),
     (UnreachableTarget, "facts_are_stated", "can never be reached"),
+    (FactStatedTwice, "facts_are_stated", "minimum is 0.5, and 0.0 in facts"),
     (StartInSinglePrecision, "starts_are_shaped", "torch.float32"),
     (StartOfTheFirstSeedForAll, "starts_are_shaped", "each seed's numbers from its own generator"),
     (LossOverAllLanes, "losses_are_shaped", "reduce over the last axes only"),
@@ -257,8 +259,7 @@ def test_a_report_shows_each_requirement_its_complaint_and_a_count():
 
 def test_a_minimum_on_the_border_of_what_is_feasible_may_have_a_slope():
     class Border(Bowl):
-        minimum = 0.5
-        minimisers = ((0.0, 1.0, 1.0),)
+        facts = replace(Bowl.facts, minimum=0.5, minimisers=((0.0, 1.0, 1.0),))
 
         def start(self, seeds):
             return super().start(seeds).clamp(max=0)

@@ -13,6 +13,7 @@ from benchmarks.suite.settings import Searching, Tuning
 from benchmarks.tuning.objectives import check_objectives, intermediate_values, trial_values
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.study import tune
+from problems import Analytic
 
 ELLIPSE = make_problem("ellipse")  # floor 0, target 1e-3 of the start's gap or stated
 NAN, INF = torch.nan, torch.inf
@@ -44,8 +45,7 @@ def test_an_objective_joins_runs_and_seeds(objective: str, aggregate: str, value
 
 
 def test_steps_to_target_counts_the_first_time_and_orders_those_that_miss() -> None:
-    problem = make_problem("ellipse")
-    problem.target = 0.5
+    problem = Analytic(lambda x: x.square().sum(-1), (3.0, 1.0), minimum=0.0, target=0.5, steps=20)
     tuning = Tuning(objective="steps-to-target")
     at_once = trace([[[10.0, 0.4, 3.0]]])
     late = trace([[[10.0, 1.0, 0.5]]])
@@ -74,8 +74,7 @@ def test_two_objectives_stand_side_by_side() -> None:
 
 
 def test_an_objective_without_its_fact_is_a_users_mistake() -> None:
-    problem = make_problem("ellipse")
-    problem.minimum, problem.target = None, None
+    problem = Analytic(lambda x: x.square().sum(-1), (3.0, 1.0), minimum=None, steps=20)
     with pytest.raises(UsageError, match="auc needs a known floor"):
         check_objectives(problem, Tuning(objective="auc"))
     with pytest.raises(UsageError, match="steps-to-target needs a target"):
