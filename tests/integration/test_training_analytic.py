@@ -1,4 +1,6 @@
-"""Training analytic functions with the engine and a rule: what does not care for coordinates takes one path on both ellipsoids."""
+"""Training analytic functions with the engine and a rule: what does not care for coordinates takes one path on both
+ellipsoids.
+"""
 
 import torch
 
