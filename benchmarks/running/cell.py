@@ -126,8 +126,8 @@ def _landscape_table(cell: Prepared, grid: GridMap | None) -> pd.DataFrame:
 def _run_tables(cell: Prepared, study: Study, tests: Tests) -> dict[str, pd.DataFrame]:
     tuning_seeds, test_seeds = cell.seeds(cell.plan.tuning.seeds), cell.seeds(cell.plan.test.seeds)
     fixed = cell.space.fixed
-    runs = [tables.runs_table("trial", b.trace, b.values, fixed, tuning_seeds, b.trials) for b in study.blocks]
-    curves = [tables.curves_table("trial", b.trace, tuning_seeds, b.trials) for b in study.blocks]
+    runs = [tables.runs_table("trial", b.trace, b.values, fixed, tuning_seeds, b.trial_numbers) for b in study.blocks]
+    curves = [tables.curves_table("trial", b.trace, tuning_seeds, b.trial_numbers) for b in study.blocks]
     for setting, (values, trace) in tests.items():
         runs.append(tables.runs_table(setting, trace, {}, values, test_seeds))
         curves.append(tables.curves_table(setting, trace, test_seeds))

@@ -13,9 +13,12 @@ from torch import Tensor
 from analysis.record.columns import COLUMNS
 from benchmarks.engine.trace import PRUNED, STATUS, Trace
 from benchmarks.tuning.landscape import GridMap
-from benchmarks.tuning.trials import Study
+from benchmarks.tuning.trials import Study, Trial
 
 __all__ = ["curves_table", "empty_table", "landscape_table", "paths_table", "runs_table", "trials_table"]  # fmt: skip
+
+OBJECTIVES = ("objective", "objective_2")
+UNTRAINED = {"block": -1, "seeds": 0, "diverged": 0}  # of a trial that another process trained
 
 
 def trials_table(study: Study) -> pd.DataFrame:
@@ -24,20 +27,19 @@ def trials_table(study: Study) -> pd.DataFrame:
     frames = [
         pd.DataFrame(
             {
-                "trial": block.trials,
+                "trial": block.trial_numbers,
                 "block": block.number,
-                "state": block.states,
+                "state": [state.value for state in block.states],
                 **_objective_columns(block.objective),
                 "seeds": block.trace.status.shape[1],
                 "diverged": block.diverged.numpy(),
-                **_columns(block.values, fixed, len(block.trials)),
+                **_columns(block.values, fixed, len(block.trial_numbers)),
             }
         )
         for block in blocks
     ]
     if study.others:
-        rows = [{**other, **other["values"], **fixed, "block": -1, "seeds": 0, "diverged": 0} for other in study.others]
-        frames.append(pd.DataFrame(rows).drop(columns="values"))
+        frames.append(pd.DataFrame([{**_other_row(other), **fixed, **UNTRAINED} for other in study.others]))
     return pd.concat(frames, ignore_index=True) if frames else empty_table("trials")
 
 
@@ -119,8 +121,13 @@ def empty_table(name: str) -> pd.DataFrame:
 
 def _objective_columns(objective: Tensor) -> dict[str, Any]:
     """``objective``, and ``objective_2`` where there are two."""
-    names = ["objective", "objective_2"]
-    return {name: column.numpy() for name, column in zip(names, objective.unbind(-1), strict=False)}
+    return {name: column.numpy() for name, column in zip(OBJECTIVES, objective.unbind(-1), strict=False)}
+
+
+def _other_row(trial: Trial) -> dict[str, Any]:
+    """The trial of another process, as far as its study tells."""
+    objectives = dict(zip(OBJECTIVES, trial.objectives, strict=False))
+    return {"trial": trial.number, "state": trial.state.value, **objectives, **trial.values}
 
 
 def _columns(values: Mapping[str, Tensor], fixed: Mapping[str, float], count: int) -> dict[str, Any]:

@@ -49,9 +49,9 @@ def describe(
         "schedule": plan.schedule,
         "protocol": {
             "sampler": plan.tuning.sampler,
-            "trials": sum(len(block.trials) for block in study.blocks) + len(study.others),
+            "trials": len(study.trials),
             "block": plan.tuning.block, "objective": " and ".join(plan.tuning.objective),
-            "aggregate": plan.tuning.aggregate, "pruner": plan.tuning.pruner,
+            "aggregate": str(plan.tuning.aggregate), "pruner": str(plan.tuning.pruner),
             "tuning_seeds": cell.seeds(plan.tuning.seeds), "test_seeds": cell.seeds(plan.test.seeds),
             "landscape_seeds": cell.seeds(plan.landscape.seeds),
             "grid": list(plan.landscape.grid) if plan.landscape.enabled else None,
