@@ -17,7 +17,7 @@ from benchmarks.record.surface import surface_table
 from benchmarks.running.cell import CellResult
 from benchmarks.running.prepare import ReadyCell
 from benchmarks.tuning.landscape import GridMap
-from benchmarks.tuning.trials import Study
+from benchmarks.tuning.trials import Study, Trial
 
 __all__ = ["cell_tables"]
 
@@ -36,8 +36,8 @@ def cell_tables(cell: ReadyCell, result: CellResult) -> dict[str, pd.DataFrame]:
 def _tables_of_runs(cell: ReadyCell, result: CellResult) -> dict[str, pd.DataFrame]:
     blocks, fixed = result.study.blocks, cell.space.fixed
     tuning_seeds, test_seeds = cell.seeds(cell.plan.tuning.seeds), cell.seeds(cell.plan.test.seeds)
-    runs = [runs_table("trial", b.trace, b.values, fixed, tuning_seeds, b.trials) for b in blocks]
-    curves = [curves_table("trial", b.trace, tuning_seeds, b.trials) for b in blocks]
+    runs = [runs_table("trial", b.trace, b.values, fixed, tuning_seeds, b.trial_numbers) for b in blocks]
+    curves = [curves_table("trial", b.trace, tuning_seeds, b.trial_numbers) for b in blocks]
     runs += [runs_table(made.setting, made.trace, {}, made.values, test_seeds) for made in result.settings]
     curves += [curves_table(made.setting, made.trace, test_seeds) for made in result.settings]
     return {"runs": pd.concat(runs, ignore_index=True), "curves": pd.concat(curves, ignore_index=True)}
@@ -53,26 +53,29 @@ def _tables_of_the_plane(cell: ReadyCell, result: CellResult) -> dict[str, pd.Da
     return {"paths": pd.concat(paths, ignore_index=True), "surface": surface}
 
 
+OBJECTIVES = ("objective", "objective_2")
+UNTRAINED = {"block": -1, "seeds": 0, "diverged": 0}  # of a trial that another process trained
+
+
 def trials_table(study: Study) -> pd.DataFrame:
     """One row a trial, with every hyperparameter's value; trials of other processes in a shared study have no block."""
     blocks, fixed = study.blocks, study.space.fixed
     frames = [
         pd.DataFrame(
             {
-                "trial": block.trials,
+                "trial": block.trial_numbers,
                 "block": block.number,
-                "state": block.states,
+                "state": [state.value for state in block.states],
                 **_objective_columns(block.objective),
                 "seeds": block.trace.status.shape[1],
                 "diverged": block.diverged.numpy(),
-                **_columns(block.values, fixed, len(block.trials)),
+                **_columns(block.values, fixed, len(block.trial_numbers)),
             }
         )
         for block in blocks
     ]
     if study.others:
-        rows = [{**other, **other["values"], **fixed, "block": -1, "seeds": 0, "diverged": 0} for other in study.others]
-        frames.append(pd.DataFrame(rows).drop(columns="values"))
+        frames.append(pd.DataFrame([{**_other_row(other), **fixed, **UNTRAINED} for other in study.others]))
     return pd.concat(frames, ignore_index=True) if frames else empty_table("trials")
 
 
@@ -154,8 +157,13 @@ def empty_table(name: str) -> pd.DataFrame:
 
 def _objective_columns(objective: Tensor) -> dict[str, Any]:
     """``objective``, and ``objective_2`` where there are two."""
-    names = ["objective", "objective_2"]
-    return {name: column.numpy() for name, column in zip(names, objective.unbind(-1), strict=False)}
+    return {name: column.numpy() for name, column in zip(OBJECTIVES, objective.unbind(-1), strict=False)}
+
+
+def _other_row(trial: Trial) -> dict[str, Any]:
+    """The trial of another process, as far as its study tells."""
+    objectives = dict(zip(OBJECTIVES, trial.objectives, strict=False))
+    return {"trial": trial.number, "state": trial.state.value, **objectives, **trial.values}
 
 
 def _columns(values: Mapping[str, Tensor], fixed: Mapping[str, float], count: int) -> dict[str, Any]:

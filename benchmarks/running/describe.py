@@ -81,11 +81,11 @@ def _protocol(cell: ReadyCell, study: Study) -> Protocol:
     every = cell.evaluate
     return Protocol(
         sampler=tuning.sampler,
-        trials=sum(len(block.trials) for block in study.blocks) + len(study.others),
+        trials=len(study.trials),
         block=tuning.block,
-        objectives=tuple(tuning.objective),
-        aggregate=tuning.aggregate,
-        pruner=tuning.pruner,
+        objectives=tuple(map(str, tuning.objective)),
+        aggregate=str(tuning.aggregate),
+        pruner=str(tuning.pruner),
         tuning_seeds=tuple(cell.seeds(tuning.seeds)),
         test_seeds=tuple(cell.seeds(plan.test.seeds)),
         landscape_seeds=tuple(cell.seeds(plan.landscape.seeds)),

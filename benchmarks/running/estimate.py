@@ -12,6 +12,7 @@ import torch
 
 from benchmarks.engine.training import Training, train
 from benchmarks.naming.foreign import ForeignSpec
+from benchmarks.suite.judging import PrunerKind
 from benchmarks.tuning.landscape import grid_axes
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ FOREIGN_LANES = 16  # timed of a foreign optimizer, whose every lane costs as mu
 SAMPLING = 0.004  # seconds a trial: asking and telling, measured for TPE below 100 trials
 CELL = 0.25  # seconds: building the cell, its tables and files
 START = 4.0  # seconds until the worker processes are up
-PRUNED = {"hyperband": 0.65, "halving": 0.3, "median": 0.75}  # the share of updates that pruning leaves, as measured
+PRUNED = {PrunerKind.HYPERBAND: 0.65, PrunerKind.HALVING: 0.3, PrunerKind.MEDIAN: 0.75}
+"""The share of updates that pruning leaves, as measured."""
 
 
 def estimate_seconds(cells: Iterable[ReadyCell], jobs: int) -> float:
@@ -85,7 +87,7 @@ def _cell_seconds(cell: ReadyCell, cost: _Cost) -> float:
         (2, len(cell.seeds(plan.test.seeds)), plan.evaluations, 1.0)
     ]  # (configurations, seeds, evaluations, share)
     if plan.tuning.enabled:
-        share = PRUNED.get(plan.tuning.pruner, 1.0)
+        share = PRUNED.get(plan.tuning.pruner.kind, 1.0)
         blocks, rest = divmod(plan.tuning.trials, plan.tuning.block)
         seeds = len(cell.seeds(plan.tuning.seeds))
         parts += [(plan.tuning.block, seeds, plan.evaluations, share)] * blocks + [

@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    model_validator,
+)
+from pydantic_core import core_schema
+
+from benchmarks.suite.judging import Aggregate, Objective, Pruner, PrunerKind
 
 __all__ = [
     "FIRST_TEST_SEED", "SAMPLERS", "CellOverrides", "Count", "Landscape", "Overrides", "Searching", "Spacing", "Strict",
@@ -14,7 +25,6 @@ __all__ = [
 
 Sampler = Literal["tpe", "random", "qmc", "cmaes", "gp", "grid"]
 SAMPLERS: tuple[str, ...] = get_args(Sampler)
-Objective = Literal["final", "best", "auc", "steps-to-target"]
 Spacing = Literal["linear", "log"]
 Count = Annotated[int, Field(gt=0, strict=True)]
 
@@ -45,6 +55,19 @@ def _seeds(first: int) -> Any:
 def _listed(value: Any) -> Any:
     """A single name as a list of one."""
     return [value] if isinstance(value, str) else value
+
+
+def _written_as(pattern: str) -> GetPydanticSchema:
+    """Read a value by its class's ``parse`` from a text that follows ``pattern``; it is written back as its ``str``."""
+
+    def schema(kind: Any, _: Any) -> core_schema.CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, read: value if isinstance(value, kind) else read(value),
+            core_schema.no_info_after_validator_function(kind.parse, core_schema.str_schema(pattern=pattern)),
+            serialization=core_schema.to_string_ser_schema(),
+        )
+
+    return GetPydanticSchema(schema)
 
 
 def parse_grid(value: Any) -> Any:
@@ -84,9 +107,11 @@ class Tuning(Strict):
     sampler: Sampler = "tpe"
     trials: Count = 64
     block: Count = 16
-    objective: Annotated[list[Objective], BeforeValidator(_listed), Field(min_length=1, max_length=2)] = ["final"]
-    aggregate: Annotated[str, Field(pattern=r"^(mean|median|q0?\.\d+)$")] = "mean"
-    pruner: Annotated[str, Field(pattern=r"^(none|halving|hyperband|median|optuna:\w+)$")] = "hyperband"
+    objective: Annotated[list[Objective], BeforeValidator(_listed), Field(min_length=1, max_length=2)] = [
+        Objective.FINAL
+    ]
+    aggregate: Annotated[Aggregate, _written_as(r"^(mean|median|q0?\.\d+)$")] = Aggregate.parse("mean")
+    pruner: Annotated[Pruner, _written_as(r"^(none|halving|hyperband|median|optuna:\w+)$")] = Pruner.parse("hyperband")
     reduction: Annotated[int, Field(ge=2, strict=True)] = 2
     widen: Annotated[int, Field(ge=0, le=5, strict=True)] = 0
     seeds: _seeds(FIRST_TUNING_SEED) = 4  # type: ignore[valid-type]
@@ -104,9 +129,9 @@ class Tuning(Strict):
     def _possible(self) -> Tuning:
         if len(self.objective) == 2 and self.sampler in ("cmaes", "gp"):
             raise ValueError(f"the sampler {self.sampler} takes one objective; tpe, random, qmc and grid take two")
-        if len(self.objective) == 2 and self.pruner != "none":
+        if len(self.objective) == 2 and self.pruner.kind is not PrunerKind.NONE:
             raise ValueError("pruning needs a single objective")
-        if self.sampler == "grid" and self.pruner.startswith("optuna:"):
+        if self.sampler == "grid" and self.pruner.kind is PrunerKind.OPTUNA:
             raise ValueError("a grid is told to Optuna afterwards, so its own pruners see nothing; use halving")
         return self
 

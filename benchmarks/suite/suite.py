@@ -235,7 +235,7 @@ def _sentence(error: Any) -> str:
     if error["type"] == "string_pattern_mismatch":
         return f"{where}: it is {WRITTEN[path[-1]]}, got {error['input']!r}"
     message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "literal_error":
+    if error["type"] in ("literal_error", "enum"):
         message += f", got {error['input']!r}"
     return f"{where}: {message[0].lower()}{message[1:]}" if where else message
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from analysis.record.outcome import Outcome
 from benchmarks.engine.trace import Trace
 from benchmarks.errors import UsageError
+from benchmarks.suite.judging import Aggregate, Objective
 from benchmarks.suite.settings import Tuning
 from problems import Problem
 
@@ -26,16 +27,16 @@ SMALLEST = 1e-16  # of the start's gap: smaller gaps are rounding
 def check_objectives(problem: Problem, tuning: Tuning) -> None:
     """Raise `UsageError` where the problem lacks the floor or the target that an objective needs."""
     for objective in tuning.objective:
-        if objective == "auc" and problem.minimum is None:
-            raise UsageError(f"the objective auc needs a known floor, and {problem.name!r} has none")
-        if objective == "steps-to-target" and problem.target is None:
-            raise UsageError(f"the objective steps-to-target needs a target, and {problem.name!r} has none")
+        if objective.needs_floor and problem.minimum is None:
+            raise UsageError(f"the objective {objective} needs a known floor, and {problem.name!r} has none")
+        if objective.needs_target and problem.target is None:
+            raise UsageError(f"the objective {objective} needs a target, and {problem.name!r} has none")
 
 
 def trial_values(problem: Problem, tuning: Tuning, trace: Trace) -> Tensor:
     """The objectives ``[C, K]`` of each configuration: ``inf`` where a seed diverged, NaN where it was pruned."""
-    runs = torch.stack([_run_values(problem, name, trace) for name in tuning.objective], dim=-1)  # [C, S, K]
-    values = aggregate(tuning, runs.nan_to_num(torch.inf), dim=1)
+    runs = torch.stack([_run_values(problem, objective, trace) for objective in tuning.objective], dim=-1)  # [C, S, K]
+    values = aggregate(tuning.aggregate, runs.nan_to_num(torch.inf), dim=1)
     pruned = (trace.status == Outcome.PRUNED).any(-1, keepdim=True)
     diverged = (trace.status == Outcome.DIVERGED).any(-1, keepdim=True)
     return values.masked_fill(pruned, torch.nan).masked_fill(diverged, torch.inf)
@@ -43,7 +44,7 @@ def trial_values(problem: Problem, tuning: Tuning, trace: Trace) -> Tensor:
 
 def rung_values(tuning: Tuning, loss: Tensor) -> Tensor:
     """The loss ``[C]`` of each configuration at a rung, from ``loss [C, S]``; ``inf`` where a seed is invalid."""
-    return aggregate(tuning, loss.nan_to_num(torch.inf), dim=1)
+    return aggregate(tuning.aggregate, loss.nan_to_num(torch.inf), dim=1)
 
 
 def intermediate_values(tuning: Tuning, trace: Trace) -> Iterator[list[tuple[int, float]]]:
@@ -53,33 +54,40 @@ def intermediate_values(tuning: Tuning, trace: Trace) -> Iterator[list[tuple[int
         yield [(int(step), value) for step, value in zip(trace.step.tolist(), row, strict=True) if value < torch.inf]
 
 
-def aggregate(tuning: Tuning, values: Tensor, dim: int) -> Tensor:
+def aggregate(how: Aggregate, values: Tensor, dim: int) -> Tensor:
     """The seeds along ``dim`` joined as the suite says; an infinite one makes the result infinite."""
     finite = values.isfinite().all(dim)
-    if tuning.aggregate == "mean":
+    if how.level is None:
         joined = values.mean(dim)
     else:
-        level = 0.5 if tuning.aggregate == "median" else float(tuning.aggregate.removeprefix("q"))
-        joined = values.nan_to_num(posinf=torch.finfo(values.dtype).max).quantile(level, dim=dim)
+        joined = values.nan_to_num(posinf=torch.finfo(values.dtype).max).quantile(how.level, dim=dim)
     return joined.where(finite, torch.inf)
 
 
-def _run_values(problem: Problem, objective: str, trace: Trace) -> Tensor:
+def _run_values(problem: Problem, objective: Objective, trace: Trace) -> Tensor:
     """The value ``[C, S]`` of each run."""
-    loss = trace.loss
-    if objective == "final":
-        return trace.final_loss
-    if objective == "best":
-        return loss.nan_to_num(torch.inf).amin(-1)
-    if objective == "auc":
-        gap = loss - float(problem.minimum or 0.0)
-        return (gap.clamp_min(SMALLEST * gap[..., :1].abs().clamp_min(SMALLEST))).log10().mean(-1)
-    return _steps_to_target(problem, trace)
+    match objective:
+        case Objective.FINAL:
+            return trace.final_loss
+        case Objective.BEST:
+            return trace.loss.nan_to_num(torch.inf).amin(-1)
+        case Objective.AUC:
+            return _mean_log_gap(problem, trace.loss)
+        case Objective.STEPS_TO_TARGET:
+            return _steps_to_target(problem, trace)
+
+
+def _mean_log_gap(problem: Problem, loss: Tensor) -> Tensor:
+    """The mean over the evaluations of log10 of the gap to the floor."""
+    gap = loss - float(problem.minimum or 0.0)
+    return (gap.clamp_min(SMALLEST * gap[..., :1].abs().clamp_min(SMALLEST))).log10().mean(-1)
 
 
 def _steps_to_target(problem: Problem, trace: Trace) -> Tensor:
-    """The first evaluated step at the target. A run that never gets there counts for the sampler as the whole budget,
-    and a budget more for each power of ten it stays away, so that coming closer is better; reports censor it instead.
+    """The first evaluated step at which the target is reached.
+
+    A run that never reaches it counts for the sampler as the whole budget, and one budget more for each power of ten
+    that it ends above the target, so that ending closer is better; reports censor it instead.
     """
     target, floor = float(problem.target or 0.0), problem.minimum
     reached = trace.loss <= target

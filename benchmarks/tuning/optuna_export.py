@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.record.cells import Cell
 from benchmarks.errors import UsageError
+from benchmarks.suite.judging import Aggregate
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.storages import close_storage, open_storage
+from benchmarks.tuning.trials import State
 from optimizers import Hyperparameter
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def _export(cell: Cell, storage: optuna.storages.BaseStorage) -> bool:
     objectives = [column for column in ("objective", "objective_2") if column in cell.trials]
     study = optuna.create_study(study_name=name, storage=storage, directions=["minimize"] * len(objectives))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)  # names of metrics are a comfort only
+        warnings.simplefilter("ignore", ExperimentalWarning)  # metric names are only for display
         study.set_metric_names(list(cell.info.protocol.objectives[: len(objectives)]))
     for key, value in _attributes(cell).items():
         study.set_user_attr(key, value)
@@ -90,23 +92,22 @@ def _attributes(cell: Cell) -> Mapping[str, Any]:
 def _trials(cell: Cell, objectives: list[str]) -> Iterator[optuna.trial.FrozenTrial]:
     """Every trial with its state, its values, its distributions and the curve it was judged by."""
     import optuna
-    from optuna.trial import TrialState
 
     space = space_of(cell)
     distributions = space.distributions()
     curves = _joined_curves(cell)
     for row in cell.trials.to_dict("records"):
         values = [float(row[name]) for name in objectives]
-        pruned = row["state"] == "pruned"
+        state = State(row["state"])
         hyperparameters = {knob.name: float(row[knob.name]) for knob in space.searched}
         yield optuna.trial.create_trial(
-            state=TrialState.PRUNED if pruned else TrialState.COMPLETE,
-            values=None if pruned else values,
+            state=state.told,
+            values=None if state is State.PRUNED else values,
             params=space.to_optuna(hyperparameters),
             distributions=distributions,
             intermediate_values=curves.get(row["trial"], {}) if len(objectives) == 1 else {},
             user_attrs={
-                **hyperparameters, "state": row["state"], "block": int(row["block"]), "diverged": int(row["diverged"]),
+                **hyperparameters, "state": state.value, "block": int(row["block"]), "diverged": int(row["diverged"]),
             },
         )  # fmt: skip
 
@@ -114,11 +115,8 @@ def _trials(cell: Cell, objectives: list[str]) -> Iterator[optuna.trial.FrozenTr
 def _joined_curves(cell: Cell) -> dict[int, dict[int, float]]:
     """For each trial the loss at each step, its seeds joined as the suite says; none once a seed diverged."""
     losses = cell.curves[cell.curves["setting"] == "trial"].groupby(["trial", "step"])["loss"]
-    aggregate = cell.info.protocol.aggregate
-    if aggregate == "mean":
-        joined = losses.mean()
-    else:
-        joined = losses.quantile(0.5 if aggregate == "median" else float(aggregate.removeprefix("q")))
+    level = Aggregate.parse(cell.info.protocol.aggregate).level
+    joined = losses.mean() if level is None else losses.quantile(level)
     curves: dict[int, dict[int, float]] = {}
     whole = joined[losses.count() == losses.size()]
     for trial, step, value in whole.reset_index().itertuples(index=False, name=None):

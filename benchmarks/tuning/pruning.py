@@ -1,7 +1,7 @@
 """Pruning in lanes: which configurations of a block go on at a rung, decided for all of them at once.
 
-Synchronous successive halving and hyperband see the whole block at each rung, so that no lane's fate hangs on its
-place. Optuna's own pruners see one trial at a time, and cost milliseconds a call.
+Synchronous successive halving and hyperband compare the whole block at each rung, so that a lane's position in it
+decides nothing (but ties). Optuna's own pruners see one trial at a time, and cost milliseconds a call.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from benchmarks.engine.trace import Trace
 from benchmarks.errors import UsageError, nearest
+from benchmarks.suite.judging import Objective, PrunerKind
 from benchmarks.suite.settings import Tuning
 from benchmarks.tuning.objectives import rung_values
 
@@ -28,15 +29,15 @@ __all__ = ["Halving", "MedianRule", "OptunaRule", "Rungs", "make_rungs", "optuna
 class Rungs(ABC):
     """Decides at each evaluation of one block which configurations go on.
 
-    Where the objective is the steps to a ``target``, a configuration whose every seed got there is never stopped: what
-    it is worth is known, and being stopped would lose it.
+    Where the objective is the steps to a ``target``, a configuration that reached it with every seed is never stopped:
+    its value is known, and stopping would discard it.
     """
 
     target: float | None = None
 
     def __init__(self, tuning: Tuning) -> None:
         self.tuning = tuning
-        self.reached: Tensor | None = None  # [C, S]: who was at the target so far
+        self.reached: Tensor | None = None  # [C, S]: which lanes have reached the target so far
 
     def __call__(self, step: int, metrics: Mapping[str, Tensor]) -> Tensor | None:
         """The mask ``[C]`` of those that go on after ``step``, or None for all; a diverged seed always ends a trial."""
@@ -46,8 +47,8 @@ class Rungs(ABC):
         if chosen is None:
             chosen = torch.ones_like(alive)
         if self.target is not None:
-            there = metrics["loss"] <= self.target
-            self.reached = there if self.reached is None else self.reached | there
+            now = metrics["loss"] <= self.target
+            self.reached = now if self.reached is None else self.reached | now
             chosen = chosen | self.reached.all(-1)
         return chosen & alive
 
@@ -95,10 +96,12 @@ class OptunaRule(Rungs):
         super().__init__(tuning)
         self.trials = trials
         self.out = torch.zeros(len(trials), dtype=torch.bool)
-        self.step = 0  # the last that was asked about
+        self.step = 0  # the last step the pruner was asked about
 
     def catch_up(self, trace: Trace) -> None:
-        """Ask as while ``trace`` was trained, where that was before: what a pruner decides hangs on what it saw."""
+        """Report a ``trace`` that was read back to the pruner as if it were trained now: its later decisions depend on
+        all it has seen.
+        """
         for place, step in enumerate(trace.step[:-1].tolist()):
             if step > self.step:
                 self(step, {"loss": trace.loss[..., place]})
@@ -117,13 +120,14 @@ def rung_steps(tuning: Tuning, block: int, evaluations: Sequence[int]) -> list[i
     """The evaluated steps at which block number ``block`` is halved; a step stands twice where two rungs fall on it.
 
     Rungs are at 1/reduction, 1/reduction², … of the steps, so many that one configuration of a full block is left.
-    Hyperband gives the blocks in turn none of these rungs, the last, the last two, …, all: the first block finishes
-    whole, so that what a short run hides (a floor of noise, the last powers of ten) is seen before anything is stopped.
+    Hyperband gives the blocks in turn none of these rungs, the last, the last two, …, all: every trial of the first
+    block finishes, so that differences that only long runs show (a floor of noise, the last powers of ten) are seen
+    before anything is stopped.
     """
     steps = evaluations[-1]
     count = math.ceil(round(math.log(tuning.block, tuning.reduction), 9))
     wanted = [steps / tuning.reduction**power for power in range(count, 0, -1)]
-    if tuning.pruner == "hyperband":
+    if tuning.pruner.kind is PrunerKind.HYPERBAND:
         wanted = wanted[count - block % (count + 1) :]
     inner = [step for step in evaluations if 0 < step < steps]
     return [next((step for step in inner if step >= want), inner[-1]) for want in wanted] if inner else []
@@ -134,7 +138,7 @@ def make_rungs(
     block: int,
     evaluations: Sequence[int],
     finished: Mapping[int, Tensor],
-    trials: Sequence[Any],
+    trials: Sequence[optuna.Trial],
     target: float | None = None,
 ) -> Rungs | None:
     """The pruner of one block, None where nothing is pruned.
@@ -143,15 +147,16 @@ def make_rungs(
     ``target`` is the problem's.
     """
     rungs: Rungs
-    if tuning.pruner in ("halving", "hyperband"):
-        rungs = Halving(tuning, rung_steps(tuning, block, evaluations))
-    elif tuning.pruner == "median":
-        rungs = MedianRule(tuning, finished)
-    elif tuning.pruner.startswith("optuna:"):
-        rungs = OptunaRule(tuning, trials)
-    else:
-        return None
-    if tuning.objective == ["steps-to-target"]:
+    match tuning.pruner.kind:
+        case PrunerKind.HALVING | PrunerKind.HYPERBAND:
+            rungs = Halving(tuning, rung_steps(tuning, block, evaluations))
+        case PrunerKind.MEDIAN:
+            rungs = MedianRule(tuning, finished)
+        case PrunerKind.OPTUNA:
+            rungs = OptunaRule(tuning, trials)
+        case PrunerKind.NONE:
+            return None
+    if tuning.objective == [Objective.STEPS_TO_TARGET]:
         rungs.target = target
     return rungs
 
@@ -160,9 +165,9 @@ def optuna_pruner(tuning: Tuning) -> optuna.pruners.BasePruner:
     """The pruner object a study is made with; raises `UsageError` where Optuna has none of that name."""
     import optuna
 
-    if not tuning.pruner.startswith("optuna:"):
+    if tuning.pruner.kind is not PrunerKind.OPTUNA:
         return optuna.pruners.NopPruner()
-    name = tuning.pruner.removeprefix("optuna:")
+    name = tuning.pruner.optuna_name
     known = [kind for kind in dir(optuna.pruners) if kind.endswith("Pruner") and kind != "BasePruner"]
     if name not in known:
         raise UsageError(f"Optuna has no pruner {name!r}{nearest(name, known)}; it has {', '.join(known)}")

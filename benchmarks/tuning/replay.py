@@ -1,9 +1,9 @@
 """Samplers replayed over a landscape: how fast TPE, GP, CMA-ES or QMC would have found it, without training anything.
 
-A landscape holds the answer to every question a search over its two axes can ask, to the grid. A replay is the study
-that would have been (the same samplers, seeded the same way, in blocks), each trial answered by the grid point whose
-cell it falls into. As in `analysis.measures.random_search`, one landscape seed is held out in turn: it reports, the
-others choose.
+A landscape has a value for every point a search over its two axes can ask for, rounded to the grid. A replay is the
+study that would have been made (the same samplers, seeded the same way, in blocks); each trial is told the value of the
+grid point in whose cell it lies. As in `analysis.measures.random_search`, each landscape seed is held out in turn: the
+other seeds choose the best point, and the held-out one reports its value.
 """
 
 from __future__ import annotations

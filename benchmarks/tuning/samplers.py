@@ -1,7 +1,8 @@
 """Optuna's samplers, pinned: how the trials of a block are drawn.
 
-A sampler is a function of (study, block): it is built anew for every block from a seed of both, so that a study taken
-up again asks what it would have asked. QMC goes on in one scrambled sequence. Grids are enumerated, not sampled.
+A sampler is a function of (study, block): it is built anew for every block from a seed of both, so that a resumed study
+asks what an uninterrupted one would have asked. QMC continues one scrambled sequence over all blocks. Grids are
+enumerated, not sampled.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from benchmarks.suite.settings import Tuning
 from benchmarks.tuning.space import Space
 
 if TYPE_CHECKING:
-    from optuna import Study, Trial
+    import optuna
+    from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
 
 __all__ = ["ask_quietly", "grid_points", "grid_shape", "make_sampler", "seed_of", "trial_count"]
 
 
-def make_sampler(tuning: Tuning, distributions: Mapping[str, Any], study: str, block: int) -> BaseSampler:
+def make_sampler(tuning: Tuning, distributions: Mapping[str, BaseDistribution], study: str, block: int) -> BaseSampler:
     """The sampler of block number ``block`` of ``study``; the space is known from the first block on."""
     from optuna import samplers
     from optuna.exceptions import ExperimentalWarning
@@ -41,22 +43,22 @@ def make_sampler(tuning: Tuning, distributions: Mapping[str, Any], study: str, b
     if tuning.sampler == "qmc":
 
         class KnownSpaceQMC(samplers.QMCSampler):
-            def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:  # noqa: ARG002
+            def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:  # noqa: ARG002
                 return known
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # used knowingly
+            warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna calls QMC experimental
             return KnownSpaceQMC(scramble=True, seed=seed_of(study, 0))
 
     class KnownSpaceCmaEs(samplers.CmaEsSampler):
-        def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:  # noqa: ARG002
+        def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:  # noqa: ARG002
             return known
 
     return KnownSpaceCmaEs(seed=seed, popsize=tuning.block, n_startup_trials=0, warn_independent_sampling=False)
 
 
-def ask_quietly(study: Study, distributions: Mapping[str, Any]) -> Trial:
-    """The next trial of ``study``; that GP clips ``inf``, which is told knowingly, is no news to the user."""
+def ask_quietly(study: optuna.Study, distributions: Mapping[str, BaseDistribution]) -> optuna.Trial:
+    """The next trial of ``study``, without GP's warning that it clips ``inf``: diverged trials are told ``inf``."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Clip non-finite values")
         return study.ask(dict(distributions))

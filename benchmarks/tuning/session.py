@@ -1,46 +1,39 @@
-"""Optuna studies: asked and told by blocks, in memory or in a storage of the user's, and exported when finished.
+"""The Optuna study behind a search: a block of trials is asked at a time and told when it is trained.
 
-Storages are named as Optuna names them: ``sqlite:///file.db``, ``postgresql+psycopg://…``, or ``journal:///file.log``
-for a journal file. Trials carry what belongs to a record as user attributes; memories appear as "1 - name", on the
-log scale they are searched on.
+The study lives in memory, or in a storage of the user's that is named as Optuna names them: ``sqlite:///file.db``,
+``postgresql+psycopg://…``, or ``journal:///file.log`` for a journal file. In a storage every trial carries its
+hyperparameters as user attributes too: Optuna's own parameter of a memory is "1 - name", the log scale it is searched
+on.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from benchmarks.suite.judging import PrunerKind
 from benchmarks.suite.settings import Tuning
 from benchmarks.tuning.objectives import intermediate_values
 from benchmarks.tuning.samplers import ask_quietly, grid_points, make_sampler, trial_count
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.storages import close_storage, open_storage
+from benchmarks.tuning.trials import Asked, Block, State, Trial
 
 if TYPE_CHECKING:
     import optuna
 
-    from benchmarks.tuning.trials import Block
-
-__all__ = ["WORKER", "Asked", "Session"]
+__all__ = ["WORKER", "Session"]
 
 WORKER = "stepscape.worker"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The trials of a block: numbers, searched values, and Optuna's live trials (none for a grid)."""
-
-    numbers: Sequence[int]
-    values: Sequence[Mapping[str, float]]
-    handles: Sequence[optuna.Trial]
+"""The user attribute of a shared study's trial that names the process that asked it, as host:pid."""
 
 
 class Session:
-    """A study being asked and told; ``seconds`` is the time that took."""
+    """An Optuna study while it runs; ``seconds`` is the time asking and telling took."""
 
     def __init__(
         self, name: str, space: Space, tuning: Tuning, pruner: optuna.pruners.BasePruner, storage: str | None
@@ -59,7 +52,7 @@ class Session:
             directions=["minimize"] * len(tuning.objective), sampler=make_sampler(tuning, self.distributions, name, 0),
         )  # fmt: skip
         if self.shared:
-            self._bury_the_dead()
+            self._fail_trials_of_dead_processes()
         self.seconds = time.perf_counter() - began
 
     def ask(self, block: int) -> Asked | None:
@@ -70,32 +63,13 @@ class Session:
         return asked
 
     def tell(self, asked: Asked, block: Block) -> None:
-        """Tell the study how the trials of ``block`` ended."""
-        import optuna
-        from optuna.trial import TrialState
-
+        """Tell the study how the trials of ``block``, which are those ``asked``, ended."""
         began = time.perf_counter()
-        reports = list(intermediate_values(self.tuning, block.trace))
-        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        known = {trial.number: set(trial.intermediate_values) for trial in running}  # what a live pruner has reported
-        for place, state in enumerate(block.states):
-            pruned = state == "pruned"
-            values = None if pruned else block.objective[place].tolist()
-            if not asked.handles:
-                final = TrialState.PRUNED if pruned else TrialState.COMPLETE
-                self.study.add_trial(
-                    optuna.trial.create_trial(
-                        state=final, values=values, params=self.space.to_optuna(asked.values[place]),
-                        distributions=self.distributions, intermediate_values=dict(reports[place]),
-                        user_attrs=dict(asked.values[place]),
-                    )
-                )  # fmt: skip
-                continue
-            trial = asked.handles[place]
-            for step, value in reports[place] if self.tuning.pruner != "none" else ():
-                if step not in known[trial.number]:
-                    trial.report(value, step)
-            self.study.tell(trial, values, state=TrialState.PRUNED if pruned else TrialState.COMPLETE)
+        reports = [dict(pairs) for pairs in intermediate_values(self.tuning, block.trace)]
+        if asked.handles:
+            self._tell_asked(asked.handles, block.trials, reports)
+        else:
+            self._add_finished(block.trials, reports)
         self.seconds += time.perf_counter() - began
 
     def close(self) -> None:
@@ -103,22 +77,51 @@ class Session:
         if self.storage is not None:
             close_storage(self.storage)
 
-    def others(self, own: set[int]) -> list[dict[str, Any]]:
-        """The finished trials of a shared study that other processes told."""
+    def others(self, own: set[int]) -> list[Trial]:
+        """The finished trials of a shared study that other processes told: those whose number is not in ``own``."""
         from optuna.trial import TrialState
 
         if not self.shared:
             return []
-        states = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned"}
+        states = {TrialState.COMPLETE: State.COMPLETE, TrialState.PRUNED: State.PRUNED}
         found = []
         for trial in self.study.get_trials(deepcopy=False, states=tuple(states)):
             if trial.number not in own:
-                told = trial.values or [float("nan")] * len(self.study.directions)
-                state = "diverged" if told[0] == float("inf") else states[trial.state]
-                values = self.space.from_optuna(trial.params)
-                objectives = dict(zip(("objective", "objective_2"), told, strict=False))
-                found.append({"trial": trial.number, "state": state, **objectives, "values": values})
+                told = trial.values or [math.nan] * len(self.study.directions)
+                state = State.DIVERGED if told[0] == math.inf else states[trial.state]
+                found.append(Trial(trial.number, state, tuple(told), self.space.from_optuna(trial.params)))
         return found
+
+    def _tell_asked(
+        self, handles: Sequence[optuna.Trial], trials: Sequence[Trial], reports: Sequence[dict[int, float]]
+    ) -> None:
+        """Tell live trials how they ended, with the intermediate values their pruner has not reported itself."""
+        from optuna.trial import TrialState
+
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        known = {trial.number: set(trial.intermediate_values) for trial in running}
+        for handle, trial, report in zip(handles, trials, reports, strict=True):
+            if self.tuning.pruner.kind is not PrunerKind.NONE:
+                for step, value in report.items():
+                    if step not in known[handle.number]:
+                        handle.report(value, step)
+            self.study.tell(handle, _values_told(trial), state=trial.state.told)
+
+    def _add_finished(self, trials: Sequence[Trial], reports: Sequence[dict[int, float]]) -> None:
+        """Add the trials of a grid, which nobody asked Optuna for, as finished ones."""
+        from optuna.trial import create_trial
+
+        for trial, report in zip(trials, reports, strict=True):
+            self.study.add_trial(
+                create_trial(
+                    state=trial.state.told,
+                    values=_values_told(trial),
+                    params=self.space.to_optuna(trial.values),
+                    distributions=self.distributions,
+                    intermediate_values=report,
+                    user_attrs=dict(trial.values),
+                )
+            )
 
     def _ask_grid(self) -> Asked | None:
         first = len(self.study.get_trials(deepcopy=False))
@@ -139,12 +142,12 @@ class Session:
         self.study.sampler = make_sampler(self.tuning, self.distributions, key, block)
         handles = []
         for _ in range(wanted):
-            if self.shared:  # it is born with its owner's name: a kill while asking leaves no trial nobody buries
+            if self.shared:  # named before it is asked: a process killed while asking leaves no orphaned RUNNING trial
                 self.study.add_trial(
                     optuna.trial.create_trial(state=TrialState.WAITING, user_attrs={WORKER: _worker()})
                 )
             handles.append(ask_quietly(self.study, self.distributions))
-            if self.shared:  # another process may have taken the one that waited
+            if self.shared:  # another process may have asked for the trial added here, and this one for another's
                 handles[-1].set_user_attr(WORKER, _worker())
         values = [self.space.from_optuna(trial.params) for trial in handles]
         if self.shared:
@@ -153,8 +156,11 @@ class Session:
                     trial.set_user_attr(name, number)
         return Asked([trial.number for trial in handles], values, handles)
 
-    def _bury_the_dead(self) -> None:
-        """Fail the running trials of processes of this machine that are gone; others' are left to them."""
+    def _fail_trials_of_dead_processes(self) -> None:
+        """Tell the study that RUNNING trials of ended processes of this machine failed.
+
+        Those of other machines are left alone: their processes may be alive.
+        """
         from optuna.trial import TrialState
 
         host = socket.gethostname()
@@ -162,6 +168,10 @@ class Session:
             name, _, pid = str(trial.user_attrs.get(WORKER, "")).rpartition(":")
             if name == host and not _alive(int(pid)):
                 self.study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _values_told(trial: Trial) -> list[float] | None:
+    return None if trial.state is State.PRUNED else list(trial.objectives)
 
 
 def _worker() -> str:

@@ -1,10 +1,11 @@
-"""What a study is made of: blocks of trials asked together, the winner, and the whole."""
+"""What a study is made of: trials, the blocks in which they are asked, the winner, and the whole."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,19 +14,60 @@ from analysis.record.outcome import Outcome
 from benchmarks.engine.trace import Trace
 from benchmarks.tuning.space import Space
 
-__all__ = ["Block", "Study", "Winner"]
+if TYPE_CHECKING:
+    import optuna
+
+__all__ = ["Asked", "Block", "State", "Study", "Trial", "Winner"]
+
+
+class State(StrEnum):
+    """How a trial ended."""
+
+    COMPLETE = "complete"
+    DIVERGED = "diverged"
+    PRUNED = "pruned"
+
+    @property
+    def told(self) -> optuna.trial.TrialState:
+        """The state Optuna is told: a diverged trial is complete there, worth ``inf``."""
+        from optuna.trial import TrialState
+
+        return TrialState.PRUNED if self is State.PRUNED else TrialState.COMPLETE
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished trial: its objectives, ``inf`` where a seed diverged and NaN where it was pruned, and the searched
+    values ``{name: value}``.
+    """
+
+    number: int
+    state: State
+    objectives: tuple[float, ...]
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The trials of a block before they are trained: numbers, searched values, and Optuna's live trials (none for a
+    grid).
+    """
+
+    numbers: Sequence[int]
+    values: Sequence[Mapping[str, float]]
+    handles: Sequence[optuna.Trial]
 
 
 @dataclass(frozen=True)
 class Block:
-    """Trials asked together: numbers, searched values ``{name: [C]}``, objectives ``[C, K]`` and the trace of their
-    lanes.
+    """Trials asked together: their numbers, searched values ``{name: [C]}``, objectives ``[C, K]`` and the trace of
+    their lanes.
 
     An objective is ``inf`` where a seed diverged and NaN where the trial was pruned.
     """
 
     number: int
-    trials: Sequence[int]
+    trial_numbers: Sequence[int]
     values: Mapping[str, Tensor]
     objective: Tensor
     trace: Trace
@@ -36,12 +78,23 @@ class Block:
         return (self.trace.status == Outcome.DIVERGED).sum(-1)
 
     @property
-    def states(self) -> list[str]:
-        """How each trial ended: complete, diverged or pruned."""
+    def states(self) -> list[State]:
+        """How each trial ended."""
         pruned = (self.trace.status == Outcome.PRUNED).any(-1) & (self.diverged == 0)
         return [
-            "pruned" if is_pruned else "diverged" if value == torch.inf else "complete"
+            State.PRUNED if is_pruned else State.DIVERGED if value == torch.inf else State.COMPLETE
             for is_pruned, value in zip(pruned.tolist(), self.objective[:, 0].tolist(), strict=True)
+        ]
+
+    @property
+    def trials(self) -> list[Trial]:
+        """The same, trial by trial."""
+        columns = {name: column.tolist() for name, column in self.values.items()}
+        return [
+            Trial(number, state, tuple(objectives), {name: column[place] for name, column in columns.items()})
+            for place, (number, state, objectives) in enumerate(
+                zip(self.trial_numbers, self.states, self.objective.tolist(), strict=True)
+            )
         ]
 
 
@@ -66,4 +119,9 @@ class Study:
     winner: Winner | None
     widened: int
     sampling_seconds: float
-    others: Sequence[Mapping[str, Any]] = ()
+    others: Sequence[Trial] = ()
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Every finished trial: its own, then those of other processes."""
+        return [*(trial for block in self.blocks for trial in block.trials), *self.others]

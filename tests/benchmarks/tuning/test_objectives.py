@@ -118,6 +118,6 @@ def test_a_winner_at_the_edge_widens_the_search_where_the_suite_allows_it() -> N
     assert wide.widened >= 3
     assert wide.space.searched[0].high > 0.1
     assert wide.winner.objective < narrow.winner.objective
-    numbers = [number for block in wide.blocks for number in block.trials]
+    numbers = [number for block in wide.blocks for number in block.trial_numbers]
     assert numbers == list(range(32 * (wide.widened + 1)))
     assert torch.equal(wide.blocks[0].objective, narrow.blocks[0].objective)

@@ -19,6 +19,7 @@ from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.record.checkpoints import Checkpoints, OutOfTime
 from benchmarks.running.cell_tables import trials_table
 from benchmarks.running.run_suite import run
+from benchmarks.suite.judging import Aggregate
 from benchmarks.suite.settings import Overrides, Searching, Tuning
 from benchmarks.suite.suite import Suite
 from benchmarks.tuning import session as module
@@ -69,7 +70,7 @@ def test_a_second_process_adds_only_what_is_missing_and_sees_the_others_trials(u
     first = search(url, trials=8)
     second = search(url, trials=16)
     assert sum(len(block.trials) for block in second.blocks) == 8
-    assert [other["trial"] for other in second.others] == list(range(8))
+    assert [other.number for other in second.others] == list(range(8))
     assert second.winner is not None
     assert first.winner is not None
     assert second.winner.objective <= first.winner.objective
@@ -114,11 +115,11 @@ def test_a_shared_study_that_widens_numbers_its_trials_on(url: str) -> None:
     training = Training(make_problem("ellipse"), spec, (1,), 20, 2)
     result = tune("wide", training, space, Tuning(trials=24, block=8, widen=2, pruner="none"), storage=url)
     assert result.widened == 2
-    assert [number for block in result.blocks for number in block.trials] == list(range(72))
+    assert [number for block in result.blocks for number in block.trial_numbers] == list(range(72))
     assert optuna.get_all_study_names(open_storage(url)) == ["wide", "wide widened 1", "wide widened 2"]
     again = tune("wide", training, space, Tuning(trials=24, block=8, widen=2, pruner="none"), storage=url)
     assert again.winner == result.winner
-    assert [other["trial"] for other in again.others] == list(range(72))
+    assert [other.number for other in again.others] == list(range(72))
 
 
 def test_a_study_that_is_out_of_time_lets_go_of_its_storage(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +221,9 @@ def test_an_exported_study_is_what_optuna_would_have(cells: tuple[Cell, ...], ki
 
 @pytest.mark.parametrize("aggregate", ["mean", "median", "q0.9"])
 def test_an_exported_study_says_what_the_live_one_was_told(aggregate: str, url: str, tmp_path: Path) -> None:
-    tuning = SUITE.tuning.model_copy(update={"aggregate": aggregate, "seeds": [1, 2, 3], "sampler": "random"})
+    tuning = SUITE.tuning.model_copy(
+        update={"aggregate": Aggregate.parse(aggregate), "seeds": [1, 2, 3], "sampler": "random"}
+    )
     steep = {"sgd": Overrides(search={"lr": [1e-2, 100.0]})}  # many diverge, some seeds a few steps before others
     suite = SUITE.model_copy(update={"optimizers": ["sgd"], "tuning": tuning, "optimizer": steep})
     (cell,) = Record.load(run(suite, tmp_path / "tiny", storage=url).folder).cells

@@ -53,7 +53,7 @@ def test_trials_stay_inside_the_ranges_and_are_counted(sampler: str) -> None:
     result = study(sampler, search={"lr": [0.01, 0.5], "gamma": [0.5, 0.99]})
     lr, gamma = column(result, "lr"), column(result, "gamma")
     assert len(lr) == trial_count(Tuning(sampler=sampler, trials=24), Space.of(RMSPROP, Searching())) <= 24
-    assert [n for block in result.blocks for n in block.trials] == list(range(len(lr)))
+    assert [n for block in result.blocks for n in block.trial_numbers] == list(range(len(lr)))
     assert ((lr >= 0.01) & (lr <= 0.5)).all()
     assert ((gamma >= 0.5 - 1e-12) & (gamma <= 0.99 + 1e-12)).all()  # 1 - (1 - 0.99) rounds
     assert len(set(lr.tolist())) > 3

@@ -1,0 +1,75 @@
+"""How trials are judged: objectives, the joining of seeds, and pruners, as values parsed from a suite's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Aggregate", "Objective", "Pruner", "PrunerKind"]
+
+
+class Objective(StrEnum):
+    """What a run is worth, lower is better; `benchmarks.tuning.objectives` computes it."""
+
+    FINAL = "final"
+    BEST = "best"
+    AUC = "auc"
+    STEPS_TO_TARGET = "steps-to-target"
+
+    @property
+    def needs_floor(self) -> bool:
+        """Whether only a problem whose floor is known can be judged by it."""
+        return self is Objective.AUC
+
+    @property
+    def needs_target(self) -> bool:
+        """Whether only a problem with a target can be judged by it."""
+        return self is Objective.STEPS_TO_TARGET
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """How the seeds of a trial are joined: by the quantile at ``level``, by the mean where that is None.
+
+    ``text`` is the suite's own spelling: the same quantile may be written in several ways.
+    """
+
+    text: str
+    level: float | None
+
+    @classmethod
+    def parse(cls, text: str) -> Aggregate:
+        """Read ``mean``, ``median`` or a quantile as ``q0.9``; raises ``ValueError`` where it is none of them."""
+        if text == "mean":
+            return cls(text, None)
+        return cls(text, 0.5 if text == "median" else float(text.removeprefix("q")))
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class PrunerKind(StrEnum):
+    """Who decides which trials are stopped early: a rule of ours, or one of Optuna's pruners."""
+
+    NONE = "none"
+    HALVING = "halving"
+    HYPERBAND = "hyperband"
+    MEDIAN = "median"
+    OPTUNA = "optuna"
+
+
+@dataclass(frozen=True)
+class Pruner:
+    """What stops trials early; ``optuna_name`` is the class in ``optuna.pruners`` where the kind is OPTUNA."""
+
+    kind: PrunerKind
+    optuna_name: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Pruner:
+        """Read ``none``, ``halving``, ``hyperband``, ``median`` or ``optuna:NAME``; else raises ``ValueError``."""
+        kind, _, name = text.partition(":")
+        return cls(PrunerKind(kind), name)
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.optuna_name}" if self.kind is PrunerKind.OPTUNA else str(self.kind)
