@@ -70,7 +70,8 @@ class Training:
     marked or stopped, and numbers run into inf and NaN where they do.
 
     Raises `UsageError` for no seed, one given twice, a count below one, a schedule of an unknown hyperparameter or one
-    that does not fit its hyperparameter, as one of lr given to a memory, and for ``keep_updates`` of a foreign one.
+    that does not fit its hyperparameter, as one of lr given to a memory (a bare rule takes any function of the step),
+    and for ``keep_updates`` of a foreign optimizer.
     """
 
     problem: Problem
@@ -94,7 +95,7 @@ class Training:
             raise UsageError(f"steps and evaluate_every must be at least 1, got {self.steps} and {every}")
         self._check_names(self.schedules)
         for name, schedule in self.schedules.items():
-            if not schedule.fits(self._knobs[name]):
+            if not isinstance(self.optimizer, Rule) and not schedule.fits(self._knobs[name]):
                 raise UsageError(f"the schedule {schedule} does not fit {self.name}'s {name}")
         if self.keep_updates and isinstance(self.optimizer, ForeignSpec):
             raise UsageError(f"{self.name} is a foreign optimizer: only our rules show the state of their updates")

@@ -41,6 +41,12 @@ def test_defaults_come_from_the_entry_and_for_a_bare_rule_from_the_rule() -> Non
     assert (bare.values["gamma"], bare.values["eps"]) == (0.9, 1e-6)
 
 
+def test_a_bare_rule_takes_any_schedule_of_a_hyperparameter_it_has() -> None:
+    assert Training(ELLIPSE, RMSProp(), [1], 5, schedules={"gamma": Cosine()}).name == "RMSProp"
+    with pytest.raises(UsageError, match="RMSProp has no hyperparameter 'gama'; it has lr, gamma, eps"):
+        Training(ELLIPSE, RMSProp(), [1], 5, schedules={"gama": Cosine()})
+
+
 @pytest.mark.parametrize(
     ("optimizer", "options", "message"),
     [
@@ -49,7 +55,7 @@ def test_defaults_come_from_the_entry_and_for_a_bare_rule_from_the_rule() -> Non
         (OPTIMIZERS["sgd"], {"steps": 0}, "at least 1"),
         (OPTIMIZERS["sgd"], {"evaluate_every": 0}, "at least 1"),
         (OPTIMIZERS["sgd"], {"schedules": {"gamma": Cosine()}}, "sgd has no hyperparameter 'gamma'; it has lr"),
-        (RMSProp(), {"schedules": {"gamma": Cosine()}}, "does not fit RMSProp's gamma"),
+        (OPTIMIZERS["rmsprop"], {"schedules": {"gamma": Cosine()}}, "does not fit rmsprop's gamma"),
         (make_optimizer("torch:SGD"), {"keep_updates": True}, "torch:SGD is a foreign optimizer"),
     ],
 )

@@ -10,6 +10,7 @@ import torch
 from analysis.record.cells import Record
 from analysis.record.outcome import Outcome
 from benchmarks.engine.training import Training, train
+from benchmarks.errors import UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.running.run_suite import run
 from benchmarks.suite.settings import Searching
@@ -50,6 +51,13 @@ def test_every_point_is_its_own_run() -> None:
         values = {name: float(value[c]) for name, value in grid.values.items()}
         alone = train(Training(make_problem("quadratic"), OPTIMIZERS["rmsprop"].rule, [1, 2], 20), values)
         assert torch.equal(alone.final_loss[0].nan_to_num(-1), grid.final_loss[c].nan_to_num(-1))
+
+
+def test_a_bare_rule_names_no_axes_and_has_no_landscape() -> None:
+    spec = OPTIMIZERS["rmsprop"]
+    bare = Training(make_problem("ellipse"), spec.rule, (1,), 5)
+    with pytest.raises(UsageError, match="names its axes, got the bare rule RMSProp"):
+        landscape(bare, Space.of(spec, Searching()), (4, 3))
 
 
 def test_training_in_groups_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
