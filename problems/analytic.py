@@ -43,6 +43,7 @@ class _Formula(Problem):
         return self.stated
 
 
+@dataclass(frozen=True, eq=False, init=False)
 class Analytic(_Formula):
     """A function given by a formula, from a fixed start; trained in double precision.
 

@@ -55,6 +55,7 @@ class _Parts(Problem):
         return self.stated
 
 
+@dataclass(frozen=True, eq=False, init=False)
 class ModuleProblem(_Parts):
     """A module and a loss over minibatches of ``batch`` examples, reshuffled every epoch.
 

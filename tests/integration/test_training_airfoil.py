@@ -1,4 +1,4 @@
-"""Training on the airfoil regression with the engine and a rule: the book's end, on average over seeds."""
+"""The engine, RMSProp and the airfoil regression together: the book's end, on average over seeds."""
 
 import pytest
 

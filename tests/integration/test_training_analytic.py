@@ -1,6 +1,4 @@
-"""Training analytic functions with the engine and a rule: what does not care for coordinates takes one path on both
-ellipsoids.
-"""
+"""The engine, a rule and the ellipsoids together: gradient descent does not feel how they are turned."""
 
 import torch
 

@@ -1,6 +1,4 @@
-"""The engine, a rule and the chapter's functions together: the numbers the book prints, and what its one noisy descent
-is one draw of.
-"""
+"""The engine, a rule and the chapter's functions together: what the book prints, and what its one draw is one of."""
 
 import math
 from dataclasses import dataclass

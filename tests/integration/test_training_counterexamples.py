@@ -1,6 +1,4 @@
-"""The engine, RMSProp and the counterexamples together: its memory decides between the minimum and the wrong end, as
-published.
-"""
+"""The engine, RMSProp and the counterexamples together: its memory decides where it ends, as published."""
 
 import math
 from dataclasses import dataclass

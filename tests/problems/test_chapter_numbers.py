@@ -1,4 +1,4 @@
-"""The numbers the book's chapter prints, and what its one draw of a noisy descent is one draw of."""
+"""The chapter's functions: their budgets, turns and condition numbers, and the noise of its noisy descent."""
 
 import math
 

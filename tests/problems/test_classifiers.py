@@ -1,4 +1,4 @@
-"""Classifiers: networks equal torch's own on the same flat vector, splits are disjoint, and training trains."""
+"""Classifiers: networks equal torch's own on the same flat vector, splits are disjoint, and floors are flat."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Problems on which RMSProp's memory decides between the minimum and the wrong end, as published."""
+"""Problems on which RMSProp's memory decides, in plain float arithmetic: slopes, sums and the published ends."""
 
 import math
 

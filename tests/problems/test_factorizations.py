@@ -1,4 +1,4 @@
-"""Matrix factorization, deep linear network, phase retrieval, autoencoder: floors, saddles and reached targets."""
+"""Matrix factorization, deep linear network, phase retrieval, autoencoder: floors, saddles and targets."""
 
 import numpy as np
 import pytest

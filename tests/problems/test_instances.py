@@ -1,4 +1,4 @@
-"""What makes a problem an instance of its own: fingerprints, and seeds that mean the same in any company."""
+"""What makes a problem an instance of its own: fingerprints, tags and repeated building."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""DeepOBS's quadratic_deep: published losses at the start, recomputed floors, and where its baselines end."""
+"""DeepOBS's quadratic_deep: published losses at the start, recomputed floors, and its orders of rows."""
 
 import numpy as np
 import pytest

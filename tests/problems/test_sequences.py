@@ -1,4 +1,4 @@
-"""Bracket text and the networks that read it: balanced, causal, equal to torch's own cells, and able to learn."""
+"""Bracket text and the networks that read it: balanced, causal, and equal to torch's own cells."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Quadratics under noise: what the noise is, that it has mean zero, and a closed form that training must meet."""
+"""Quadratics under noise: what the noise is, that it has mean zero, and the closed form of the expected loss."""
 
 import math
 
