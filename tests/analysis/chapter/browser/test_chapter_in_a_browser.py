@@ -1,4 +1,7 @@
-"""The chapter's page in a real browser: nothing fails, everything is seen, the explorer trains as the engine does."""
+"""The chapter's page in a real browser: nothing fails, everything is seen, the explorer trains as the engine does.
+
+An integration test of the page and the engine; it stands here for the fixtures of the chapter.
+"""
 
 from __future__ import annotations
 
