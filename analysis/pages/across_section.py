@@ -59,8 +59,8 @@ class Across:
     """
 
     reading: list[str] = field(default_factory=list)
-    ranked: Sequence[Standing] = ()
-    robust: Sequence[RobustRow] = ()
+    ranked: list[Standing] = field(default_factory=list)
+    robust: list[RobustRow] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)

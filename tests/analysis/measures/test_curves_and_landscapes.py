@@ -14,6 +14,7 @@ from analysis.measures.convergence import convergence, curve_matrix, measure_of,
 from analysis.measures.landscape_grid import Grid
 from analysis.measures.lr_sensitivity import Landscape, landscape_from, landscape_of, rate_curve
 from analysis.measures.measure import Measure
+from analysis.measures.results import CellResult
 from analysis.pages.csv_tables import sensitivity_table
 from analysis.record.cells import Cell, Record
 from analysis.record.errors import RecordError
@@ -214,6 +215,6 @@ def test_a_landscape_where_nothing_survives_has_no_distance_to_divergence(edited
     def lost(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.assign(status="diverged", final_loss=np.nan)
 
-    (row,) = sensitivity_table((edited_cell(1, "sgd", landscape=lost),)).to_dict("records")
+    (row,) = sensitivity_table([CellResult.alone(edited_cell(1, "sgd", landscape=lost))]).to_dict("records")
     assert np.isnan(row["factor_to_divergence"])
     assert row["diverged_share"] == 1
