@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.measures.convergence import SETTINGS, Convergence, convergence, curve_matrix, measure_of
+from analysis.measures.convergence import SETTINGS, Convergence, curve_matrix, diverged_runs, measure_of
 from analysis.measures.landscape_grid import Grid, grid_of
 from analysis.measures.lr_sensitivity import Landscape, RateCurve, landscape_from, rate_curve
 from analysis.measures.measure import Measure, steps_to_target
@@ -18,7 +18,7 @@ from analysis.record.cell_info import CellInfo
 from analysis.record.cells import Cell
 from analysis.record.outcome import Outcome
 from analysis.statistics.arrays import Array
-from analysis.statistics.bootstrap import Estimate, bootstrap_median, median
+from analysis.statistics.bootstrap import Estimate, band, bootstrap_median, median
 from analysis.words import hyperparameter_text, interval_text
 
 __all__ = ["CellResult", "SettingResult", "cell_results", "final_values", "table_rows"]
@@ -103,8 +103,12 @@ class CellResult:
     @cached_property
     def settings(self) -> Mapping[str, SettingResult]:
         """The results of the settings that were run on the test seeds, by name."""
-        found = {setting: _setting_result(self.cell, setting, self.measure) for setting in SETTINGS}
-        return {setting: result for setting, result in found.items() if result is not None}
+        ends = {setting: final_values(self.cell, setting, self.measure) for setting in SETTINGS}
+        return {
+            setting: SettingResult(setting, values, bootstrap_median(values), self._steps(setting))
+            for setting, values in ends.items()
+            if values.size
+        }
 
     @property
     def tuned(self) -> SettingResult | None:
@@ -117,10 +121,18 @@ class CellResult:
         return self.settings.get("default")
 
     @cached_property
+    def curves(self) -> Mapping[str, tuple[Array, Array]]:
+        """The steps ``[E]`` and losses ``[S, E]`` of the settings that were run, by name."""
+        found = {setting: curve_matrix(self.cell.curves, setting) for setting in SETTINGS}
+        return {setting: (steps, losses) for setting, (steps, losses) in found.items() if losses.size}
+
+    @cached_property
     def convergence(self) -> Mapping[str, Convergence]:
         """How the measure falls under the settings that were run, by name."""
-        found = {setting: convergence(self.cell, setting, self.measure) for setting in SETTINGS}
-        return {setting: curve for setting, curve in found.items() if curve is not None}
+        return {
+            setting: Convergence(setting, "loss", steps, band(self.measure(losses)), diverged_runs(self.cell, setting))
+            for setting, (steps, losses) in self.curves.items()
+        }
 
     @cached_property
     def grid(self) -> Grid | None:
@@ -152,6 +164,11 @@ class CellResult:
             found.estimate, found.diverged, smallest=smallest, exact=exact, interval=interval, lost=lost
         )
 
+    def _steps(self, setting: str) -> float:
+        """The median number of steps to the problem's target; NaN where there is no target."""
+        target = self.info.problem.target
+        return np.nan if target is None else float(median(steps_to_target(*self.curves[setting], target)))
+
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to another process: not what was computed, which is much and is computed anew where needed."""
         return {"cell": self.cell, "measure": self.measure}
@@ -177,13 +194,3 @@ def final_values(cell: Cell, setting: str, measure: Measure) -> Array:
 def table_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a table as mappings, in its order."""
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-
-
-def _setting_result(cell: Cell, setting: str, measure: Measure) -> SettingResult | None:
-    values = final_values(cell, setting, measure)
-    if values.size == 0:
-        return None
-    target, steps = cell.info.problem.target, np.nan
-    if target is not None:
-        steps = float(median(steps_to_target(*curve_matrix(cell.curves, setting), target)))
-    return SettingResult(setting, values, bootstrap_median(values), steps)

@@ -26,7 +26,7 @@ from analysis import (
     stability_table,
 )
 from analysis.measures.budget import budget_frame, budget_results
-from analysis.measures.convergence import measure_of
+from analysis.measures.convergence import SETTINGS, curve_matrix, measure_of
 from analysis.measures.landscape_grid import grid_of
 from analysis.measures.pooling import Pool
 from analysis.measures.results import CellResult, cell_results, final_values
@@ -38,7 +38,7 @@ from analysis.problem_results import ProblemResults, results_frame, results_of
 from analysis.record.cells import Cell
 from analysis.record.errors import RecordError
 
-COMPUTED = ("settings", "convergence", "grid", "landscape", "rates", "rates_held")
+COMPUTED = ("settings", "curves", "convergence", "grid", "landscape", "rates", "rates_held")
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, function: Any, key: Callable[..., Hashable]) -> Counter[Hashable]:
@@ -64,13 +64,15 @@ def test_a_report_computes_the_measure_once_a_problem_and_all_else_once_a_cell(
     measures = counted(monkeypatch, measure_of, lambda cells: cells[0].problem)
     grids = counted(monkeypatch, grid_of, lambda cell, _: cell.name)
     finals = counted(monkeypatch, final_values, lambda cell, setting, _: (cell.name, setting))
+    curves = counted(monkeypatch, curve_matrix, lambda table, setting, quantity="loss": (setting, quantity))
     monkeypatch.setattr(problem_section, "embedded", lambda *_: ("", 1, 1))  # drawing it is another matter
     folder = shutil.copytree(record_folder, tmp_path / "record")
     write_report(folder)
     cells = [cell.name for cell in record]
     assert measures == Counter(record.problems)
     assert grids == Counter(cells)
-    assert finals == Counter((name, setting) for name in cells for setting in ("tuned", "default"))
+    assert {setting: curves[setting, "loss"] for setting in SETTINGS} == dict.fromkeys(SETTINGS, len(cells))
+    assert finals == Counter((name, setting) for name in cells for setting in SETTINGS)
 
 
 def test_what_a_result_has_computed_is_kept(record: Record) -> None:
@@ -102,7 +104,7 @@ def test_a_result_holds_the_values_of_the_test_seeds_and_their_estimate(record: 
     np.testing.assert_allclose(result.tuned.values, runs["final_loss"] - 0.25)
     assert (result.tuned.n, result.tuned.diverged) == (5, 0)
     assert result.tuned.estimate.low <= result.tuned.value <= result.tuned.estimate.high
-    assert set(result.settings) == {"tuned", "default"}
+    assert tuple(result.settings) == SETTINGS
     assert result.rates is not None
     assert result.rates.measure is result.measure
 
@@ -123,7 +125,7 @@ def test_the_results_table_is_made_of_typed_values(record: Record) -> None:
 
 def test_the_csv_tables_of_a_problem_are_those_of_its_typed_values(record: Record) -> None:
     results = ProblemResults.of(record.of_problem("noisy"))
-    lines = [cell.convergence[setting] for cell in results.cells for setting in ("tuned", "default")]
+    lines = [cell.convergence[setting] for cell in results.cells for setting in SETTINGS]
     table = convergence_table(results.cells)
     np.testing.assert_array_equal(table["median"], np.concatenate([line.band.median for line in lines]))
     rates = [cell.rates for cell in results.cells]
