@@ -15,7 +15,7 @@ from analysis.record.outcome import Outcome
 from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import Band, band
 
-__all__ = ["SETTINGS", "Convergence", "convergence", "curve_matrix", "measure_of", "metric_curves"]
+__all__ = ["SETTINGS", "Convergence", "curve_matrix", "diverged_runs", "measure_of", "metric_curves"]
 
 SETTINGS: Final = ("tuned", "default")
 
@@ -51,14 +51,6 @@ def curve_matrix(curves: pd.DataFrame, setting: str, quantity: str = "loss") -> 
     return table.columns.to_numpy(dtype=np.float64), table.to_numpy(dtype=np.float64)
 
 
-def convergence(cell: Cell, setting: str, measure: Measure) -> Convergence | None:
-    """Return how ``measure`` falls under a setting (tuned or default); None where it was not run (nothing won)."""
-    steps, losses = curve_matrix(cell.curves, setting)
-    if losses.size == 0:
-        return None
-    return Convergence(setting, "loss", steps, band(measure(losses)), _diverged(cell, setting))
-
-
 def metric_curves(cell: Cell, setting: str, metric: str) -> Convergence | None:
     """Return the curve of a further metric; it ends (NaN) where the first seed diverges, for no value is the worst."""
     if metric not in cell.curves:
@@ -70,10 +62,11 @@ def metric_curves(cell: Cell, setting: str, metric: str) -> Convergence | None:
     full = band(np.where(alive, values, 0.0))
     median, low, high = (np.where(alive, part, np.nan) for part in (full.median, full.low, full.high))
     shown = Band(median, low, high, full.n)
-    return Convergence(setting, metric, steps, shown, _diverged(cell, setting))
+    return Convergence(setting, metric, steps, shown, diverged_runs(cell, setting))
 
 
-def _diverged(cell: Cell, setting: str) -> int:
+def diverged_runs(cell: Cell, setting: str) -> int:
+    """Return how many of the test runs of a setting diverged."""
     runs = cell.runs
     return int(((runs["setting"] == setting) & (runs["status"] == Outcome.DIVERGED.word)).sum())
 

@@ -9,6 +9,7 @@ import pytest
 from analysis.chapter import landscapes
 from analysis.chapter.landscapes import landscapes_part, recommendation_text, robust_choices
 from analysis.measures.recommendation import recommendations
+from analysis.measures.results import cell_results
 from analysis.record.cells import Record
 
 
@@ -21,7 +22,7 @@ def test_the_landscapes_end_in_a_recommendation(record: Record) -> None:
 
 
 def test_the_robust_choice_keeps_the_largest_least_share_of_what_any_optimizer_reaches(record: Record) -> None:
-    choices = robust_choices(record.cells)
+    choices = robust_choices(cell_results(record))
     kept = [choice.kept.value for choice in choices]
     assert kept == sorted(kept, reverse=True)
     assert {choice.label for choice in choices} == {"sgd", "momentum", "rmsprop"}
@@ -34,8 +35,8 @@ def test_one_problem_has_the_recommendation_of_its_best_optimizer(record: Record
     cells = record.of_problem("ellipse")
     advice = recommendations(cells)
     best = min(advice, key=lambda one: one.value)
-    assert robust_choices(cells) == []
-    assert recommendation_text(cells, advice) == f"Recommendation: {best.sentence}"
+    assert robust_choices(cell_results(cells)) == []
+    assert recommendation_text(cell_results(cells), advice) == f"Recommendation: {best.sentence}"
 
 
 def test_without_any_progress_nothing_is_recommended() -> None:
@@ -47,7 +48,7 @@ def test_a_setting_that_keeps_little_of_the_progress_is_called_no_substitute_for
     record: Record, monkeypatch: pytest.MonkeyPatch, poor: float, warned: bool
 ) -> None:
     monkeypatch.setattr(landscapes, "POOR", poor)
-    text = recommendation_text(record.cells, recommendations(record.cells))
+    text = recommendation_text(cell_results(record), recommendations(record.cells))
     assert text.endswith("That is little: tune the learning rate on each problem.") == warned
 
 
@@ -66,6 +67,6 @@ def test_one_landscape_is_compared_with_nothing_and_without_a_map_no_knob_is_nam
 def test_gaps_of_different_problems_are_not_compared(record: Record) -> None:
     first, second = record.problems[:2]
     kept = only(record, (first, "sgd"), (second, "rmsprop"))
-    text = recommendation_text(kept.cells, recommendations(kept.cells))
+    text = recommendation_text(cell_results(kept), recommendations(kept.cells))
     assert f"sgd on {first}: " in text
     assert f"rmsprop on {second}: " in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import matplotlib as mpl
@@ -11,11 +12,18 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.figures.problem import cell_figure, overview_figure, problem_figures, worse_than_best
+from analysis.figures.problem import (
+    Ratios,
+    cell_figure,
+    overview_figure,
+    problem_figures,
+    ratios_figure,
+    worse_than_best,
+)
 from analysis.figures.style import looks_of, png, svg, tick_text, wrapped
 from analysis.measures.convergence import measure_of
-from analysis.measures.results import cell_label, results_table
 from analysis.measures.trajectory import contour_levels, path_of, surface_of
+from analysis.problem_results import results_of
 from analysis.record.cells import Cell, Record
 
 NAMES = {"outcome", "convergence", "sensitivity", "landscape"}
@@ -23,7 +31,7 @@ NAMES = {"outcome", "convergence", "sensitivity", "landscape"}
 
 def drawn(*cells: Cell, laid_out: bool = True) -> dict[str, Figure]:
     """Every figure of the cells' problem, drawn; laying out takes most of the time and is left out on demand."""
-    figures = dict(problem_figures(cells, looks_of([cell_label(cell) for cell in cells])))
+    figures = dict(problem_figures(cells, looks_of([cell.label for cell in cells])))
     for figure in figures.values():
         if not laid_out:
             figure.set_layout_engine(None)
@@ -127,8 +135,9 @@ def test_long_names_are_broken_where_they_may_be_and_stay_in_the_figure(record: 
     long = ' · lr=warmup(then="cosine(final=0.05)", length=0.2)'
     lines = wrapped(f"rmsprop{long}", 29).splitlines()
     assert lines == ["rmsprop · lr=warmup(", 'then="cosine(final=0.05)",', "length=0.2)"]
-    table = results_table(record)
-    figure = overview_figure(table.assign(label=table["label"] + long, problem=table["problem"] + long))
+    ratios = worse_than_best(results_of(record).values())
+    names = {side: tuple(name + long for name in getattr(ratios, side)) for side in ("problems", "labels")}
+    figure = ratios_figure(replace(ratios, **names))
     figure.draw_without_rendering()
     axes = figure.axes[0]
     for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
@@ -160,23 +169,37 @@ def test_a_figure_is_the_same_to_the_byte_each_time_whatever_matplotlib_is_set_t
         assert png(second) == pixels
 
 
-def test_the_overview_shows_cells_that_are_missing_or_lost(record: Record) -> None:
-    table = results_table(record).drop(index=4)
-    table.loc[0, "tuned"] = np.inf
-    texts = [text.get_text() for text in overview_figure(table).axes[0].texts]
+def ended(loss: float) -> dict[str, Change]:
+    """The tables of a cell whose tuned runs end at ``loss``; inf diverged."""
+
+    def runs(frame: pd.DataFrame) -> pd.DataFrame:
+        tuned, lost = frame["setting"] == "tuned", np.isinf(loss)
+        status = frame["status"].mask(tuned, "diverged" if lost else "finished")
+        return frame.assign(status=status, final_loss=frame["final_loss"].mask(tuned, np.nan if lost else loss))
+
+    return {"runs": runs}
+
+
+def test_the_overview_shows_cells_that_are_missing_or_lost(record: Record, edited_cell: Callable[..., Cell]) -> None:
+    cells = [edited_cell(0, "sgd", **ended(np.inf)), *record.cells[1:4], *record.cells[5:]]
+    texts = [text.get_text() for text in overview_figure(cells).axes[0].texts]
     assert len(texts) == 8
     assert {"lost", "1×"} <= set(texts)
 
 
-def test_cells_are_compared_with_the_best_of_their_own_problem(record: Record) -> None:
-    table = results_table(record)
-    table.loc[table["problem"] == "ellipse", "tuned"] = [2e-3, 1e-3, np.inf]
-    table.loc[table["problem"] == "noisy", "tuned"] = np.inf
-    table.loc[table["problem"] == "classes", "smallest"] = 0.0
-    ratio = worse_than_best(table)
-    np.testing.assert_allclose(ratio.loc["ellipse"], [2, 1, np.inf])
-    assert np.isinf(ratio.loc["noisy"]).all()
-    assert ratio.loc["classes"].isna().all()
+def test_cells_are_compared_with_the_best_of_their_own_problem(
+    record: Record, edited_cell: Callable[..., Cell]
+) -> None:
+    ends = [(0, 2e-3), (0, 1e-3), (0, np.inf), *[(1, np.inf)] * 3, *[(2, -1.0)] * 3]
+    names = [cell.optimizer for cell in record]
+    cells = [edited_cell(toy, name, **ended(loss)) for (toy, loss), name in zip(ends, names, strict=True)]
+    cells[-1] = edited_cell(2, "rmsprop", **ended(-1.0), curves=sink)  # losses below 0 have no ratios
+    ratios = worse_than_best(results_of(cells).values())
+    assert ratios.problems == ("ellipse", "noisy", "classes")
+    np.testing.assert_allclose(ratios.values[0], [2, 1, np.inf])
+    assert np.isinf(ratios.values[1]).all()
+    assert np.isnan(ratios.values[2]).all()
+    assert not ratios.empty
 
 
 def test_a_path_that_leaves_the_frame_says_when_and_is_drawn_in_from_afar(edited_cell: Callable[..., Cell]) -> None:
@@ -210,5 +233,5 @@ def test_looks_differ_in_more_than_colour() -> None:
 
 
 def test_the_overview_of_a_record_where_all_runs_diverged_is_drawn(record: Record) -> None:
-    table = results_table(record).assign(tuned=np.inf)
-    assert png(overview_figure(table))
+    problems, labels = record.problems, ("sgd", "momentum", "rmsprop")
+    assert png(ratios_figure(Ratios(problems, labels, np.full((3, 3), np.inf))))

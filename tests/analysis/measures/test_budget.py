@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis.measures.axis import Axis
-from analysis.measures.budget import budget_curve, budget_table, replay_table
+from analysis.measures.budget import budget_curve, budget_table, replay_curves
 from analysis.measures.landscape_grid import Grid, progress
 from analysis.measures.measure import Measure
 from analysis.measures.pooling import PoolingError
@@ -182,11 +182,11 @@ def test_replayed_searches_are_averaged_as_progress_with_their_n() -> None:
     replays = pd.DataFrame(
         {"sampler": ["tpe"] * 4, "repeat": [0, 0, 1, 1], "k": [1, 2, 1, 2], "best": [1.0, 0.1, INF, 0.001]}
     )
-    found = replay_table(replays, GAP)
-    np.testing.assert_allclose(found["expected"], [1.0, 0.01])
-    np.testing.assert_allclose(found["low"], [1.0, 0.001])
-    np.testing.assert_allclose(found["high"], [1.0, 0.1])
-    assert list(found["n"]) == [2, 2]
+    (found,) = replay_curves(replays, GAP)
+    assert (found.sampler, list(found.budgets), found.n) == ("tpe", [1, 2], 2)
+    np.testing.assert_allclose(found.expected, [1.0, 0.01])
+    np.testing.assert_allclose(found.low, [1.0, 0.001])
+    np.testing.assert_allclose(found.high, [1.0, 0.1])
 
 
 def test_a_cell_without_replays_has_none(record: Record) -> None:

@@ -10,10 +10,11 @@ import pytest
 
 from analysis.figures.heat_maps import heat_norm
 from analysis.measures.axis import Axis
-from analysis.measures.convergence import convergence, curve_matrix, measure_of, metric_curves
+from analysis.measures.convergence import curve_matrix, measure_of, metric_curves
 from analysis.measures.landscape_grid import Grid
 from analysis.measures.lr_sensitivity import Landscape, landscape_from, landscape_of, rate_curve
 from analysis.measures.measure import Measure
+from analysis.measures.results import CellResult
 from analysis.pages.csv_tables import sensitivity_table
 from analysis.record.cells import Cell, Record
 from analysis.record.errors import RecordError
@@ -45,7 +46,7 @@ def test_a_curve_matrix_has_a_row_a_seed_and_a_column_an_evaluation(record: Reco
 
 def test_convergence_is_the_median_gap_over_the_test_seeds(record: Record) -> None:
     cell = record.of_problem("noisy")[2]
-    line = convergence(cell, "tuned", measure_of((cell,)))
+    line = CellResult.alone(cell).convergence.get("tuned")
     _, losses = curve_matrix(cell.curves, "tuned")
     assert line is not None
     np.testing.assert_allclose(line.band.median, np.median(losses - 0.25, axis=0))
@@ -60,7 +61,7 @@ def test_a_diverged_seed_makes_the_upper_end_infinite_and_is_counted(edited_cell
         return frame.assign(loss=frame["loss"].mask(lost & (frame["step"] > 20)))
 
     cell = edited_cell(1, "sgd", runs=lose_a_seed, curves=lose_a_seed)
-    line = convergence(cell, "tuned", measure_of((cell,)))
+    line = CellResult.alone(cell).convergence.get("tuned")
     assert line is not None
     assert line.diverged == 1
     assert np.isfinite(line.band.median).all()
@@ -69,7 +70,7 @@ def test_a_diverged_seed_makes_the_upper_end_infinite_and_is_counted(edited_cell
 
 def test_a_setting_that_was_not_run_has_no_convergence(edited_cell: Callable[..., Cell]) -> None:
     cell = edited_cell(1, "sgd", curves=lambda frame: frame[frame["setting"] != "tuned"])
-    assert convergence(cell, "tuned", measure_of((cell,))) is None
+    assert "tuned" not in CellResult.alone(cell).convergence
 
 
 def test_a_metric_ends_where_the_first_seed_diverges(edited_cell: Callable[..., Cell]) -> None:
@@ -214,6 +215,6 @@ def test_a_landscape_where_nothing_survives_has_no_distance_to_divergence(edited
     def lost(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.assign(status="diverged", final_loss=np.nan)
 
-    (row,) = sensitivity_table((edited_cell(1, "sgd", landscape=lost),)).to_dict("records")
+    (row,) = sensitivity_table([CellResult.alone(edited_cell(1, "sgd", landscape=lost))]).to_dict("records")
     assert np.isnan(row["factor_to_divergence"])
     assert row["diverged_share"] == 1

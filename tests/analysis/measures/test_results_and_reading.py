@@ -12,25 +12,28 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.measures.convergence import measure_of
-from analysis.measures.lr_sensitivity import RateCurve, landscape_of, rate_curve
-from analysis.measures.measure import Measure
-from analysis.measures.results import results_table, table_rows
+from analysis.measures.results import CellResult, table_rows
 from analysis.pages.results_text import results_text
 from analysis.pages.sentences import problem_reading
+from analysis.problem_results import ProblemResults, results_table
 from analysis.record.cells import Cell, Record
-from analysis.words import interval_text, listing, times
+from analysis.words import listing, times
 
 
-def one_cell(cell: Cell) -> dict[str, object]:
-    return table_rows(results_table(Record(Path(), {"name": "one"}, {}, (cell,))))[0]
+def one_cell(cell: Cell) -> tuple[dict[str, object], CellResult]:
+    """The row of the results table of a cell alone, and its result."""
+    return table_rows(results_table([cell]))[0], ProblemResults.of([cell]).cells[0]
 
 
-def lose(seeds: list[int]) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """Return a change of the runs' table that lets ``seeds`` diverge in the tuned setting."""
+def reading_of(*cells: Cell) -> list[str]:
+    return problem_reading(ProblemResults.of(cells))
+
+
+def lose(seeds: list[int], setting: str = "tuned") -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Return a change of the runs' table that lets ``seeds`` diverge in a setting."""
 
     def change(runs: pd.DataFrame) -> pd.DataFrame:
-        lost = (runs["setting"] == "tuned") & runs["seed"].isin(seeds)
+        lost = (runs["setting"] == setting) & runs["seed"].isin(seeds)
         return runs.assign(status=runs["status"].mask(lost, "diverged"), final_loss=runs["final_loss"].mask(lost))
 
     return change
@@ -54,7 +57,7 @@ def test_a_row_holds_the_median_gap_of_the_test_runs_inside_its_interval(record:
 def test_a_deterministic_problem_says_exact_instead_of_an_interval(record: Record) -> None:
     row = table_rows(results_table(record))[0]
     assert row["tuned_n"] == 1
-    assert interval_text(row, "tuned").endswith("exact")
+    assert ProblemResults.of(record.of_problem("ellipse")).cells[0].text("tuned").endswith("exact")
 
 
 def test_a_problem_without_a_floor_is_compared_by_its_loss(record: Record) -> None:
@@ -79,10 +82,10 @@ def test_of_negative_losses_the_lowest_alone_is_the_best_and_is_shown(edited_cel
         edited_cell(2, "sgd", runs=lowered(5), curves=curves),
         edited_cell(2, "rmsprop", runs=lowered(7), curves=curves),
     )
-    rows = table_rows(results_table(Record(Path(), {"name": "two"}, {}, cells)))
+    rows, found = table_rows(results_table(cells)), ProblemResults.of(cells)
     assert [row["best"] for row in rows] == [False, True]
-    assert interval_text(rows[0], "tuned").startswith("-")
-    assert "rmsprop ends lowest: loss -" in problem_reading(rows, {})[0]
+    assert found.cells[0].text("tuned").startswith("-")
+    assert "rmsprop ends lowest: loss -" in problem_reading(found)[0]
 
 
 def test_an_optimizer_that_the_paired_test_does_not_tell_from_the_best_says_so(builder: Any, tmp_path: Path) -> None:
@@ -92,14 +95,13 @@ def test_an_optimizer_that_the_paired_test_does_not_tell_from_the_best_says_so(b
         runs = cell.runs
         runs.loc[runs["setting"] == "tuned", "final_loss"] = 0.25 + gaps
         runs.to_parquet(cell.path / "runs.parquet")
-    record = Record(Path(), {"name": "three"}, {}, cells)
-    table = results_table(record)
+    table = results_table(cells)
     (best,) = table[table["best"]]["label"]
     (tied,) = table[table["tied"]]["label"]
     assert {best, tied} == {"sgd", "rmsprop"}  # momentum ends twice as high on every seed
-    said = problem_reading(table_rows(table), {})[0]
+    said = reading_of(*cells)[0]
     assert said.endswith(f"but {tied} is not told apart from it.")
-    marks = {line.split()[1]: line[0] for line in results_text(table).splitlines() if line[:1] in ("*", "~")}
+    marks = {line.split()[1]: line[0] for line in results_text(cells).splitlines() if line[:1] in ("*", "~")}
     assert marks[best] == "*"
     assert marks[tied] == "~"
 
@@ -108,42 +110,46 @@ def test_too_few_seeds_tell_nobody_apart_and_the_reading_says_how_many_would(rec
     table = results_table(record)
     rows = [row for row in table_rows(table) if row["problem"] == "noisy"]
     assert all(row["best"] or row["tied"] for row in rows)
-    assert "not told apart from it: that takes 7 test seeds." in problem_reading(rows, {})[0]
+    assert "not told apart from it: that takes 7 test seeds." in reading_of(*record.of_problem("noisy"))[0]
 
 
 def test_nobody_is_best_where_the_budgets_are_unequal_and_the_reason_is_said(
     edited_cell: Callable[..., Cell],
 ) -> None:
     cells = (edited_cell(1, "sgd"), edited_cell(1, "momentum", {"protocol": {"trials": 99}}))
-    table = results_table(Record(Path(), {"name": "two"}, {}, cells))
+    table = results_table(cells)
     assert not table["best"].any()
     reason = "the budgets on noisy are unequal: trials is 12, but noisy--momentum has 99"
-    assert problem_reading(table_rows(table), {})[0] == f"No optimizer is named the best, for {reason}."
-    assert f"No best where {reason}." in results_text(table, 200)
+    assert set(table["unequal"]) == {reason}
+    assert reading_of(*cells)[0] == f"No optimizer is named the best, for {reason}."
+    assert f"No best where {reason}." in results_text(cells, 200)
 
 
 def test_diverged_seeds_are_counted_and_never_averaged(edited_cell: Callable[..., Cell]) -> None:
-    row = one_cell(edited_cell(1, "sgd", runs=lose([100, 101])))
+    row, result = one_cell(edited_cell(1, "sgd", runs=lose([100, 101])))
     assert row["tuned_diverged"] == 2
     assert np.isfinite(row["tuned"])
     assert row["tuned_high"] == np.inf
-    assert "(2 of 5 diverged)" in interval_text(row, "tuned")
+    assert "(2 of 5 diverged)" in result.text("tuned")
 
 
 def test_a_cell_whose_test_runs_all_diverged_says_so_and_is_not_the_best(edited_cell: Callable[..., Cell]) -> None:
-    row = one_cell(edited_cell(1, "sgd", runs=lose(list(range(100, 105)))))
+    row, result = one_cell(edited_cell(1, "sgd", runs=lose(list(range(100, 105)))))
     assert (row["tuned"], row["best"]) == (np.inf, False)
-    assert interval_text(row, "tuned") == "all diverged"
+    assert result.text("tuned") == "all diverged"
 
 
 def test_a_cell_without_a_winner_was_not_run_tuned(edited_cell: Callable[..., Cell]) -> None:
     def untuned(frame: pd.DataFrame) -> pd.DataFrame:
         return frame[frame["setting"] != "tuned"]
 
-    row = one_cell(edited_cell(1, "sgd", {"winner": None}, runs=untuned, curves=untuned))
+    cell = edited_cell(1, "sgd", {"winner": None}, runs=untuned, curves=untuned)
+    row, result = one_cell(cell)
     assert (row["tuned_n"], row["hyperparameters"], row["best"]) == (0, "", False)
-    assert interval_text(row, "tuned") == "not run"
-    assert "!" not in results_text(pd.DataFrame([row]))
+    assert np.isnan(row["tuned"])
+    assert result.tuned is None
+    assert result.text("tuned") == "not run"
+    assert "!" not in results_text([cell])
     assert np.isfinite(row["default"])
 
 
@@ -152,37 +158,45 @@ def test_what_was_never_tuned_is_not_said_to_have_diverged(edited_cell: Callable
         return frame[frame["setting"] != "tuned"]
 
     tables = {"runs": untuned, "curves": untuned}
-    searched = one_cell(edited_cell(1, "sgd", {"winner": None}, **tables))
-    mapped = one_cell(edited_cell(1, "sgd", {"winner": None, "protocol": {"trials": 0}}, **tables))
-    assert "every trial diverged" in results_text(pd.DataFrame([searched]))
-    text = results_text(pd.DataFrame([mapped]))
+    searched = edited_cell(1, "sgd", {"winner": None}, **tables)
+    mapped = edited_cell(1, "sgd", {"winner": None, "protocol": {"trials": 0}}, **tables)
+    assert "every trial diverged" in results_text([searched])
+    text = results_text([mapped])
     assert "not tuned" in text
     assert "diverged" not in text
     assert "lowest median" not in text  # nothing is marked
     assert "5 fresh test seeds" in text  # of the default setting
-    assert problem_reading([mapped], {}) == ["Nothing was tuned here: the landscape says which settings work."]
+    assert reading_of(mapped) == ["Nothing was tuned here: the landscape says which settings work."]
 
 
 def test_one_test_seed_has_no_interval(edited_cell: Callable[..., Cell]) -> None:
-    row = one_cell(edited_cell(1, "sgd", runs=lambda runs: runs[runs["seed"] == 100]))
-    assert "[" not in interval_text(row, "tuned")
-    assert "one fresh test seed, without an interval" in results_text(pd.DataFrame([row]))
+    cell = edited_cell(1, "sgd", runs=lambda runs: runs[runs["seed"] == 100])
+    assert "[" not in one_cell(cell)[1].text("tuned")
+    assert "one fresh test seed, without an interval" in results_text([cell])
 
 
 def test_names_too_long_for_the_text_leave_its_numbers_whole(record: Record) -> None:
-    table = results_table(record)
-    text = results_text(table.assign(label=table["label"] + " · lr=" + 60 * "x"), 100)
+    infos = [replace(cell.info, schedule="lr=" + 60 * "x") for cell in record]
+    cells = [replace(cell, info=info) for cell, info in zip(record, infos, strict=True)]
+    text = results_text(cells, 100)
     assert max(map(len, text.splitlines())) <= 100
-    for row in table_rows(table):
-        assert interval_text(row, "tuned") in text
-        assert interval_text(row, "default") in text
+    for problem in record.problems:
+        for result in ProblemResults.of(record.of_problem(problem)).cells:
+            assert result.text("tuned") in text
+            assert result.text("default") in text
 
 
-def test_gaps_that_rounding_hides_are_given_as_a_bound_and_share_the_first_place(record: Record) -> None:
-    rows = [
-        {**row, "tuned": gap} for row, gap in zip(table_rows(results_table(record)), (0.0, 1e-30, 1.0), strict=False)
-    ]
-    assert interval_text(rows[0], "tuned") == "<1e-15 exact"
+def test_gaps_that_rounding_hides_are_given_as_a_bound_and_share_the_first_place(
+    edited_cell: Callable[..., Cell],
+) -> None:
+    def ended(gap: float) -> Callable[[pd.DataFrame], pd.DataFrame]:
+        return lambda runs: runs.assign(final_loss=gap)
+
+    gaps = {"sgd": 0.0, "momentum": 1e-30, "rmsprop": 1.0}
+    found = ProblemResults.of([edited_cell(0, name, runs=ended(gap)) for name, gap in gaps.items()])
+    assert found.cells[0].text("tuned") == "<1e-15 exact"
+    assert [cell.label for cell in found.best] == ["sgd", "momentum"]
+    assert problem_reading(found)[0].startswith("sgd and momentum both reach the floor within rounding (gap to the")
 
 
 def test_steps_to_the_target_are_the_median_and_infinite_where_most_seeds_never_reach_it(record: Record) -> None:
@@ -195,7 +209,7 @@ def test_steps_to_the_target_are_the_median_and_infinite_where_most_seeds_never_
 
 @pytest.mark.parametrize("width", [80, 100, 120])
 def test_the_text_keeps_its_width_groups_by_problem_and_marks_the_best(record: Record, width: int) -> None:
-    text = results_text(results_table(record), width)
+    text = results_text(record, width)
     lines = text.splitlines()
     assert max(map(len, lines)) <= width
     assert [line for line in lines if "start" in line][1].startswith("noisy (gap to the floor")
@@ -206,7 +220,7 @@ def test_the_text_keeps_its_width_groups_by_problem_and_marks_the_best(record: R
 
 
 def test_the_columns_of_the_text_are_aligned(record: Record) -> None:
-    lines = results_text(results_table(record), 120).splitlines()
+    lines = results_text(record, 120).splitlines()
     column = lines[0].index("default")
     rows = [line for line in lines[1:] if line[:3].strip(" *~") == "" and line[3:4].strip()]
     assert len(rows) == 9
@@ -215,7 +229,7 @@ def test_the_columns_of_the_text_are_aligned(record: Record) -> None:
 
 def test_a_winner_at_the_edge_is_flagged_in_the_text(edited_cell: Callable[..., Cell]) -> None:
     cell = edited_cell(1, "sgd", {"winner": {"at_edge": ["lr"]}})
-    text = results_text(results_table(Record(Path(), {}, {}, (cell,))))
+    text = results_text([cell])
     [setting] = [line for line in text.splitlines() if "sgd" in line]
     assert setting.endswith("!")
     assert "at the edge of its search range" in text
@@ -223,7 +237,7 @@ def test_a_winner_at_the_edge_is_flagged_in_the_text(edited_cell: Callable[..., 
 
 def test_only_the_value_at_the_edge_is_flagged(edited_cell: Callable[..., Cell]) -> None:
     cell = edited_cell(0, "rmsprop", {"winner": {"at_edge": ["lr"]}})
-    text = results_text(results_table(Record(Path(), {}, {}, (cell,))), 200)
+    text = results_text([cell], 200)
     assert len(re.findall(r"lr [^ ,!]+!, gamma [^ ,!]+$", text, re.MULTILINE)) == 1
 
 
@@ -243,10 +257,19 @@ def test_ratios_are_said_as_people_say_them(ratio: float, said: str) -> None:
     ],
 )  # fmt: skip
 def test_what_ends_the_useful_rates_is_said(edited_cell: Callable[..., Cell], values: list[float], said: str) -> None:
-    row = one_cell(edited_cell(1, "sgd"))
-    rates, stable = np.geomspace(0.01, 10, 4), np.isfinite(values)
-    curve = RateCurve(rates, np.array(values), stable, np.array(values) - 1, 1, None, Measure.of(0.0, 1.0, 0.0))
-    assert problem_reading([{**row, "best": True}], {str(row["label"]): curve})[1].endswith(said)
+    def mapped(frame: pd.DataFrame) -> pd.DataFrame:
+        """Gaps by learning rate, of runs that begin at a gap of 1; inf diverged."""
+        losses = 0.25 + np.array(values)
+        return frame.iloc[: len(values)].assign(
+            lr=np.geomspace(0.01, 10, 4),
+            seed=10,
+            start_loss=1.25,
+            final_loss=np.where(np.isinf(losses), np.nan, losses),
+            status=np.where(np.isinf(losses), "diverged", "finished"),
+        )
+
+    cell = edited_cell(1, "sgd", {"problem": {"start_loss": 1.25}}, landscape=mapped)
+    assert reading_of(cell)[1].endswith(said)
 
 
 def test_lists_read_as_sentences_do() -> None:
@@ -255,11 +278,8 @@ def test_lists_read_as_sentences_do() -> None:
 
 
 def test_a_reading_names_the_best_optimizer_its_margin_and_the_cost_of_the_defaults(record: Record) -> None:
-    cells = record.of_problem("noisy")
     rows = [row for row in table_rows(results_table(record)) if row["problem"] == "noisy"]
-    landscapes = {cell.optimizer: landscape_of(cell, measure_of(cells)) for cell in cells}
-    curves = {name: curve for name, scape in landscapes.items() if scape and (curve := rate_curve(scape))}
-    said = " ".join(problem_reading(rows, curves))
+    said = " ".join(reading_of(*record.of_problem("noisy")))
     best = next(row["label"] for row in rows if row["best"])
     assert f"{best} ends lowest" in said
     assert "5 test seeds" in said
@@ -268,20 +288,23 @@ def test_a_reading_names_the_best_optimizer_its_margin_and_the_cost_of_the_defau
 
 
 def test_a_reading_says_which_runs_diverged_and_which_winners_lie_at_an_edge(edited_cell: Callable[..., Cell]) -> None:
-    row = one_cell(edited_cell(1, "sgd", {"winner": {"at_edge": ["lr"]}}, runs=lose([100])))
-    said = " ".join(problem_reading([row], {}))
+    cell = edited_cell(1, "sgd", {"winner": {"at_edge": ["lr"]}}, runs=lose([100]))
+    assert one_cell(cell)[0]["at_edge"] == "lr"
+    said = " ".join(reading_of(cell))
     assert "Diverged: 1 of 5 tuned runs of sgd." in said
     assert "at the edge of the search range for sgd (lr)" in said
 
 
 def test_a_reading_of_a_problem_that_nothing_survived_says_so(edited_cell: Callable[..., Cell]) -> None:
-    row = one_cell(edited_cell(1, "sgd", runs=lose(list(range(100, 105)))))
-    assert "No tuned setting" in problem_reading([row], {})[0]
+    cell = edited_cell(1, "sgd", runs=lose(list(range(100, 105))))
+    assert "No tuned setting" in reading_of(cell)[0]
 
 
-def test_a_reading_puts_defaults_that_diverge_before_those_that_cost(record: Record) -> None:
-    rows = [row for row in table_rows(results_table(record)) if row["problem"] == "noisy"]
-    rows[0] |= {"default": np.inf, "default_diverged": 5}
-    said = " ".join(problem_reading(rows, {}))
+def test_a_reading_puts_defaults_that_diverge_before_those_that_cost(
+    record: Record, edited_cell: Callable[..., Cell]
+) -> None:
+    _, momentum, rmsprop = record.of_problem("noisy")
+    lost = edited_cell(1, "sgd", runs=lose(list(range(100, 105)), "default"))
+    said = " ".join(reading_of(lost, momentum, rmsprop))
     assert "At the default setting, sgd diverges; of the others, staying there costs most with rmsprop" in said
     assert "5 of 5 default runs of sgd" in said

@@ -10,6 +10,7 @@ import pytest
 from analysis.measures.axis import Axis
 from analysis.measures.landscape_grid import Grid, over_seeds, progress, regret
 from analysis.measures.measure import Measure
+from analysis.measures.results import CellResult
 from analysis.measures.stability import (
     basin_decades,
     boundary,
@@ -194,14 +195,14 @@ def test_every_landscape_of_a_record_has_a_row_with_its_numbers(record: Record) 
 
 
 def test_a_cell_that_states_its_sharpness_is_compared_with_theory(edited_cell: Callable[..., Cell]) -> None:
-    found = stability(edited_cell(0, "sgd", info={"problem": {"sharpness": 4.0}}))
+    found = stability(CellResult.alone(edited_cell(0, "sgd", info={"problem": {"sharpness": 4.0}})))
     assert found is not None
     assert found.boundary.theory == pytest.approx([0.5])
     assert found.boundary.largest_stable[0] < 0.5 < found.boundary.first_unstable[0]
 
 
 def test_boundaries_are_listed_by_landscape_and_second_hyperparameter(record: Record) -> None:
-    found = [stability(cell) for cell in record.of_problem("noisy")]
+    found = [stability(CellResult.alone(cell)) for cell in record.of_problem("noisy")]
     table = boundary_frame([one for one in found if one is not None])
     assert table.groupby("label", sort=False).size().to_dict() == {"sgd": 1, "momentum": 6, "rmsprop": 6}
     assert set(table["second"]) == {"", "momentum", "gamma"}
@@ -210,5 +211,5 @@ def test_boundaries_are_listed_by_landscape_and_second_hyperparameter(record: Re
 
 def test_a_cell_without_a_landscape_has_no_stability(edited_cell: Callable[..., Cell]) -> None:
     cell = edited_cell(0, "sgd", landscape=lambda frame: frame.iloc[:0])
-    assert stability(cell) is None
+    assert stability(CellResult.alone(cell)) is None
     assert stability_table((cell,)).empty

@@ -13,26 +13,25 @@ import pytest
 
 from analysis.figures.across import budget_figure, ranks_figure, replay_figure, transfer_figure
 from analysis.figures.style import Look, looks_of
-from analysis.measures.budget import budget_table
-from analysis.measures.convergence import measure_of
+from analysis.measures.budget import BudgetCurve, ReplayCurve, budget_results
 from analysis.measures.measure import Measure
 from analysis.measures.ranking import Ranking
-from analysis.measures.results import cell_label
 from analysis.measures.transfer import Transfer
 from analysis.pages.across_section import Across, across_of
 from analysis.pages.problem_section import budget_figures
+from analysis.problem_results import ProblemResults, results_of
 from analysis.record.cells import Record
 from analysis.statistics.bootstrap import Estimate
 from analysis.words import estimate_text
 
 
 def looks(record: Record) -> dict[str, Look]:
-    return looks_of([cell_label(cell) for cell in record])
+    return looks_of([cell.label for cell in record])
 
 
 @pytest.fixture(scope="module")
 def across(record: Record, tmp_path_factory: pytest.TempPathFactory) -> Across:
-    found = across_of(tmp_path_factory.mktemp("figures"), record, looks(record))
+    found = across_of(tmp_path_factory.mktemp("figures"), results_of(record), looks(record))
     assert found is not None
     return found
 
@@ -57,7 +56,7 @@ def rewrite(folder: Path, cell: str, **changes: Any) -> None:
 def part(folder: Path, figures: Path) -> Across:
     figures.mkdir(exist_ok=True)
     record = Record.load(folder)
-    found = across_of(figures, record, looks(record))
+    found = across_of(figures, results_of(record), looks(record))
     assert found is not None
     return found
 
@@ -71,16 +70,15 @@ def test_ranks_profiles_and_transfer_of_a_record_are_drawn_and_tabulated(across:
 
 
 def test_the_words_name_the_best_rank_and_the_setting_that_costs_least(across: Across) -> None:
-    assert across.reading[0].startswith(f"Over 3 problems {across.ranked[0]['label']} has the best mean rank")
+    assert across.reading[0].startswith(f"Over 3 problems {across.ranked[0].label} has the best mean rank")
     assert across.reading[1].startswith("Of all mapped settings of sgd, momentum and rmsprop, the one that costs least")
     assert across.suite_setting is not None
-    assert f"is {across.suite_setting['label']} with lr " in across.reading[1]
-    assert [row["label"] for row in across.robust] == ["sgd", "momentum", "rmsprop"]
+    assert f"is {across.suite_setting.label} with lr " in across.reading[1]
+    assert [row.setting.label for row in across.robust] == ["sgd", "momentum", "rmsprop"]
 
 
 def test_a_record_of_one_problem_has_no_such_part(record: Record, tmp_path: Path) -> None:
-    alone = Record(record.path, record.suite, record.environment, record.of_problem("ellipse"))
-    assert across_of(tmp_path, alone, looks(record)) is None
+    assert across_of(tmp_path, results_of(record.of_problem("ellipse")), looks(record)) is None
 
 
 def test_what_must_not_be_pooled_is_refused_in_a_sentence_and_the_rest_is_kept(copied: Path, tmp_path: Path) -> None:
@@ -124,7 +122,7 @@ def test_an_optimizer_that_was_mapped_once_is_said_to_have_no_transfer(copied: P
     found = part(copied, tmp_path / "figures")
     assert found.refused == ["No transfer of rmsprop: transfer needs one optimizer on two mapped problems or more, "
                              "got ['rmsprop']: ['ellipse']."]  # fmt: skip
-    assert [row["label"] for row in found.robust] == ["sgd", "momentum"]
+    assert [row.setting.label for row in found.robust] == ["sgd", "momentum"]
 
 
 def test_contenders_that_all_diverged_leave_ranks_but_no_profile(copied: Path, tmp_path: Path) -> None:
@@ -138,15 +136,15 @@ def test_contenders_that_all_diverged_leave_ranks_but_no_profile(copied: Path, t
         curves.assign(loss=curves["loss"].mask(late)).to_parquet(file.with_name("curves.parquet"))
     found = part(copied, tmp_path / "figures")
     assert [picture.stem for picture in found.pictures] == ["across-ranks", "across-transfer"]
-    assert {row["rank"] for row in found.ranked} == {2}
+    assert {row.rank.value for row in found.ranked} == {2}
 
 
 def test_replayed_searches_are_drawn_beside_random_search(copied: Path) -> None:
     cells = Record.load(copied).of_problem("noisy")
     rows = [("tpe", repeat, k, 1.0 / k) for repeat in (0, 1) for k in range(1, 9)]
     pd.DataFrame(rows, columns=["sampler", "repeat", "k", "best"]).to_parquet(cells[2].path / "replays.parquet")
-    cells = Record.load(copied).of_problem("noisy")
-    figures = dict(budget_figures(cells, budget_table(cells, (1, 8)), looks(Record.load(copied))))
+    results = results_of(Record.load(copied))["noisy"]
+    figures = dict(budget_figures(results, budget_results(results.cells, (1, 8)), looks(Record.load(copied))))
     assert list(figures) == ["budget", "replay"]
     assert [axes.get_title("left") for axes in figures["replay"].axes] == ["rmsprop"]
 
@@ -183,10 +181,9 @@ def test_every_problem_of_a_transfer_matrix_is_named_inside_a_page_wide_figure(c
 
 
 def test_a_budget_figure_of_a_linear_measure_has_a_linear_axis(record: Record) -> None:
-    cells = record.of_problem("classes")
-    table = budget_table(cells, (1, 4))
-    measure = measure_of(cells)
-    figure = budget_figure(table, measure, looks(record))
+    results = ProblemResults.of(record.of_problem("classes"))
+    measure = results.measure
+    figure = budget_figure(budget_results(results.cells, (1, 4)), measure, looks(record))
     assert figure.axes[0].get_yscale() == ("log" if measure.log else "linear")
     assert figure.axes[1].get_ylim() == (0, 1)
 
@@ -198,13 +195,14 @@ def test_a_budget_figure_of_a_linear_measure_has_a_linear_axis(record: Record) -
 def test_an_estimate_is_written_with_its_interval_where_it_has_one(
     low: float, value: float, high: float, text: str
 ) -> None:
-    assert estimate_text({"x": value, "x_low": low, "x_high": high}, "x") == text
+    assert estimate_text(Estimate(value, low, high, 5)) == text
+    assert estimate_text(None) == "–"
 
 
 def test_samplers_differ_in_more_than_colour() -> None:
-    budgets = {"budget": [1, 2], "expected": [2.0, 1.0], "low": [1.0, 0.5], "high": [3.0, 2.0]}
-    exact = pd.DataFrame(budgets)
-    replays = pd.concat([pd.DataFrame({**budgets, "sampler": name}) for name in ("tpe", "cmaes", "qmc")])
+    expected, low, high = np.array([2.0, 1.0]), np.array([1.0, 0.5]), np.array([3.0, 2.0])
+    exact = BudgetCurve(np.array([1, 2]), expected, low, high, expected, low, high, 1, 9)
+    replays = [ReplayCurve(name, exact.budgets, expected, low, high, 5) for name in ("tpe", "cmaes", "qmc")]
     figure = replay_figure({"a": (exact, replays)}, Measure(0.0, 5.0, 1e-9, log=True))
     lines = figure.legends[0].get_lines()
     assert len({str(line.get_linestyle()) + str(line._dash_pattern) for line in lines[1:]}) == 3

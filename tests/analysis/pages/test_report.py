@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 from analysis.figures.style import looks_of
-from analysis.measures.results import results_table, table_rows
 from analysis.pages.problem_section import section_of
 from analysis.pages.report import write_report
+from analysis.problem_results import ProblemResults, results_table
 from analysis.record.cells import Cell, Record
 from analysis.record.errors import RecordError
 
@@ -216,8 +216,7 @@ def test_unequal_budgets_cost_the_curves_of_tuning_and_not_the_report(
     edited_cell: Callable[..., Cell], tmp_path: Path
 ) -> None:
     cells = (edited_cell(0, "sgd"), edited_cell(0, "momentum", {"protocol": {"steps": 99}}))
-    rows = table_rows(results_table(Record(Path(), {}, {}, cells)))
-    section = section_of(tmp_path, "ellipse", cells, rows, looks_of(["sgd", "momentum"]))
+    section = section_of(tmp_path, "ellipse", ProblemResults.of(cells), looks_of(["sgd", "momentum"]))
     assert section.refused.startswith("No curves of what tuning buys, for the budgets on ellipse are unequal: steps")
     assert section.steps == "40 or 99"  # those made, whatever the problem's own number
     assert section.tables["budget"].empty
