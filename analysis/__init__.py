@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from analysis.measures.profiles import Profile, expected_running_time, running_time_table
     from analysis.measures.ranking import Ranking, ranking_table
     from analysis.measures.recommendation import Recommendation, recommend, recommendations
-    from analysis.measures.results import results_table
+    from analysis.measures.results import CellResult, SettingResult
     from analysis.measures.stability import Stability, stability_table
     from analysis.measures.transfer import RobustSetting, Transfer, common_grid, robust_setting
     from analysis.pages.compare import Comparison
     from analysis.pages.report import write_report
     from analysis.pages.results_text import results_text
+    from analysis.problem_results import ProblemResults, results_of, results_table
     from analysis.record.cells import Cell, Record
     from analysis.record.errors import RecordError
     from analysis.statistics.bootstrap import Band, Estimate, band, bootstrap_mean, bootstrap_median
@@ -33,6 +34,7 @@ __all__ = [
     "Band",
     "BudgetCurve",
     "Cell",
+    "CellResult",
     "Comparison",
     "Convergence",
     "Estimate",
@@ -40,6 +42,7 @@ __all__ = [
     "Measure",
     "Pool",
     "PoolingError",
+    "ProblemResults",
     "Profile",
     "Ranking",
     "RateCurve",
@@ -47,6 +50,7 @@ __all__ = [
     "Record",
     "RecordError",
     "RobustSetting",
+    "SettingResult",
     "Stability",
     "Transfer",
     "band",
@@ -70,6 +74,7 @@ __all__ = [
     "rate_curve",
     "recommend",
     "recommendations",
+    "results_of",
     "results_table",
     "results_text",
     "robust_setting",
@@ -91,12 +96,13 @@ _HOMES = {
     "measures.profiles": ("Profile", "expected_running_time", "running_time_table"),
     "measures.ranking": ("Ranking", "ranking_table"),
     "measures.recommendation": ("Recommendation", "recommend", "recommendations"),
-    "measures.results": ("results_table",),
+    "measures.results": ("CellResult", "SettingResult"),
     "measures.stability": ("Stability", "stability_table"),
     "measures.transfer": ("RobustSetting", "Transfer", "common_grid", "robust_setting"),
     "pages.compare": ("Comparison",),
     "pages.report": ("write_report",),
     "pages.results_text": ("results_text",),
+    "problem_results": ("ProblemResults", "results_of", "results_table"),
     "record.cells": ("Cell", "Record"),
     "record.errors": ("RecordError",),
     "statistics.bootstrap": ("Band", "Estimate", "band", "bootstrap_mean", "bootstrap_median"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from analysis.record.cells import Cell
 
 __all__ = [
     "MOST_NAMED",
+    "Interval",
     "estimate_text",
     "held_text",
     "hyperparameter_text",
@@ -18,7 +19,6 @@ __all__ = [
     "named_first",
     "number",
     "plain",
-    "setting_text",
     "times",
     "value_text",
 ]
@@ -53,32 +53,42 @@ def hyperparameter_text(cell: Cell, values: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value_text(value, scale(name))}" for name, value in values.items())
 
 
-def interval_text(row: Mapping[str, Any], setting: str, *, interval: bool = True, lost: bool = True) -> str:
-    """Return a row's median of ``setting`` with its interval and, where ``lost``, the number of diverged seeds."""
-    value, n, diverged = row[setting], row[f"{setting}_n"], row[f"{setting}_diverged"]
-    if n == 0:
-        return "not run"
-    counts = f"{'all' if diverged == n > 1 else f'{diverged} of {n}'} diverged"
-    if math.isinf(value):
-        return counts if n > 1 else "diverged"
-    text = held_text(value, row["smallest"])
-    if row["exact"]:
+class Interval(Protocol):
+    """A value over ``n`` seeds with the ends of its interval."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def n(self) -> int: ...
+
+
+def interval_text(
+    found: Interval, diverged: int, *, smallest: float, exact: bool, interval: bool = True, lost: bool = True
+) -> str:
+    """Return a median over test seeds with its interval and, where ``lost``, how many of the seeds ``diverged``.
+
+    What lies below ``smallest`` is rounding; an ``exact`` result, of a deterministic problem, has no interval.
+    """
+    counts = f"{'all' if diverged == found.n > 1 else f'{diverged} of {found.n}'} diverged"
+    if math.isinf(found.value):
+        return counts if found.n > 1 else "diverged"
+    text = held_text(found.value, smallest)
+    if exact:
         text += " exact" if interval else ""
-    elif interval and n > 1:
-        text += f" [{', '.join(held_text(row[f'{setting}_{end}'], row['smallest']) for end in ('low', 'high'))}]"
+    elif interval and found.n > 1:
+        text += f" [{held_text(found.low, smallest)}, {held_text(found.high, smallest)}]"
     return f"{text} ({counts})" if diverged and lost else text
 
 
-def setting_text(row: Mapping[str, Any]) -> str:
-    """Return the tuned hyperparameters of a row or, where there are none, why."""
-    return row["hyperparameters"] or ("none: every trial diverged" if row["trials"] else "not tuned")
-
-
-def estimate_text(row: Mapping[str, Any], name: str, form: Callable[[float], str] = number) -> str:
-    """Return the value ``name`` of a row with the interval beside it (``_low``, ``_high``), if it has one."""
-    value, low, high = form(row[name]), form(row[f"{name}_low"]), form(row[f"{name}_high"])
-    if math.isnan(row[name]):
+def estimate_text(found: Interval | None, form: Callable[[float], str] = number) -> str:
+    """Return a value with its interval beside it, if it has one; a dash where there is no value."""
+    if found is None or math.isnan(found.value):
         return "–"
+    value, low, high = form(found.value), form(found.low), form(found.high)
     return value if value == low == high else f"{value} [{low}, {high}]"
 
 

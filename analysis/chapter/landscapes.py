@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.chapter.panels import look_of, panel
@@ -16,16 +15,15 @@ from analysis.chapter.part import Part, Plate, TextTable, name_of
 from analysis.figures.heat_maps import colorbar, draw_landscape, heat_norm
 from analysis.figures.lines import draw_rates, frame_limits
 from analysis.figures.style import drawing
-from analysis.measures.convergence import measure_of
 from analysis.measures.landscape_grid import over_seeds
-from analysis.measures.lr_sensitivity import Landscape, landscape_of, rate_curve
-from analysis.measures.measure import Measure
+from analysis.measures.lr_sensitivity import Landscape, rate_curve
 from analysis.measures.pooling import PoolingError
-from analysis.measures.recommendation import Recommendation, best_point, recommendations
-from analysis.measures.results import cell_label, table_rows
-from analysis.measures.stability import stability_table
-from analysis.measures.transfer import CommonGrid, common_grid
-from analysis.record.cells import Cell, Record
+from analysis.measures.recommendation import Recommendation, best_point
+from analysis.measures.results import CellResult
+from analysis.measures.stability import Stability, stability_frame
+from analysis.measures.transfer import CommonGrid
+from analysis.problem_results import ProblemResults, results_of
+from analysis.record.cells import Record
 from analysis.statistics.bootstrap import Estimate, median
 from analysis.words import hyperparameter_text, listing, number, plain
 
@@ -34,26 +32,19 @@ __all__ = ["RobustChoice", "landscapes_method", "landscapes_part", "recommendati
 
 def landscapes_part(record: Record) -> Part | None:
     """Return the part on the cells of ``record``; None where no cell has a landscape."""
-    cells = tuple(cell for cell in record if len(cell.landscape))
-    if not cells:
+    problems = results_of(cell for cell in record if len(cell.landscape))
+    if not problems:
         return None
-    problems = list(dict.fromkeys(cell.problem for cell in cells))
-    advice = recommendations(cells)
-    stable = stability_table(cells)
+    cells = [cell for results in problems.values() for cell in results.cells]
+    advice = [one for results in problems.values() for one in results.recommendations]
+    stable = [one for results in problems.values() for one in results.stability]
     return Part(
         name="landscapes",
         title="How sensitive is it?",
         question="How far may the learning rate and γ be off, for each optimizer?",
-        answer=[recommendation_text(cells, advice), *_widest(stable), *_first_knob(stable)],
-        plates=[
-            _plate(
-                [cell for cell in cells if cell.problem == problem],
-                [one for one in advice if one.problem == problem],
-                stable,
-            )
-            for problem in problems
-        ],
-        data={"landscapes": stable},
+        answer=[recommendation_text(cells, advice), *_widest(problems), *_first_knob(stable)],
+        plates=[_plate(results) for results in problems.values()],
+        data={"landscapes": stability_frame(stable)},
     )
 
 
@@ -81,22 +72,22 @@ def landscapes_method(record: Record) -> tuple[list[str], list[tuple[str, str]]]
     return sentences, facts
 
 
-def _widest(stable: pd.DataFrame) -> list[str]:
+def _widest(problems: Mapping[str, ProblemResults]) -> list[str]:
     """Return which optimizer forgives most on each problem: the decades of lr that end near the best."""
     parts = []
-    for problem, rows in stable.groupby("problem", sort=False):
-        if len(rows) == 1:
+    for problem, results in problems.items():
+        if len(results.stability) == 1:
             continue
-        ordered = rows.sort_values("basin_decades")
-        first, last = ordered.iloc[-1], ordered.iloc[0]
+        ordered = sorted(results.stability, key=lambda one: one.basin_decades.value)
+        first, last = ordered[-1], ordered[0]
         parts.append(
-            f"{number(first['basin_decades'], 2)} decades of {name_of(str(first['label']))} against "
-            f"{number(last['basin_decades'], 2)} of {name_of(str(last['label']))} on {problem}"
+            f"{number(first.basin_decades.value, 2)} decades of {name_of(first.label)} against "
+            f"{number(last.basin_decades.value, 2)} of {name_of(last.label)} on {problem}"
         )
     return [f"The range of learning rates that end near the best is {listing(parts)}."] if parts else []
 
 
-def recommendation_text(cells: Sequence[Cell], advice: Sequence[Recommendation]) -> str:
+def recommendation_text(cells: Sequence[CellResult], advice: Sequence[Recommendation]) -> str:
     """Return what to set where nothing can be tuned: over several problems the setting of `robust_choices`."""
     if not advice:
         return "No setting of any optimizer made progress, so there is nothing to recommend."
@@ -106,7 +97,7 @@ def recommendation_text(cells: Sequence[Cell], advice: Sequence[Recommendation])
         lowest = (min((one for one in advice if one.problem == name), key=lambda one: one.value) for name in problems)
         return f"Recommendation: {' '.join(one.sentence for one in lowest)}"
     best, *rest = choices
-    owner = next(cell for cell in cells if cell_label(cell) == best.label)
+    owner = next(cell.cell for cell in cells if cell.label == best.label)
     others = [f"{name_of(one.label)} {one.kept.value:.0%}" for one in rest]
     kept = f"{best.kept.value:.0%}"
     if best.kept.n > 1:
@@ -134,7 +125,7 @@ class RobustChoice:
     kept: Estimate
 
 
-def robust_choices(cells: Sequence[Cell]) -> list[RobustChoice]:
+def robust_choices(cells: Sequence[CellResult]) -> list[RobustChoice]:
     """Return each optimizer's setting whose least share of progress over all problems is largest, the best first.
 
     The share is of the most progress that any optimizer's landscape makes on a problem, so that optimizers compare.
@@ -143,11 +134,11 @@ def robust_choices(cells: Sequence[Cell]) -> list[RobustChoice]:
     """
     problems = list(dict.fromkeys(cell.problem for cell in cells))
     grids = []
-    for label in dict.fromkeys(cell_label(cell) for cell in cells):
-        own = [cell for cell in cells if cell_label(cell) == label]
+    for label in dict.fromkeys(cell.label for cell in cells):
+        own = [cell for cell in cells if cell.label == label]
         if len(own) == len(problems) > 1:
             with suppress(PoolingError):
-                grids.append(common_grid(own))
+                grids.append(CommonGrid.of(own))
     most = {name: max((float(median(grid.progress[name]).max()) for grid in grids), default=0.0) for name in problems}
     found = [_robust_choice(grid, most) for grid in grids if all(most.values())]
     return sorted(found, key=lambda choice: -choice.kept.value)
@@ -162,12 +153,12 @@ def _robust_choice(grid: CommonGrid, most: Mapping[str, float]) -> RobustChoice:
     return RobustChoice(grid.label, grid.setting(point), worst, kept)
 
 
-def _first_knob(stable: pd.DataFrame) -> list[str]:
+def _first_knob(stable: Sequence[Stability]) -> list[str]:
     """Return which hyperparameter the maps' variance comes from, over the maps that have two; nothing without any."""
-    maps = stable[stable["share_second"] + stable["share_interaction"] > 0]
-    if maps.empty:
+    maps = [one.shares for one in stable if one.shares.second.value + one.shares.interaction.value > 0]
+    if not maps:
         return []
-    lr, second = float(maps["share_lr"].median()), float(maps["share_second"].median())
+    lr, second = (float(np.median([getattr(shares, name).value for shares in maps])) for name in ("lr", "second"))
     first, rest = ("the learning rate", "γ or momentum") if lr >= second else ("γ or momentum", "the learning rate")
     over = f"In the median over {len(maps)} maps" if len(maps) > 1 else "In the one map"
     return [
@@ -176,19 +167,15 @@ def _first_knob(stable: pd.DataFrame) -> list[str]:
     ]
 
 
-def _plate(cells: Sequence[Cell], advice: Sequence[Recommendation], stable: pd.DataFrame) -> Plate:
-    """Return one panel an optimizer for the problem of ``cells``, on one colour scale, and a reading of each."""
-    problem = cells[0].problem
-    measure = measure_of(tuple(cells))
-    found = {cell.optimizer: landscape_of(cell, measure) for cell in cells}
-    shown = {label: landscape for label, landscape in found.items() if landscape is not None}
+def _plate(results: ProblemResults) -> Plate:
+    """Return one panel an optimizer for a problem, on one colour scale, and a reading of each."""
+    problem, measure = results.problem.name, results.measure
+    shown = {cell.cell.optimizer: cell.landscape for cell in results.cells if cell.landscape is not None}
     norm = heat_norm([landscape for landscape in shown.values() if landscape.y is not None] or list(shown.values()))
     n = max(landscape.n for landscape in shown.values())
     with drawing():
         panels = {
-            f"{problem}-{label}": _map(label, landscape, norm)
-            if landscape.y is not None
-            else _curve(label, landscape, measure)
+            f"{problem}-{label}": _map(label, landscape, norm) if landscape.y is not None else _curve(label, landscape)
             for label, landscape in shown.items()
         }
     seeds = f"median of {n} seeds" if n > 1 else "one run says all"
@@ -202,7 +189,7 @@ def _plate(cells: Sequence[Cell], advice: Sequence[Recommendation], stable: pd.D
             f"{problem}-{label}": f"{measure.label} of {name_of(label)} on {problem} over its hyperparameters"
             for label in shown
         },
-        _table(advice, stable),
+        _table(results),
     )
 
 
@@ -215,10 +202,10 @@ def _map(label: str, landscape: Landscape, norm: object) -> Figure:
     return figure
 
 
-def _curve(label: str, landscape: Landscape, measure: Measure) -> Figure:
+def _curve(label: str, landscape: Landscape) -> Figure:
     """Draw the learning-rate curve of an optimizer without a second hyperparameter."""
     figure, axes = panel(3.2)
-    curve = rate_curve(landscape)
+    measure, curve = landscape.measure, rate_curve(landscape)
     assert curve is not None, "a curve that is not held always exists"
     draw_rates(axes, {label: curve}, {label: look_of(label)}, frame_limits(measure.shown(curve.value), measure))
     axes.set_xlabel("learning rate")
@@ -227,7 +214,7 @@ def _curve(label: str, landscape: Landscape, measure: Measure) -> Figure:
     return figure
 
 
-def _table(advice: Sequence[Recommendation], stable: pd.DataFrame) -> TextTable:
+def _table(results: ProblemResults) -> TextTable:
     """Return one plain reading a landscape, with the share of the map that is stable and what its variance is from."""
     columns = {
         "optimizer": "optimizer",
@@ -236,18 +223,18 @@ def _table(advice: Sequence[Recommendation], stable: pd.DataFrame) -> TextTable:
         "lr": "variance from lr",
         "second": "from γ or momentum",
     }
-    shares = {(row["problem"], row["label"]): row for row in table_rows(stable)}
+    stable = {one.label: one for one in results.stability}
     rows = []
-    for one in advice:
-        share = shares.get((one.problem, one.label))
+    for one in results.recommendations:
+        found = stable[one.label]
         reading = one.sentence.split(": ", 1)[1]
         rows.append(
             {
                 "optimizer": name_of(one.label),
                 "reading": reading[0].upper() + reading[1:] if reading[:3] != "lr " else reading,
-                "stable": "–" if share is None else f"{share['stable_area']:.0%}",
-                "lr": "–" if share is None else f"{share['share_lr']:.0%}",
-                "second": "–" if share is None else f"{share['share_second']:.0%}",
+                "stable": f"{found.area.value:.0%}",
+                "lr": f"{found.shares.lr.value:.0%}",
+                "second": f"{found.shares.second.value:.0%}",
             }
         )
     return TextTable(columns, rows)

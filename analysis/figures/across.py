@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -14,11 +13,12 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentF
 
 from analysis.figures.lines import START, frame_limits, legend_columns, legend_height
 from analysis.figures.style import GREY, INK, LINES, Look, drawing, log_axis, new_figure, panel_grid, wrapped
+from analysis.measures.budget import BudgetCurve, BudgetResult, ReplayCurve
 from analysis.measures.measure import Measure
 from analysis.measures.profiles import Profile
 from analysis.measures.ranking import Ranking
 from analysis.measures.transfer import Transfer
-from analysis.statistics.arrays import Array
+from analysis.statistics.arrays import Integers
 from analysis.statistics.bootstrap import ALPHA
 from analysis.words import number
 
@@ -159,48 +159,49 @@ def _matrix(axes: Axes, transfer: Transfer) -> None:
     axes.tick_params(which="both", length=0)
 
 
-def budget_figure(table: pd.DataFrame, measure: Measure, looks: Looks) -> Figure:
-    """Draw a problem's budget table: the expected outcome after k random trials, and who wins at each budget."""
+def budget_figure(found: Sequence[BudgetResult], measure: Measure, looks: Looks) -> Figure:
+    """Draw what tuning buys on a problem: the expected outcome after k random trials, and who wins at each budget."""
     with drawing():
-        figure = new_figure(9, 3.4 + legend_height(table["label"].unique()))
+        figure = new_figure(9, 3.4 + legend_height([one.label for one in found]))
         left, right = figure.subplots(1, 2)
-        _budget_axis(left, table, measure)
-        for label, rows in table.groupby("label", sort=False):
-            look = looks[str(label)]
+        _budget_axis(left, [one.curve for one in found], measure)
+        for one in found:
+            look, curve = looks[one.label], one.curve
             style: dict[str, Any] = {"color": look.color, "ls": look.line, "marker": look.marker, "ms": 4.5}
-            for axes, (value, low, high) in (
-                (left, ("expected", "low", "high")),
-                (right, ("win", "win_low", "win_high")),
+            for axes, value, low, high in (
+                (left, curve.expected, curve.low, curve.high),
+                (right, one.win, one.win_low, one.win_high),
             ):
-                axes.fill_between(rows["budget"], rows[low], rows[high], color=look.color, alpha=0.16, lw=0)
-                axes.plot(rows["budget"], rows[value], **style)
+                axes.fill_between(curve.budgets, low, high, color=look.color, alpha=0.16, lw=0)
+                axes.plot(curve.budgets, value, **style)
         left.set_title("Expected outcome of random search")
         right.set_title("Probability of the lowest outcome")
         right.set_ylim(0, 1)
         right.yaxis.set_major_formatter(PercentFormatter(1))
         for axes in (left, right):
-            _trials_axis(axes, table["budget"].to_numpy())
-        handles = {str(label): _handle(looks[str(label)]) for label in table["label"].unique()}
+            _trials_axis(axes, np.concatenate([one.curve.budgets for one in found]))
+        handles = {one.label: _handle(looks[one.label]) for one in found}
         _legend(figure, {**handles, "start": Line2D([], [], **START)})
     return figure
 
 
-def replay_figure(panels: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], measure: Measure) -> Figure:
-    """Draw one panel an optimizer: random search exactly (its budget table) and replayed samplers (`replay_table`)."""
+def replay_figure(panels: Mapping[str, tuple[BudgetCurve, Sequence[ReplayCurve]]], measure: Measure) -> Figure:
+    """Draw one panel an optimizer: random search exactly, and the replayed samplers."""
     with drawing():
         figure, grid = panel_grid(len(panels), width=3.0, height=2.4, extra=(0.3, 0.7))
-        every = pd.concat([part for both in panels.values() for part in both])
+        every: list[BudgetCurve | ReplayCurve] = [exact for exact, _ in panels.values()]
+        every += [curve for _, replays in panels.values() for curve in replays]
         for axes, (label, (exact, replays)) in zip(grid, panels.items(), strict=True):
             _budget_axis(axes, every, measure)
-            axes.fill_between(exact["budget"], exact["low"], exact["high"], color=INK, alpha=0.13, lw=0)
-            axes.plot(exact["budget"], exact["expected"], color=INK, lw=1.3)
-            for sampler, rows in replays.groupby("sampler", sort=False):
-                style = _sampler_style(str(sampler))
-                axes.fill_between(rows["budget"], rows["low"], rows["high"], color=style["color"], alpha=0.15, lw=0)
-                axes.plot(rows["budget"], rows["expected"], **style)
+            axes.fill_between(exact.budgets, exact.low, exact.high, color=INK, alpha=0.13, lw=0)
+            axes.plot(exact.budgets, exact.expected, color=INK, lw=1.3)
+            for curve in replays:
+                style = _sampler_style(curve.sampler)
+                axes.fill_between(curve.budgets, curve.low, curve.high, color=style["color"], alpha=0.15, lw=0)
+                axes.plot(curve.budgets, curve.expected, **style)
             axes.set_title(wrapped(label, 29))
-            _trials_axis(axes, exact["budget"].to_numpy())
-        names = [str(name) for name in dict.fromkeys(every["sampler"].dropna())]
+            _trials_axis(axes, exact.budgets)
+        names = dict.fromkeys(curve.sampler for _, replays in panels.values() for curve in replays)
         lines = {name: Line2D([], [], **_sampler_style(name)) for name in names}
         _legend(figure, {"random, exact": Line2D([], [], color=INK, lw=1.3), **lines})
     return figure
@@ -212,8 +213,10 @@ def _sampler_style(name: str) -> dict[str, Any]:
     return {"color": SAMPLERS.get(name, GREY), "ls": LINES[place % len(LINES)]}
 
 
-def _budget_axis(axes: Axes, table: pd.DataFrame, measure: Measure) -> None:
-    limits = frame_limits(table[["expected", "low", "high"]].to_numpy(dtype=np.float64).ravel(), measure)
+def _budget_axis(axes: Axes, curves: Sequence[BudgetCurve | ReplayCurve], measure: Measure) -> None:
+    limits = frame_limits(
+        np.concatenate([[curve.expected, curve.low, curve.high] for curve in curves], axis=1), measure
+    )
     if measure.log:
         log_axis(axes, "y", *limits)
     else:
@@ -222,7 +225,7 @@ def _budget_axis(axes: Axes, table: pd.DataFrame, measure: Measure) -> None:
     axes.set_ylabel(f"{measure.label} after k trials")
 
 
-def _trials_axis(axes: Axes, budgets: Array) -> None:
+def _trials_axis(axes: Axes, budgets: Integers) -> None:
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(FixedLocator([int(k) for k in np.unique(budgets)]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))

@@ -20,8 +20,9 @@ from analysis.figures.style import GREY, INK, Look, drawing, log_axis, new_figur
 from analysis.measures.convergence import Convergence
 from analysis.measures.lr_sensitivity import RateCurve
 from analysis.measures.measure import Measure
+from analysis.measures.results import SettingResult
 from analysis.statistics.arrays import Array
-from analysis.statistics.bootstrap import LEVEL, Band, Estimate
+from analysis.statistics.bootstrap import LEVEL, Band
 from analysis.words import number
 
 __all__ = [
@@ -40,7 +41,7 @@ __all__ = [
 
 Lines = Mapping[str, Convergence]
 Rates = Mapping[str, RateCurve]
-Outcomes = Mapping[str, tuple[Array, Estimate]]
+Outcomes = Mapping[str, SettingResult]
 
 TITLES: Final = {"tuned": "Tuned", "default": "Default setting"}
 START: Final[dict[str, Any]] = {"color": GREY, "lw": 0.9, "ls": (0, (4, 3)), "zorder": 1}
@@ -137,7 +138,7 @@ def _measure_axis(axes: Axes, measure: Measure, limits: tuple[float, float]) -> 
 def outcome_figure(tuned: Outcomes, default: Outcomes, measure: Measure, looks: Mapping[str, Look]) -> Figure:
     """Draw every test seed's final measure as a tick, its median and interval above: tuned filled, default hollow."""
     labels = [label for label in looks if label in tuned or label in default]
-    every = np.concatenate([values for side in (tuned, default) for values, _ in side.values()])
+    every = np.concatenate([result.values for side in (tuned, default) for result in side.values()])
     low, high = frame_limits(measure.shown(every), measure)
     with drawing():
         figure = new_figure(9, 0.5 * len(labels) + 1.6)
@@ -156,7 +157,7 @@ def outcome_figure(tuned: Outcomes, default: Outcomes, measure: Measure, looks: 
         axes.set_ylim(len(labels) - 0.5, -0.65)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(f"{measure.label} after the last step")
-        seeds = any(estimate.n > 1 for side in (tuned, default) for _, estimate in side.values())
+        seeds = any(result.n > 1 for side in (tuned, default) for result in side.values())
         beyond = bool((measure.shown(every) > high).any())
         figure.legend(
             handles=_outcome_signs(seeds=seeds, beyond=beyond), loc="outside lower center", ncols=5, handletextpad=0.4
@@ -179,11 +180,9 @@ def _outcome_signs(*, seeds: bool, beyond: bool) -> list[Line2D]:
     ]
 
 
-def _outcome(
-    axes: Axes, y: float, outcome: tuple[Array, Estimate], measure: Measure, color: str, *, filled: bool
-) -> None:
+def _outcome(axes: Axes, y: float, result: SettingResult, measure: Measure, color: str, *, filled: bool) -> None:
     """Draw one setting's seeds, interval and median; those beyond the frame share one cross at its border."""
-    values, estimate = outcome
+    values, estimate = result.values, result.estimate
     top = axes.get_xlim()[1]
     held, middle = measure.shown(values), float(measure.shown(estimate.value))
     if estimate.n > 1:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 import seaborn as sns
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
@@ -16,16 +16,27 @@ from analysis.figures import contours as plane
 from analysis.figures import heat_maps as maps
 from analysis.figures import lines
 from analysis.figures.style import INK, Look, drawing, looks_of, new_figure, tick_text, wrapped
-from analysis.measures.convergence import SETTINGS, convergence, measure_of, metric_curves
-from analysis.measures.lr_sensitivity import RateCurve, landscape_of, rate_curve
+from analysis.measures.convergence import SETTINGS, metric_curves
+from analysis.measures.lr_sensitivity import RateCurve
 from analysis.measures.measure import Measure
-from analysis.measures.results import cell_label, final_values
+from analysis.measures.results import CellResult
 from analysis.measures.trajectory import contour_levels, path_of, surface_of
+from analysis.problem_results import ProblemResults, results_of
 from analysis.record.cells import Cell
-from analysis.statistics.bootstrap import bootstrap_median
+from analysis.statistics.arrays import Array
 from analysis.words import number
 
-__all__ = ["TITLES", "cell_figure", "overview_figure", "problem_figures", "titled", "worse_than_best"]
+__all__ = [
+    "TITLES",
+    "Ratios",
+    "cell_figure",
+    "figures_of",
+    "overview_figure",
+    "problem_figures",
+    "ratios_figure",
+    "titled",
+    "worse_than_best",
+]
 
 TITLES: Final = {
     "outcome": "outcome on the test seeds",
@@ -42,22 +53,27 @@ TITLES: Final = {
 
 BEST_SECOND: Final = "Second hyperparameter best for each rate"
 
-Cells = Mapping[str, Cell]
+Results = Mapping[str, CellResult]
 
 
-def problem_figures(cells: tuple[Cell, ...], looks: Mapping[str, Look]) -> Iterator[tuple[str, Figure]]:
+def problem_figures(cells: Iterable[Cell], looks: Mapping[str, Look]) -> Iterator[tuple[str, Figure]]:
+    """Yield the figures of the cells of one problem by name, in reading order; those without data are left out."""
+    yield from figures_of(ProblemResults.of(cells), looks)
+
+
+def figures_of(results: ProblemResults, looks: Mapping[str, Look]) -> Iterator[tuple[str, Figure]]:
     """Yield the figures of one problem by name, in reading order; those without data are left out."""
-    measure = measure_of(cells)
-    named = {cell_label(cell): cell for cell in cells}
+    measure = results.measure
+    named = {cell.label: cell for cell in results.cells}
     for name, figure in (
         ("outcome", _outcome(named, measure, looks)),
         ("convergence", _convergence(named, measure, looks)),
-        ("sensitivity", _sensitivity(named, measure, looks)),
-        ("landscape", _landscapes(named, measure)),
+        ("sensitivity", _sensitivity(named, looks)),
+        ("landscape", _landscapes(named)),
         ("trajectory", _trajectories(named, measure, looks)),
     ):
         if figure is not None:
-            yield name, titled(figure, cells[0].problem, name)
+            yield name, titled(figure, results.problem.name, name)
 
 
 def titled(figure: Figure, subject: str, name: str) -> Figure:
@@ -67,58 +83,55 @@ def titled(figure: Figure, subject: str, name: str) -> Figure:
     return figure
 
 
-def _outcome(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
-    sides = []
-    for setting in SETTINGS:
-        values = {label: final_values(cell, setting, measure) for label, cell in cells.items()}
-        sides.append({label: (array, bootstrap_median(array)) for label, array in values.items() if array.size})
-    return lines.outcome_figure(sides[0], sides[1], measure, looks) if any(sides) else None
+def _outcome(cells: Results, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
+    tuned = {label: cell.tuned for label, cell in cells.items() if cell.tuned is not None}
+    default = {label: cell.default for label, cell in cells.items() if cell.default is not None}
+    return lines.outcome_figure(tuned, default, measure, looks) if tuned or default else None
 
 
-def _convergence(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
-    panels = {}
-    for setting in SETTINGS:
-        curves = {label: convergence(cell, setting, measure) for label, cell in cells.items()}
-        panels[setting] = {label: curve for label, curve in curves.items() if curve is not None}
+def _convergence(cells: Results, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
+    panels = {
+        setting: {label: cell.convergence[setting] for label, cell in cells.items() if setting in cell.convergence}
+        for setting in SETTINGS
+    }
     panels = {setting: lines for setting, lines in panels.items() if lines}
     if not panels:
         return None
     metrics = {}
     for metric in next(iter(cells.values())).info.problem.metrics:
-        sides = {s: {label: metric_curves(cell, s, metric) for label, cell in cells.items()} for s in panels}
+        sides = {s: {label: metric_curves(cell.cell, s, metric) for label, cell in cells.items()} for s in panels}
         metrics[metric] = {s: {label: c for label, c in side.items() if c is not None} for s, side in sides.items()}
     return lines.convergence_figure(panels, measure, looks, metrics)
 
 
-def _sensitivity(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
-    found = {label: landscape_of(cell, measure) for label, cell in cells.items()}
-    landscapes = {label: landscape for label, landscape in found.items() if landscape is not None}
-    if not any(np.isfinite(landscape.median).any() for landscape in landscapes.values()):
+def _sensitivity(cells: Results, looks: Mapping[str, Look]) -> Figure | None:
+    landscapes = [cell.landscape for cell in cells.values() if cell.landscape is not None]
+    if not any(np.isfinite(landscape.median).any() for landscape in landscapes):
         return None
-    best = {label: rate_curve(landscape) for label, landscape in landscapes.items()}
-    held = {label: rate_curve(landscape, held=True) for label, landscape in landscapes.items()}
     panels: dict[str, dict[str, RateCurve]] = {
-        BEST_SECOND: {label: curve for label, curve in best.items() if curve is not None},
-        "Second hyperparameter at its default": {label: curve for label, curve in held.items() if curve is not None},
+        BEST_SECOND: {label: cell.rates for label, cell in cells.items() if cell.rates is not None},
+        "Second hyperparameter at its default": {
+            label: cell.rates_held for label, cell in cells.items() if cell.rates_held is not None
+        },
     }
-    if all(landscape.y is None for landscape in landscapes.values()):
+    if all(landscape.y is None for landscape in landscapes):
         panels = {"Learning-rate sensitivity": panels[BEST_SECOND]}
     return lines.sensitivity_figure({title: rates for title, rates in panels.items() if rates}, looks)
 
 
-def _landscapes(cells: Cells, measure: Measure) -> Figure | None:
-    found = {label: landscape_of(cell, measure) for label, cell in cells.items()}
+def _landscapes(cells: Results) -> Figure | None:
+    found = {label: cell.landscape for label, cell in cells.items()}
     shown = {
         label: landscape for label, landscape in found.items() if landscape is not None and landscape.y is not None
     }
     return maps.landscape_figure(shown) if shown else None
 
 
-def _trajectories(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
-    surface = next((s for s in (surface_of(cell, measure) for cell in cells.values()) if s is not None), None)
+def _trajectories(cells: Results, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
+    surface = next((s for s in (surface_of(cell.cell, measure) for cell in cells.values()) if s is not None), None)
     if surface is None:
         return None
-    paths = {label: [path_of(cell, setting, surface) for setting in SETTINGS] for label, cell in cells.items()}
+    paths = {label: [path_of(cell.cell, setting, surface) for setting in SETTINGS] for label, cell in cells.items()}
     shown = {label: [path for path in both if path is not None] for label, both in paths.items() if any(both)}
     if not shown:
         return None
@@ -129,18 +142,16 @@ def _trajectories(cells: Cells, measure: Measure, looks: Mapping[str, Look]) -> 
 
 def cell_figure(cell: Cell) -> Figure:
     """Return an overview of one cell: its landscape (a map, or a curve of the learning rate) and its convergence."""
-    measure, label = measure_of((cell,)), cell_label(cell)
+    result = CellResult.alone(cell)
+    measure, label, landscape, curves = result.measure, cell.label, result.landscape, result.convergence
     looks = looks_of(SETTINGS)
-    landscape = landscape_of(cell, measure)
-    both = {setting: convergence(cell, setting, measure) for setting in SETTINGS}
-    curves = {setting: curve for setting, curve in both.items() if curve is not None}
     with drawing():
         figure = new_figure(9.5, 3.9)
         left, right = figure.subplots(1, 2)
         if landscape is None:
             left.set_axis_off()
         elif landscape.y is None:
-            rates = rate_curve(landscape)
+            rates = result.rates
             assert rates is not None, "a curve that is not held always exists"
             lines.draw_rates(
                 left,
@@ -167,14 +178,55 @@ def cell_figure(cell: Cell) -> Figure:
     return figure
 
 
-def overview_figure(table: pd.DataFrame) -> Figure:
-    """Draw the results table as a matrix: how many times worse than its problem's best each tuned optimizer ends."""
-    ratio = worse_than_best(table)
-    ratio = ratio if ratio.shape[0] >= ratio.shape[1] else ratio.T  # the longer side runs down the page
-    labels = ratio.map(lambda value: "lost" if np.isinf(value) else ">1e6×" if value > 1e6 else f"{number(value, 2)}×")
-    top = float(np.fmax.reduce(ratio.replace(np.inf, np.nan).to_numpy(), axis=None, initial=10.0))
+@dataclass(frozen=True)
+class Ratios:
+    """How many times worse than its problem's best each tuned median is: ``values`` ``[problems, labels]``.
+
+    It is inf where the median diverged, and NaN where nothing was run or ratios make no sense (losses that are not
+    positive, unequal budgets).
+    """
+
+    problems: tuple[str, ...]
+    labels: tuple[str, ...]
+    values: Array
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to compare."""
+        return bool(np.isnan(self.values).all())
+
+
+def worse_than_best(results: Iterable[ProblemResults]) -> Ratios:
+    """Return the tuned medians of problems over the best of each; raises `ValueError` where two cells share a label."""
+    found = list(results)
+    labels = tuple(dict.fromkeys(cell.label for one in found for cell in one.cells))
+    values = np.full((len(found), len(labels)), np.nan)
+    for row, one in enumerate(found):
+        own = [cell.label for cell in one.cells]
+        if len(set(own)) < len(own):
+            raise ValueError(f"two results of one optimizer on {one.problem.name}: {own}")
+        if one.measure.smallest > 0 and not one.unequal:
+            shown = {cell.label: max(cell.tuned.value, one.measure.smallest) for cell in one.cells if cell.tuned}
+            best = min(shown.values(), default=np.nan)
+            for label, value in shown.items():
+                values[row, labels.index(label)] = value / best if np.isfinite(value) else np.inf
+    return Ratios(tuple(one.problem.name for one in found), labels, values)
+
+
+def overview_figure(cells: Iterable[Cell]) -> Figure:
+    """Draw the cells of a record as a matrix: how many times worse than its problem's best each tuned one ends."""
+    return ratios_figure(worse_than_best(results_of(cells).values()))
+
+
+def ratios_figure(ratios: Ratios) -> Figure:
+    """Draw how many times worse than its problem's best each tuned optimizer ends, as a matrix."""
+    down, across, ratio = ratios.problems, ratios.labels, ratios.values
+    if len(down) < len(across):  # the longer side runs down the page
+        down, across, ratio = across, down, ratio.T
+    labels = np.vectorize(_ratio_text, otypes=[object])(ratio)
+    top = float(np.max(ratio, initial=10.0, where=np.isfinite(ratio)))
     colors = mpl.colormaps["viridis"].with_extremes(bad="#f2f2f2", over="#fde725")
-    rows, columns = ([wrapped(name, 36) for name in names] for names in (ratio.index, ratio.columns))
+    rows, columns = ([wrapped(name, 36) for name in names] for names in (down, across))
     beside, longest = (max(len(line) for name in names for line in name.split("\n")) for names in (rows, columns))
     with drawing():
         below = 0.05 * longest if longest > 12 else 0.0
@@ -184,7 +236,7 @@ def overview_figure(table: pd.DataFrame) -> Figure:
         axes = figure.subplots()
         bar = {"label": "times worse than the best", "extend": "max", "format": tick_text}
         style = {"norm": LogNorm(1, min(top, 1e4)), "cmap": colors, "linewidths": 1.5, "cbar_kws": bar}
-        seen = ratio.replace(np.inf, 1e300)
+        seen = np.where(np.isinf(ratio), 1e300, ratio)
         sns.heatmap(seen, ax=axes, annot=labels, fmt="", xticklabels=False, yticklabels=False, **style)
         turned: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if below else {}
         axes.set_xticks(np.arange(len(columns)) + 0.5, columns, **turned)
@@ -195,15 +247,5 @@ def overview_figure(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def worse_than_best(table: pd.DataFrame) -> pd.DataFrame:
-    """Return problems by optimizers: tuned median over the problem's best.
-
-    It is inf where the median diverged, and NaN where nothing was run or ratios make no sense (losses that are not
-    positive, unequal budgets).
-    """
-    run = (table["tuned_n"] > 0) & (table["smallest"] > 0) & (table["unequal"] == "")
-    held = table.assign(shown=table[["tuned", "smallest"]].max(axis=1).where(run))
-    ratio = held["shown"] / held.groupby("problem")["shown"].transform("min")
-    held["ratio"] = ratio.mask(np.isinf(held["shown"]), np.inf)
-    matrix = held.set_index(["problem", "label"])["ratio"].unstack()  # noqa: PD010  (raises on a doubled row)
-    return matrix.reindex(index=table["problem"].unique(), columns=table["label"].unique())
+def _ratio_text(value: float) -> str:
+    return "lost" if np.isinf(value) else ">1e6×" if value > 1e6 else f"{number(value, 2)}×"

@@ -15,17 +15,26 @@ import numpy as np
 import pandas as pd
 
 from analysis.measures.comparable import check_budgets, check_instances
-from analysis.measures.convergence import measure_of
-from analysis.measures.landscape_grid import grid_of, progress
+from analysis.measures.landscape_grid import progress
 from analysis.measures.measure import Measure
 from analysis.measures.random_search import SearchTable, chances, expected_progress, group_chances, search_table
-from analysis.measures.results import cell_label
+from analysis.measures.results import CellResult, cell_results
 from analysis.measures.wins import win_probability
 from analysis.record.cells import Cell
 from analysis.statistics.arrays import Array, Integers
 from analysis.statistics.bootstrap import SEED, TAILS, bootstrap_weights
 
-__all__ = ["BUDGETS", "BudgetCurve", "budget_curve", "budget_table", "replay_table"]
+__all__ = [
+    "BUDGETS",
+    "BudgetCurve",
+    "BudgetResult",
+    "ReplayCurve",
+    "budget_curve",
+    "budget_frame",
+    "budget_results",
+    "budget_table",
+    "replay_curves",
+]
 
 BUDGETS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 RESAMPLES: Final = 200
@@ -51,6 +60,36 @@ class BudgetCurve:
     points: int
 
 
+@dataclass(frozen=True)
+class BudgetResult:
+    """What tuning buys by one optimizer on a problem: its `BudgetCurve`, and the chance that it ends lowest.
+
+    ``win`` ``[K]`` is that probability after each of the curve's budgets, with the ends of its interval.
+    """
+
+    problem: str
+    label: str
+    curve: BudgetCurve
+    win: Array
+    win_low: Array
+    win_high: Array
+
+
+@dataclass(frozen=True)
+class ReplayCurve:
+    """The outcome ``[K]`` of a ``sampler``'s ``n`` replayed searches after ``budgets`` ``[K]`` trials, their mean.
+
+    ``low`` and ``high`` are the ends of its interval over the searches.
+    """
+
+    sampler: str
+    budgets: Integers
+    expected: Array
+    low: Array
+    high: Array
+    n: int
+
+
 def budget_curve(table: SearchTable, budgets: Sequence[int] = BUDGETS) -> BudgetCurve:
     """Return the exact outcome of random search (draws with replacement) and how sure the table makes us of it.
 
@@ -73,45 +112,54 @@ def budget_curve(table: SearchTable, budgets: Sequence[int] = BUDGETS) -> Budget
 
 
 def budget_table(cells: Sequence[Cell], budgets: Sequence[int] = BUDGETS) -> pd.DataFrame:
-    """Return the budget curves of one problem's cells: one row a label and budget; empty where there is no landscape.
+    """Return `budget_frame` of one problem's cells; raises as `budget_results` does."""
+    check_instances(cells)  # before the measure, which two instances do not share
+    return budget_frame(budget_results(cell_results(cells), budgets))
+
+
+def budget_results(cells: Sequence[CellResult], budgets: Sequence[int] = BUDGETS) -> list[BudgetResult]:
+    """Return what tuning buys by each optimizer of one problem; empty where there is no landscape.
 
     Raises `PoolingError` where the cells are of different instances, or their landscapes of different seeds or steps.
     """
-    check_instances(cells)
-    mapped = [cell for cell in cells if not cell.landscape.empty]
-    check_budgets(mapped, ("steps", "landscape_seeds"))
-    measure = measure_of(tuple(cells))
-    grids = {cell_label(cell): grid_of(cell, measure) for cell in mapped}
-    tables = {label: search_table(grid) for label, grid in grids.items() if grid is not None}
+    check_instances([result.cell for result in cells])
+    check_budgets([result.cell for result in cells if not result.cell.landscape.empty], ("steps", "landscape_seeds"))
+    tables = {result.label: search_table(result.grid) for result in cells if result.grid is not None}
     if not tables:
-        return pd.DataFrame()
-    wins, parts = win_probability(tables, budgets), []
-    for label, table in tables.items():
-        curve = budget_curve(table, budgets)
+        return []
+    wins = win_probability(tables, budgets)
+    problem = cells[0].problem
+    return [BudgetResult(problem, label, budget_curve(table, budgets), *wins[label]) for label, table in tables.items()]
+
+
+def budget_frame(found: Sequence[BudgetResult]) -> pd.DataFrame:
+    """Return budget curves as rows: one a label and budget; empty where there is none."""
+    parts = []
+    for one in found:
+        curve = one.curve
         columns = {name: getattr(curve, name) for name in ("expected", "low", "high", "median", "lucky", "unlucky")}
-        won = dict(zip(("win", "win_low", "win_high"), wins[label]))
-        keys = {"problem": cells[0].problem, "label": label, "budget": curve.budgets}
+        won = {"win": one.win, "win_low": one.win_low, "win_high": one.win_high}
+        keys = {"problem": one.problem, "label": one.label, "budget": curve.budgets}
         parts.append(pd.DataFrame({**keys, **columns, **won, "points": curve.points, "n": curve.turns}))
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def replay_table(replays: pd.DataFrame, measure: Measure) -> pd.DataFrame:
-    """Return the mean outcome of replayed searches: one row a sampler and budget, with a bootstrap interval and n.
+def replay_curves(replays: pd.DataFrame, measure: Measure) -> list[ReplayCurve]:
+    """Return the mean outcome of replayed searches, a sampler each, with its bootstrap interval.
 
     ``replays`` has a row a ``sampler``, ``repeat`` and budget ``k`` with the measure ``best`` of the point kept by then
     (inf: none). As for random search, the mean is of progress.
     """
-    rows = []
+    found = []
     for sampler, group in replays.groupby("sampler", sort=False):
         wide = group.set_index(["repeat", "k"])["best"].unstack().sort_index(axis=1)  # noqa: PD010  (raises on a doubled row)
         made = progress(measure, wide.to_numpy(dtype=np.float64))
         n = made.shape[0]
         resampled = bootstrap_weights(n, RESAMPLES, np.random.default_rng(SEED)) @ made / n
         worst, best = np.quantile(resampled, TAILS, axis=0)
-        columns = {"expected": made.mean(axis=0), "low": best, "high": worst}
-        shown = {name: _from_progress(measure, values) for name, values in columns.items()}
-        rows.append(pd.DataFrame({"sampler": sampler, "budget": wide.columns.to_numpy(), **shown, "n": n}))
-    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+        expected, low, high = (_from_progress(measure, values) for values in (made.mean(axis=0), best, worst))
+        found.append(ReplayCurve(str(sampler), wide.columns.to_numpy(dtype=np.int64), expected, low, high, n))
+    return found
 
 
 def _from_progress(measure: Measure, made: Array) -> Array:

@@ -39,7 +39,7 @@ def improvement_matrix(pool: Pool, setting: str = "tuned") -> tuple[Array, Array
     value = np.full((contenders, contenders), 0.5)
     resampled = np.full((RESAMPLES, contenders, contenders), 0.0)
     for problem in pool.problems:
-        runs = pool.measures[problem].shown(pool.finals(problem, setting))
+        runs = pool.measure(problem).shown(pool.finals(problem, setting))
         weights = bootstrap_weights(runs.shape[1], RESAMPLES, rng)
         for i, j in combinations(range(contenders), 2):
             won = float(improvement(runs[i], runs[j])) - 0.5
@@ -58,7 +58,7 @@ def paired_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
     """
     rows: list[dict[str, object]] = []
     for problem in pool.problems:
-        measure, runs = pool.measures[problem], pool.finals(problem, setting)
+        measure, runs = pool.measure(problem), pool.finals(problem, setting)
         exact = pool.of_problem(problem)[0].info.problem.deterministic
         pairs = list(combinations(range(len(pool.labels)), 2))
         found = [difference(runs[i], runs[j], measure, exact=exact) for i, j in pairs]

@@ -106,20 +106,21 @@ def hits(pool: Pool, problem: str, setting: str = "tuned", targets: Array | None
     By default they fall from the start to the lowest value any contender's median run reached. A contender none of
     whose trials survived reached nothing and spent its whole budget. Raises as `targets_of` and `Pool.finals` do.
     """
-    measure, cells = pool.measures[problem], pool.of_problem(problem)
+    measure, cells = pool.measure(problem), pool.of_problem(problem)
     seeds = pool.finals(problem, setting).shape[1]
-    curves = [_curve(cell, setting, measure) for cell in cells]
+    curves = [_curve(result.cell, setting, measure) for result in cells]
     if targets is None:
         lowest = min((float(np.median(values.min(axis=1))) for _, values in curves if values.size), default=np.inf)
         targets = targets_of(measure, lowest)
     slack = targets * (1 + 1e-12) if measure.log else targets  # the last target is a value that was reached
     budget = cells[0].info.protocol.steps
     first, spent = np.full((len(cells), seeds, targets.size), np.inf), np.full((len(cells), seeds), float(budget))
-    for place, (cell, (steps, values)) in enumerate(zip(cells, curves)):
+    for place, (result, (steps, values)) in enumerate(zip(cells, curves)):
         if values.size:
             reached = np.stack([steps_to_target(steps, values, target) for target in slack], axis=-1)
             first[place] = np.maximum(reached, 1)  # a seed may start below a target: no time is 0, so that ratios exist
-            runs = cell.runs[cell.runs["setting"] == setting].sort_values("seed")
+            runs = result.cell.runs
+            runs = runs[runs["setting"] == setting].sort_values("seed")
             spent[place] = runs["stopped_at"].to_numpy(dtype=np.float64)
     return Hits(problem, targets, first, spent, budget)
 
@@ -217,7 +218,7 @@ def running_time_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
         target = pool.of_problem(problem)[0].info.problem.target
         if target is None:
             continue
-        found = hits(pool, problem, setting, pool.measures[problem](np.array([float(target)])))
+        found = hits(pool, problem, setting, pool.measure(problem)(np.array([float(target)])))
         value, low, high = _banded(partial(_running_time, found), [found.seeds])
         successes = np.isfinite(found.first[..., 0]).sum(axis=1)
         keys = {"problem": problem, "label": pool.labels, "target": float(target)}

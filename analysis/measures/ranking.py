@@ -32,14 +32,17 @@ from analysis.statistics.bootstrap import (
 __all__ = [
     "RESAMPLES",
     "Ranking",
+    "Standing",
     "critical_difference",
     "interquartile_mean",
     "nemenyi",
     "rank_groups",
     "ranking",
+    "ranking_frame",
     "ranking_table",
     "ranks_of",
     "scores",
+    "standings",
     "stratified",
 ]
 
@@ -63,11 +66,25 @@ class Ranking:
     problems: int
 
 
+@dataclass(frozen=True)
+class Standing:
+    """A contender across ``problems``: the interquartile mean ``iqm`` of its scores over all runs, and its mean rank.
+
+    ``p_best`` is the p-value of Nemenyi's test against the best mean rank; NaN where there is one contender.
+    """
+
+    label: str
+    iqm: Estimate
+    rank: Estimate
+    p_best: float
+    problems: int
+
+
 def scores(pool: Pool, setting: str = "tuned") -> list[Array]:
     """Return for each problem the score ``[A, S]`` of every contender and seed; all 0 where nobody made progress."""
     found = []
     for problem in pool.problems:
-        made = progress(pool.measures[problem], pool.finals(problem, setting))
+        made = progress(pool.measure(problem), pool.finals(problem, setting))
         best = float(median(made.T).max())
         found.append(made / best if best > 0 else np.zeros_like(made))
     return found
@@ -138,7 +155,7 @@ def rank_groups(labels: Sequence[str], ranks: Array, critical: float) -> tuple[t
 
 def ranking(pool: Pool, setting: str = "tuned") -> Ranking:
     """Return the mean ranks of the contenders' medians over the problems; equal within rounding is a tie."""
-    values = [pool.measures[p].shown(pool.finals(p, setting)) for p in pool.problems]
+    values = [pool.measure(p).shown(pool.finals(p, setting)) for p in pool.problems]
     ranks = ranks_of(np.stack([median(array.T) for array in values]))
     count, contenders = ranks.shape
     rng = np.random.default_rng(SEED)
@@ -154,20 +171,36 @@ def ranking(pool: Pool, setting: str = "tuned") -> Ranking:
     return Ranking(pool.labels, estimates, _friedman(ranks), critical, groups, count)
 
 
+def standings(pool: Pool, ranked: Ranking, setting: str = "tuned") -> list[Standing]:
+    """Return the contenders of ``pool``, best rank first; ``ranked`` is its `ranking`."""
+    means = stratified(scores(pool, setting), interquartile_mean)
+    ranks = np.array([rank.value for rank in ranked.ranks])
+    count = len(ranked.labels)
+    p_best = nemenyi(ranks, ranked.problems)[ranks.argmin()] if count > 1 else np.full(count, np.nan)
+    found = [
+        Standing(label, iqm, rank, float(p), ranked.problems)
+        for label, iqm, rank, p in zip(ranked.labels, means, ranked.ranks, p_best, strict=True)
+    ]
+    return sorted(found, key=lambda standing: standing.rank.value)
+
+
 def ranking_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
-    """Return one row a contender, best rank first: interquartile mean score and mean rank with their intervals.
+    """Return `ranking_frame` of the contenders of ``pool``."""
+    return ranking_frame(standings(pool, ranking(pool, setting), setting))
+
+
+def ranking_frame(found: Sequence[Standing]) -> pd.DataFrame:
+    """Return one row a contender: interquartile mean score and mean rank with their intervals.
 
     ``p_best`` is the p-value of Nemenyi's test against the best mean rank; missing where there is one contender.
     """
-    means, ranked = stratified(scores(pool, setting), interquartile_mean), ranking(pool, setting)
-    columns: dict[str, object] = {"label": pool.labels}
-    for name, estimates in {"iqm": means, "rank": ranked.ranks}.items():
-        columns |= {name: [e.value for e in estimates], f"{name}_low": [e.low for e in estimates]}
-        columns |= {f"{name}_high": [e.high for e in estimates]}
-    ranks = np.array([e.value for e in ranked.ranks])
-    columns["p_best"] = nemenyi(ranks, ranked.problems)[ranks.argmin()] if ranks.size > 1 else np.nan
-    columns |= {"runs": [e.n for e in means], "problems": ranked.problems}
-    return pd.DataFrame(columns).sort_values("rank", kind="stable", ignore_index=True)
+    rows = []
+    for one in found:
+        row: dict[str, object] = {"label": one.label}
+        for name, estimate in {"iqm": one.iqm, "rank": one.rank}.items():
+            row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+        rows.append({**row, "p_best": one.p_best, "runs": one.iqm.n, "problems": one.problems})
+    return pd.DataFrame(rows)
 
 
 def _friedman(ranks: Array) -> float:

@@ -9,25 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
 
-from analysis.measures.convergence import measure_of
-from analysis.measures.landscape_grid import Grid, grid_of, regret
+from analysis.measures.landscape_grid import Grid, regret
 from analysis.measures.measure import Measure
-from analysis.measures.results import cell_label, final_values
+from analysis.measures.results import CellResult, SettingResult, cell_results
 from analysis.record.cells import Cell
 from analysis.statistics.arrays import Array, Mask
-from analysis.statistics.bootstrap import median
 from analysis.words import held_text, hyperparameter_text, number, value_text
 
-__all__ = ["WITHIN", "Recommendation", "best_point", "recommend", "recommendations"]
+__all__ = ["WITHIN", "Recommendation", "best_point", "recommend", "recommendation_of", "recommendations"]
 
 WITHIN: Final = 0.1
 
 Range = tuple[float, float]
+Source = Literal["tuned", "landscape"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Recommendation:
 
     problem: str
     label: str
-    source: Literal["tuned", "landscape"]
+    source: Source
     setting: Mapping[str, float]
     measure: str
     value: float
@@ -65,47 +64,52 @@ class Recommendation:
 
 
 def recommend(cell: Cell, measure: Measure, within: float = WITHIN) -> Recommendation | None:
+    """Return the recommendation of a cell by the ``measure`` of its problem; None where no setting made progress."""
+    return recommendation_of(CellResult(cell, measure), within)
+
+
+def recommendations(cells: Iterable[Cell], within: float = WITHIN) -> list[Recommendation]:
+    """Return the recommendation of every cell that has one, problem by problem.
+
+    Raises `RecordError` where a problem has two instances.
+    """
+    results = cell_results(cells)
+    problems = list(dict.fromkeys(result.problem for result in results))
+    ordered = sorted(results, key=lambda result: problems.index(result.problem))
+    return [found for result in ordered if (found := recommendation_of(result, within)) is not None]
+
+
+def recommendation_of(result: CellResult, within: float = WITHIN) -> Recommendation | None:
     """Return the recommendation of a cell; None where no setting of it made progress."""
-    grid = _slice(cell, measure)
-    tuned = final_values(cell, "tuned", measure)
-    anchor = None if grid is None else _anchor(cell, grid, tuned, within)
-    confirmed = tuned.size > 0 and (grid is None or anchor == _winner_point(cell, grid))
-    if confirmed:
-        source, setting, value, seeds = "tuned", _winner(cell), float(median(tuned)), tuned.size
+    grid, tuned, measure = _slice(result), result.tuned, result.measure
+    anchor = None if grid is None else _anchor(result, grid, within)
+    source: Source
+    if tuned is not None and (grid is None or anchor == _winner_point(result, grid)):
+        source, setting, value, seeds = "tuned", _winner(result), tuned.value, tuned.n
     elif grid is not None and anchor is not None:
-        setting = {**cell.info.defaults, **grid.settings(*anchor)}
+        setting = {**result.info.defaults, **grid.settings(*anchor)}
         source, value, seeds = "landscape", float(grid.median[anchor]), grid.n
     else:
         return None
     if not value < measure.start:
         return None
-    default = _default(cell, grid, measure, fresh=confirmed)
-    ratio = float(measure.ratio(default, value)) if measure.log and math.isfinite(default) else None
-    facts: dict[str, Any] = {
-        "problem": cell.problem,
-        "label": cell_label(cell),
-        "source": source,
-        "setting": setting,
-        "measure": measure.name,
-        "value": value,
-        "seeds": seeds,
-        "within": within,
-        "ranges": {} if grid is None or anchor is None else _ranges(grid, anchor, setting, within),
-        "factor_to_instability": None if grid is None or anchor is None else _factor(grid, anchor, setting),
-        "default_regret": float(regret(measure, default, value)),
-        "default_ratio": ratio,
-    }
-    return Recommendation(**facts, sentence=_sentence(cell, facts, measure, default, mapped=grid is not None))
-
-
-def recommendations(cells: Iterable[Cell], within: float = WITHIN) -> list[Recommendation]:
-    """Return the recommendation of every cell that has one; raises `ValueError` where a problem has two instances."""
-    problems: dict[str, list[Cell]] = {}
-    for cell in cells:
-        problems.setdefault(cell.problem, []).append(cell)
-    measures = {problem: measure_of(tuple(group)) for problem, group in problems.items()}
-    found = (recommend(cell, measures[cell.problem], within) for group in problems.values() for cell in group)
-    return [one for one in found if one is not None]
+    default = _default(result, grid, fresh=source == "tuned")
+    found = Recommendation(
+        problem=result.problem,
+        label=result.label,
+        source=source,
+        setting=setting,
+        measure=measure.name,
+        value=value,
+        seeds=seeds,
+        within=within,
+        ranges={} if grid is None or anchor is None else _ranges(grid, anchor, setting, within),
+        factor_to_instability=None if grid is None or anchor is None else _factor(grid, anchor, setting),
+        default_regret=float(regret(measure, default, value)),
+        default_ratio=float(measure.ratio(default, value)) if measure.log and math.isfinite(default) else None,
+        sentence="",
+    )
+    return replace(found, sentence=_sentence(result, found, default, mapped=grid is not None))
 
 
 def best_point(value: Array, allowed: Mask) -> tuple[int, int] | None:
@@ -118,27 +122,27 @@ def best_point(value: Array, allowed: Mask) -> tuple[int, int] | None:
     return int(row), int(column)
 
 
-def _slice(cell: Cell, measure: Measure) -> Grid | None:
+def _slice(result: CellResult) -> Grid | None:
     """Return the cell's grid where it spans all that was searched; a slice says nothing about a winner beside it."""
-    grid = grid_of(cell, measure)
-    if grid is None or not set(cell.info.optimizer.searched) <= set(grid.settings(0, 0)):
+    grid = result.grid
+    if grid is None or not set(result.info.optimizer.searched) <= set(grid.settings(0, 0)):
         return None
     return grid
 
 
-def _winner(cell: Cell) -> dict[str, float]:
-    winner = cell.info.winner
+def _winner(result: CellResult) -> dict[str, float]:
+    winner = result.info.winner
     return {} if winner is None else dict(winner.hyperparameters)
 
 
-def _winner_point(cell: Cell, grid: Grid) -> tuple[int, int] | None:
-    return grid.nearest(_winner(cell))
+def _winner_point(result: CellResult, grid: Grid) -> tuple[int, int] | None:
+    return grid.nearest(_winner(result))
 
 
-def _anchor(cell: Cell, grid: Grid, tuned: Array, within: float) -> tuple[int, int] | None:
+def _anchor(result: CellResult, grid: Grid, within: float) -> tuple[int, int] | None:
     """Return the grid point that stands for the recommended setting: the winner's if it is good, else the best one."""
-    winner, good = _winner_point(cell, grid), _good(grid, within)
-    if winner is not None and (good[winner] or (_always_stable(grid)[winner] and _kept(grid, tuned, within))):
+    winner, good = _winner_point(result, grid), _good(grid, within)
+    if winner is not None and (good[winner] or (_always_stable(grid)[winner] and _kept(grid, result.tuned, within))):
         return winner
     return best_point(grid.measure.shown(grid.median), _always_stable(grid))
 
@@ -154,10 +158,10 @@ def _good(grid: Grid, within: float) -> Mask:
     return np.asarray(stable & (regret(grid.measure, typical, best) <= within) & (typical < grid.measure.start))
 
 
-def _kept(grid: Grid, tuned: Array, within: float) -> bool:
+def _kept(grid: Grid, tuned: SettingResult | None, within: float) -> bool:
     """Return whether the winner itself, on its test seeds, is good enough: a valley may be narrow."""
     best = float(np.where(_always_stable(grid), grid.median, np.inf).min())
-    return tuned.size > 0 and float(regret(grid.measure, median(tuned), best)) <= within
+    return tuned is not None and float(regret(grid.measure, tuned.value, best)) <= within
 
 
 def _ranges(grid: Grid, anchor: tuple[int, int], setting: Mapping[str, float], within: float) -> dict[str, Range]:
@@ -187,48 +191,49 @@ def _factor(grid: Grid, anchor: tuple[int, int], setting: Mapping[str, float]) -
     return None if not unstable.size else float(grid.x.values[column + unstable[0]]) / setting[grid.x.name]
 
 
-def _default(cell: Cell, grid: Grid | None, measure: Measure, *, fresh: bool) -> float:
+def _default(result: CellResult, grid: Grid | None, *, fresh: bool) -> float:
     """Return how the defaults end: on the test seeds as the winner does, else at the grid point next to them."""
-    tested = final_values(cell, "default", measure)
-    point = None if grid is None or fresh else grid.nearest(cell.info.defaults)
-    return float(median(tested)) if point is None or grid is None else float(grid.median[point])
+    point = None if grid is None or fresh else grid.nearest(result.info.defaults)
+    if grid is not None and point is not None:
+        return float(grid.median[point])
+    assert result.default is not None, "every cell tests its defaults"
+    return result.default.value
 
 
-def _sentence(cell: Cell, facts: Mapping[str, Any], measure: Measure, default: float, *, mapped: bool) -> str:
-    searched = {name: value for name, value in facts["setting"].items() if name in cell.info.optimizer.searched}
-    seeds = "" if facts["seeds"] == 1 else f" over {facts['seeds']} {_SEEDS[facts['source']]}"
-    typical = measure.name if facts["seeds"] == 1 else f"median {measure.name}"
+_SEEDS: Final[Mapping[Source, str]] = {"tuned": "test seeds", "landscape": "landscape seeds, which chose it"}
+
+
+def _sentence(result: CellResult, found: Recommendation, default: float, *, mapped: bool) -> str:
+    searched = {name: value for name, value in found.setting.items() if name in result.info.optimizer.searched}
+    seeds = "" if found.seeds == 1 else f" over {found.seeds} {_SEEDS[found.source]}"
+    typical = found.measure if found.seeds == 1 else f"median {found.measure}"
     parts = [
-        f"{facts['label']} on {cell.problem}: {hyperparameter_text(cell, searched)} "
-        f"({typical} {held_text(facts['value'], measure.smallest)}{seeds})."
+        f"{found.label} on {found.problem}: {hyperparameter_text(result.cell, searched)} "
+        f"({typical} {held_text(found.value, result.measure.smallest)}{seeds})."
     ]
-    if facts["ranges"]:
-        parts.append(_range_text(cell, facts))
-    if facts["factor_to_instability"] is not None:
-        parts.append(f"At {number(facts['factor_to_instability'], 2)} times this learning rate runs turn unstable.")
+    if found.ranges:
+        parts.append(_range_text(result, found))
+    if found.factor_to_instability is not None:
+        parts.append(f"At {number(found.factor_to_instability, 2)} times this learning rate runs turn unstable.")
     elif mapped:
         parts.append("No higher learning rate of the grid turns unstable.")
-    return " ".join(
-        [*parts, "The defaults diverge." if math.isinf(default) else _default_text(facts, measure, default)]
-    )
+    cost = "The defaults diverge." if math.isinf(default) else _default_text(found, result.measure, default)
+    return " ".join([*parts, cost])
 
 
-_SEEDS: Final = {"tuned": "test seeds", "landscape": "landscape seeds, which chose it"}
-
-
-def _range_text(cell: Cell, facts: Mapping[str, Any]) -> str:
-    scale = cell.info.optimizer.scale
-    ends = {name: [value_text(end, scale(name)) for end in held] for name, held in facts["ranges"].items()}
+def _range_text(result: CellResult, found: Recommendation) -> str:
+    scale = result.info.optimizer.scale
+    ends = {name: [value_text(end, scale(name)) for end in held] for name, held in found.ranges.items()}
     wide = [f"{name} from {low} to {high}" for name, (low, high) in ends.items() if low != high]
     exact = [name for name, (low, high) in ends.items() if low == high]
-    parts = [f"{' or '.join(wide)}, moved alone, keeps {1 - facts['within']:.0%} of the best progress"] if wide else []
+    parts = [f"{' or '.join(wide)}, moved alone, keeps {1 - found.within:.0%} of the best progress"] if wide else []
     parts += [f"{' and '.join(exact)} must be right to a step of the grid"] if exact else []
     text = "; ".join(parts)
     return f"{text}."
 
 
-def _default_text(facts: Mapping[str, Any], measure: Measure, default: float) -> str:
-    lost, behind = facts["default_regret"], float(regret(measure, facts["value"], default))
+def _default_text(found: Recommendation, measure: Measure, default: float) -> str:
+    lost, behind = found.default_regret, float(regret(measure, found.value, default))
     if behind >= 0.005:
         return (
             f"The defaults do better: this setting lacks {behind:.0%} of their progress. Keep them, or search longer."
@@ -237,6 +242,6 @@ def _default_text(facts: Mapping[str, Any], measure: Measure, default: float) ->
         return "The defaults do as well."
     if lost > 0.995:
         return "The defaults get nowhere."
-    ratio = facts["default_ratio"]
-    end = "" if ratio is None else f" ({number(ratio, 2)} times the {facts['measure']})"
+    ratio = found.default_ratio
+    end = "" if ratio is None else f" ({number(ratio, 2)} times the {found.measure})"
     return f"Staying at the defaults gives away {lost:.0%} of its progress{end}."

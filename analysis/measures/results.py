@@ -1,30 +1,171 @@
-"""The results table: one row a cell, its tuned and its default setting on the test seeds, and its plain text."""
+"""What a cell came to: its settings on the test seeds, its landscape and its curves, each computed once and kept."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.measures.comparable import unequal_budgets
-from analysis.measures.convergence import SETTINGS, curve_matrix, measure_of
+from analysis.measures.convergence import SETTINGS, Convergence, convergence, curve_matrix, measure_of
+from analysis.measures.landscape_grid import Grid, grid_of
+from analysis.measures.lr_sensitivity import Landscape, RateCurve, landscape_from, rate_curve
 from analysis.measures.measure import Measure, steps_to_target
-from analysis.measures.paired_tests import not_worse
-from analysis.record.cells import Cell, Record
+from analysis.record.cell_info import CellInfo
+from analysis.record.cells import Cell
 from analysis.record.outcome import Outcome
 from analysis.statistics.arrays import Array
-from analysis.statistics.bootstrap import bootstrap_median, median
-from analysis.words import hyperparameter_text
+from analysis.statistics.bootstrap import Estimate, bootstrap_median, median
+from analysis.words import hyperparameter_text, interval_text
 
-__all__ = ["cell_label", "final_values", "results_table", "table_rows"]
+__all__ = ["CellResult", "SettingResult", "cell_results", "final_values", "table_rows"]
 
 
-def cell_label(cell: Cell) -> str:
-    """Return the name of a cell within its problem: its optimizer, and its schedule where that is not constant."""
-    return cell.info.label
+@dataclass(frozen=True, eq=False)
+class SettingResult:
+    """One setting of a cell, tuned or default, on the test seeds.
+
+    ``values`` ``[S]`` are the measure after the last step by rising seed, inf where the run diverged; ``estimate`` is
+    their median with its 90% bootstrap interval, inf where half of the seeds diverged. ``steps`` is the median number
+    of steps to the problem's target: inf where half of the seeds do not reach it, NaN where there is no target.
+    """
+
+    setting: str
+    values: Array
+    estimate: Estimate
+    steps: float
+
+    @property
+    def value(self) -> float:
+        """The median."""
+        return self.estimate.value
+
+    @property
+    def n(self) -> int:
+        """Number of test seeds."""
+        return self.estimate.n
+
+    @property
+    def diverged(self) -> int:
+        """Number of test seeds whose run diverged."""
+        return int(np.isinf(self.values).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class CellResult:
+    """A cell judged by the ``measure`` of its problem. What is computed of it is computed on first use, and kept."""
+
+    cell: Cell
+    measure: Measure
+
+    @classmethod
+    def alone(cls, cell: Cell) -> CellResult:
+        """Return the result of a cell that is compared with no other: the measure is its own."""
+        return cls(cell, measure_of((cell,)))
+
+    @property
+    def info(self) -> CellInfo:
+        return self.cell.info
+
+    @property
+    def problem(self) -> str:
+        return self.cell.problem
+
+    @property
+    def label(self) -> str:
+        return self.cell.label
+
+    @property
+    def exact(self) -> bool:
+        """Whether one run says all: the problem is deterministic."""
+        return self.info.problem.deterministic
+
+    @property
+    def hyperparameters(self) -> str:
+        """The winner's hyperparameters that were searched, as text; empty where nothing won."""
+        if self.info.winner is None:
+            return ""
+        return hyperparameter_text(self.cell, self.info.optimizer.searched_of(self.info.winner.hyperparameters))
+
+    @property
+    def tuned_at(self) -> str:
+        """The winner's hyperparameters or, where there are none, why."""
+        return self.hyperparameters or ("none: every trial diverged" if self.info.protocol.trials else "not tuned")
+
+    @property
+    def at_edge(self) -> tuple[str, ...]:
+        """Names of the winner's hyperparameters that lie at the edge of their range."""
+        return () if self.info.winner is None else self.info.winner.at_edge
+
+    @cached_property
+    def settings(self) -> Mapping[str, SettingResult]:
+        """The results of the settings that were run on the test seeds, by name."""
+        found = {setting: _setting_result(self.cell, setting, self.measure) for setting in SETTINGS}
+        return {setting: result for setting, result in found.items() if result is not None}
+
+    @property
+    def tuned(self) -> SettingResult | None:
+        """The result of the winner; None where it was not run."""
+        return self.settings.get("tuned")
+
+    @property
+    def default(self) -> SettingResult | None:
+        """The result of the default setting; None where it was not run."""
+        return self.settings.get("default")
+
+    @cached_property
+    def convergence(self) -> Mapping[str, Convergence]:
+        """How the measure falls under the settings that were run, by name."""
+        found = {setting: convergence(self.cell, setting, self.measure) for setting in SETTINGS}
+        return {setting: curve for setting, curve in found.items() if curve is not None}
+
+    @cached_property
+    def grid(self) -> Grid | None:
+        """The landscape with its seeds apart; None where the suite asked for none."""
+        return grid_of(self.cell, self.measure)
+
+    @cached_property
+    def landscape(self) -> Landscape | None:
+        """What is typical of the landscape over its seeds; None where the suite asked for none."""
+        return None if self.grid is None else landscape_from(self.grid)
+
+    @cached_property
+    def rates(self) -> RateCurve | None:
+        """The learning-rate curve, the second hyperparameter at its best for each rate; None without a landscape."""
+        return None if self.landscape is None else rate_curve(self.landscape)
+
+    @cached_property
+    def rates_held(self) -> RateCurve | None:
+        """The curve with the second hyperparameter at its default; None where the landscape does not hold that."""
+        return None if self.landscape is None else rate_curve(self.landscape, held=True)
+
+    def text(self, setting: str, *, interval: bool = True, lost: bool = True) -> str:
+        """Return the result of ``setting`` as `analysis.words.interval_text` writes it."""
+        found = self.settings.get(setting)
+        if found is None:
+            return "not run"
+        smallest, exact = self.measure.smallest, self.exact
+        return interval_text(
+            found.estimate, found.diverged, smallest=smallest, exact=exact, interval=interval, lost=lost
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to another process: not what was computed, which is much and is computed anew where needed."""
+        return {"cell": self.cell, "measure": self.measure}
+
+
+def cell_results(cells: Iterable[Cell]) -> list[CellResult]:
+    """Return the result of every cell, by the measure that it shares with the others of its problem.
+
+    Raises `RecordError` where one problem name stands for two instances.
+    """
+    found = list(cells)
+    problems = dict.fromkeys(cell.problem for cell in found)
+    measures = {problem: measure_of(tuple(cell for cell in found if cell.problem == problem)) for problem in problems}
+    return [CellResult(cell, measures[cell.problem]) for cell in found]
 
 
 def final_values(cell: Cell, setting: str, measure: Measure) -> Array:
@@ -33,86 +174,16 @@ def final_values(cell: Cell, setting: str, measure: Measure) -> Array:
     return measure(runs["final_loss"].where(runs["status"] != Outcome.DIVERGED.word).to_numpy(dtype=np.float64))
 
 
-def results_table(record: Record) -> pd.DataFrame:
-    """Return one row a cell, in the suite's order.
-
-    Columns: ``problem``, ``optimizer``, ``schedule``, ``label`` (optimizer and schedule), ``hyperparameters`` (the
-    winner's that were searched, as text), ``trials`` (of the tuning; 0: none was asked for), ``at_edge`` (names at the
-    edge of their range, as text), ``best`` (lowest tuned median of its problem; equal within rounding are all best),
-    ``tied`` (not significantly worse than the best, by `analysis.measures.paired_tests.not_worse`), ``unequal`` (why
-    the budgets of its problem are unequal, in which case nobody is best; empty where they are equal), ``measure`` (gap
-    or loss), ``smallest`` (rounding of the measure), ``start``, ``exact`` (deterministic problem: one run says all);
-    and for each setting, tuned and default, the median after the last step, the ends ``_low`` and ``_high`` of its 90%
-    bootstrap interval, the numbers ``_diverged`` of ``_n`` test seeds, and ``_steps``, the median number of steps to
-    the problem's target (inf: not reached by half of the seeds; NaN: no target). A median is inf where half of the
-    seeds diverged and NaN where the setting was not run.
-    """
-    rows = [row for problem in record.problems for row in _problem_rows(record.of_problem(problem))]
-    return pd.DataFrame(rows)
-
-
 def table_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a results table as mappings, in its order."""
+    """Return the rows of a table as mappings, in its order."""
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def _problem_rows(cells: tuple[Cell, ...]) -> Iterator[dict[str, Any]]:
-    measure = measure_of(cells)
-    unequal = unequal_budgets(cells)
-    rows = [{**_row(cell, measure), "unequal": unequal} for cell in cells]
-    finite = {place: row["tuned"] for place, row in enumerate(rows) if math.isfinite(row["tuned"])}
-    if finite and not unequal:
-        lowest = max(min(finite.values()), measure.smallest)
-        best = [place for place, value in finite.items() if max(value, measure.smallest) <= lowest]
-        others = [place for place in finite if place not in best]
-        ends = {place: final_values(cells[place], "tuned", measure) for place in finite}
-        against = [ends[place] for place in others]
-        close = not_worse(ends[best[0]], against, measure, exact=rows[0]["exact"])
-        for place in best:
-            rows[place]["best"] = True
-        for place, tied in zip(others, close, strict=True):
-            rows[place]["tied"] = tied
-    yield from rows
-
-
-def _row(cell: Cell, measure: Measure) -> dict[str, Any]:
-    winner = cell.info.winner
-    row: dict[str, Any] = {
-        "problem": cell.problem,
-        "optimizer": cell.optimizer,
-        "schedule": cell.schedule,
-        "label": cell_label(cell),
-        "hyperparameters": ""
-        if winner is None
-        else hyperparameter_text(cell, cell.info.optimizer.searched_of(winner.hyperparameters)),
-        "trials": cell.info.protocol.trials,
-        "at_edge": "" if winner is None else ", ".join(winner.at_edge),
-        "best": False,
-        "tied": False,
-        "measure": measure.name,
-        "smallest": measure.smallest,
-        "start": measure.start,
-        "exact": cell.info.problem.deterministic,
-    }
-    for setting in SETTINGS:
-        row |= {f"{setting}{key}": value for key, value in _summary(cell, setting, measure).items()}
-    return row
-
-
-def _summary(cell: Cell, setting: str, measure: Measure) -> dict[str, float]:
+def _setting_result(cell: Cell, setting: str, measure: Measure) -> SettingResult | None:
     values = final_values(cell, setting, measure)
     if values.size == 0:
-        return {"": math.nan, "_low": math.nan, "_high": math.nan, "_n": 0, "_diverged": 0, "_steps": math.nan}
-    estimate = bootstrap_median(values)
-    target = cell.info.problem.target
-    steps = math.nan
+        return None
+    target, steps = cell.info.problem.target, np.nan
     if target is not None:
         steps = float(median(steps_to_target(*curve_matrix(cell.curves, setting), target)))
-    return {
-        "": estimate.value,
-        "_low": estimate.low,
-        "_high": estimate.high,
-        "_n": estimate.n,
-        "_diverged": int(np.isinf(values).sum()),
-        "_steps": steps,
-    }
+    return SettingResult(setting, values, bootstrap_median(values), steps)

@@ -5,7 +5,7 @@ A run is *stable* where it finished and ended no higher than it started. A grid 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,14 +13,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import theilslopes
 
-from analysis.measures.convergence import measure_of
-from analysis.measures.landscape_grid import Grid, grid_of, over_seeds, progress
+from analysis.measures.landscape_grid import Grid, over_seeds, progress
 from analysis.measures.lr_sensitivity import landscape_from, rate_curve
-from analysis.measures.measure import Measure
-from analysis.measures.results import cell_label, final_values
+from analysis.measures.results import CellResult, cell_results
 from analysis.record.cells import Cell
 from analysis.statistics.arrays import Array, Mask
-from analysis.statistics.bootstrap import LEVEL, Estimate, bootstrap_median
+from analysis.statistics.bootstrap import LEVEL, Estimate
 
 __all__ = [
     "Boundary",
@@ -103,23 +101,28 @@ class Stability:
     shares: VarianceShares
     default: Estimate | None
 
+    @property
+    def theory_rows(self) -> int:
+        """Rows of the grid whose boundary's exact place is known."""
+        return int((~np.isnan(self.boundary.theory)).sum())
 
-def stability(cell: Cell, measure: Measure | None = None) -> Stability | None:
-    """Return the stability of a cell's landscape by the ``measure`` of its problem; None where there is no landscape.
+    @property
+    def theory_agrees(self) -> int:
+        """Of `theory_rows`, those whose boundary lies where theory has it."""
+        return int(self.boundary.agrees[~np.isnan(self.boundary.theory)].sum())
 
-    Without a ``measure`` it is the cell's own.
-    """
-    measure = measure or measure_of((cell,))
-    grid = grid_of(cell, measure)
+
+def stability(result: CellResult) -> Stability | None:
+    """Return the stability of a cell's landscape; None where there is no landscape."""
+    cell, grid = result.cell, result.grid
     if grid is None:
         return None
     known = cell.info.problem.sharpness if cell.schedule == "constant" else None
     second = np.array([np.nan]) if grid.y is None else grid.y.values
     theory = critical_rates(cell.optimizer, known, second)
-    defaults = final_values(cell, "default", measure)
     return Stability(
         problem=cell.problem,
-        label=cell_label(cell),
+        label=cell.label,
         second="" if grid.y is None else grid.y.name,
         n=grid.n,
         area=stable_area(grid),
@@ -127,7 +130,7 @@ def stability(cell: Cell, measure: Measure | None = None) -> Stability | None:
         basin_decades=basin_decades(grid),
         ridge_slope=ridge_slope(grid),
         shares=variance_shares(grid),
-        default=bootstrap_median(defaults) if defaults.size else None,
+        default=None if result.default is None else result.default.estimate,
     )
 
 
@@ -213,9 +216,9 @@ def variance_shares(grid: Grid) -> VarianceShares:
     return VarianceShares(lr=share(0), second=share(1), interaction=share(2), seeds=share(3), held=held)
 
 
-def stability_table(cells: Sequence[Cell]) -> pd.DataFrame:
+def stability_table(cells: Iterable[Cell]) -> pd.DataFrame:
     """Return `stability_frame` of every cell that has a landscape; empty where none has."""
-    found = [stability(cell) for cell in cells]
+    found = [stability(result) for result in cell_results(cells)]
     return stability_frame([one for one in found if one is not None])
 
 
@@ -240,10 +243,8 @@ def stability_frame(found: Sequence[Stability]) -> pd.DataFrame:
         for name, estimate in named.items():
             shown = Estimate(np.nan, np.nan, np.nan, 0) if estimate is None else estimate
             row |= {name: shown.value, f"{name}_low": shown.low, f"{name}_high": shown.high}
-        known = ~np.isnan(one.boundary.theory)
-        agrees = int(one.boundary.agrees[known].sum())
-        row |= {"share_held": one.shares.held, "theory_rows": int(known.sum()), "theory_agrees": agrees, "n": one.n}
-        rows.append(row)
+        row |= {"share_held": one.shares.held, "theory_rows": one.theory_rows, "theory_agrees": one.theory_agrees}
+        rows.append({**row, "n": one.n})
     return pd.DataFrame(rows)
 
 

@@ -10,11 +10,10 @@ import numpy as np
 
 from analysis.measures.axis import Axis
 from analysis.measures.comparable import PoolingError, check_instances
-from analysis.measures.convergence import measure_of
-from analysis.measures.landscape_grid import Grid, grid_of, over_seeds, progress
+from analysis.measures.landscape_grid import Grid, over_seeds, progress
 from analysis.measures.measure import Measure
 from analysis.measures.recommendation import best_point
-from analysis.measures.results import cell_label
+from analysis.measures.results import CellResult
 from analysis.record.cells import Cell
 from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import Estimate, median
@@ -31,6 +30,30 @@ class CommonGrid:
     x: Axis
     y: Axis | None
     progress: Mapping[str, Array]
+
+    @classmethod
+    def of(cls, cells: Sequence[CellResult]) -> CommonGrid:
+        """Return the landscapes of one optimizer, one cell a problem, on the points they share.
+
+        The points are those of the coarsest grid that lie within all others; on a finer or shifted grid progress is
+        interpolated, linearly along the axes' scales. (Progress is bounded: a diverged corner counts as none.) Raises
+        `PoolingError` where there are fewer than two landscapes, or they have no axes or no range in common.
+        """
+        check_instances([result.cell for result in cells])
+        held = {result.problem: result.grid for result in cells if result.grid is not None}
+        labels = {result.label for result in cells}
+        if len(labels) != 1 or len(held) < 2:
+            raise PoolingError(
+                f"transfer needs one optimizer on two mapped problems or more, got {sorted(labels)}: {list(held)}"
+            )
+        label = labels.pop()
+        axes = {(_kind(grid.x), _kind(grid.y)) for grid in held.values()}
+        if len(axes) != 1:
+            raise PoolingError(f"the landscapes of {label} have different axes: {sorted(map(str, axes))}")
+        coarse = min(held.values(), key=lambda grid: grid.values[0].size)
+        x = _shared(coarse.x, [grid.x for grid in held.values()], label)
+        y = None if coarse.y is None else _shared(coarse.y, [grid.y for grid in held.values() if grid.y], label)
+        return cls(label, x, y, {problem: _resampled(grid, x, y) for problem, grid in held.items()})
 
     def setting(self, point: tuple[int, int]) -> dict[str, float]:
         """The hyperparameters of a point ``(y, x)``."""
@@ -98,31 +121,13 @@ class RobustSetting:
 
 
 def common_grid(cells: Sequence[Cell], measures: Mapping[str, Measure] | None = None) -> CommonGrid:
-    """Return the landscapes of one optimizer, one cell a problem, on the points they share.
+    """Return `CommonGrid.of` one optimizer's cells, one a problem; raises as it does.
 
     ``measures`` are those of the problems, by name; by default each is the cell's own.
-
-    The points are those of the coarsest grid that lie within all others; on a finer or shifted grid progress is
-    interpolated, linearly along the axes' scales. (Progress is bounded: a diverged corner counts as none.) Raises
-    `PoolingError` where there are fewer than two landscapes, or they have no axes or no range in common.
     """
-    check_instances(cells)
-    known = {cell.problem: measure_of((cell,)) for cell in cells} if measures is None else measures
-    grids = {cell.problem: grid_of(cell, known[cell.problem]) for cell in cells}
-    held = {problem: grid for problem, grid in grids.items() if grid is not None}
-    labels = {cell_label(cell) for cell in cells}
-    if len(labels) != 1 or len(held) < 2:
-        raise PoolingError(
-            f"transfer needs one optimizer on two mapped problems or more, got {sorted(labels)}: {list(held)}"
-        )
-    label = labels.pop()
-    axes = {(_kind(grid.x), _kind(grid.y)) for grid in held.values()}
-    if len(axes) != 1:
-        raise PoolingError(f"the landscapes of {label} have different axes: {sorted(map(str, axes))}")
-    coarse = min(held.values(), key=lambda grid: grid.values[0].size)
-    x = _shared(coarse.x, [grid.x for grid in held.values()], label)
-    y = None if coarse.y is None else _shared(coarse.y, [grid.y for grid in held.values() if grid.y], label)
-    return CommonGrid(label, x, y, {problem: _resampled(grid, x, y) for problem, grid in held.items()})
+    if measures is None:
+        return CommonGrid.of([CellResult.alone(cell) for cell in cells])
+    return CommonGrid.of([CellResult(cell, measures[cell.problem]) for cell in cells])
 
 
 def transfer(grid: CommonGrid) -> Transfer:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -14,75 +14,91 @@ from analysis.figures.across import profiles_figure, ranks_figure, transfer_figu
 from analysis.figures.problem import titled
 from analysis.figures.style import Look
 from analysis.measures.comparable import check_budgets
-from analysis.measures.convergence import measure_of
 from analysis.measures.pairs import improvement_matrix, paired_table
-from analysis.measures.pooling import Pool, PoolingError, pool
+from analysis.measures.pooling import Pool, PoolingError
 from analysis.measures.profiles import Profile, profiles, running_time_table
-from analysis.measures.ranking import Ranking, ranking, ranking_table
-from analysis.measures.results import cell_label, table_rows
+from analysis.measures.ranking import Ranking, Standing, ranking, ranking_frame, standings
+from analysis.measures.results import CellResult
 from analysis.measures.transfer import (
     CommonGrid,
     RobustSetting,
     Transfer,
-    common_grid,
     robust_setting,
     suite_setting,
     transfer,
 )
 from analysis.pages.problem_section import Picture, picture_of
-from analysis.record.cells import Cell, Record
-from analysis.statistics.bootstrap import ALPHA
+from analysis.problem_results import ProblemResults
+from analysis.statistics.bootstrap import ALPHA, Estimate
 from analysis.words import hyperparameter_text, listing, number
 
-__all__ = ["Across", "across_of"]
+__all__ = ["Across", "RobustRow", "across_of"]
 
 SUBJECT: Final = "Across problems"
+
+
+@dataclass(frozen=True)
+class RobustRow:
+    """One setting of an optimizer for all problems, and the setting as ``text``."""
+
+    setting: RobustSetting
+    text: str
+
+    @property
+    def worst_regret(self) -> Estimate:
+        """What it gives away on the problem it costs most on."""
+        return self.setting.regrets[self.setting.worst]
 
 
 @dataclass
 class Across:
     """What a page says across problems. ``refused`` are the sentences on what could not be pooled or transferred.
 
-    ``ranked`` are rows of the ranking, ``robust`` of settings for all problems; ``tables`` become CSV files;
-    ``settings`` (of each optimizer) and ``suite_setting`` (of any) go into ``recommendation.json``.
+    ``ranked`` are the contenders, best rank first, ``robust`` each optimizer's setting for all problems; ``tables``
+    become CSV files; ``settings`` (of each optimizer) and ``suite_setting`` (of any) go into ``recommendation.json``.
     """
 
     reading: list[str] = field(default_factory=list)
-    ranked: list[dict[str, Any]] = field(default_factory=list)
-    robust: list[dict[str, Any]] = field(default_factory=list)
+    ranked: Sequence[Standing] = ()
+    robust: Sequence[RobustRow] = ()
     pictures: list[Picture] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    settings: list[dict[str, Any]] = field(default_factory=list)
-    suite_setting: dict[str, Any] | None = None
+    suite_setting: RobustSetting | None = None
+
+    @property
+    def settings(self) -> list[RobustSetting]:
+        """Each optimizer's setting for all problems."""
+        return [row.setting for row in self.robust]
 
 
-def across_of(figures: Path, record: Record, looks: Mapping[str, Look]) -> Across | None:
-    """Return the part across the problems of ``record``; None where it has only one. Writes its figures to ``figures``.
+def across_of(figures: Path, results: Mapping[str, ProblemResults], looks: Mapping[str, Look]) -> Across | None:
+    """Return the part across the problems of a record; None where it has only one. Writes its figures to ``figures``.
 
     Nothing here raises for a record that cannot be pooled: the part then says why.
     """
-    if len(record.problems) < 2:
+    if len(results) < 2:
         return None
-    found = Across()
+    found, cells = Across(), [cell for one in results.values() for cell in one.cells]
     try:
-        _add_pooled(found, figures, pool(record), looks)
+        _add_pooled(found, figures, Pool.of(cells), looks)
     except PoolingError as error:
         found.refused.append(f"No ranks and profiles: {error}.")
-    _add_transfer(found, figures, record)
+    _add_transfer(found, figures, cells)
     return found
 
 
 def _add_pooled(found: Across, figures: Path, pooled: Pool, looks: Mapping[str, Look]) -> None:
     """Add ranks, profiles, pairs and running times; raises `PoolingError` where nobody was tuned."""
-    ranked, rows = ranking(pooled), ranking_table(pooled)
+    ranked = ranking(pooled)
+    contenders = standings(pooled, ranked)
     found.tables |= {
-        "ranking": rows,
+        "ranking": ranking_frame(contenders),
         "pairs": paired_table(pooled),
         "improvement": _improvement_table(pooled),
         "running_time": running_time_table(pooled),
     }
-    found.ranked = table_rows(rows)
+    found.ranked = contenders
     found.reading += _reading(ranked)
     if len(pooled.labels) > 1:
         found.pictures.append(
@@ -96,17 +112,16 @@ def _add_pooled(found: Across, figures: Path, pooled: Pool, looks: Mapping[str, 
         )
 
 
-def _add_transfer(found: Across, figures: Path, record: Record) -> None:
+def _add_transfer(found: Across, figures: Path, cells: Sequence[CellResult]) -> None:
     """Add transfer matrices and robust settings of every optimizer that has a common grid."""
-    groups: dict[str, list[Cell]] = {}
-    for cell in record:
-        if not cell.landscape.empty:
-            groups.setdefault(cell_label(cell), []).append(cell)
-    measures = {problem: measure_of(record.of_problem(problem)) for problem in record.problems}
+    groups: dict[str, list[CellResult]] = {}
+    for cell in cells:
+        if cell.grid is not None:
+            groups.setdefault(cell.label, []).append(cell)
     grids: dict[str, CommonGrid] = {}
-    for label, cells in groups.items():
+    for label, group in groups.items():
         try:
-            grids[label] = common_grid(cells, measures)
+            grids[label] = CommonGrid.of(group)
         except PoolingError as error:
             found.refused.append(f"No transfer of {label}: {error}.")
     if not grids:
@@ -115,30 +130,29 @@ def _add_transfer(found: Across, figures: Path, record: Record) -> None:
     settings = [robust_setting(grid) for grid in grids.values()]
     _add_suite_setting(found, groups, grids)
     found.tables["transfer"] = pd.concat([_transfer_table(matrix) for matrix in matrices], ignore_index=True)
-    found.settings = [setting.to_dict() for setting in settings]
-    found.robust = [_robust_row(groups[setting.label][0], setting) for setting in settings]
+    found.robust = [RobustRow(one, hyperparameter_text(groups[one.label][0].cell, one.setting)) for one in settings]
     found.pictures.append(
         picture_of(figures, "across", "transfer", titled(transfer_figure(matrices), SUBJECT, "transfer"))
     )
 
 
-def _add_suite_setting(found: Across, groups: Mapping[str, list[Cell]], grids: Mapping[str, CommonGrid]) -> None:
+def _add_suite_setting(found: Across, groups: Mapping[str, list[CellResult]], grids: Mapping[str, CommonGrid]) -> None:
     """Add the one setting, of any optimizer, that costs least where it costs most; or why there is none."""
     if len(grids) < 2:
         return
     try:
         for problem in next(iter(grids.values())).progress:
-            mapped = [cell for label in grids for cell in groups[label] if cell.problem == problem]
+            mapped = [cell.cell for label in grids for cell in groups[label] if cell.problem == problem]
             check_budgets(mapped, ("steps", "landscape_seeds"))
         setting = suite_setting(list(grids.values()))
     except PoolingError as error:
         found.refused.append(f"No one setting of all optimizers: {error}.")
         return
-    found.suite_setting = setting.to_dict()
+    found.suite_setting = setting
     found.reading.append(
         f"Of all mapped settings of {listing(list(grids))}, the one that costs least where it costs most is "
-        f"{setting.label} with {hyperparameter_text(groups[setting.label][0], setting.setting)}: it gives away at most "
-        f"{setting.regrets[setting.worst].value:.0%} of the progress that the best of them all makes, "
+        f"{setting.label} with {hyperparameter_text(groups[setting.label][0].cell, setting.setting)}: it gives away at "
+        f"most {setting.regrets[setting.worst].value:.0%} of the progress that the best of them all makes, "
         f"on {setting.worst}."
     )
 
@@ -163,16 +177,6 @@ def _reading(ranked: Ranking) -> list[str]:
     else:
         sentences.append(f"{ranked.problems} problems are too few to carry these ranks over to others.")
     return [" ".join(sentences)]
-
-
-def _robust_row(cell: Cell, setting: RobustSetting) -> dict[str, Any]:
-    return {
-        "label": setting.label,
-        "setting": hyperparameter_text(cell, setting.setting),
-        "worst": setting.worst,
-        "worst_regret": setting.regrets[setting.worst],
-        "mean_regret": setting.mean,
-    }
 
 
 def _improvement_table(pooled: Pool) -> pd.DataFrame:

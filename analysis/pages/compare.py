@@ -19,7 +19,7 @@ from analysis.measures.paired_tests import Difference, difference, holm, seeds_t
 from analysis.measures.pairs import improvement
 from analysis.measures.pooling import PoolingError
 from analysis.measures.ranking import RESAMPLES
-from analysis.measures.results import cell_label, final_values
+from analysis.measures.results import final_values
 from analysis.record.cells import Cell, Record
 from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import ALPHA, SEED, TAILS, Estimate, bootstrap_median, bootstrap_weights
@@ -126,7 +126,7 @@ def compare(a: Record, b: Record) -> Comparison:
     agree. Differences are paired where the test seeds are the same; p-values are adjusted by Holm's method for all
     pairs that need a test. Raises `PoolingError` where nothing can be compared.
     """
-    left, right = ({(cell.problem, cell_label(cell)): cell for cell in record} for record in (a, b))
+    left, right = ({(cell.problem, cell.label): cell for cell in record} for record in (a, b))
     unmatched = [f"only in A: {cell.name}" for key, cell in left.items() if key not in right]
     unmatched += [f"only in B: {cell.name}" for key, cell in right.items() if key not in left]
     matched: list[tuple[Cell, Cell]] = []
@@ -163,7 +163,7 @@ class _Runs:
     def pair(self, p_holm: float) -> Pair:
         found, log = self.difference, self.measure.log
         return Pair(
-            self.cell.problem, cell_label(self.cell), self.setting, "decades" if log else self.measure.name,
+            self.cell.problem, self.cell.label, self.setting, "decades" if log else self.measure.name,
             bootstrap_median(self.a), bootstrap_median(self.b), found.change, self.seeds is not None, found.exact,
             found.p_value, p_holm, found.verdict(p_holm),
         )  # fmt: skip

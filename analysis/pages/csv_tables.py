@@ -7,33 +7,27 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.measures.convergence import SETTINGS, convergence, measure_of
-from analysis.measures.lr_sensitivity import landscape_of, rate_curve
-from analysis.measures.results import cell_label
-from analysis.record.cells import Cell
+from analysis.measures.results import CellResult
 
 __all__ = ["convergence_table", "sensitivity_table"]
 
 
-def convergence_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
+def convergence_table(cells: Sequence[CellResult]) -> pd.DataFrame:
     """Return the lines of the convergence figure: one row a label, setting and step, with median, low, high and n."""
-    measure, parts = measure_of(cells), []
+    parts = []
     for cell in cells:
-        for setting in SETTINGS:
-            line = convergence(cell, setting, measure)
-            if line is not None:
-                columns = {"step": line.steps.astype(int), "median": line.band.median}
-                frame = pd.DataFrame({**columns, "low": line.band.low, "high": line.band.high})
-                parts.append(_keyed(frame, cell, setting=setting, measure=measure.name, n=line.band.n))
+        for setting, line in cell.convergence.items():
+            columns = {"step": line.steps.astype(int), "median": line.band.median}
+            frame = pd.DataFrame({**columns, "low": line.band.low, "high": line.band.high})
+            parts.append(_keyed(frame, cell, setting=setting, measure=cell.measure.name, n=line.band.n))
     return _joined(parts)
 
 
-def sensitivity_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
+def sensitivity_table(cells: Sequence[CellResult]) -> pd.DataFrame:
     """Return one row a landscape: its best point, the learning rates near it and the factor to divergence."""
-    measure, parts = measure_of(cells), []
+    parts = []
     for cell in cells:
-        landscape = landscape_of(cell, measure)
-        curve = None if landscape is None else rate_curve(landscape)
+        landscape, curve = cell.landscape, cell.rates
         if landscape is None or curve is None:
             continue
         row, column = landscape.best or (0, 0)
@@ -57,8 +51,8 @@ def sensitivity_table(cells: tuple[Cell, ...]) -> pd.DataFrame:
     return _joined(parts)
 
 
-def _keyed(frame: pd.DataFrame, cell: Cell, **columns: str | int) -> pd.DataFrame:
-    keys: dict[str, str | int] = {"problem": cell.problem, "label": cell_label(cell), **columns}
+def _keyed(frame: pd.DataFrame, cell: CellResult, **columns: str | int) -> pd.DataFrame:
+    keys: dict[str, str | int] = {"problem": cell.problem, "label": cell.label, **columns}
     for place, (name, value) in enumerate(keys.items()):
         frame.insert(place, name, value)
     return frame

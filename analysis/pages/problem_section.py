@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.across import budget_figure, replay_figure
-from analysis.figures.problem import TITLES, problem_figures, titled
+from analysis.figures.problem import TITLES, figures_of, titled
 from analysis.figures.style import Look, embedded
-from analysis.measures.budget import budget_table, replay_table
+from analysis.measures.budget import BudgetResult, budget_frame, budget_results, replay_curves
 from analysis.measures.comparable import PoolingError
-from analysis.measures.convergence import measure_of
-from analysis.measures.lr_sensitivity import landscape_of, rate_curve
-from analysis.measures.recommendation import Recommendation, recommendations
-from analysis.measures.results import cell_label, table_rows
-from analysis.measures.stability import boundary_frame, stability, stability_frame
+from analysis.measures.recommendation import Recommendation
+from analysis.measures.stability import Stability, boundary_frame, stability_frame
 from analysis.pages.csv_tables import convergence_table, sensitivity_table
 from analysis.pages.sentences import problem_reading
+from analysis.problem_results import ProblemResults
 from analysis.record.cell_info import HyperparameterInfo, ProblemInfo
 from analysis.record.cells import Cell
 from analysis.words import plain, value_text
@@ -75,73 +73,65 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """What the page says about one problem; ``rows`` are those of the results table, ``tables`` become CSV files.
+    """What the page says about one problem beside its results; ``tables`` become CSV files.
 
-    ``steps`` are those that were made, ``advice`` the recommendations, ``stability`` the rows of what the landscapes
-    say, ``refused`` the sentence on what could not be compared, if any.
+    ``steps`` are those that were made, ``advice`` the recommendations, ``stability`` what the landscapes say,
+    ``refused`` the sentence on what could not be compared, if any.
     """
 
     anchor: str
     problem: ProblemInfo
     steps: str
     reading: list[str]
-    rows: list[dict[str, Any]]
     pictures: list[Picture]
     measured: list[tuple[str, str]]
-    advice: list[Recommendation]
-    stability: list[dict[str, Any]]
+    advice: Sequence[Recommendation]
+    stability: Sequence[Stability]
     refused: str
     tables: Mapping[str, pd.DataFrame]
 
 
-def section_of(
-    figures: Path, anchor: str, cells: tuple[Cell, ...], rows: list[dict[str, Any]], looks: Mapping[str, Look]
-) -> Section:
-    """Return the section of the problem of ``cells``; writes its figures to the folder ``figures``."""
-    measure = measure_of(cells)
-    landscapes = {cell_label(cell): landscape_of(cell, measure) for cell in cells}
-    curves = {label: rate_curve(landscape) for label, landscape in landscapes.items() if landscape is not None}
-    found = [stability(cell, measure) for cell in cells]
+def section_of(figures: Path, anchor: str, results: ProblemResults, looks: Mapping[str, Look]) -> Section:
+    """Return the section of the problem of ``results``; writes its figures to the folder ``figures``."""
     try:
-        budget, refused = budget_table(cells), ""
+        budget, refused = budget_results(results.cells), ""
     except PoolingError as error:
-        budget, refused = pd.DataFrame(), f"No curves of what tuning buys, for {error}."
-    mapped = [one for one in found if one is not None]
-    figured = [*problem_figures(cells, looks), *budget_figures(cells, budget, looks)]
+        budget, refused = [], f"No curves of what tuning buys, for {error}."
+    figured = [*figures_of(results, looks), *budget_figures(results, budget, looks)]
+    cells = [result.cell for result in results.cells]
     return Section(
         anchor=anchor,
-        problem=cells[0].info.problem,
+        problem=results.problem,
         steps=" or ".join(map(str, sorted({cell.info.protocol.steps for cell in cells}))),
-        reading=problem_reading(rows, {label: curve for label, curve in curves.items() if curve is not None}),
-        rows=rows,
+        reading=problem_reading(results),
         pictures=[picture_of(figures, anchor, name, figure) for name, figure in figured],
         measured=_measured(cells),
-        advice=recommendations(cells),
-        stability=table_rows(stability_frame(mapped)),
+        advice=results.recommendations,
+        stability=results.stability,
         refused=refused,
         tables={
-            "convergence": convergence_table(cells),
-            "sensitivity": sensitivity_table(cells),
-            "stability": stability_frame(mapped),
-            "boundary": boundary_frame(mapped),
-            "budget": budget,
+            "convergence": convergence_table(results.cells),
+            "sensitivity": sensitivity_table(results.cells),
+            "stability": stability_frame(results.stability),
+            "boundary": boundary_frame(results.stability),
+            "budget": budget_frame(budget),
         },
     )
 
 
 def budget_figures(
-    cells: tuple[Cell, ...], table: pd.DataFrame, looks: Mapping[str, Look]
+    results: ProblemResults, budget: Sequence[BudgetResult], looks: Mapping[str, Look]
 ) -> Iterator[tuple[str, Figure]]:
-    """Yield the figure of the budget ``table`` and, where searches were replayed, that of the samplers."""
-    if table.empty:
+    """Yield the figure of what tuning buys and, where searches were replayed, that of the samplers."""
+    if not budget:
         return
-    measure, problem = measure_of(cells), cells[0].problem
-    yield "budget", titled(budget_figure(table, measure, looks), problem, "budget")
-    replayed = {cell_label(cell): cell.replays for cell in cells}
+    measure, problem = results.measure, results.problem.name
+    yield "budget", titled(budget_figure(budget, measure, looks), problem, "budget")
+    exact = {one.label: one.curve for one in budget}
     panels = {
-        label: (table[table["label"] == label], replay_table(replays, measure))
-        for label, replays in replayed.items()
-        if replays is not None
+        result.label: (exact[result.label], replay_curves(result.cell.replays, measure))
+        for result in results.cells
+        if result.cell.replays is not None
     }
     if panels:
         yield "replay", titled(replay_figure(panels, measure), problem, "replay")
@@ -171,7 +161,7 @@ def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
             "reference": optimizer.reference,
         }
         for name, value in own.items():
-            facts.setdefault(name, {})[cell_label(cell)] = plain(value)
+            facts.setdefault(name, {})[cell.label] = plain(value)
     rows = []
     for name, by_cell in facts.items():
         same = len(set(by_cell.values())) == 1

@@ -10,25 +10,26 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
-from analysis.measures.results import cell_label, results_table, table_rows
 from analysis.pages.results_text import results_text
-from analysis.record.cells import Cell, Record
+from analysis.problem_results import ProblemResults, results_frame, results_of, results_table
+from analysis.record.cells import Record
 from analysis.record.errors import RecordError
 from analysis.statistics.bootstrap import RESAMPLES
-from analysis.words import estimate_text, interval_text, number, setting_text
+from analysis.words import estimate_text, number
 
 if TYPE_CHECKING:
     import jinja2
 
+    from analysis.figures.style import Look
     from analysis.pages.across_section import Across
-    from analysis.pages.problem_section import Section
+    from analysis.pages.problem_section import Picture, Section
 
 __all__ = ["results_table", "results_text", "template", "write_report"]
 
@@ -75,26 +76,32 @@ def _replaceable(target: Path) -> bool:
 
 def _fill(new: Path, record: Record, progress: Callable[[int, int], None] | None, jobs: int) -> None:
     """Write page, figures and tables into the folder ``new``."""
-    from analysis.figures.problem import overview_figure, worse_than_best
+    from analysis.figures.problem import ratios_figure, worse_than_best
     from analysis.figures.style import looks_of
     from analysis.pages.across_section import across_of
     from analysis.pages.problem_section import picture_of
 
-    table = results_table(record)
+    results = results_of(record)
+    looks = looks_of([cell.label for cell in record])
     sections: list[Section] = []
-    for section in _sections(new / "figures", record, table, jobs):
+    for section in _sections(new / "figures", results, looks, jobs):
         sections.append(section)
         if progress is not None:
-            progress(len(sections), len(record.problems))
-    overview = None
-    if len(table) > 1 and worse_than_best(table).notna().any(axis=None):
-        overview = picture_of(new / "figures", "overview", "overview", overview_figure(table))
-    across = across_of(new / "figures", record, looks_of([cell_label(cell) for cell in record]))
+            progress(len(sections), len(results))
+    overview, ratios = None, worse_than_best(results.values())
+    if len(record.cells) > 1 and not ratios.empty:
+        overview = picture_of(new / "figures", "overview", "overview", ratios_figure(ratios))
+    across = across_of(new / "figures", results, looks)
     tables = {name: pd.concat([section.tables[name] for section in sections]) for name in sections[0].tables}
-    for name, content in {"results": table, **tables, **(across.tables if across else {})}.items():
+    for name, content in {
+        "results": results_frame(results.values()),
+        **tables,
+        **(across.tables if across else {}),
+    }.items():
         content.to_csv(new / "tables" / f"{name}.csv", index=False)
     (new / "recommendation.json").write_text(_recommendation(record, sections, across), encoding="utf-8")
-    (new / "index.html").write_text(_page(record, sections, overview, across), encoding="utf-8")
+    page = _page(record, results, sections, overview, across)
+    (new / "index.html").write_text(page, encoding="utf-8")
 
 
 def _recommendation(record: Record, sections: Sequence[Section], across: Across | None) -> str:
@@ -102,26 +109,20 @@ def _recommendation(record: Record, sections: Sequence[Section], across: Across 
     content = {
         "suite": record.name,
         "cells": [advice.to_dict() for section in sections for advice in section.advice],
-        "all_problems": across.settings if across else [],
-        "all_problems_and_optimizers": across.suite_setting if across else None,
+        "all_problems": [setting.to_dict() for setting in across.settings] if across else [],
+        "all_problems_and_optimizers": across.suite_setting.to_dict() if across and across.suite_setting else None,
     }
     return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def _sections(figures: Path, record: Record, table: pd.DataFrame, jobs: int) -> Iterable[Section]:
+def _sections(
+    figures: Path, results: Mapping[str, ProblemResults], looks: Mapping[str, Look], jobs: int
+) -> Iterable[Section]:
     """Yield the section of every problem, in the suite's order, drawn by ``jobs`` processes."""
-    from analysis.figures.style import looks_of
     from analysis.pages.problem_section import section_of
 
-    looks = looks_of([cell_label(cell) for cell in record])
-    anchors = _anchors(record.problems)
-    tasks = []
-    for problem in record.problems:
-        cells = tuple(
-            Cell(cell.path, cell.info) for cell in record.of_problem(problem)
-        )  # without tables: cheap to send
-        rows = table_rows(table[table["problem"] == problem])
-        tasks.append((figures, anchors[problem], cells, rows, looks))
+    anchors = _anchors([*results])
+    tasks = [(figures, anchors[problem], found, looks) for problem, found in results.items()]
     if jobs <= 1 or len(tasks) == 1:
         return (section_of(*task) for task in tasks)
     from joblib import Parallel, delayed
@@ -131,17 +132,24 @@ def _sections(figures: Path, record: Record, table: pd.DataFrame, jobs: int) -> 
     return sections
 
 
-def _page(record: Record, sections: Sequence[Section], overview: object, across: Across | None) -> str:
+def _page(
+    record: Record,
+    results: Mapping[str, ProblemResults],
+    sections: Sequence[Section],
+    overview: Picture | None,
+    across: Across | None,
+) -> str:
     """Return the HTML page; everything that comes from the record is escaped."""
     from analysis.figures.style import looks_of
 
     return template("report.html.j2").render(
         record=record,
+        results=results,
         sections=sections,
         overview=overview,
         across=across,
         totals=_totals(record),
-        colors={label: look.color for label, look in looks_of([cell_label(cell) for cell in record]).items()},
+        colors={label: look.color for label, look in looks_of([cell.label for cell in record]).items()},
         resamples=RESAMPLES,
         infinity=math.inf,
     )
@@ -156,7 +164,7 @@ def template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"number": number, "plain": plain, "interval": interval_text, "setting": setting_text}
+    environment.filters |= {"number": number, "plain": plain}
     environment.filters |= {"estimate": estimate_text, "share": partial(estimate_text, form="{:.0%}".format)}
     return environment.get_template(name)
 

@@ -3,51 +3,56 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
-import pandas as pd
-
-from analysis.measures.results import table_rows
+from analysis.measures.results import CellResult
+from analysis.problem_results import ProblemResults, results_of
+from analysis.record.cells import Cell
 from analysis.statistics.bootstrap import ALPHA
-from analysis.words import interval_text, number, setting_text
+from analysis.words import number
 
-__all__ = ["MIN_SETTING", "results_text"]
+__all__ = ["MIN_SETTING", "results_text", "text_of"]
 
 MIN_SETTING: Final = 16
 """Columns that hold one hyperparameter of the text table."""
 
 
-def results_text(table: pd.DataFrame, width: int = 100) -> str:
-    """Return ``table`` as aligned plain text of at most ``width`` columns, grouped by problem, the best marked ``*``
-    and those that are not told apart from it ``~``.
+def results_text(cells: Iterable[Cell], width: int = 100) -> str:
+    """Return `text_of` the results of a record, or of any cells."""
+    return text_of(tuple(results_of(cells).values()), width)
+
+
+def text_of(results: Sequence[ProblemResults], width: int = 100) -> str:
+    """Return results as aligned plain text of at most ``width`` columns, grouped by problem, the best marked ``*`` and
+    those that are not told apart from it ``~``.
 
     Hyperparameters are wrapped where the width is short.
     """
     header = ("", "optimizer", "tuned", "default", "tuned at")
-    lines: dict[str, list[tuple[str, ...]]] = {}
-    for row in table_rows(table):
-        mark = "*" if row["best"] else "~" if row["tied"] else ""
-        cells = (mark, row["label"], interval_text(row, "tuned"), interval_text(row, "default"))
-        lines.setdefault(_title(row), []).append((*cells, _marked(setting_text(row), row["at_edge"].split(", "))))
+    lines = {_title(found): [_line(found, cell) for cell in found.cells] for found in results}
     every = [header, *(line for group in lines.values() for line in group)]
     wide = [max(len(line[i]) for line in every) for i in range(4)]
     out = [_fit(header, wide, width)]
     for title, group in lines.items():
         out += ["", title[:width], *(_fit(line, wide, width) for line in group)]
-    unequal = [f"No best where {reason}." for reason in table["unequal"].unique() if reason]
-    return "\n".join([*out, "", *(textwrap.fill(note, width) for note in (*unequal, *_footnotes(table)))])
+    unequal = [f"No best where {reason}." for reason in dict.fromkeys(found.unequal for found in results) if reason]
+    return "\n".join([*out, "", *(textwrap.fill(note, width) for note in (*unequal, *_footnotes(results)))])
 
 
-def _marked(hyperparameters: str, at_edge: list[str]) -> str:
+def _line(found: ProblemResults, cell: CellResult) -> tuple[str, ...]:
+    mark = "*" if cell in found.best else "~" if cell in found.tied else ""
+    return mark, cell.label, cell.text("tuned"), cell.text("default"), _marked(cell.tuned_at, cell.at_edge)
+
+
+def _marked(hyperparameters: str, at_edge: Sequence[str]) -> str:
     """Return the text of a setting with a "!" behind every value whose name is among ``at_edge``."""
     return ", ".join(part + "!" * (part.split(" ")[0] in at_edge) for part in hyperparameters.split(", "))
 
 
-def _title(row: Mapping[str, Any]) -> str:
-    return (
-        f"{row['problem']} ({'gap to the floor' if row['measure'] == 'gap' else 'loss'}, start {number(row['start'])})"
-    )
+def _title(found: ProblemResults) -> str:
+    measure = found.measure
+    return f"{found.problem.name} ({measure.label}, start {number(measure.start)})"
 
 
 def _fit(line: tuple[str, ...], wide: list[int], width: int) -> str:
@@ -67,15 +72,15 @@ def _fit(line: tuple[str, ...], wide: list[int], width: int) -> str:
     return "\n".join(row.replace("\xa0", " ").rstrip()[:width] for row in rows)
 
 
-def _footnotes(table: pd.DataFrame) -> Iterator[str]:
-    tied = f" ~ not told apart from it: paired tests, Holm's correction, {ALPHA:.0%}." if table["tied"].any() else ""
-    if table["best"].any():
-        yield f"* lowest median of its problem.{tied}"
-    runs = table.loc[~table["exact"], ["tuned_n", "default_n"]].max(axis=1)
-    seeds = sorted({int(n) for n in runs} - {0})
+def _footnotes(results: Sequence[ProblemResults]) -> Iterator[str]:
+    tied = f" ~ not told apart from it: paired tests, Holm's correction, {ALPHA:.0%}."
+    if any(found.best for found in results):
+        yield f"* lowest median of its problem.{tied if any(found.tied for found in results) else ''}"
+    drawn = [cell for found in results if not found.exact for cell in found.cells]
+    seeds = sorted({max(found.n for found in cell.settings.values()) for cell in drawn if cell.settings})
     if seeds == [1]:
         yield "Values of one fresh test seed, without an interval."
     elif seeds:
         yield f"Median [90% interval] over {' or '.join(map(str, seeds))} fresh test seeds."
-    if (table["at_edge"] != "").any():
+    if any(cell.at_edge for found in results for cell in found.cells):
         yield "! = at the edge of its search range."

@@ -3,65 +3,67 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from analysis.measures.lr_sensitivity import RateCurve
 from analysis.measures.paired_tests import seeds_to_decide
-from analysis.words import interval_text, listing, number, times
+from analysis.measures.results import CellResult
+from analysis.problem_results import ProblemResults
+from analysis.words import listing, number, times
 
 __all__ = ["problem_reading"]
 
-Row = Mapping[str, Any]
 
-
-def problem_reading(rows: Sequence[Row], curves: Mapping[str, RateCurve]) -> list[str]:
-    """Return the sentences for one problem from its rows of the results table and its learning-rate curves by label."""
-    if rows[0]["unequal"]:
-        said = [f"No optimizer is named the best, for {rows[0]['unequal']}.", _defaults(rows), _lost(rows)]
+def problem_reading(results: ProblemResults) -> list[str]:
+    """Return the sentences for one problem."""
+    cells = results.cells
+    if results.unequal:
+        said = [f"No optimizer is named the best, for {results.unequal}.", _defaults(results), _lost(cells)]
         return [sentence for sentence in said if sentence]
-    best = [row for row in rows if row["best"]]
-    if not best and not any(row["trials"] for row in rows):
+    if not results.best and not results.searched:
         return ["Nothing was tuned here: the landscape says which settings work."]
-    if not best:
+    if not results.best:
         return ["No tuned setting of any optimizer survived its test seeds: every one diverged or was never found."]
-    sentences = [_winner(best, rows), _margin(best[0], curves.get(best[0]["label"])), _defaults(rows), _lost(rows)]
+    sentences = [_winner(results), _margin(results.best[0]), _defaults(results), _lost(cells)]
     return [sentence for sentence in sentences if sentence]
 
 
-def _winner(best: Sequence[Row], rows: Sequence[Row]) -> str:
-    first = best[0]
-    names = listing([row["label"] for row in best])
-    what = "gap to the floor" if first["measure"] == "gap" else "loss"
+def _winner(results: ProblemResults) -> str:
+    best, smallest = results.best, results.measure.smallest
+    ended = {cell: cell.tuned for cell in results.cells if cell.tuned is not None and math.isfinite(cell.tuned.value)}
+    first = ended[best[0]]
+    names = listing([cell.label for cell in best])
+    what = "gap to the floor" if results.measure.name == "gap" else "loss"
     if len(best) > 1:
-        solved = "reach the floor within rounding" if first["tuned"] <= first["smallest"] else "end equally low"
-        both, value = "both" if len(best) == 2 else "all", interval_text(first, "tuned", interval=False)
+        solved = "reach the floor within rounding" if first.value <= smallest else "end equally low"
+        both, value = "both" if len(best) == 2 else "all", best[0].text("tuned", interval=False)
         return f"{names} {both} {solved} ({what} {value})."
-    seeds = "" if first["exact"] else f" over {first['tuned_n']} test seed{'s' if first['tuned_n'] > 1 else ''}"
-    value = interval_text(first, "tuned", interval=not first["exact"])
-    sentence = f"{names} ends lowest: {what} {value}{seeds} at {first['hyperparameters']}"
-    close = [row["label"] for row in rows if row["tied"]]
-    if close and first["exact"]:
+    seeds = "" if results.exact else f" over {first.n} test seed{'s' if first.n > 1 else ''}"
+    value = best[0].text("tuned", interval=not results.exact)
+    sentence = f"{names} ends lowest: {what} {value}{seeds} at {best[0].hyperparameters}"
+    close = [cell.label for cell in results.tied]
+    if close and results.exact:
         return f"{sentence}; {listing(close)} end{'s' if len(close) == 1 else ''} within 1% of it."
     if close:
-        needed = seeds_to_decide(sum(math.isfinite(row["tuned"]) for row in rows) - len(best))
-        few = "" if first["tuned_n"] >= needed else f": that takes {needed} test seeds"
+        needed = seeds_to_decide(len(ended) - len(best))
+        few = "" if first.n >= needed else f": that takes {needed} test seeds"
         return f"{sentence}, but {listing(close)} {'is' if len(close) == 1 else 'are'} not told apart from it{few}."
-    rest = [row for row in rows if not row["best"] and math.isfinite(row["tuned"])]
-    if rest and first["tuned"] > 0:
-        second = min(rest, key=lambda row: row["tuned"])
-        ratio = second["tuned"] / max(first["tuned"], first["smallest"])
-        return f"{sentence}; the next, {second['label']}, ends {times(ratio)} as high."
+    rest = {cell: found.value for cell, found in ended.items() if cell not in best}
+    if rest and first.value > 0:
+        second = min(rest, key=lambda cell: rest[cell])
+        ratio = rest[second] / max(first.value, smallest)
+        return f"{sentence}; the next, {second.label}, ends {times(ratio)} as high."
     return f"{sentence}."
 
 
-def _margin(best: Row, curve: RateCurve | None) -> str:
+def _margin(best: CellResult) -> str:
+    curve = best.rates
     if curve is None or curve.best is None:
         return ""
     near = "twice its best" if curve.measure.log else "a tenth of the way from its best to the start"
     low, high = curve.near_best or (math.nan, math.nan)
     follows = f", with {curve.second} at its best for each rate," if curve.second else ""
-    sentence = f"The learning rate of {best['label']} may move{follows} "
+    sentence = f"The learning rate of {best.label} may move{follows} "
     sentence += f"from {number(low, 2)} to {number(high, 2)}" if low < high else "by less than a step of the grid"
     sentence += f" and still end within {near}"
     return f"{sentence}; {_limit(curve)}."
@@ -78,14 +80,15 @@ def _limit(curve: RateCurve) -> str:
     return f"{times(lost)} its best rate, runs diverge"
 
 
-def _defaults(rows: Sequence[Row]) -> str:
+def _defaults(results: ProblemResults) -> str:
     """Return what it costs to leave each optimizer at its default setting: divergence first, then ratios."""
-    lost = [row["label"] for row in rows if row["default_n"] and math.isinf(row["default"])]
-    costs = {
-        row["label"]: row["default"] / max(row["tuned"], row["smallest"])
-        for row in rows
-        if row["default_n"] and math.isfinite(row["default"]) and math.isfinite(row["tuned"]) and row["tuned"] > 0
-    }
+    lost, costs = [], {}
+    for cell in results.cells:
+        tuned, default = cell.tuned, cell.default
+        if default is not None and math.isinf(default.value):
+            lost.append(cell.label)
+        elif default is not None and tuned is not None and 0 < tuned.value < math.inf:
+            costs[cell.label] = default.value / max(tuned.value, results.measure.smallest)
     begin = "Staying at the defaults costs"
     if lost:
         begin = f"At the default setting{'s' if len(lost) > 1 else ''}, {listing(lost)} diverge"
@@ -95,7 +98,7 @@ def _defaults(rows: Sequence[Row]) -> str:
         begin += "; of the others, staying there costs"
     if not costs:
         return ""
-    if len(costs) == len(rows) == 1:
+    if len(costs) == len(results.cells) == 1:
         (label,) = costs
         return f"At its default setting, {label} ends {times(costs[label])} as high as tuned."
     least, most = min(costs, key=lambda label: costs[label]), max(costs, key=lambda label: costs[label])
@@ -107,16 +110,16 @@ def _defaults(rows: Sequence[Row]) -> str:
     return f"{begin} most with {most} ({times(costs[most])} its tuned value){end}."
 
 
-def _lost(rows: Sequence[Row]) -> str:
+def _lost(cells: Sequence[CellResult]) -> str:
     parts = [
-        f"the {setting} run of {row['label']}"
-        if row[f"{setting}_n"] == 1
-        else f"{row[f'{setting}_diverged']} of {row[f'{setting}_n']} {setting} runs of {row['label']}"
-        for row in rows
-        for setting in ("tuned", "default")
-        if row[f"{setting}_diverged"]
+        f"the {setting} run of {cell.label}"
+        if found.n == 1
+        else f"{found.diverged} of {found.n} {setting} runs of {cell.label}"
+        for cell in cells
+        for setting, found in cell.settings.items()
+        if found.diverged
     ]
-    edges = [f"{row['label']} ({row['at_edge']})" for row in rows if row["at_edge"]]
+    edges = [f"{cell.label} ({', '.join(cell.at_edge)})" for cell in cells if cell.at_edge]
     sentence = f"Diverged: {listing(parts)}." if parts else ""
     if edges:
         sentence += (

@@ -73,6 +73,11 @@ class Cell:
         return self.info.schedule
 
     @property
+    def label(self) -> str:
+        """The name of the cell within its problem: its optimizer, and its schedule where that is not constant."""
+        return self.info.label
+
+    @property
     def floor(self) -> float | None:
         """The problem's lowest reachable loss, where it is known."""
         minimum = self.info.problem.minimum
@@ -108,6 +113,10 @@ class Cell:
     def replays(self) -> pd.DataFrame | None:
         """The replayed searches; None where nothing was replayed."""
         return self._table("replays") if (self.path / "replays.parquet").exists() else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to another process: not the tables, which it reads itself."""
+        return {"path": self.path, "info": self.info}
 
     def _table(self, name: str) -> pd.DataFrame:
         file = self.path / f"{name}.parquet"

@@ -230,8 +230,8 @@ def check(context: click.Context, /, name: str, plugins: tuple[str, ...], data: 
 
 def _execute(suite: Suite, machine: dict[str, Any]) -> int:
     """Run a suite, print what came of it; the exit code."""
-    from analysis.measures.results import results_table
-    from analysis.pages.results_text import results_text
+    from analysis.pages.results_text import text_of
+    from analysis.problem_results import results_of
     from analysis.record.cells import Record
     from benchmarks.cli.execute import Machine, execute
 
@@ -248,12 +248,10 @@ def _execute(suite: Suite, machine: dict[str, Any]) -> int:
     for warning in executed.warnings:
         click.echo(f"stepscape: {warning}", err=True)
     if executed.page is not None:
-        record = Record.load(executed.folder)
-        click.echo(results_text(results_table(record), terminal_width()))
-        if len(record.cells) == 1:  # of many cells the report says it
-            from analysis.measures.recommendation import recommendations
-
-            for advice in recommendations(record):
+        results = tuple(results_of(Record.load(executed.folder)).values())
+        click.echo(text_of(results, terminal_width()))
+        if len(results) == len(results[0].cells) == 1:  # of many cells the report says it
+            for advice in results[0].recommendations:
                 click.echo(f"\n{textwrap.fill(advice.sentence, terminal_width())}")
         click.echo(f"\nrecord:  {executed.folder}\nreport:  {executed.page.resolve()}")
         if not machine["no_tracking"] and not machine["tracking_uri"] and not executed.warnings:

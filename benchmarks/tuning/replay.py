@@ -17,9 +17,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.measures.axis import Axis
-from analysis.measures.convergence import measure_of
-from analysis.measures.landscape_grid import grid_of
 from analysis.measures.random_search import search_table
+from analysis.measures.results import CellResult
 from analysis.record.cells import Cell, Record
 from analysis.record.columns import check_columns
 from benchmarks.errors import UsageError, nearest
@@ -50,7 +49,7 @@ def replay(
         raise UsageError(f"no sampler {sampler!r} can be replayed{nearest(sampler, REPLAYED)}; there are {REPLAYED}")
     if min(budget, repeats, block) < 1:
         raise UsageError(f"a replay needs a budget, repeats and blocks of at least 1, got {budget}, {repeats}, {block}")
-    grid = grid_of(cell, measure_of((cell,)))
+    grid = CellResult.alone(cell).grid
     if grid is None:
         raise UsageError(f"{cell.name} has no landscape: nothing can be replayed")
     table, axes = search_table(grid), [axis for axis in (grid.y, grid.x) if axis is not None]

@@ -1,0 +1,169 @@
+"""The results of a problem: its cells under one measure, who is best, and what its landscapes say; computed once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from analysis.measures.comparable import unequal_budgets
+from analysis.measures.convergence import SETTINGS, measure_of
+from analysis.measures.measure import Measure
+from analysis.measures.paired_tests import not_worse
+from analysis.measures.recommendation import Recommendation, recommendation_of
+from analysis.measures.results import CellResult, SettingResult, cell_results
+from analysis.measures.stability import Stability, stability
+from analysis.record.cell_info import ProblemInfo
+from analysis.record.cells import Cell
+
+__all__ = ["ProblemResults", "results_frame", "results_of", "results_table"]
+
+
+@dataclass(frozen=True, eq=False)
+class ProblemResults:
+    """The results of a problem's cells, in the suite's order. What is computed is computed on first use, and kept."""
+
+    cells: tuple[CellResult, ...]
+
+    @classmethod
+    def of(cls, cells: Iterable[Cell]) -> ProblemResults:
+        """Return the results of the cells of one problem; raises `RecordError` where they are of several."""
+        measure = measure_of(found := tuple(cells))
+        return cls(tuple(CellResult(cell, measure) for cell in found))
+
+    @property
+    def problem(self) -> ProblemInfo:
+        return self.cells[0].info.problem
+
+    @property
+    def measure(self) -> Measure:
+        """What all cells are judged by."""
+        return self.cells[0].measure
+
+    @property
+    def exact(self) -> bool:
+        """Whether one run says all: the problem is deterministic."""
+        return self.problem.deterministic
+
+    @property
+    def searched(self) -> bool:
+        """Whether anything was tuned."""
+        return any(cell.info.protocol.trials for cell in self.cells)
+
+    @property
+    def seeds(self) -> int:
+        """The most test seeds that any setting was run on; 0 where none was."""
+        return max((found.n for cell in self.cells for found in cell.settings.values()), default=0)
+
+    @cached_property
+    def unequal(self) -> str:
+        """Why the budgets are unequal, in which case nobody is best; empty where they are equal."""
+        return unequal_budgets([cell.cell for cell in self.cells])
+
+    @cached_property
+    def best(self) -> tuple[CellResult, ...]:
+        """The cells with the lowest tuned median; those equal within rounding are all best."""
+        ended = self._ended
+        if not ended or self.unequal:
+            return ()
+        smallest = self.measure.smallest
+        lowest = max(min(found.value for found in ended.values()), smallest)
+        return tuple(cell for cell, found in ended.items() if max(found.value, smallest) <= lowest)
+
+    @cached_property
+    def tied(self) -> tuple[CellResult, ...]:
+        """The cells not significantly worse than the best, by `analysis.measures.paired_tests.not_worse`."""
+        if not self.best:
+            return ()
+        ended = self._ended
+        others = [cell for cell in ended if cell not in self.best]
+        against = [ended[cell].values for cell in others]
+        close = not_worse(ended[self.best[0]].values, against, self.measure, exact=self.exact)
+        return tuple(cell for cell, tied in zip(others, close, strict=True) if tied)
+
+    @cached_property
+    def stability(self) -> tuple[Stability, ...]:
+        """What the landscapes say, of every cell that has one."""
+        return tuple(found for cell in self.cells if (found := stability(cell)) is not None)
+
+    @cached_property
+    def recommendations(self) -> tuple[Recommendation, ...]:
+        """What to set, of every cell of which a setting made progress."""
+        return tuple(found for cell in self.cells if (found := recommendation_of(cell)) is not None)
+
+    @property
+    def _ended(self) -> dict[CellResult, SettingResult]:
+        """The tuned results with a finite median."""
+        return {cell: found for cell in self.cells if (found := cell.tuned) and math.isfinite(found.value)}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to another process: not what was computed."""
+        return {"cells": self.cells}
+
+
+def results_of(cells: Iterable[Cell]) -> Mapping[str, ProblemResults]:
+    """Return the results of a record, or of any cells, by problem, in their order.
+
+    Raises `RecordError` where one problem name stands for two instances.
+    """
+    groups: dict[str, list[CellResult]] = {}
+    for result in cell_results(cells):
+        groups.setdefault(result.problem, []).append(result)
+    return {problem: ProblemResults(tuple(group)) for problem, group in groups.items()}
+
+
+def results_table(cells: Iterable[Cell]) -> pd.DataFrame:
+    """Return one row a cell of a record, in the suite's order: the columns of `results_frame`."""
+    return results_frame(results_of(cells).values())
+
+
+def results_frame(results: Iterable[ProblemResults]) -> pd.DataFrame:
+    """Return one row a cell.
+
+    Columns: ``problem``, ``optimizer``, ``schedule``, ``label`` (optimizer and schedule), ``hyperparameters`` (the
+    winner's that were searched, as text), ``trials`` (of the tuning; 0: none was asked for), ``at_edge`` (names at the
+    edge of their range, as text), ``best`` (lowest tuned median of its problem; equal within rounding are all best),
+    ``tied`` (not significantly worse than the best, by `analysis.measures.paired_tests.not_worse`), ``unequal`` (why
+    the budgets of its problem are unequal, in which case nobody is best; empty where they are equal), ``measure`` (gap
+    or loss), ``smallest`` (rounding of the measure), ``start``, ``exact`` (deterministic problem: one run says all);
+    and for each setting, tuned and default, the median after the last step, the ends ``_low`` and ``_high`` of its 90%
+    bootstrap interval, the numbers ``_diverged`` of ``_n`` test seeds, and ``_steps``, the median number of steps to
+    the problem's target (inf: not reached by half of the seeds; NaN: no target). A median is inf where half of the
+    seeds diverged and NaN where the setting was not run.
+    """
+    return pd.DataFrame([_row(found, cell) for found in results for cell in found.cells])
+
+
+def _row(found: ProblemResults, cell: CellResult) -> dict[str, object]:
+    row: dict[str, object] = {
+        "problem": cell.problem,
+        "optimizer": cell.cell.optimizer,
+        "schedule": cell.cell.schedule,
+        "label": cell.label,
+        "hyperparameters": cell.hyperparameters,
+        "trials": cell.info.protocol.trials,
+        "at_edge": ", ".join(cell.at_edge),
+        "best": cell in found.best,
+        "tied": cell in found.tied,
+        "measure": cell.measure.name,
+        "smallest": cell.measure.smallest,
+        "start": cell.measure.start,
+        "exact": cell.exact,
+    }
+    for setting in SETTINGS:
+        row |= _setting_columns(setting, cell.settings.get(setting))
+    return {**row, "unequal": found.unequal}
+
+
+def _setting_columns(setting: str, found: SettingResult | None) -> dict[str, float]:
+    if found is None:
+        shown, counts, steps = (math.nan, math.nan, math.nan), (0, 0), math.nan
+    else:
+        estimate = found.estimate
+        shown, counts, steps = (estimate.value, estimate.low, estimate.high), (found.n, found.diverged), found.steps
+    names = ("", "_low", "_high", "_n", "_diverged", "_steps")
+    return {f"{setting}{name}": value for name, value in zip(names, (*shown, *counts, steps), strict=True)}
