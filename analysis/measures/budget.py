@@ -22,7 +22,8 @@ from analysis.measures.results import CellResult, cell_results
 from analysis.measures.wins import win_probability
 from analysis.record.cells import Cell
 from analysis.statistics.arrays import Array, Integers
-from analysis.statistics.bootstrap import SEED, TAILS, bootstrap_weights
+from analysis.statistics.bootstrap import LEVEL, SEED, bootstrap_weights, interval
+from analysis.statistics.resamples import GRID
 
 __all__ = [
     "BUDGETS",
@@ -37,7 +38,6 @@ __all__ = [
 ]
 
 BUDGETS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
-RESAMPLES: Final = 200
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,14 @@ def budget_curve(table: SearchTable, budgets: Sequence[int] = BUDGETS) -> Budget
     """
     measure, (turns, points) = table.measure, table.objective.shape
     rng = np.random.default_rng(SEED)
-    made, resampled = progress(measure, table.reported), np.zeros((RESAMPLES, len(budgets)))
-    weights = bootstrap_weights(turns, RESAMPLES, rng) / turns
-    counts = bootstrap_weights(points, RESAMPLES, rng)
+    made, resampled = progress(measure, table.reported), np.zeros((GRID, len(budgets)))
+    weights = bootstrap_weights(turns, GRID, rng) / turns
+    counts = bootstrap_weights(points, GRID, rng)
     for turn, share in enumerate(weights.T):
         resampled += share[:, None] * group_chances(table.objective[turn], budgets, counts).mean(made[turn])
-    worst, best = np.quantile(resampled, TAILS, axis=0)
+    worst, best = interval(resampled)
     mixed = np.concatenate([chances(row, budgets) / turns for row in table.objective], axis=1)
-    lucky, middle, unlucky = _quantiles(table.reported.ravel(), mixed, (TAILS[0], 0.5, TAILS[1]))
+    lucky, middle, unlucky = _quantiles(table.reported.ravel(), mixed, ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2))
     expected = _from_progress(measure, expected_progress(table, budgets))
     low, high = _from_progress(measure, best), _from_progress(measure, worst)
     return BudgetCurve(np.array(budgets), expected, low, high, middle, lucky, unlucky, turns, points)
@@ -155,8 +155,8 @@ def replay_curves(replays: pd.DataFrame, measure: Measure) -> list[ReplayCurve]:
         wide = group.set_index(["repeat", "k"])["best"].unstack().sort_index(axis=1)  # noqa: PD010  (raises on a doubled row)
         made = progress(measure, wide.to_numpy(dtype=np.float64))
         n = made.shape[0]
-        resampled = bootstrap_weights(n, RESAMPLES, np.random.default_rng(SEED)) @ made / n
-        worst, best = np.quantile(resampled, TAILS, axis=0)
+        resampled = bootstrap_weights(n, GRID, np.random.default_rng(SEED)) @ made / n
+        worst, best = interval(resampled)
         expected, low, high = (_from_progress(measure, values) for values in (made.mean(axis=0), best, worst))
         found.append(ReplayCurve(str(sampler), wide.columns.to_numpy(dtype=np.int64), expected, low, high, n))
     return found

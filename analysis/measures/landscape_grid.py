@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,14 +24,12 @@ from analysis.statistics.bootstrap import (
     SEED,
     Estimate,
     bootstrap_weights,
-    interval_percentile,
+    estimate_of,
     median,
 )
+from analysis.statistics.resamples import GRID
 
 __all__ = ["Grid", "grid_of", "over_seeds", "progress", "regret"]
-
-RESAMPLES: Final = 200
-"""Resamples of the seeds of a grid: there are few seeds, and each resample costs a pass over the grid."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +128,8 @@ def over_seeds(statistic: Callable[[Array], float], values: Array, level: float 
     n, point = values.shape[0], float(statistic(values))
     if n == 1 or np.isnan(point):
         return Estimate(point, point, point, n)
-    weights = bootstrap_weights(n, RESAMPLES, np.random.default_rng(SEED)).astype(np.int64)
+    weights = bootstrap_weights(n, GRID, np.random.default_rng(SEED)).astype(np.int64)
     unique, counts = np.unique(weights, axis=0, return_counts=True)
     found = np.array([statistic(np.repeat(values, row, axis=0)) for row in unique])
     found = np.repeat(found, counts)
-    return Estimate(point, *interval_percentile(found[~np.isnan(found)], level), n)
+    return estimate_of(point, found[~np.isnan(found)], n, level)

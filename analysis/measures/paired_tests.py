@@ -16,11 +16,11 @@ from scipy.stats import mannwhitneyu, rankdata, wilcoxon
 
 from analysis.measures.measure import Measure
 from analysis.statistics.arrays import Array
-from analysis.statistics.bootstrap import ALPHA, SEED, Estimate, bootstrap_median, interval_percentile
+from analysis.statistics.bootstrap import ALPHA, SEED, Estimate, bootstrap_median, estimate_of
+from analysis.statistics.resamples import CONTENDERS
 
 __all__ = ["Difference", "difference", "holm", "not_worse", "seeds_to_decide", "unpaired_difference"]
 
-RESAMPLES: Final = 1000
 DEALS: Final = 9999
 FEW: Final = 60
 """Runs up to which a normal approximation is not trusted with ties."""
@@ -78,15 +78,13 @@ def unpaired_difference(a: Array, b: Array, measure: Measure) -> Difference:
     The p-value is the Mann-Whitney test's, exact for few runs; the interval resamples both sides.
     """
     rng, sides = np.random.default_rng(SEED), [measure.shown(a), measure.shown(b)]
-    drawn = [np.sort(rng.choice(side, (RESAMPLES, side.size)), axis=1) for side in sides]
+    drawn = [np.sort(rng.choice(side, (CONTENDERS, side.size)), axis=1) for side in sides]
     middles = [(rows[:, (n - 1) // 2], rows[:, n // 2]) for rows in drawn if (n := rows.shape[1])]
     low_a, low_b = (np.where(x == y, x, x / 2 + y / 2) for x, y in middles)
     apart = _apart(low_a, low_b, measure)
     point = float(_apart(np.median(a, keepdims=True), np.median(b, keepdims=True), measure)[0])
     p_value = _rank_sum(sides[0], sides[1])
-    return Difference(
-        Estimate(point, *interval_percentile(apart), min(a.size, b.size)), p_value, False, _near(a, measure)
-    )
+    return Difference(estimate_of(point, apart, min(a.size, b.size)), p_value, False, _near(a, measure))
 
 
 def holm(p_values: Sequence[float]) -> Array:

@@ -9,9 +9,9 @@ import pandas as pd
 
 from analysis.measures.paired_tests import difference, holm
 from analysis.measures.pooling import Pool
-from analysis.measures.ranking import RESAMPLES
 from analysis.statistics.arrays import Array
-from analysis.statistics.bootstrap import SEED, TAILS, bootstrap_weights
+from analysis.statistics.bootstrap import SEED, bootstrap_weights, interval
+from analysis.statistics.resamples import CONTENDERS
 
 __all__ = ["improvement", "improvement_matrix", "paired_table"]
 
@@ -37,17 +37,16 @@ def improvement_matrix(pool: Pool, setting: str = "tuned") -> tuple[Array, Array
     """
     rng, contenders = np.random.default_rng(SEED), len(pool.labels)
     value = np.full((contenders, contenders), 0.5)
-    resampled = np.full((RESAMPLES, contenders, contenders), 0.0)
+    resampled = np.full((CONTENDERS, contenders, contenders), 0.0)
     for problem in pool.problems:
         runs = pool.measure(problem).shown(pool.finals(problem, setting))
-        weights = bootstrap_weights(runs.shape[1], RESAMPLES, rng)
+        weights = bootstrap_weights(runs.shape[1], CONTENDERS, rng)
         for i, j in combinations(range(contenders), 2):
             won = float(improvement(runs[i], runs[j])) - 0.5
             value[i, j], value[j, i] = value[i, j] + won / len(pool.problems), value[j, i] - won / len(pool.problems)
             resampled[:, i, j] += (improvement(runs[i], runs[j], weights, weights) - 0.5) / len(pool.problems)
     resampled += 0.5 - np.swapaxes(resampled, 1, 2)
-    low, high = np.quantile(resampled, TAILS, axis=0)
-    return value, low, high
+    return value, *interval(resampled)
 
 
 def paired_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:

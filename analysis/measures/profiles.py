@@ -19,7 +19,8 @@ import pandas as pd
 from analysis.measures.measure import Measure, steps_to_target
 from analysis.measures.pooling import Pool
 from analysis.statistics.arrays import Array
-from analysis.statistics.bootstrap import SEED, TAILS, bootstrap_weights
+from analysis.statistics.bootstrap import SEED, bootstrap_weights, interval
+from analysis.statistics.resamples import GRID
 
 __all__ = [
     "Hits",
@@ -36,7 +37,6 @@ __all__ = [
 ]
 
 TARGETS: Final = 25
-RESAMPLES: Final = 200
 
 
 class NoProgressError(ValueError):
@@ -237,7 +237,6 @@ def _banded(curve: Callable[[Weights], Array], seeds: Sequence[int]) -> tuple[Ar
     value = curve([np.ones(n) for n in seeds])
     if max(seeds) == 1:
         return value, value, value
-    weights = [bootstrap_weights(n, RESAMPLES, rng) for n in seeds]
+    weights = [bootstrap_weights(n, GRID, rng) for n in seeds]
     resampled = np.stack([curve(each) for each in zip(*weights)])
-    low, high = np.quantile(resampled, TAILS, axis=0, method="inverted_cdf")
-    return value, low, high
+    return value, *interval(resampled)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -22,15 +21,16 @@ from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import (
     ALPHA,
     SEED,
-    TAILS,
     Estimate,
     bootstrap_weights,
+    estimate_of,
+    interval,
     median,
     resampled_medians,
 )
+from analysis.statistics.resamples import CONTENDERS
 
 __all__ = [
-    "RESAMPLES",
     "Ranking",
     "Standing",
     "critical_difference",
@@ -45,8 +45,6 @@ __all__ = [
     "standings",
     "stratified",
 ]
-
-RESAMPLES: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -112,12 +110,11 @@ def stratified(values: Sequence[Array], statistic: Callable[[Array, Array], Arra
     """
     rng, seeds = np.random.default_rng(SEED), [array.shape[1] for array in values]
     even = np.concatenate([np.full(n, 1 / n) for n in seeds])
-    resampled = np.concatenate([bootstrap_weights(n, RESAMPLES, rng) / n for n in seeds], axis=1)
+    resampled = np.concatenate([bootstrap_weights(n, CONTENDERS, rng) / n for n in seeds], axis=1)
     found = []
     for runs in np.concatenate(values, axis=1):
         point = float(statistic(runs, even))
-        low, high = np.quantile(statistic(runs, resampled), TAILS)
-        found.append(Estimate(point, float(low), float(high), runs.size))
+        found.append(estimate_of(point, statistic(runs, resampled), runs.size))
     return found
 
 
@@ -161,9 +158,9 @@ def ranking(pool: Pool, setting: str = "tuned") -> Ranking:
     rng = np.random.default_rng(SEED)
     resampled = []
     for array in values:
-        weights = bootstrap_weights(array.shape[1], RESAMPLES, rng)
+        weights = bootstrap_weights(array.shape[1], CONTENDERS, rng)
         resampled.append(ranks_of(np.stack([resampled_medians(row, weights) for row in array], axis=-1)))
-    low, high = np.quantile(np.mean(resampled, axis=0), TAILS, axis=0)
+    low, high = interval(np.mean(resampled, axis=0))
     mean = ranks.mean(axis=0)
     estimates = tuple(Estimate(float(m), float(a), float(b), count) for m, a, b in zip(mean, low, high))
     critical = critical_difference(contenders, count) if contenders > 1 else np.nan

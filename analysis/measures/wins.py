@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import numpy as np
 
 from analysis.measures.random_search import SearchTable, chances
 from analysis.statistics.arrays import Array
-from analysis.statistics.bootstrap import SEED, TAILS, bootstrap_weights
+from analysis.statistics.bootstrap import SEED, bootstrap_weights, interval
+from analysis.statistics.resamples import WINS
 
 __all__ = ["win_probability"]
-
-RESAMPLES: Final = 40
-"""Few, for each costs a comparison of every point of every optimizer with all others."""
 
 
 def win_probability(tables: Mapping[str, SearchTable], budgets: Sequence[int]) -> Mapping[str, Array]:
@@ -29,11 +26,11 @@ def win_probability(tables: Mapping[str, SearchTable], budgets: Sequence[int]) -
         raise ValueError(f"the landscapes have different numbers of seeds: {sorted(turns)}")
     count, rng = turns.pop(), np.random.default_rng(SEED)
     duels = [_Duel(list(tables.values()), turn) for turn in range(count)]
-    resampled = np.zeros((RESAMPLES, len(tables), len(budgets)))
-    for resample, weights in enumerate(bootstrap_weights(count, RESAMPLES, rng) / count):
+    resampled = np.zeros((WINS, len(tables), len(budgets)))
+    for resample, weights in enumerate(bootstrap_weights(count, WINS, rng) / count):
         urns = [bootstrap_weights(table.objective.shape[1], 1, rng)[0] for table in tables.values()]
         resampled[resample] = sum(w * duel.wins(budgets, urns) for w, duel in zip(weights, duels) if w)
-    low, high = np.quantile(resampled, TAILS, axis=0)
+    low, high = interval(resampled)
     value = np.mean([duel.wins(budgets, None) for duel in duels], axis=0)
     return {label: np.stack([value[i], low[i], high[i]]) for i, label in enumerate(tables)}
 

@@ -18,11 +18,11 @@ from analysis.measures.measure import Measure
 from analysis.measures.paired_tests import Difference, difference, holm, seeds_to_decide, unpaired_difference
 from analysis.measures.pairs import improvement
 from analysis.measures.pooling import PoolingError
-from analysis.measures.ranking import RESAMPLES
 from analysis.measures.results import final_values
 from analysis.record.cells import Cell, Record
 from analysis.statistics.arrays import Array
-from analysis.statistics.bootstrap import ALPHA, SEED, TAILS, Estimate, bootstrap_median, bootstrap_weights
+from analysis.statistics.bootstrap import ALPHA, SEED, Estimate, bootstrap_median, bootstrap_weights, estimate_of
+from analysis.statistics.resamples import CONTENDERS
 from analysis.words import named_first, number
 
 __all__ = ["Comparison", "Pair", "compare"]
@@ -203,7 +203,7 @@ def _overall(runs: Sequence[_Runs]) -> Estimate:
     """
     rng = np.random.default_rng(SEED)
     weights: dict[tuple[int, ...], Array] = {}
-    value, resampled = 0.0, np.zeros(RESAMPLES)
+    value, resampled = 0.0, np.zeros(CONTENDERS)
     for each in runs:
         a, b = each.measure.shown(each.a), each.measure.shown(each.b)
         if each.difference.exact:
@@ -211,14 +211,13 @@ def _overall(runs: Sequence[_Runs]) -> Estimate:
             value, resampled = value + won, resampled + won
         elif each.seeds is not None:
             if each.seeds not in weights:
-                weights[each.seeds] = bootstrap_weights(a.size, RESAMPLES, rng) / a.size
+                weights[each.seeds] = bootstrap_weights(a.size, CONTENDERS, rng) / a.size
             lower = (b < a) + 0.5 * (b == a)
             value, resampled = value + float(lower.mean()), resampled + weights[each.seeds] @ lower
         else:
-            sides = [bootstrap_weights(side.size, RESAMPLES, rng) for side in (b, a)]
+            sides = [bootstrap_weights(side.size, CONTENDERS, rng) for side in (b, a)]
             value, resampled = value + float(improvement(b, a)), resampled + improvement(b, a, *sides)
-    low, high = np.quantile(resampled / len(runs), TAILS)
-    return Estimate(value / len(runs), float(low), float(high), len(runs))
+    return estimate_of(value / len(runs), resampled / len(runs), len(runs))
 
 
 def _chances(runs: Sequence[_Runs]) -> tuple[float, float]:

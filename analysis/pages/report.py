@@ -21,7 +21,7 @@ from analysis.pages.results_text import results_text
 from analysis.problem_results import ProblemResults, results_frame, results_of, results_table
 from analysis.record.cells import Record
 from analysis.record.errors import RecordError
-from analysis.statistics.bootstrap import RESAMPLES
+from analysis.statistics.resamples import SEEDS
 from analysis.words import estimate_text, number
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _page(
         across=across,
         totals=_totals(record),
         colors={label: look.color for label, look in looks_of([cell.label for cell in record]).items()},
-        resamples=RESAMPLES,
+        resamples=SEEDS,
         infinity=math.inf,
     )
 

@@ -14,32 +14,31 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from analysis.statistics.arrays import Array
+from analysis.statistics.resamples import SEEDS
 
 __all__ = [
     "ALPHA",
     "LEVEL",
-    "RESAMPLES",
     "SEED",
-    "TAILS",
     "Band",
     "Estimate",
+    "Spread",
     "band",
     "bootstrap_mean",
     "bootstrap_median",
     "bootstrap_weights",
+    "estimate_of",
+    "interval",
     "interval_bca",
-    "interval_percentile",
     "median",
     "resampled_means",
     "resampled_medians",
+    "spread",
 ]
 
 LEVEL: Final = 0.9
-TAILS: Final = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
-"""The quantiles at which an interval of `LEVEL` ends."""
 ALPHA: Final = 0.05
 """Level of the tests: the chance of any false claim in a family of them."""
-RESAMPLES: Final = 4000
 SEED: Final = 20121208
 """Every interval is drawn from its own generator with this seed, so that a report is the same to the byte each time."""
 
@@ -78,9 +77,34 @@ def band(values: Array, level: float = LEVEL) -> Band:
     The ends are values that occurred (no interpolation, which would turn a diverged seed into NaN): with ten seeds and
     90% they are the lowest and the highest.
     """
-    tail = (1 - level) / 2
-    low, high = np.quantile(values, [tail, 1 - tail], axis=0, method="inverted_cdf")
+    low, high = interval(values, level)
     return Band(median(values), low, high, values.shape[0])
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How the values of several seeds lie: mean and standard deviation, median, and the ends of the middle `LEVEL`.
+
+    ``diverged`` of the ``seeds`` did not finish and are left out of the rest; everything is NaN where none did.
+    """
+
+    mean: float
+    deviation: float
+    low: float
+    median: float
+    high: float
+    seeds: int
+    diverged: int
+
+
+def spread(values: Array) -> Spread:
+    """Return how ``values`` ``[S]`` lie, NaN or infinite where a seed diverged; the ends are those of `band`."""
+    kept = values[np.isfinite(values)]
+    if not kept.size:
+        return Spread(np.nan, np.nan, np.nan, np.nan, np.nan, values.size, values.size)
+    middle, deviation = band(kept), float(kept.std(ddof=1)) if kept.size > 1 else 0.0
+    low, high = float(middle.low), float(middle.high)
+    return Spread(float(kept.mean()), deviation, low, float(middle.median), high, values.size, values.size - kept.size)
 
 
 def bootstrap_weights(n: int, resamples: int, rng: np.random.Generator) -> Array:
@@ -104,14 +128,24 @@ def resampled_medians(values: Array, weights: Array) -> Array:
     return np.asarray(_middle(lower, upper))
 
 
-def interval_percentile(resampled: Array, level: float = LEVEL) -> tuple[float, float]:
-    """Return the percentile interval of resampled statistics ``[B]``."""
+def interval(resampled: Array, level: float = LEVEL) -> tuple[Array, Array]:
+    """Return the ends ``[...]`` of the percentile interval of resampled statistics ``[B, ...]``.
+
+    Every interval of this package is made here. The ends are values that occurred: interpolation would turn an infinite
+    one (a diverged run) into NaN.
+    """
     tail = (1 - level) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail], method="inverted_cdf")
-    return float(low), float(high)
+    low, high = np.quantile(resampled, [tail, 1 - tail], axis=0, method="inverted_cdf")
+    return low, high
 
 
-def interval_bca(resampled: Array, value: float, jackknife: Array, level: float = LEVEL) -> tuple[float, float]:
+def estimate_of(value: float, resampled: Array, n: int, level: float = LEVEL) -> Estimate:
+    """Return ``value``, a statistic over ``n`` seeds, with the `interval` of its resampled values ``[B]``."""
+    low, high = interval(resampled, level)
+    return Estimate(float(value), float(low), float(high), n)
+
+
+def interval_bca(resampled: Array, value: float, jackknife: Array, level: float = LEVEL) -> tuple[Array, Array]:
     """Return the bias-corrected and accelerated interval (Efron 1987) of a statistic.
 
     ``resampled`` ``[B]`` are its bootstrap values, ``jackknife`` ``[S]`` its values with one seed left out. Where every
@@ -120,7 +154,7 @@ def interval_bca(resampled: Array, value: float, jackknife: Array, level: float 
     """
     share = (np.mean(resampled < value) + np.mean(resampled <= value)) / 2
     if not 0 < share < 1 or not np.isfinite(jackknife).all():
-        return interval_percentile(resampled, level)
+        return interval(resampled, level)
     bias = ndtri(share)
     spread = jackknife.mean() - jackknife
     scale = float((spread**2).sum()) ** 1.5
@@ -128,10 +162,10 @@ def interval_bca(resampled: Array, value: float, jackknife: Array, level: float 
     tail = ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
     shares = ndtr(bias + (bias + tail) / (1 - acceleration * (bias + tail)))
     low, high = np.quantile(resampled, shares, method="inverted_cdf")
-    return float(low), float(high)
+    return low, high
 
 
-def bootstrap_median(values: Array, level: float = LEVEL, resamples: int = RESAMPLES) -> Estimate:
+def bootstrap_median(values: Array, level: float = LEVEL, resamples: int = SEEDS) -> Estimate:
     """Return the median of ``values`` ``[S]`` with its percentile bootstrap interval; raises where there is no value.
 
     The percentile interval, because the jackknife that BCa needs is inconsistent for medians (Efron and Tibshirani
@@ -141,11 +175,11 @@ def bootstrap_median(values: Array, level: float = LEVEL, resamples: int = RESAM
     if values.size == 1:
         return Estimate(point, point, point, 1)
     weights = bootstrap_weights(values.size, resamples, np.random.default_rng(SEED))
-    return Estimate(point, *interval_percentile(resampled_medians(values, weights), level), n=values.size)
+    return estimate_of(point, resampled_medians(values, weights), values.size, level)
 
 
 def bootstrap_mean(
-    values: Array, level: float = LEVEL, resamples: int = RESAMPLES, method: Literal["bca", "percentile"] = "bca"
+    values: Array, level: float = LEVEL, resamples: int = SEEDS, method: Literal["bca", "percentile"] = "bca"
 ) -> Estimate:
     """Return the mean of ``values`` ``[S]`` with its bootstrap interval; raises where there is no value."""
     point, n = float(_checked(values).mean()), values.size
@@ -153,9 +187,10 @@ def bootstrap_mean(
         return Estimate(point, point, point, n)
     means = resampled_means(values, bootstrap_weights(n, resamples, np.random.default_rng(SEED)))
     if method == "percentile":
-        return Estimate(point, *interval_percentile(means, level), n=n)
+        return estimate_of(point, means, n, level)
     jackknife = (values.sum() - values) / (n - 1)
-    return Estimate(point, *interval_bca(means, point, jackknife, level), n=n)
+    low, high = interval_bca(means, point, jackknife, level)
+    return Estimate(point, float(low), float(high), n)
 
 
 def _middle(lower: Array, upper: Array) -> Array:

@@ -8,11 +8,12 @@ from typing import Final
 import numpy as np
 
 from analysis.statistics.arrays import Array, Mask
+from analysis.statistics.bootstrap import Estimate, estimate_of
+from analysis.statistics.resamples import INFLUENCE
 
 __all__ = ["SENSIBLE", "ExplainedShare", "explained_share", "sensible_rates"]
 
 SENSIBLE: Final = 10.0  # times the best gap: a rate that does worse at every gamma is not one anybody would use
-RESAMPLES: Final = 400
 SMALLEST: Final = 1e-12  # a gap at the rounding of the loss; its logarithm would mean nothing
 
 
@@ -43,17 +44,18 @@ def explained_share(plain: Array, corrected: Array) -> ExplainedShare:
     rng = np.random.default_rng(0)
     seeds = plain.shape[-1]
     shares = []
-    for _ in range(RESAMPLES):
+    for _ in range(INFLUENCE):
         chosen = rng.integers(seeds, size=seeds)
         shares.append(_gone(_logs(plain[..., chosen]), _logs(corrected[..., chosen])))
-    low, high = np.nanquantile(shares, [0.05, 0.95])
     of_plain, of_corrected = _logs(plain), _logs(corrected)
+    gone, known = _gone(of_plain, of_corrected), np.array(shares)[~np.isnan(shares)]
+    found = estimate_of(gone, known, seeds) if known.size else Estimate(gone, np.nan, np.nan, seeds)
     return ExplainedShare(
         plain=_influence(of_plain),
         corrected=_influence(of_corrected),
-        explained=_gone(of_plain, of_corrected),
-        explained_low=float(low),
-        explained_high=float(high),
+        explained=found.value,
+        explained_low=found.low,
+        explained_high=found.high,
         plain_decades=_decades(of_plain),
         corrected_decades=_decades(of_corrected),
     )

@@ -17,9 +17,10 @@ from torch import Tensor
 from analysis.measures.exhibit_facts import lowest_way, thresholds
 from analysis.record.exhibits.gamma_schedules import GammaSchedulesFacts
 from analysis.record.outcome import Outcome
+from analysis.statistics.bootstrap import spread
 from analysis.statistics.influence import SENSIBLE, explained_share, sensible_rates
 from benchmarks.engine.training import Training, train
-from benchmarks.exhibits.question import Answer, Question, spread
+from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.threshold import walking_away
 from benchmarks.naming.registry import make_problem, make_schedules
 from benchmarks.suite.settings import FIRST_TEST_SEED, Count
@@ -115,9 +116,9 @@ class GammaSchedules(Question):
         rows = []
         for i, lr in enumerate(self.lrs):
             for j, gamma in enumerate(GAMMAS):
-                lying = spread(losses[i, j])
-                gap = lying["mean"] - _floor(problem)
-                rows.append({"problem": name, "rule": rule, "lr": lr, "gamma": gamma, **lying, "gap": gap})
+                lying = spread(losses[i, j].numpy())
+                gap = lying.mean - _floor(problem)
+                rows.append({"problem": name, "rule": rule, "lr": lr, "gamma": gamma, **asdict(lying), "gap": gap})
         return rows
 
     def _map_runs(self, name: str, rule: str, losses: Tensor) -> pd.DataFrame:
@@ -146,13 +147,13 @@ class GammaSchedules(Question):
         values = {key: column[at : at + 1] for key, column in grid.items()}
         fresh = range(FIRST_TEST_SEED, FIRST_TEST_SEED + self._seeds(name, self.seeds))
         tested = _train(problem, RULES[plan.rule], plan.schedule, values, fresh)
-        lying = spread(tested[0])
-        gaps = {f"gap{end}": lying[key] - _floor(problem) for end, key in
+        lying = spread(tested[0].numpy())
+        gaps = {f"gap{end}": getattr(lying, key) - _floor(problem) for end, key in
                 (("", "median"), ("_low", "low"), ("_high", "high"))}  # fmt: skip
         row = {
             "problem": name, "schedule": plan.schedule, "title": plan.title, "rule": plan.rule,
             "gamma": float(grid["gamma"][at]) if plan.chooses else np.nan, "lr": float(grid["lr"][at]),
-            **lying, **gaps, "tried": len(tuned),
+            **asdict(lying), **gaps, "tried": len(tuned),
         }  # fmt: skip
         parts = {"tuning": (tuned, grid, tuning), "test": (tested, values, fresh)}
         runs = pd.concat(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import torch
 from torch import Tensor
 
 from analysis.record.exhibits.numbers import NumbersFacts
+from analysis.statistics.bootstrap import spread
 from benchmarks.engine.training import Training, train
 from benchmarks.exhibits.printed import EXACT, NEWTON, NOISY, REGRESSION, BookRun, Printed
-from benchmarks.exhibits.question import Answer, Question, spread
+from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.regression import BookRegression, has_file
 from benchmarks.naming.registry import OPTIMIZERS, make_problem, make_schedules
 from benchmarks.suite.settings import Count
@@ -49,7 +51,11 @@ class Numbers(Question):
             rows += _drawn_rows(run, {"loss": losses[run.name][at_hand]}, at_hand)
             outcomes += [_outcomes(run, "loss", origin, seeds, loss) for origin, loss in losses[run.name].items()]
         numbers = pd.DataFrame(rows)
-        sets = [{"run": run, "data": o, **spread(loss)} for run, of in losses.items() for o, loss in of.items()]
+        sets = [
+            {"run": run, "data": o, **asdict(spread(loss.double().numpy()))}
+            for run, of in losses.items()
+            for o, loss in of.items()
+        ]
         every = pd.concat(outcomes, ignore_index=True)
         tables = {"numbers": numbers, "outcomes": every, "data_sets": pd.DataFrame(sets)}
         return Answer(tables, self._facts(numbers, losses, at_hand), self._method(at_hand))
@@ -111,14 +117,15 @@ def _exact_rows(run: BookRun) -> Iterator[dict[str, Any]]:
 def _drawn_rows(run: BookRun, ends: Mapping[str, Tensor], data: str) -> Iterator[dict[str, Any]]:
     for printed in run.printed:
         values = ends[printed.quantity]
-        lying = spread(values)
+        lying = spread(values.double().numpy())
         half = 0.5 * 10.0**-printed.digits
-        inside = printed.value + half >= lying["low"] and printed.value - half <= lying["high"]
+        inside = printed.value + half >= lying.low and printed.value - half <= lying.high
         below = (values < printed.value - half).double().mean()
         place = float(below + ((values - printed.value).abs() <= half).double().mean() / 2)
         yield {
-            **_described(run, printed), "kind": "distribution", "data": data, "ours": lying["median"],
-            **{key: lying[key] for key in ("low", "high", "mean", "deviation", "seeds")}, "place": place,
+            **_described(run, printed), "kind": "distribution", "data": data, "ours": lying.median,
+            "low": lying.low, "high": lying.high, "mean": lying.mean, "deviation": lying.deviation,
+            "seeds": lying.seeds, "place": place,
             "verdict": "inside" if inside else "differs", "reason": "" if inside else _outside(place),
         }  # fmt: skip
 
@@ -182,6 +189,6 @@ def _outcomes(run: BookRun, quantity: str, data: str, seeds: range, values: Tens
 def _shift(one: Tensor, other: Tensor) -> tuple[float, float]:
     """The difference of two means, in absolute value and in standard errors."""
     difference = abs(float(one.nanmean() - other.nanmean()))
-    a, b = spread(one), spread(other)
-    error = math.sqrt(a["deviation"] ** 2 / a["seeds"] + b["deviation"] ** 2 / b["seeds"])
+    a, b = spread(one.double().numpy()), spread(other.double().numpy())
+    error = math.sqrt(a.deviation**2 / a.seeds + b.deviation**2 / b.seeds)
     return difference, difference / error

@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import ClassVar
 
 import pandas as pd
-import torch
-from torch import Tensor
 
 from analysis.record.exhibits import Facts
 from benchmarks.suite.settings import Strict
 from problems import Problem
 
-__all__ = ["Answer", "Question", "spread"]
+__all__ = ["Answer", "Question"]
 
 
 @dataclass(frozen=True)
@@ -54,17 +52,3 @@ class Question(Strict):
         """16 hex digits that name the options and the instances of the problems."""
         inputs = [self.name, self.model_dump(mode="json"), [problem.fingerprint() for problem in self.problems(data)]]
         return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def spread(values: Tensor) -> dict[str, float]:
-    """How ``values [S]`` of several seeds lie: mean, deviation, 5% quantile, median, 95% quantile, and counts.
-
-    A seed that diverged (NaN) is counted and left out; everything is NaN where none is left.
-    """
-    kept = values[values.isfinite()].double()
-    counts = {"seeds": len(values), "diverged": len(values) - len(kept)}
-    if len(kept) == 0:
-        return dict.fromkeys(("mean", "deviation", "low", "median", "high"), float("nan")) | counts
-    low, median, high = torch.quantile(kept, torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64)).tolist()
-    deviation = float(kept.std()) if len(kept) > 1 else 0.0
-    return {"mean": float(kept.mean()), "deviation": deviation, "low": low, "median": median, "high": high, **counts}

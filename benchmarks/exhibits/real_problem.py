@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -13,9 +14,10 @@ import torch
 from analysis.measures.exhibit_facts import lowest_way
 from analysis.record.exhibits.real_problem import RealProblemFacts
 from analysis.record.outcome import Outcome
+from analysis.statistics.bootstrap import spread
 from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Training, train
-from benchmarks.exhibits.question import Answer, Question, spread
+from benchmarks.exhibits.question import Answer, Question
 from benchmarks.naming.registry import OPTIMIZERS, make_problem, make_schedules
 from benchmarks.suite.settings import FIRST_TEST_SEED, Count
 from problems import Problem
@@ -163,8 +165,8 @@ def _runs(schedule: str, lrs: list[float], seeds: list[int], trace: Trace) -> pd
 
 def _tested(trace: Trace) -> dict[str, float]:
     """How the test runs ended."""
-    held, accuracy = (spread(trace.metrics[name][0, :, -1]) for name in METRICS)
+    held, accuracy = (spread(trace.metrics[name][0, :, -1].numpy()) for name in METRICS)
     return {
-        **spread(trace.final_loss[0]), "heldout_loss": held["median"], "heldout_accuracy": accuracy["median"],
-        "accuracy_low": accuracy["low"], "accuracy_high": accuracy["high"],
+        **asdict(spread(trace.final_loss[0].numpy())), "heldout_loss": held.median, "heldout_accuracy": accuracy.median,
+        "accuracy_low": accuracy.low, "accuracy_high": accuracy.high,
     }  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from analysis.statistics.bootstrap import band
 from benchmarks.engine.training import Training, train
 from benchmarks.naming.registry import make_problem, make_schedules
 from optimizers import Rule
@@ -33,11 +34,11 @@ def walking_away(n: int, name: str, rule: Rule, steps: int, seeds: int) -> tuple
     _, middle, end = trace.path[..., 0].unbind(-1)
     moved = LR / torch.arange(half + 1, steps + 1, dtype=torch.float64).sqrt()
     drift = (end - middle) / moved.sum()
-    low, high = torch.quantile(drift, torch.tensor([0.05, 0.95], dtype=torch.float64), dim=-1)
+    lying = band(drift.T.numpy())
     summary = pd.DataFrame(
         {
             "n": n, "rule": name, "gamma": gamma.numpy(), "steps": steps, "x": end.median(-1).values.numpy(),
-            "drift": drift.mean(-1).numpy(), "drift_low": low.numpy(), "drift_high": high.numpy(),
+            "drift": drift.mean(-1).numpy(), "drift_low": lying.low, "drift_high": lying.high,
             "found": (drift < 0).double().mean(-1).numpy(), "seeds": seeds,
         }
     )  # fmt: skip

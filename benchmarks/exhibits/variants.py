@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from analysis.record.exhibits.variants import Printed, VariantsFacts
-from analysis.statistics.bootstrap import bootstrap_mean
+from analysis.statistics.bootstrap import bootstrap_mean, spread
 from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Training, train
 from benchmarks.exhibits.printed import REGRESSION
-from benchmarks.exhibits.question import Answer, Question, spread
+from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.regression import BookRegression, has_file
 from benchmarks.naming.registry import OPTIMIZERS
 from benchmarks.suite.settings import Count
@@ -122,7 +122,7 @@ def _described(name: str, code: Code) -> dict[str, Any]:
 def _compared(loss: Tensor, base: Tensor) -> dict[str, float]:
     """How the losses ``[S]`` lie, and by how much their mean differs from ``base``, seed by seed."""
     shift = bootstrap_mean((loss - base).numpy())
-    return {**spread(loss), "shift": shift.value, "shift_low": shift.low, "shift_high": shift.high}
+    return {**asdict(spread(loss.numpy())), "shift": shift.value, "shift_low": shift.low, "shift_high": shift.high}
 
 
 def _runs(mode: str, name: str, seeds: Sequence[int], trace: Trace) -> pd.DataFrame:
@@ -136,4 +136,7 @@ def _runs(mode: str, name: str, seeds: Sequence[int], trace: Trace) -> pd.DataFr
 
 def _curve(name: str, trace: Trace) -> list[dict[str, Any]]:
     columns = torch.unbind(trace.loss[0], dim=-1)
-    return [{"name": name, "step": step, **spread(of)} for step, of in zip(trace.step.tolist(), columns, strict=True)]
+    return [
+        {"name": name, "step": step, **asdict(spread(of.numpy()))}
+        for step, of in zip(trace.step.tolist(), columns, strict=True)
+    ]

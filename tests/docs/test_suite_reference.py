@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from analysis.measures import profiles
 from analysis.pages import compare
 from analysis.statistics import bootstrap as statistics
+from analysis.statistics import resamples
 from benchmarks.running.prepare import prepare
 from benchmarks.suite import settings as known
 from benchmarks.suite.settings import CellOverrides
@@ -68,8 +69,10 @@ def test_the_numbers_of_the_protocol_are_those_of_the_code() -> None:
     for seeds in (tuning.seeds, test.seeds):
         assert f"{seeds[0]} … {seeds[-1]}" in page
     assert " and ".join(map(str, landscape.seeds)) in page
-    assert f"Intervals** are {statistics.LEVEL:.0%}" in page
-    assert f"bootstrap over seeds, {statistics.RESAMPLES} resamples" in page
+    assert f"Intervals** are {statistics.LEVEL:.0%}, percentile bootstrap over seeds" in page
+    assert f"Of a median: {resamples.SEEDS} resamples" in page
+    assert f"ranks, pairs and comparisons {resamples.CONTENDERS}" in page
+    assert f"landscapes, budgets and profiles {resamples.GRID}, win probabilities {resamples.WINS}" in page
     assert f"Level {statistics.ALPHA:.0%}" in page
     assert f"within seeds, {compare.PERMUTATIONS} times" in page
     assert f"over {profiles.TARGETS} targets" in page

@@ -11,11 +11,12 @@ from analysis.statistics.bootstrap import (
     bootstrap_mean,
     bootstrap_median,
     bootstrap_weights,
+    interval,
     interval_bca,
-    interval_percentile,
     median,
     resampled_means,
     resampled_medians,
+    spread,
 )
 
 
@@ -108,7 +109,29 @@ def test_the_bca_interval_is_scipys_given_the_same_resamples() -> None:
 
 def test_the_bca_interval_falls_back_to_percentiles_where_it_is_undefined() -> None:
     same = np.full(100, 2.0)
-    assert interval_bca(same, 1.0, np.ones(5)) == interval_percentile(same) == (2.0, 2.0)
+    assert interval_bca(same, 1.0, np.ones(5)) == interval(same) == (2.0, 2.0)
+
+
+def test_an_interval_of_arrays_is_that_of_every_column_and_holds_values_that_occurred() -> None:
+    resampled = np.random.default_rng(4).normal(size=(200, 3, 2))
+    resampled[::7, 1, 1] = np.inf
+    low, high = interval(resampled)
+    assert low.shape == high.shape == (3, 2)
+    for place in np.ndindex(3, 2):
+        column = resampled[:, *place]
+        assert (low[place], high[place]) == interval(column)
+        assert {low[place], high[place]} <= set(column)
+        assert (column <= low[place]).mean() == pytest.approx(0.05)
+        assert (column <= high[place]).mean() == pytest.approx(0.95, abs=1 / 200) or high[place] == np.inf
+    assert high[1, 1] == np.inf
+
+
+def test_a_spread_takes_the_ends_of_the_band() -> None:
+    values = sample(40)
+    found, middle = spread(values), band(values)
+    assert (found.low, found.median, found.high) == (middle.low, middle.median, middle.high)
+    assert (found.mean, found.deviation) == pytest.approx((values.mean(), values.std(ddof=1)))
+    assert spread(values[:1]).deviation == 0
 
 
 def test_equal_input_gives_equal_intervals() -> None:
@@ -140,6 +163,6 @@ def test_an_interval_refuses_values_that_are_missing_or_of_another_shape(values:
 def test_an_interval_holds_the_true_median_as_often_as_the_report_says(n: int, promised: float) -> None:
     weights = bootstrap_weights(n, 4000, np.random.default_rng(0))
     draws = np.random.default_rng(n).normal(size=(400, n))
-    ends = [interval_percentile(resampled_medians(values, weights)) for values in draws]
+    ends = [interval(resampled_medians(values, weights)) for values in draws]
     held = np.mean([low <= 0 <= high for low, high in ends])
     assert held == pytest.approx(promised, abs=0.05)  # three standard errors of 400 draws are at most 0.075
