@@ -12,9 +12,18 @@ from optimizers.rule import Value
 from optimizers.schedule import Constant, Schedule, duration, progress
 
 __all__ = [
-    "Cosine", "Exponential", "Inverse", "InverseSqrt", "Linear", "MultiStep", "OneCycle", "Polynomial", "Step",
-    "Warmup", "WarmupStableDecay",
-]  # fmt: skip
+    "Cosine",
+    "Exponential",
+    "Inverse",
+    "InverseSqrt",
+    "Linear",
+    "MultiStep",
+    "OneCycle",
+    "Polynomial",
+    "Step",
+    "Warmup",
+    "WarmupStableDecay",
+]
 
 
 class Scaled(Schedule):

@@ -11,9 +11,14 @@ from optimizers.rule import Value
 from optimizers.schedule import Schedule, progress
 
 __all__ = [
-    "BiasCorrection", "CappedAverage", "GammaCosine", "GammaLinear", "OneMinusGammaOverT", "OneMinusInverse",
+    "BiasCorrection",
+    "CappedAverage",
+    "GammaCosine",
+    "GammaLinear",
+    "OneMinusGammaOverT",
+    "OneMinusInverse",
     "OneMinusPower",
-]  # fmt: skip
+]
 
 
 class MemorySchedule(Schedule):

@@ -27,9 +27,20 @@ import torch
 from torch import Tensor
 
 __all__ = [
-    "Hyperparameter", "Hyperparameters", "Rule", "Scale", "State", "Value", "as_like", "divided", "leaky_average_",
-    "leaky_square_", "ones_column", "sqrt", "sqrt_",
-]  # fmt: skip
+    "Hyperparameter",
+    "Hyperparameters",
+    "Rule",
+    "Scale",
+    "State",
+    "Value",
+    "as_like",
+    "divided",
+    "leaky_average_",
+    "leaky_square_",
+    "ones_column",
+    "sqrt",
+    "sqrt_",
+]
 
 Value = float | Tensor
 """A hyperparameter's value: a float, or a float64 tensor that broadcasts against ``[C, S, P]``, as ``[C, 1, 1]``."""

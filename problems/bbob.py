@@ -94,10 +94,15 @@ def _convex(
         return function(x @ rotation(dim).to(x).T if turned else x)
 
     return Analytic(
-        of_x, start.tolist(), minimum=0.0, minimisers=[(0.0,) * dim], steps=1000,
-        tags=("bbob", "analytic", "convex", tag), frame=((-1.5, 1.5), (-1.5, 1.5)),
+        of_x,
+        start.tolist(),
+        minimum=0.0,
+        minimisers=[(0.0,) * dim],
+        steps=1000,
+        tags=("bbob", "analytic", "convex", tag),
+        frame=((-1.5, 1.5), (-1.5, 1.5)),
         parameters={"function": name, "dim": dim, **parameters},
-    )  # fmt: skip
+    )
 
 
 SOURCE = "Hansen et al. 2009 (BBOB)"

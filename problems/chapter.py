@@ -48,10 +48,17 @@ def ellipse_turned(angle: float = 45.0, condition: float = 20.0) -> Analytic:
             f"ellipse-turned needs a finite angle and a finite condition >= 1, got {angle} and {condition}"
         )
     return Analytic(
-        turned(angle, condition), START, minimum=0.0, minimisers=[(0.0, 0.0)], sharpness=4.0, steps=20, target=1e-3,
-        tags=("chapter", "convex"), frame=((-6.0, 3.0), (-5.0, 3.0)),
+        turned(angle, condition),
+        START,
+        minimum=0.0,
+        minimisers=[(0.0, 0.0)],
+        sharpness=4.0,
+        steps=20,
+        target=1e-3,
+        tags=("chapter", "convex"),
+        frame=((-6.0, 3.0), (-5.0, 3.0)),
         parameters={"angle": float(angle), "condition": float(condition)},
-    )  # fmt: skip
+    )
 
 
 def bowl(x: Tensor) -> Tensor:
@@ -62,9 +69,15 @@ def bowl(x: Tensor) -> Tensor:
 def bowl_noisy(sigma: float = 1.0) -> NoisyAnalytic:
     """The bowl with N(0, sigma²) added to each entry of the gradient: the chapter's model of a stochastic gradient."""
     clean = Analytic(
-        bowl, START, minimum=0.0, minimisers=[(0.0, 0.0)], sharpness=4.0, steps=50, tags=("chapter", "convex"),
+        bowl,
+        START,
+        minimum=0.0,
+        minimisers=[(0.0, 0.0)],
+        sharpness=4.0,
+        steps=50,
+        tags=("chapter", "convex"),
         frame=((-5.5, 1.5), (-2.6, 1.5)),
-    )  # fmt: skip
+    )
     return NoisyAnalytic(clean, sigma)
 
 
@@ -102,9 +115,15 @@ def halving(dim: int = 20) -> Analytic:
         return 0.5 * (x.square() * curvature.to(x)).sum(-1)
 
     return Analytic(
-        halved, (1.0,) * dim, minimum=0.0, minimisers=[(0.0,) * dim], sharpness=0.5, steps=100,
-        tags=("chapter", "convex"), parameters={"dim": dim},
-    )  # fmt: skip
+        halved,
+        (1.0,) * dim,
+        minimum=0.0,
+        minimisers=[(0.0,) * dim],
+        sharpness=0.5,
+        steps=100,
+        tags=("chapter", "convex"),
+        parameters={"dim": dim},
+    )
 
 
 SPECS: tuple[ProblemSpec, ...] = (

@@ -17,9 +17,15 @@ from problems.network import MLP, ConvNet, Network, accuracy, cross_entropy
 from problems.problem import Batch, Facts, Problem, ProblemSpec, digest
 
 __all__ = [
-    "SPECS", "Classifier", "DigitsSoftmax", "digits_cnn", "digits_mlp", "fashion_mnist_mlp", "mnist_mlp",
+    "SPECS",
+    "Classifier",
+    "DigitsSoftmax",
+    "digits_cnn",
+    "digits_mlp",
+    "fashion_mnist_mlp",
+    "mnist_mlp",
     "two_spirals",
-]  # fmt: skip
+]
 
 BLOCK = 64  # rows evaluated at once: the activations of a chunk of lanes then stay in the cache
 
@@ -148,9 +154,12 @@ class DigitsSoftmax(Problem):
             return float(loss.detach()), gradient.numpy()
 
         found = minimize(
-            loss_and_gradient, np.zeros(self.dim), jac=True, method="L-BFGS-B",
+            loss_and_gradient,
+            np.zeros(self.dim),
+            jac=True,
+            method="L-BFGS-B",
             options={"maxiter": 5000, "maxfun": 10000, "ftol": 0, "gtol": 1e-9, "maxcor": 30},
-        )  # fmt: skip
+        )
         return [tuple(found.x.tolist())]
 
 

@@ -88,9 +88,14 @@ def brown_almost_linear(dim: int = 10) -> Analytic:
 
 def _sized(residuals: Residuals, start: Point, minimum: float, minimiser: Point) -> Analytic:
     return Analytic(
-        squares(residuals), start, minimum=minimum, minimisers=[minimiser], steps=STEPS, tags=TAGS,
+        squares(residuals),
+        start,
+        minimum=minimum,
+        minimisers=[minimiser],
+        steps=STEPS,
+        tags=TAGS,
         parameters={"dim": len(start)},
-    )  # fmt: skip
+    )
 
 
 def _fixed(

@@ -22,10 +22,19 @@ def lenet() -> nn.Module:
     """LeNet-5 for 28x28 grey images and ten classes: 61,706 parameters (LeCun et al. 1998; d2l 7.6 with sigmoids)."""
     return nn.Sequential(
         nn.Unflatten(1, (1, 28, 28)),
-        nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2),
-        nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(),
-        nn.Linear(400, 120), nn.Tanh(), nn.Linear(120, 84), nn.Tanh(), nn.Linear(84, 10),
-    )  # fmt: skip
+        nn.Conv2d(1, 6, 5, padding=2),
+        nn.Tanh(),
+        nn.AvgPool2d(2),
+        nn.Conv2d(6, 16, 5),
+        nn.Tanh(),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(400, 120),
+        nn.Tanh(),
+        nn.Linear(120, 84),
+        nn.Tanh(),
+        nn.Linear(84, 10),
+    )
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -56,9 +65,19 @@ def _lenet_on(data: DataSet, batch: int, steps: int, tags: Sequence[str]) -> Mod
         return split.held_inputs, split.held_labels
 
     return ModuleProblem(
-        lenet, cross_entropy, trained, heldout=held, metrics={"accuracy": accuracy}, batch=batch, steps=steps,
-        minimum=0.0, target=0.3, tags=("nonconvex", "neural", "convolution", *tags), chunk=1, measured=MEASURED,
-    )  # fmt: skip
+        lenet,
+        cross_entropy,
+        trained,
+        heldout=held,
+        metrics={"accuracy": accuracy},
+        batch=batch,
+        steps=steps,
+        minimum=0.0,
+        target=0.3,
+        tags=("nonconvex", "neural", "convolution", *tags),
+        chunk=1,
+        measured=MEASURED,
+    )
 
 
 SPECS: tuple[ProblemSpec, ...] = (

@@ -13,11 +13,31 @@ import torch
 from torch import Tensor
 
 __all__ = [
-    "bard", "biggs_exp6", "box_3d", "brown_almost_linear", "brown_badly_scaled", "brown_dennis",
-    "broyden_banded", "broyden_tridiagonal", "chebyquad", "discrete_boundary_value", "freudenstein_roth",
-    "gaussian", "helical_valley", "jennrich_sampson", "kowalik_osborne", "meyer", "osborne_1", "penalty_1",
-    "powell_badly_scaled", "powell_singular", "trigonometric", "variably_dimensioned", "watson", "wood",
-]  # fmt: skip
+    "bard",
+    "biggs_exp6",
+    "box_3d",
+    "brown_almost_linear",
+    "brown_badly_scaled",
+    "brown_dennis",
+    "broyden_banded",
+    "broyden_tridiagonal",
+    "chebyquad",
+    "discrete_boundary_value",
+    "freudenstein_roth",
+    "gaussian",
+    "helical_valley",
+    "jennrich_sampson",
+    "kowalik_osborne",
+    "meyer",
+    "osborne_1",
+    "penalty_1",
+    "powell_badly_scaled",
+    "powell_singular",
+    "trigonometric",
+    "variably_dimensioned",
+    "watson",
+    "wood",
+]
 
 BARD_Y = (0.14, 0.18, 0.22, 0.25, 0.29, 0.32, 0.35, 0.39, 0.37, 0.58, 0.73, 0.96, 1.34, 2.10, 4.39)
 GAUSSIAN_Y = (0.0009, 0.0044, 0.0175, 0.0540, 0.1295, 0.2420, 0.3521, 0.3989)  # and back
@@ -106,10 +126,15 @@ def wood(x: Tensor) -> Tensor:
     x1, x2, x3, x4 = x.unbind(-1)
     return torch.stack(
         [
-            10 * (x2 - x1.square()), 1 - x1, math.sqrt(90) * (x4 - x3.square()), 1 - x3,
-            math.sqrt(10) * (x2 + x4 - 2), (x2 - x4) / math.sqrt(10),
-        ], -1,
-    )  # fmt: skip
+            10 * (x2 - x1.square()),
+            1 - x1,
+            math.sqrt(90) * (x4 - x3.square()),
+            1 - x3,
+            math.sqrt(10) * (x2 + x4 - 2),
+            (x2 - x4) / math.sqrt(10),
+        ],
+        -1,
+    )
 
 
 def kowalik_osborne(x: Tensor) -> Tensor:

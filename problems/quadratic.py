@@ -146,9 +146,11 @@ class NoisyQuadratic(Problem):
         deviation = np.sqrt(self._eigenvalues / self.batch).astype(np.float32)
         shape = (self.dim,)
         yield from blocks(
-            seeds, steps, "minibatch noise",
+            seeds,
+            steps,
+            "minibatch noise",
             lambda g, count: deviation * g.standard_normal((count, *shape), dtype=np.float32),
-        )  # fmt: skip
+        )
 
     def expected_loss(self, lr: float, steps: int) -> float:
         """The expected loss after ``steps`` of SGD, where E x² <- (1 - lr h)² E x² + lr² h / batch each step."""

@@ -11,9 +11,16 @@ from problems.analytic import Analytic, at_least, kinked_sqrt, repeated
 from problems.problem import ProblemSpec
 
 __all__ = [
-    "SPECS", "ackley", "dixon_price", "griewank", "levy", "rastrigin", "rosenbrock_chained", "styblinski_tang",
+    "SPECS",
+    "ackley",
+    "dixon_price",
+    "griewank",
+    "levy",
+    "rastrigin",
+    "rosenbrock_chained",
+    "styblinski_tang",
     "zakharov",
-]  # fmt: skip
+]
 
 SURVEY = "Jamil and Yang 2013"
 
@@ -27,9 +34,14 @@ def rosenbrock_chained(dim: int = 10) -> Analytic:
         return (100 * (following - here.square()).square() + (1 - here).square()).sum(-1)
 
     return Analytic(
-        chain, repeated((-1.2, 1.0), dim), minimum=0.0, minimisers=[(1.0,) * dim], steps=1000,
-        tags=("analytic", "nonconvex"), parameters={"dim": dim},
-    )  # fmt: skip
+        chain,
+        repeated((-1.2, 1.0), dim),
+        minimum=0.0,
+        minimisers=[(1.0,) * dim],
+        steps=1000,
+        tags=("analytic", "nonconvex"),
+        parameters={"dim": dim},
+    )
 
 
 def styblinski_tang(dim: int = 2) -> Analytic:
@@ -41,10 +53,15 @@ def styblinski_tang(dim: int = 2) -> Analytic:
         return 0.5 * (q.square() - 16 * q + 5 * x).sum(-1)
 
     return Analytic(
-        quartics, (-1.0,) * dim, minimum=-39.166165703771416 * dim, minimisers=[(-2.9035340277711772,) * dim],
-        steps=100, tags=("analytic", "nonconvex", "multimodal"), frame=((-4.5, 4.5), (-4.5, 4.5)),
+        quartics,
+        (-1.0,) * dim,
+        minimum=-39.166165703771416 * dim,
+        minimisers=[(-2.9035340277711772,) * dim],
+        steps=100,
+        tags=("analytic", "nonconvex", "multimodal"),
+        frame=((-4.5, 4.5), (-4.5, 4.5)),
         parameters={"dim": dim},
-    )  # fmt: skip
+    )
 
 
 def rastrigin(dim: int = 2) -> Analytic:
@@ -55,9 +72,15 @@ def rastrigin(dim: int = 2) -> Analytic:
         return (x.square() + 10 * (1 - torch.cos(2 * math.pi * x))).sum(-1)
 
     return Analytic(
-        eggs, repeated((0.4, -0.3), dim), minimum=0.0, minimisers=[(0.0,) * dim], steps=200,
-        tags=("analytic", "nonconvex", "multimodal"), frame=((-1.6, 1.6), (-1.6, 1.6)), parameters={"dim": dim},
-    )  # fmt: skip
+        eggs,
+        repeated((0.4, -0.3), dim),
+        minimum=0.0,
+        minimisers=[(0.0,) * dim],
+        steps=200,
+        tags=("analytic", "nonconvex", "multimodal"),
+        frame=((-1.6, 1.6), (-1.6, 1.6)),
+        parameters={"dim": dim},
+    )
 
 
 def ackley(dim: int = 2) -> Analytic:
@@ -69,9 +92,15 @@ def ackley(dim: int = 2) -> Analytic:
         return -20 * torch.expm1(-0.2 * radius) + (math.e - torch.exp(torch.cos(2 * math.pi * x).mean(-1)))
 
     return Analytic(
-        funnel, repeated((1.5, -1.2), dim), minimum=0.0, minimisers=[(0.0,) * dim], steps=200,
-        tags=("analytic", "nonconvex", "multimodal", "kink"), frame=((-2.5, 2.5), (-2.5, 2.5)), parameters={"dim": dim},
-    )  # fmt: skip
+        funnel,
+        repeated((1.5, -1.2), dim),
+        minimum=0.0,
+        minimisers=[(0.0,) * dim],
+        steps=200,
+        tags=("analytic", "nonconvex", "multimodal", "kink"),
+        frame=((-2.5, 2.5), (-2.5, 2.5)),
+        parameters={"dim": dim},
+    )
 
 
 def levy(dim: int = 2) -> Analytic:
@@ -86,9 +115,15 @@ def levy(dim: int = 2) -> Analytic:
         return first + middle + (last - 1).square() * (1 + torch.sin(2 * math.pi * last).square())
 
     return Analytic(
-        waves, repeated((-4.0, 3.0), dim), minimum=0.0, minimisers=[(1.0,) * dim], steps=200,
-        tags=("analytic", "nonconvex", "multimodal"), frame=((-8.0, 8.0), (-8.0, 8.0)), parameters={"dim": dim},
-    )  # fmt: skip
+        waves,
+        repeated((-4.0, 3.0), dim),
+        minimum=0.0,
+        minimisers=[(1.0,) * dim],
+        steps=200,
+        tags=("analytic", "nonconvex", "multimodal"),
+        frame=((-8.0, 8.0), (-8.0, 8.0)),
+        parameters={"dim": dim},
+    )
 
 
 def griewank(dim: int = 2) -> Analytic:
@@ -100,9 +135,15 @@ def griewank(dim: int = 2) -> Analytic:
         return x.square().sum(-1) / 4000 + (1 - torch.cos(x / roots.to(x)).prod(-1))
 
     return Analytic(
-        ripples, repeated((8.0, -6.0), dim), minimum=0.0, minimisers=[(0.0,) * dim], steps=200,
-        tags=("analytic", "nonconvex", "multimodal"), frame=((-12.0, 12.0), (-12.0, 12.0)), parameters={"dim": dim},
-    )  # fmt: skip
+        ripples,
+        repeated((8.0, -6.0), dim),
+        minimum=0.0,
+        minimisers=[(0.0,) * dim],
+        steps=200,
+        tags=("analytic", "nonconvex", "multimodal"),
+        frame=((-12.0, 12.0), (-12.0, 12.0)),
+        parameters={"dim": dim},
+    )
 
 
 def dixon_price(dim: int = 4) -> Analytic:
@@ -116,9 +157,14 @@ def dixon_price(dim: int = 4) -> Analytic:
 
     minimiser = tuple(2.0 ** (2.0**-i - 1) for i in range(dim))
     return Analytic(
-        ladder, (1.0,) * dim, minimum=0.0, minimisers=[minimiser], steps=500,
-        tags=("analytic", "nonconvex"), parameters={"dim": dim},
-    )  # fmt: skip
+        ladder,
+        (1.0,) * dim,
+        minimum=0.0,
+        minimisers=[minimiser],
+        steps=500,
+        tags=("analytic", "nonconvex"),
+        parameters={"dim": dim},
+    )
 
 
 def zakharov(dim: int = 4) -> Analytic:
@@ -131,9 +177,15 @@ def zakharov(dim: int = 4) -> Analytic:
         return x.square().sum(-1) + a + a.square()
 
     return Analytic(
-        plate, repeated((1.0, -1.0), dim), minimum=0.0, minimisers=[(0.0,) * dim], steps=200,
-        tags=("analytic", "convex"), frame=((-2.0, 2.0), (-2.0, 2.0)), parameters={"dim": dim},
-    )  # fmt: skip
+        plate,
+        repeated((1.0, -1.0), dim),
+        minimum=0.0,
+        minimisers=[(0.0,) * dim],
+        steps=200,
+        tags=("analytic", "convex"),
+        frame=((-2.0, 2.0), (-2.0, 2.0)),
+        parameters={"dim": dim},
+    )
 
 
 SPECS: tuple[ProblemSpec, ...] = (

@@ -13,9 +13,16 @@ from problems.module import ModuleProblem, Tensors
 from problems.problem import ProblemSpec, generator
 
 __all__ = [
-    "DEPTH", "KINDS", "SPECS", "CharGRU", "TinyTransformer", "bracket_text", "char_gru", "next_character",
+    "DEPTH",
+    "KINDS",
+    "SPECS",
+    "CharGRU",
+    "TinyTransformer",
+    "bracket_text",
+    "char_gru",
+    "next_character",
     "tiny_transformer",
-]  # fmt: skip
+]
 
 KINDS = 4  # of brackets: opening ones are characters 0 to 3, closing ones 4 to 7
 DEPTH = 6
@@ -109,9 +116,16 @@ def char_gru(hidden: int = 32, batch: int = 16) -> ModuleProblem:
     if hidden < 1 or not 1 <= batch <= TRAINED:
         raise ValueError(f"char-gru needs hidden >= 1 and 1 <= batch <= {TRAINED}, got {hidden} and {batch}")
     return ModuleProblem(
-        lambda: CharGRU(2 * KINDS, hidden), next_character, _trained, heldout=_held, batch=batch, steps=320,
-        target=1.5, tags=("nonconvex", "neural", "text"), chunk=64,
-    )  # fmt: skip
+        lambda: CharGRU(2 * KINDS, hidden),
+        next_character,
+        _trained,
+        heldout=_held,
+        batch=batch,
+        steps=320,
+        target=1.5,
+        tags=("nonconvex", "neural", "text"),
+        chunk=64,
+    )
 
 
 def tiny_transformer(width: int = 32, heads: int = 2, batch: int = 8) -> ModuleProblem:
@@ -122,9 +136,16 @@ def tiny_transformer(width: int = 32, heads: int = 2, batch: int = 8) -> ModuleP
             f"got {width}, {heads} and {batch}"
         )
     return ModuleProblem(
-        lambda: TinyTransformer(2 * KINDS, LENGTH, width, heads), next_character, _trained, heldout=_held, batch=batch,
-        steps=320, target=1.6, tags=("nonconvex", "neural", "text"), chunk=16,
-    )  # fmt: skip
+        lambda: TinyTransformer(2 * KINDS, LENGTH, width, heads),
+        next_character,
+        _trained,
+        heldout=_held,
+        batch=batch,
+        steps=320,
+        target=1.6,
+        tags=("nonconvex", "neural", "text"),
+        chunk=16,
+    )
 
 
 def _trained() -> Tensors:

@@ -110,9 +110,17 @@ def label_ends(axes: Axes, labels: Sequence[EndLabel], size: float = 8.5) -> Non
     placed = _apart(wanted, lines * size / 72 / (0.78 * inches))
     for label, at in zip(labels, placed, strict=True):
         axes.annotate(
-            label.text, (1.0, float(at)), (5, 0), xycoords="axes fraction", textcoords="offset points",
-            va="center", fontsize=size, color=readable(label.color), fontweight="bold", annotation_clip=False,
-        )  # fmt: skip
+            label.text,
+            (1.0, float(at)),
+            (5, 0),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            va="center",
+            fontsize=size,
+            color=readable(label.color),
+            fontweight="bold",
+            annotation_clip=False,
+        )
 
 
 def _apart(wanted: Array, heights: Array) -> Array:

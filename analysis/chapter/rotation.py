@@ -183,9 +183,14 @@ def help_panel(best: pd.DataFrame, steps: int) -> Figure:
     most = max(float(np.abs(lead).max()), 0.1)
     colors = mpl.colormaps["RdBu_r"]
     image = axes.pcolormesh(
-        angles, np.arange(len(conditions)), lead, cmap=colors, norm=TwoSlopeNorm(0, -most, most), shading="nearest",
+        angles,
+        np.arange(len(conditions)),
+        lead,
+        cmap=colors,
+        norm=TwoSlopeNorm(0, -most, most),
+        shading="nearest",
         rasterized=True,
-    )  # fmt: skip
+    )
     axes.set_yticks(range(len(conditions)), [number(value) for value in conditions])
     axes.set_xticks([0, 15, 30, 45, 60, 75, 90])
     axes.grid(visible=False)

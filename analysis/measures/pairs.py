@@ -66,10 +66,17 @@ def paired_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
             change = each.change
             rows.append(
                 {
-                    "problem": problem, "a": pool.labels[i], "b": pool.labels[j],
+                    "problem": problem,
+                    "a": pool.labels[i],
+                    "b": pool.labels[j],
                     "unit": "decades" if measure.log else measure.name,
-                    "change": change.value, "low": change.low, "high": change.high, "p": each.p_value,
-                    "p_holm": p_holm, "verdict": each.verdict(p_holm), "n": change.n,
+                    "change": change.value,
+                    "low": change.low,
+                    "high": change.high,
+                    "p": each.p_value,
+                    "p_holm": p_holm,
+                    "verdict": each.verdict(p_holm),
+                    "n": change.n,
                 }
-            )  # fmt: skip
+            )
     return pd.DataFrame(rows)

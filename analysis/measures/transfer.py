@@ -115,9 +115,12 @@ class RobustSetting:
         regrets = {name: {"value": r.value, "low": r.low, "high": r.high, "n": r.n} for name, r in self.regrets.items()}
         worst = self.regrets[self.worst].value
         return {
-            "label": self.label, "setting": dict(self.setting), "worst": self.worst, "worst_regret": worst,
+            "label": self.label,
+            "setting": dict(self.setting),
+            "worst": self.worst,
+            "worst_regret": worst,
             "regrets": regrets,
-        }  # fmt: skip
+        }
 
 
 def common_grid(cells: Sequence[Cell], measures: Mapping[str, Measure] | None = None) -> CommonGrid:

@@ -196,12 +196,16 @@ def _profile_table(profile: Profile) -> pd.DataFrame:
     parts = [
         pd.DataFrame(
             {
-                "profile": profile.name, "label": label, "over": profile.over, "share": profile.value[i],
-                "low": profile.low[i], "high": profile.high[i],
+                "profile": profile.name,
+                "label": label,
+                "over": profile.over,
+                "share": profile.value[i],
+                "low": profile.low[i],
+                "high": profile.high[i],
             }
         )
         for i, label in enumerate(profile.labels)
-    ]  # fmt: skip
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -209,10 +213,14 @@ def _transfer_table(matrix: Transfer) -> pd.DataFrame:
     """Return a transfer matrix as rows: the regret on problem ``on`` of the best setting of problem ``of``."""
     rows = [
         {
-            "label": matrix.label, "of": a, "on": b,
-            "regret": matrix.regret[i, j], "low": matrix.low[i, j], "high": matrix.high[i, j],
+            "label": matrix.label,
+            "of": a,
+            "on": b,
+            "regret": matrix.regret[i, j],
+            "low": matrix.low[i, j],
+            "high": matrix.high[i, j],
         }
         for i, a in enumerate(matrix.problems)
         for j, b in enumerate(matrix.problems)
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows)

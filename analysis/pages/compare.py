@@ -163,10 +163,19 @@ class _Runs:
     def pair(self, p_holm: float) -> Pair:
         found, log = self.difference, self.measure.log
         return Pair(
-            self.cell.problem, self.cell.label, self.setting, "decades" if log else self.measure.name,
-            bootstrap_median(self.a), bootstrap_median(self.b), found.change, self.seeds is not None, found.exact,
-            found.p_value, p_holm, found.verdict(p_holm),
-        )  # fmt: skip
+            self.cell.problem,
+            self.cell.label,
+            self.setting,
+            "decades" if log else self.measure.name,
+            bootstrap_median(self.a),
+            bootstrap_median(self.b),
+            found.change,
+            self.seeds is not None,
+            found.exact,
+            found.p_value,
+            p_holm,
+            found.verdict(p_holm),
+        )
 
 
 def _runs(a: Cell, b: Cell) -> _Runs:
@@ -269,9 +278,14 @@ def _notes(runs: Sequence[_Runs]) -> list[str]:
 
 def _line(pair: Pair) -> tuple[str, ...]:
     return (
-        MARKS[pair.verdict], pair.problem, pair.label, _level(pair.a), _level(pair.b), _change(pair),
+        MARKS[pair.verdict],
+        pair.problem,
+        pair.label,
+        _level(pair.a),
+        _level(pair.b),
+        _change(pair),
         pair.verdict if math.isnan(pair.p_holm) else f"{pair.verdict} (p {number(pair.p_holm, 2)})",
-    )  # fmt: skip
+    )
 
 
 def _level(side: Estimate) -> str:

@@ -67,9 +67,15 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
     tracker = None if machine.no_tracking else _tracker(machine, suite, folder)
     deadline = None if machine.minutes is None else began + 60 * machine.minutes - _reserve(suite, jobs)
     result = runner.run(
-        suite, folder, jobs=jobs, data=machine.data, storage=machine.storage, deadline=deadline, observer=observer,
+        suite,
+        folder,
+        jobs=jobs,
+        data=machine.data,
+        storage=machine.storage,
+        deadline=deadline,
+        observer=observer,
         mirror=tracker.log_cell_folder if tracker else None,
-    )  # fmt: skip
+    )
     warnings, record = list(result.warnings), RecordFolder(folder)
     page = _existing_page(record, suite)
     if not record.finished(suite.cells()):

@@ -81,11 +81,17 @@ def _problem(name: str, exact: bool) -> dict[str, Any]:
 
     spec, problem = PROBLEMS[name], make_problem(name)
     return {
-        "name": name, "description": spec.description, "dim": problem.dim,
+        "name": name,
+        "description": spec.description,
+        "dim": problem.dim,
         "minimum": problem.minimum if exact or spec.floor is None else spec.floor,
-        "target": problem.target, "steps": problem.steps, "tags": sorted(problem.tags),
-        "deterministic": problem.deterministic, "parameters": spec.parameters, "source": spec.source,
-    }  # fmt: skip
+        "target": problem.target,
+        "steps": problem.steps,
+        "tags": sorted(problem.tags),
+        "deterministic": problem.deterministic,
+        "parameters": spec.parameters,
+        "source": spec.source,
+    }
 
 
 def _optimizers() -> list[dict[str, Any]]:
@@ -105,10 +111,13 @@ def _optimizers() -> list[dict[str, Any]]:
         ]
         listed.append(
             {
-                "name": name, "description": spec.description, "axes": [axis for axis in spec.axes if axis],
-                "hyperparameters": knobs, "reference": spec.reference,
+                "name": name,
+                "description": spec.description,
+                "axes": [axis for axis in spec.axes if axis],
+                "hyperparameters": knobs,
+                "reference": spec.reference,
             }
-        )  # fmt: skip
+        )
     return listed
 
 
@@ -118,12 +127,16 @@ def _suites() -> list[dict[str, Any]]:
     suites = [Suite.load(name) for name in builtin_suites()]
     return [
         {
-            "name": suite.name, "description": suite.description, "cells": len(suite.cells()),
-            "problems": suite.problems, "optimizers": suite.optimizers, "schedules": suite.schedules,
+            "name": suite.name,
+            "description": suite.description,
+            "cells": len(suite.cells()),
+            "problems": suite.problems,
+            "optimizers": suite.optimizers,
+            "schedules": suite.schedules,
             "exhibits": suite.exhibits,
         }
         for suite in suites
-    ]  # fmt: skip
+    ]
 
 
 def _schedules() -> list[dict[str, Any]]:

@@ -22,10 +22,12 @@ def _say_what_is_missing(_context: click.Context, _option: click.Parameter, fold
 
 
 data_option = click.option(
-    "--data", type=click.Path(path_type=Path, exists=True, file_okay=False), envvar="STEPSCAPE_DATA",
+    "--data",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    envvar="STEPSCAPE_DATA",
     callback=_say_what_is_missing,
     help="Folder with data files of your own, as airfoil_self_noise.dat.  [env: STEPSCAPE_DATA]",
-)  # fmt: skip
+)
 
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,11 +42,14 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--storage", metavar="URL", help="Keep Optuna's studies there, live and shared."),
             click.option("--minutes", type=click.FloatRange(min=0.1), help="Stop after this long; go on another time."),
             click.option(
-                "--children", default="12", metavar="N|all|none", show_default=True,
+                "--children",
+                default="12",
+                metavar="N|all|none",
+                show_default=True,
                 help="Trials of a cell that become MLflow runs of their own: the best N.",
             ),
         )
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 
@@ -60,7 +65,9 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--schedule", default="constant", show_default=True, help="As cosine, or 'lr=linear gamma=…'."
             ),
             click.option(
-                "--search", multiple=True, metavar="NAME=LOW:HIGH[:SCALE]",
+                "--search",
+                multiple=True,
+                metavar="NAME=LOW:HIGH[:SCALE]",
                 help="Search this range, on the scale linear, log or log1m; repeatable.",
             ),
             click.option("--fix", multiple=True, metavar="NAME=VALUE", help="Hold a hyperparameter fixed; repeatable."),
@@ -68,6 +75,6 @@ def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own."
             ),
         )
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command

@@ -23,10 +23,14 @@ def single_cell_suite(kind: str, tables: Mapping[str, Any], options: dict[str, A
     problem, optimizer = options.pop("problem"), options.pop("optimizer")
     search, fixed = dict(map(_range, options.pop("search"))), dict(map(_value, options.pop("fix")))
     definition: dict[str, Any] = {
-        "problems": [problem], "optimizers": [optimizer], "schedules": [options.pop("schedule")],
+        "problems": [problem],
+        "optimizers": [optimizer],
+        "schedules": [options.pop("schedule")],
         "plugins": [str(Path(plugin).resolve()) for plugin in options.pop("plugins")],
-        "steps": options.pop("steps"), **tables, "optimizer": {optimizer: {"search": search, "fixed": fixed}},
-    }  # fmt: skip
+        "steps": options.pop("steps"),
+        **tables,
+        "optimizer": {optimizer: {"search": search, "fixed": fixed}},
+    }
     short = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:6]
     parts = (re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("_") for part in (kind, problem, optimizer, short))
     return Suite.checked({"name": "-".join(parts), **definition}, "the command")

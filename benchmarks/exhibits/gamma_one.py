@@ -119,13 +119,18 @@ class GammaOne(Question):
         parts = [
             pd.DataFrame(
                 {
-                    "optimizer": name, "lr": LR, "gamma": (1 - forgotten).numpy(), "forgotten": forgotten.numpy(),
-                    "steps": int(trace.step[place]), "status": _status(trace, place),
-                    "loss": trace.loss[:, 0, place].numpy(), "first_step": first.numpy(),
+                    "optimizer": name,
+                    "lr": LR,
+                    "gamma": (1 - forgotten).numpy(),
+                    "forgotten": forgotten.numpy(),
+                    "steps": int(trace.step[place]),
+                    "status": _status(trace, place),
+                    "loss": trace.loss[:, 0, place].numpy(),
+                    "first_step": first.numpy(),
                 }
             )
             for place in range(2, len(trace.step))
-        ]  # fmt: skip
+        ]
         return pd.concat(parts, ignore_index=True)
 
     def _method(self) -> list[str]:
@@ -163,10 +168,17 @@ def _outcome(case: Case, lr: float, measured: Trace, theory: Trace) -> dict[str,
     error = _distance(measured.path[0, 0, :valid], theory.path[0, 0, :valid])
     title = OPTIMIZERS[case.optimizer].description
     return {
-        "optimizer": case.optimizer, "title": title, "lr": lr, "gamma": case.gamma, "steps": STEPS,
-        **_ended(measured, ""), "theory": case.words, **_ended(theory, "theory_"), "error": error,
+        "optimizer": case.optimizer,
+        "title": title,
+        "lr": lr,
+        "gamma": case.gamma,
+        "steps": STEPS,
+        **_ended(measured, ""),
+        "theory": case.words,
+        **_ended(theory, "theory_"),
+        "error": error,
         "agrees": error <= case.tolerance and int(measured.stopped_at) == int(theory.stopped_at),
-    }  # fmt: skip
+    }
 
 
 def _distance(x: Tensor, y: Tensor) -> float:
@@ -179,9 +191,12 @@ def _ended(trace: Trace, prefix: str) -> dict[str, Any]:
     assert trace.path is not None
     x1, x2 = trace.path[0, 0, -1].tolist() if int(trace.status) != Outcome.DIVERGED else (math.nan, math.nan)
     return {
-        f"{prefix}status": Outcome(int(trace.status)).word, f"{prefix}stopped_at": int(trace.stopped_at),
-        f"{prefix}x1": x1, f"{prefix}x2": x2, f"{prefix}loss": float(trace.final_loss),
-    }  # fmt: skip
+        f"{prefix}status": Outcome(int(trace.status)).word,
+        f"{prefix}stopped_at": int(trace.stopped_at),
+        f"{prefix}x1": x1,
+        f"{prefix}x2": x2,
+        f"{prefix}loss": float(trace.final_loss),
+    }
 
 
 def _path(case: Case, lr: float, source: str, trace: Trace) -> pd.DataFrame:
@@ -189,10 +204,16 @@ def _path(case: Case, lr: float, source: str, trace: Trace) -> pd.DataFrame:
     points = trace.path[0, 0]
     return pd.DataFrame(
         {
-            "optimizer": case.optimizer, "lr": lr, "gamma": case.gamma, "source": source, "step": trace.step.numpy(),
-            "x1": points[:, 0].numpy(), "x2": points[:, 1].numpy(), "loss": trace.loss[0, 0].numpy(),
+            "optimizer": case.optimizer,
+            "lr": lr,
+            "gamma": case.gamma,
+            "source": source,
+            "step": trace.step.numpy(),
+            "x1": points[:, 0].numpy(),
+            "x2": points[:, 1].numpy(),
+            "loss": trace.loss[0, 0].numpy(),
         }
-    )  # fmt: skip
+    )
 
 
 def _status(trace: Trace, place: int) -> list[str]:

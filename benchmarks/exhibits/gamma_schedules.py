@@ -148,13 +148,21 @@ class GammaSchedules(Question):
         fresh = range(FIRST_TEST_SEED, FIRST_TEST_SEED + self._seeds(name, self.seeds))
         tested = _train(problem, RULES[plan.rule], plan.schedule, values, fresh)
         lying = spread(tested[0].numpy())
-        gaps = {f"gap{end}": getattr(lying, key) - _floor(problem) for end, key in
-                (("", "median"), ("_low", "low"), ("_high", "high"))}  # fmt: skip
+        gaps = {
+            f"gap{end}": getattr(lying, key) - _floor(problem)
+            for end, key in (("", "median"), ("_low", "low"), ("_high", "high"))
+        }
         row = {
-            "problem": name, "schedule": plan.schedule, "title": plan.title, "rule": plan.rule,
-            "gamma": float(grid["gamma"][at]) if plan.chooses else np.nan, "lr": float(grid["lr"][at]),
-            **asdict(lying), **gaps, "tried": len(tuned),
-        }  # fmt: skip
+            "problem": name,
+            "schedule": plan.schedule,
+            "title": plan.title,
+            "rule": plan.rule,
+            "gamma": float(grid["gamma"][at]) if plan.chooses else np.nan,
+            "lr": float(grid["lr"][at]),
+            **asdict(lying),
+            **gaps,
+            "tried": len(tuned),
+        }
         parts = {"tuning": (tuned, grid, tuning), "test": (tested, values, fresh)}
         runs = pd.concat(
             _runs(*of, problem=name, part=part, schedule=plan.schedule, rule=plan.rule) for part, of in parts.items()

@@ -76,6 +76,11 @@ def impulse_response(gamma: Tensor, steps: int) -> Tensor:
 def _window(gamma: float) -> dict[str, float]:
     window, half_life, claimed = 1 / (1 - gamma), math.log(0.5) / math.log(gamma), 1 / gamma
     return {
-        "gamma": gamma, "window": window, "half_life": half_life, "claimed_half_life": claimed,
-        "left_at_half_life": gamma**half_life, "left_at_claim": gamma**claimed, "inside_window": 1 - gamma**window,
-    }  # fmt: skip
+        "gamma": gamma,
+        "window": window,
+        "half_life": half_life,
+        "claimed_half_life": claimed,
+        "left_at_half_life": gamma**half_life,
+        "left_at_claim": gamma**claimed,
+        "inside_window": 1 - gamma**window,
+    }

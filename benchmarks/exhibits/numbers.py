@@ -108,10 +108,19 @@ def _exact_rows(run: BookRun) -> Iterator[dict[str, Any]]:
         same = round(value, printed.digits) == printed.value
         reason = "" if same else f"ours is {value:.{printed.digits}f}: {run.reason}"
         yield {
-            **_described(run, printed), "kind": "exact", "data": "none", "ours": value, "low": math.nan,
-            "high": math.nan, "mean": value, "deviation": 0.0, "seeds": 1, "place": math.nan,
-            "verdict": "exact" if same else "differs", "reason": reason,
-        }  # fmt: skip
+            **_described(run, printed),
+            "kind": "exact",
+            "data": "none",
+            "ours": value,
+            "low": math.nan,
+            "high": math.nan,
+            "mean": value,
+            "deviation": 0.0,
+            "seeds": 1,
+            "place": math.nan,
+            "verdict": "exact" if same else "differs",
+            "reason": reason,
+        }
 
 
 def _drawn_rows(run: BookRun, ends: Mapping[str, Tensor], data: str) -> Iterator[dict[str, Any]]:
@@ -123,11 +132,19 @@ def _drawn_rows(run: BookRun, ends: Mapping[str, Tensor], data: str) -> Iterator
         below = (values < printed.value - half).double().mean()
         place = float(below + ((values - printed.value).abs() <= half).double().mean() / 2)
         yield {
-            **_described(run, printed), "kind": "distribution", "data": data, "ours": lying.median,
-            "low": lying.low, "high": lying.high, "mean": lying.mean, "deviation": lying.deviation,
-            "seeds": lying.seeds, "place": place,
-            "verdict": "inside" if inside else "differs", "reason": "" if inside else _outside(place),
-        }  # fmt: skip
+            **_described(run, printed),
+            "kind": "distribution",
+            "data": data,
+            "ours": lying.median,
+            "low": lying.low,
+            "high": lying.high,
+            "mean": lying.mean,
+            "deviation": lying.deviation,
+            "seeds": lying.seeds,
+            "place": place,
+            "verdict": "inside" if inside else "differs",
+            "reason": "" if inside else _outside(place),
+        }
 
 
 def _outside(place: float) -> str:
@@ -140,10 +157,19 @@ def _outside(place: float) -> str:
 
 def _described(run: BookRun, printed: Printed) -> dict[str, Any]:
     return {
-        "run": run.name, "section": run.section, "title": run.title, "optimizer": run.optimizer,
-        "problem": run.problem, "setting": run.setting, "quantity": printed.quantity, "edition": printed.edition,
-        "printed": printed.value, "digits": printed.digits, "stored_low": printed.low, "stored_high": printed.high,
-    }  # fmt: skip
+        "run": run.name,
+        "section": run.section,
+        "title": run.title,
+        "optimizer": run.optimizer,
+        "problem": run.problem,
+        "setting": run.setting,
+        "quantity": printed.quantity,
+        "edition": printed.edition,
+        "printed": printed.value,
+        "digits": printed.digits,
+        "stored_low": printed.low,
+        "stored_high": printed.high,
+    }
 
 
 def _ends(run: BookRun, problem: Problem, seeds: range | list[int]) -> Tensor:

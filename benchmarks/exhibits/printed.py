@@ -123,15 +123,32 @@ NOISY: tuple[BookRun, ...] = (
 
 
 def regression(
-    name: str, section: str, title: str, optimizer: str, values: Mapping[str, float], printed: tuple[Printed, ...],
-    *, batch: int = 10, steps: int = 300, library: bool = False,
-) -> BookRun:  # fmt: skip
+    name: str,
+    section: str,
+    title: str,
+    optimizer: str,
+    values: Mapping[str, float],
+    printed: tuple[Printed, ...],
+    *,
+    batch: int = 10,
+    steps: int = 300,
+    library: bool = False,
+) -> BookRun:
     """A run of the book on the airfoil data; a library's trains for four epochs."""
     notes = ("by a library: error without ½, bias drawn",) if library else ()
     return BookRun(
-        name, section, title, optimizer, "airfoil", values, 600 if library else steps, printed,
-        library=library, batch=batch, notes=notes,
-    )  # fmt: skip
+        name,
+        section,
+        title,
+        optimizer,
+        "airfoil",
+        values,
+        600 if library else steps,
+        printed,
+        library=library,
+        batch=batch,
+        notes=notes,
+    )
 
 
 RMSPROP = {"lr": 0.01, "gamma": 0.9}

@@ -70,8 +70,10 @@ class RealProblem(Question):
             curves.append(self._curves(schedule, chosen["lr"], list(test), trace))
         table = pd.DataFrame(choices)
         tables = {
-            "grid": pd.concat(grid, ignore_index=True), "choices": table, "curves": pd.concat(curves, ignore_index=True)
-        }  # fmt: skip
+            "grid": pd.concat(grid, ignore_index=True),
+            "choices": table,
+            "curves": pd.concat(curves, ignore_index=True),
+        }
         return Answer(tables, self._facts(problem, table), self._method(problem))
 
     def _problem(self) -> str:
@@ -97,14 +99,17 @@ class RealProblem(Question):
             [
                 pd.DataFrame(
                     {
-                        "schedule": schedule, "seed": seed, "step": steps, "lr": rates,
+                        "schedule": schedule,
+                        "seed": seed,
+                        "step": steps,
+                        "lr": rates,
                         **{name: trace.metrics[name][0, s].numpy() for name in ("loss", *METRICS)},
                     }
                 )
                 for s, seed in enumerate(seeds)
             ],
             ignore_index=True,
-        )  # fmt: skip
+        )
 
     def _facts(self, problem: Problem, choices: pd.DataFrame) -> RealProblemFacts:
         fashion = problem.name.startswith("fashion")
@@ -148,8 +153,10 @@ def _choose(lrs: list[float], trace: Trace) -> dict[str, Any]:
     best = means.index(min(means))
     good = [lr for lr, mean in zip(lrs, means, strict=True) if mean <= GOOD * means[best]]
     return {
-        "lr": lrs[best], "at_edge": best in (0, len(lrs) - 1), "width": math.log10(max(good) / min(good)),
-    }  # fmt: skip
+        "lr": lrs[best],
+        "at_edge": best in (0, len(lrs) - 1),
+        "width": math.log10(max(good) / min(good)),
+    }
 
 
 def _runs(schedule: str, lrs: list[float], seeds: list[int], trace: Trace) -> pd.DataFrame:
@@ -167,6 +174,9 @@ def _tested(trace: Trace) -> dict[str, float]:
     """How the test runs ended."""
     held, accuracy = (spread(trace.metrics[name][0, :, -1].numpy()) for name in METRICS)
     return {
-        **asdict(spread(trace.final_loss[0].numpy())), "heldout_loss": held.median, "heldout_accuracy": accuracy.median,
-        "accuracy_low": accuracy.low, "accuracy_high": accuracy.high,
-    }  # fmt: skip
+        **asdict(spread(trace.final_loss[0].numpy())),
+        "heldout_loss": held.median,
+        "heldout_accuracy": accuracy.median,
+        "accuracy_low": accuracy.low,
+        "accuracy_high": accuracy.high,
+    }

@@ -127,12 +127,18 @@ class Rotation(Question):
                 outcome = Outcome.DIVERGED if math.isnan(value) else Outcome.FINISHED
                 rows.append(
                     {
-                        "optimizer": name, "condition": condition, "angle": angle, "steps": steps, "rule": rule,
-                        "lr": float(lr[at]), "status": outcome.word,
-                        "loss": value, "share": value / float(trace.loss[at, k, 0]),
+                        "optimizer": name,
+                        "condition": condition,
+                        "angle": angle,
+                        "steps": steps,
+                        "rule": rule,
+                        "lr": float(lr[at]),
+                        "status": outcome.word,
+                        "loss": value,
+                        "share": value / float(trace.loss[at, k, 0]),
                         "at_edge": at in (0, len(lr) - 1),
                     }
-                )  # fmt: skip
+                )
         return rows
 
     def _rates(self, name: str, steps: int, lr: Tensor, trace: Trace, place: int) -> pd.DataFrame:
@@ -141,11 +147,14 @@ class Rotation(Question):
         forms = [self._forms()[k] for k in kept]
         return pd.DataFrame(
             {
-                "optimizer": name, "condition": np.repeat([condition for _, condition in forms], len(lr)),
-                "angle": np.repeat([angle for angle, _ in forms], len(lr)), "steps": steps,
-                "lr": np.tile(lr.numpy(), len(forms)), "loss": trace.loss[:, kept, place].T.flatten().numpy(),
+                "optimizer": name,
+                "condition": np.repeat([condition for _, condition in forms], len(lr)),
+                "angle": np.repeat([angle for angle, _ in forms], len(lr)),
+                "steps": steps,
+                "lr": np.tile(lr.numpy(), len(forms)),
+                "loss": trace.loss[:, kept, place].T.flatten().numpy(),
             }
-        )  # fmt: skip
+        )
 
     def _facts(self, losses: pd.DataFrame) -> RotationFacts:
         early = losses[(losses["steps"] == BOOK_STEPS) & (losses["rule"] == "best")]

@@ -110,14 +110,19 @@ class Stall(Question):
         theory = torch.stack([cycle_radius(lr, c, eps, inside=name == "rmsprop") for c in CURVATURES], dim=-1)
         return pd.DataFrame(
             {
-                "optimizer": name, "lr": lr.numpy(), "gamma": gamma.numpy(),
-                "x1": end[:, 0].abs().numpy(), "x2": end[:, 1].abs().numpy(), "loss": trace.final_loss[:, 0].numpy(),
-                "x1_theory": theory[:, 0].numpy(), "x2_theory": theory[:, 1].numpy(),
+                "optimizer": name,
+                "lr": lr.numpy(),
+                "gamma": gamma.numpy(),
+                "x1": end[:, 0].abs().numpy(),
+                "x2": end[:, 1].abs().numpy(),
+                "loss": trace.final_loss[:, 0].numpy(),
+                "x1_theory": theory[:, 0].numpy(),
+                "x2_theory": theory[:, 1].numpy(),
                 "loss_theory": problem.loss(theory, None).numpy(),
                 "cycling": (_same(end, before) & _same(end, -between)).numpy(),
                 "steps": last,
             }
-        )  # fmt: skip
+        )
 
     def _facts(self, walks: Mapping[str, Walk], noise: pd.DataFrame, cycles: pd.DataFrame) -> StallFacts:
         at = [step for step in (BOOK_STEPS, 100, 400) if step < self.steps] + [self.steps]
@@ -173,9 +178,13 @@ def _states(run: str, path: Walk) -> pd.DataFrame:
     count = len(steps)
     return pd.DataFrame(
         {
-            "run": run, "optimizer": name, "lr": values["lr"], "step": np.repeat(np.arange(1, count + 1), 2),
-            "coordinate": np.tile([1, 2], count), "gradient": path.g.mean(1).flatten().numpy(),
+            "run": run,
+            "optimizer": name,
+            "lr": values["lr"],
+            "step": np.repeat(np.arange(1, count + 1), 2),
+            "coordinate": np.tile([1, 2], count),
+            "gradient": path.g.mean(1).flatten().numpy(),
             "s": s.mean(1).flatten().numpy(),
             "effective_step": (values["lr"] / (s + eps).sqrt()).mean(1).flatten().numpy(),
         }
-    )  # fmt: skip
+    )

@@ -37,11 +37,18 @@ def walking_away(n: int, name: str, rule: Rule, steps: int, seeds: int) -> tuple
     lying = band(drift.T.numpy())
     summary = pd.DataFrame(
         {
-            "n": n, "rule": name, "gamma": gamma.numpy(), "steps": steps, "x": end.median(-1).values.numpy(),
-            "drift": drift.mean(-1).numpy(), "drift_low": lying.low, "drift_high": lying.high,
-            "found": (drift < 0).double().mean(-1).numpy(), "seeds": seeds,
+            "n": n,
+            "rule": name,
+            "gamma": gamma.numpy(),
+            "steps": steps,
+            "x": end.median(-1).values.numpy(),
+            "drift": drift.mean(-1).numpy(),
+            "drift_low": lying.low,
+            "drift_high": lying.high,
+            "found": (drift < 0).double().mean(-1).numpy(),
+            "seeds": seeds,
         }
-    )  # fmt: skip
+    )
     runs = pd.DataFrame(
         {
             "n": n,

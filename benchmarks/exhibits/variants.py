@@ -85,8 +85,10 @@ class Variants(Question):
         curves = [row for name, code in ends.items() for row in _curve(name, traces[code])]
         differences = pd.DataFrame(rows)
         tables = {
-            "differences": differences, "runs": pd.concat(runs, ignore_index=True), "curves": pd.DataFrame(curves)
-        }  # fmt: skip
+            "differences": differences,
+            "runs": pd.concat(runs, ignore_index=True),
+            "curves": pd.DataFrame(curves),
+        }
         return Answer(tables, self._facts(differences, data), self._method())
 
     def _facts(self, differences: pd.DataFrame, data: Path | None) -> VariantsFacts:
@@ -114,9 +116,13 @@ class Variants(Question):
 def _described(name: str, code: Code) -> dict[str, Any]:
     title = "the book's code from scratch" if name == SCRATCH else CHANGES[name][0]
     return {
-        "name": name, "title": title, "optimizer": code.optimizer, **code.values,
-        "gradient_factor": 2 if code.doubled else 1, "steps": 150 * code.epochs,
-    }  # fmt: skip
+        "name": name,
+        "title": title,
+        "optimizer": code.optimizer,
+        **code.values,
+        "gradient_factor": 2 if code.doubled else 1,
+        "steps": 150 * code.epochs,
+    }
 
 
 def _compared(loss: Tensor, base: Tensor) -> dict[str, float]:
@@ -128,10 +134,13 @@ def _compared(loss: Tensor, base: Tensor) -> dict[str, float]:
 def _runs(mode: str, name: str, seeds: Sequence[int], trace: Trace) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "mode": mode, "name": name, "seed": list(seeds),
-            "loss": trace.final_loss[0].numpy(), "start_loss": trace.loss[0, :, 0].numpy(),
+            "mode": mode,
+            "name": name,
+            "seed": list(seeds),
+            "loss": trace.final_loss[0].numpy(),
+            "start_loss": trace.loss[0, :, 0].numpy(),
         }
-    )  # fmt: skip
+    )
 
 
 def _curve(name: str, trace: Trace) -> list[dict[str, Any]]:

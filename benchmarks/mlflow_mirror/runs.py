@@ -24,8 +24,16 @@ from analysis.statistics.bootstrap import median
 from analysis.words import hyperparameter_text, number
 
 __all__ = [
-    "CURVE", "Children", "Point", "RunPlan", "cell_run", "setting_runs", "short_hash", "trial_runs", "trials_table",
-]  # fmt: skip
+    "CURVE",
+    "Children",
+    "Point",
+    "RunPlan",
+    "cell_run",
+    "setting_runs",
+    "short_hash",
+    "trial_runs",
+    "trials_table",
+]
 
 Children = int | Literal["all", "none"]
 """How many trials of a cell get a run of their own: the best so many, all of them, diverged ones too, or none."""

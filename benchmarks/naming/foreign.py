@@ -22,9 +22,17 @@ from optimizers.rule import Scale
 
 __all__ = [
     "STANDARD",
-    "AnyOptimizer", "ForeignSpec", "Range", "Ranges", "choose_axes", "first_line", "foreign", "ranged", "with_range",
+    "AnyOptimizer",
+    "ForeignSpec",
+    "Range",
+    "Ranges",
+    "choose_axes",
+    "first_line",
+    "foreign",
+    "ranged",
+    "with_range",
     "write",
-]  # fmt: skip
+]
 
 Range = Sequence[float | str]
 """Low and high of a hyperparameter, then its scale where that is not the usual one: linear, log or log1m."""
@@ -131,10 +139,16 @@ def foreign(
     searched = tuple(dict.fromkeys(axis for axis in (*axes, *ranges) if axis is not None))
     known = {knob.name for knob in knobs}
     return ForeignSpec(
-        name, kind, tuple(knobs), axes, f"{kind.__module__}.{kind.__qualname__}", first_line(kind), searched,
+        name,
+        kind,
+        tuple(knobs),
+        axes,
+        f"{kind.__module__}.{kind.__qualname__}",
+        first_line(kind),
+        searched,
         {key: value for key, value in keywords.items() if (key, None) not in {places[our] for our in known}},
         {our: place for our, place in places.items() if our in known},
-    )  # fmt: skip
+    )
 
 
 def ranged(spec: OptimizerSpec, ranges: Ranges) -> OptimizerSpec:

@@ -35,8 +35,10 @@ def commit_of(file: Path) -> str | None:
         subprocess.run([*git, "ls-files", "--error-unmatch", file.name], check=True, capture_output=True)
         described = subprocess.run(
             [*git, "describe", "--always", "--dirty", "--exclude=*", "--abbrev=40"],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
+            check=True,
+            capture_output=True,
+            text=True,
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return described.stdout.strip()

@@ -80,9 +80,13 @@ def trials_table(study: Study) -> pd.DataFrame:
 
 
 def runs_table(
-    setting: str, trace: Trace, values: Mapping[str, Tensor], fixed: Mapping[str, float], seeds: Sequence[int],
+    setting: str,
+    trace: Trace,
+    values: Mapping[str, Tensor],
+    fixed: Mapping[str, float],
+    seeds: Sequence[int],
     trials: Sequence[int] | None = None,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """One row a run of ``trace``, with every hyperparameter's value; ``trials`` numbers its configurations."""
     count = len(trace.status)
     each = {name: np.repeat(column, len(seeds)) for name, column in _columns(values, fixed, count).items()}

@@ -19,9 +19,19 @@ from pydantic_core import core_schema
 from benchmarks.suite.judging import Aggregate, Objective, Pruner, PrunerKind
 
 __all__ = [
-    "FIRST_TEST_SEED", "SAMPLERS", "CellOverrides", "Count", "Landscape", "Overrides", "Searching", "Spacing", "Strict",
-    "Test", "Tuning", "parse_grid",
-]  # fmt: skip
+    "FIRST_TEST_SEED",
+    "SAMPLERS",
+    "CellOverrides",
+    "Count",
+    "Landscape",
+    "Overrides",
+    "Searching",
+    "Spacing",
+    "Strict",
+    "Test",
+    "Tuning",
+    "parse_grid",
+]
 
 Sampler = Literal["tpe", "random", "qmc", "cmaes", "gp", "grid"]
 SAMPLERS: tuple[str, ...] = get_args(Sampler)

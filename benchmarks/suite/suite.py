@@ -101,8 +101,11 @@ class Suite(Strict):
             if twice:
                 raise ValueError(f"{kind}: {twice[0]!r} stands twice")
         names = {
-            "problem": self.problems, "optimizer": self.optimizers, "schedule": self.schedules, "exhibit": self.exhibits
-        }  # fmt: skip
+            "problem": self.problems,
+            "optimizer": self.optimizers,
+            "schedule": self.schedules,
+            "exhibit": self.exhibits,
+        }
         meant = [("problem", key) for key in self.problem] + [("optimizer", key) for key in self.optimizer]
         meant += [("exhibit", key) for key in self.exhibit]
         meant += [
@@ -185,10 +188,18 @@ class Suite(Strict):
             tables["landscape"] |= {"grid": change.grid} if change.grid else {}
             searching = {name: {**values, **getattr(change, name)} for name, values in searching.items()}
         return CellPlan(
-            suite=self.name, position=position, problem=problem, optimizer=optimizer, schedule=schedule,
-            tuning=Tuning(**tables["tuning"]), test=Test(**tables["test"]), landscape=Landscape(**tables["landscape"]),
-            searching=Searching(**searching), plugins=self.plugins, **plan,
-        )  # fmt: skip
+            suite=self.name,
+            position=position,
+            problem=problem,
+            optimizer=optimizer,
+            schedule=schedule,
+            tuning=Tuning(**tables["tuning"]),
+            test=Test(**tables["test"]),
+            landscape=Landscape(**tables["landscape"]),
+            searching=Searching(**searching),
+            plugins=self.plugins,
+            **plan,
+        )
 
     def to_toml(self) -> str:
         """The suite with every default of its own tables written out; reads back as an equal suite."""
@@ -243,9 +254,13 @@ def _sentence(error: Any) -> str:
 def _keys_beside(path: list[str]) -> list[str]:
     """The known keys of the table an unknown key stands in."""
     tables: dict[str, type[Strict]] = {
-        "tuning": Tuning, "test": Test, "landscape": Landscape, "problem": Overrides, "optimizer": Overrides,
+        "tuning": Tuning,
+        "test": Test,
+        "landscape": Landscape,
+        "problem": Overrides,
+        "optimizer": Overrides,
         "cell": CellOverrides,
-    }  # fmt: skip
+    }
     table: type[Strict] = Suite
     for part in path[:-1]:
         table = tables.get(part, table)

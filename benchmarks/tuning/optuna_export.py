@@ -107,9 +107,12 @@ def _trials(cell: Cell, objectives: list[str]) -> Iterator[optuna.trial.FrozenTr
             distributions=distributions,
             intermediate_values=curves.get(row["trial"], {}) if len(objectives) == 1 else {},
             user_attrs={
-                **hyperparameters, "state": state.value, "block": int(row["block"]), "diverged": int(row["diverged"]),
+                **hyperparameters,
+                "state": state.value,
+                "block": int(row["block"]),
+                "diverged": int(row["diverged"]),
             },
-        )  # fmt: skip
+        )
 
 
 def _joined_curves(cell: Cell) -> dict[int, dict[int, float]]:

@@ -48,9 +48,13 @@ class Session:
         self.distributions = space.distributions()
         self.storage = open_storage(storage) if storage else None
         self.study = optuna.create_study(
-            study_name=name, storage=self.storage, pruner=pruner, load_if_exists=True,
-            directions=["minimize"] * len(tuning.objective), sampler=make_sampler(tuning, self.distributions, name, 0),
-        )  # fmt: skip
+            study_name=name,
+            storage=self.storage,
+            pruner=pruner,
+            load_if_exists=True,
+            directions=["minimize"] * len(tuning.objective),
+            sampler=make_sampler(tuning, self.distributions, name, 0),
+        )
         if self.shared:
             self._fail_trials_of_dead_processes()
         self.seconds = time.perf_counter() - began

@@ -41,9 +41,19 @@ def test_the_long_call_of_older_scripts_goes_through_the_same_door() -> None:
         seen.append(step)
 
     old = lanes.train(
-        problem, OPTIMIZERS["rmsprop"].rule, values, seeds=[1, 2], steps=20, evaluate_every=5,
-        schedules={"lr": Cosine()}, on_rung=every_one, device="cpu", dtype=torch.float64, chunk=4, keep_path=True,
-    )  # fmt: skip
+        problem,
+        OPTIMIZERS["rmsprop"].rule,
+        values,
+        seeds=[1, 2],
+        steps=20,
+        evaluate_every=5,
+        schedules={"lr": Cosine()},
+        on_rung=every_one,
+        device="cpu",
+        dtype=torch.float64,
+        chunk=4,
+        keep_path=True,
+    )
     training = Training(
         problem, OPTIMIZERS["rmsprop"], [1, 2], 20, 5, {"lr": Cosine()}, dtype=torch.float64, chunk=4, keep_path=True
     )

@@ -100,8 +100,10 @@ def test_a_spec_makes_a_torch_optimizer_with_its_own_defaults() -> None:
     optimizer = spec.torch([torch.zeros(1, requires_grad=True)], lr=0.5)
     assert isinstance(optimizer, RuleOptimizer)
     assert {key: optimizer.param_groups[0][key] for key in ("lr", "gamma", "eps")} == {
-        "lr": 0.5, "gamma": 0.99, "eps": 1e-8,
-    }  # fmt: skip
+        "lr": 0.5,
+        "gamma": 0.99,
+        "eps": 1e-8,
+    }
 
 
 def test_a_spec_replaces_defaults_and_ranges_of_its_rule() -> None:
@@ -136,7 +138,23 @@ def test_a_spec_that_makes_no_sense_is_refused(
 
 def test_every_promised_schedule_is_there() -> None:
     assert list(SCHEDULES) == [
-        "constant", "inverse-sqrt", "inverse", "step", "multi-step", "exponential", "linear", "polynomial", "cosine",
-        "one-cycle", "warmup", "warmup-stable-decay", "one-minus-inverse", "one-minus-gamma-over-t", "one-minus-power",
-        "capped-average", "bias-correction", "gamma-linear", "gamma-cosine",
-    ]  # fmt: skip
+        "constant",
+        "inverse-sqrt",
+        "inverse",
+        "step",
+        "multi-step",
+        "exponential",
+        "linear",
+        "polynomial",
+        "cosine",
+        "one-cycle",
+        "warmup",
+        "warmup-stable-decay",
+        "one-minus-inverse",
+        "one-minus-gamma-over-t",
+        "one-minus-power",
+        "capped-average",
+        "bias-correction",
+        "gamma-linear",
+        "gamma-cosine",
+    ]

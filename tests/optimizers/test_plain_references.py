@@ -202,7 +202,18 @@ def test_a_rule_follows_its_papers_pseudo_code(name: str, memory: float) -> None
 
 def test_every_rule_without_a_torch_namesake_has_a_reference() -> None:
     of_torch = {
-        "sgd", "momentum", "nesterov", "adagrad-torch", "rmsprop-torch", "rmsprop-centered", "rmsprop-momentum",
-        "rprop", "adadelta", "adam", "adamw", "amsgrad", "nadam",
-    }  # fmt: skip
+        "sgd",
+        "momentum",
+        "nesterov",
+        "adagrad-torch",
+        "rmsprop-torch",
+        "rmsprop-centered",
+        "rmsprop-momentum",
+        "rprop",
+        "adadelta",
+        "adam",
+        "adamw",
+        "amsgrad",
+        "nadam",
+    }
     assert set(REFERENCES) == set(SPECS) - of_torch

@@ -87,9 +87,13 @@ def mlp_of_torch() -> nn.Module:
 
 def convnet_of_torch() -> nn.Module:
     return nn.Sequential(
-        nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Unflatten(1, (1, 8, 8)),
+        nn.Conv2d(1, 8, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
         nn.Linear(128, 10),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(

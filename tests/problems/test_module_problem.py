@@ -147,10 +147,13 @@ def test_what_lanes_cannot_share_is_refused(module, message):
 def test_batch_statistics_and_dropout_of_nothing_are_welcome():
     problem = line_problem(
         lambda: nn.Sequential(
-            nn.Linear(3, 3), nn.BatchNorm1d(3, track_running_stats=False), nn.Dropout(0.0), nn.Linear(3, 1),
+            nn.Linear(3, 3),
+            nn.BatchNorm1d(3, track_running_stats=False),
+            nn.Dropout(0.0),
+            nn.Linear(3, 1),
             nn.Sequential(nn.BatchNorm1d(1), nn.Dropout(0.5)).eval(),
         )
-    )  # fmt: skip
+    )
 
     assert problem.evaluate(problem.start([0, 1]))["loss"].shape == (2,)
 

@@ -60,8 +60,17 @@ def test_the_page_is_well_formed_and_its_anchors_exist_once(read: Reader) -> Non
 
 
 def test_nine_parts_stand_in_reading_order(read: Reader) -> None:
-    order = ["numbers", "memory", "stall", "variants", "gamma-one", "rotation", "real-problem", "gamma-schedules",
-             "landscapes"]  # fmt: skip
+    order = [
+        "numbers",
+        "memory",
+        "stall",
+        "variants",
+        "gamma-one",
+        "rotation",
+        "real-problem",
+        "gamma-schedules",
+        "landscapes",
+    ]
     assert [name for name in read.ids if name in order] == order
 
 

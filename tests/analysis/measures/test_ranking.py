@@ -83,9 +83,13 @@ def test_the_stratified_interval_agrees_with_rliables() -> None:
 def test_the_stratified_interval_agrees_with_scipy_on_one_problem() -> None:
     values = np.random.default_rng(4).normal(size=16)
     expected = scipy.stats.bootstrap(
-        (values,), lambda x, axis: scipy.stats.trim_mean(x, 0.25, axis=axis), confidence_level=0.9, n_resamples=20_000,
-        method="percentile", rng=np.random.default_rng(0),
-    ).confidence_interval  # fmt: skip
+        (values,),
+        lambda x, axis: scipy.stats.trim_mean(x, 0.25, axis=axis),
+        confidence_level=0.9,
+        n_resamples=20_000,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
     (found,) = stratified([values[None]], interquartile_mean)
     # a tenth of the interval's width: the noise of quantiles of a thousand resamples
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.08)

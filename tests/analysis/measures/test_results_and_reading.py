@@ -252,10 +252,12 @@ def test_ratios_are_said_as_people_say_them(ratio: float, said: str) -> None:
         ([0.5, 0.1, 0.6, 0.9], "no rate of the grid above the best one diverges."),
         ([0.5, 0.1, 0.6, np.inf], "100 times its best rate, runs diverge."),
         ([0.5, 0.1, 2.0, 3.0], "on, runs end above their start; none of the grid diverges."),
-        ([0.5, 0.1, 2.0, np.inf], "from 10 times its best rate on, runs end above their start; "
-         "at 100 times they diverge."),
+        (
+            [0.5, 0.1, 2.0, np.inf],
+            "from 10 times its best rate on, runs end above their start; at 100 times they diverge.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_ends_the_useful_rates_is_said(edited_cell: Callable[..., Cell], values: list[float], said: str) -> None:
     def mapped(frame: pd.DataFrame) -> pd.DataFrame:
         """Gaps by learning rate, of runs that begin at a gap of 1; inf diverged."""

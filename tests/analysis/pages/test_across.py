@@ -93,8 +93,10 @@ def test_optimizers_mapped_on_unequal_steps_have_no_setting_in_common(copied: Pa
     rewrite(copied, "noisy--sgd", protocol={"landscape_seeds": [1]})
     found = part(copied, tmp_path / "figures")
     assert found.suite_setting is None
-    assert found.refused == ["No one setting of all optimizers: the budgets on noisy are unequal: landscape seeds is "
-                             "[10, 11, 12], but noisy--sgd has [1]."]  # fmt: skip
+    assert found.refused == [
+        "No one setting of all optimizers: the budgets on noisy are unequal: landscape seeds is "
+        "[10, 11, 12], but noisy--sgd has [1]."
+    ]
     assert len(found.robust) == 3
 
 
@@ -120,8 +122,10 @@ def test_an_optimizer_that_was_mapped_once_is_said_to_have_no_transfer(copied: P
     file = copied / "cells" / "noisy--rmsprop" / "landscape.parquet"
     pd.read_parquet(file)[:0].to_parquet(file)
     found = part(copied, tmp_path / "figures")
-    assert found.refused == ["No transfer of rmsprop: transfer needs one optimizer on two mapped problems or more, "
-                             "got ['rmsprop']: ['ellipse']."]  # fmt: skip
+    assert found.refused == [
+        "No transfer of rmsprop: transfer needs one optimizer on two mapped problems or more, "
+        "got ['rmsprop']: ['ellipse']."
+    ]
     assert [row.setting.label for row in found.robust] == ["sgd", "momentum"]
 
 

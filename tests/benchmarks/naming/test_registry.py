@@ -229,8 +229,12 @@ def test_foreign_names_are_translated_and_defaults_read_from_the_signature():
     rmsprop = make_optimizer("torch:RMSprop(centered=True, alpha=0.95)")
     assert rmsprop.axes == rmsprop.searched == ("lr", "gamma")
     assert {knob.name: knob.default for knob in rmsprop.hyperparameters} == {
-        "lr": 0.01, "gamma": 0.95, "eps": 1e-8, "weight_decay": 0.0, "momentum": 0.0,
-    }  # fmt: skip
+        "lr": 0.01,
+        "gamma": 0.95,
+        "eps": 1e-8,
+        "weight_decay": 0.0,
+        "momentum": 0.0,
+    }
     keywords = rmsprop.keywords({"lr": 0.5, "gamma": 0.7})
     assert (keywords["lr"], keywords["alpha"], keywords["centered"]) == (0.5, 0.7, True)
     adam = make_optimizer("torch:Adam(beta1=0.5)")

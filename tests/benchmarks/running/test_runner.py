@@ -210,11 +210,14 @@ def test_the_mirror_is_given_the_cells_of_earlier_runs_too(folder: Path) -> None
 def test_tuning_and_landscape_can_be_left_out(tmp_path: Path) -> None:
     suite = Suite.checked(
         {
-            "name": "map", "problems": ["ellipse"], "optimizers": ["rmsprop"],
-            "tuning": {"enabled": False}, "landscape": {"grid": "4x3"},
+            "name": "map",
+            "problems": ["ellipse"],
+            "optimizers": ["rmsprop"],
+            "tuning": {"enabled": False},
+            "landscape": {"grid": "4x3"},
         },
         "test",
-    )  # fmt: skip
+    )
     run(suite, tmp_path / "map")
     cell = Cell.load(tmp_path / "map" / "cells" / "ellipse--rmsprop")
     assert cell.info.winner is None

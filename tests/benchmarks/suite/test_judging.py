@@ -21,10 +21,13 @@ def test_an_aggregate_knows_its_level_and_keeps_its_spelling(text: str, level: f
 @pytest.mark.parametrize(
     ("text", "kind", "name"),
     [
-        ("none", PrunerKind.NONE, ""), ("halving", PrunerKind.HALVING, ""), ("hyperband", PrunerKind.HYPERBAND, ""),
-        ("median", PrunerKind.MEDIAN, ""), ("optuna:MedianPruner", PrunerKind.OPTUNA, "MedianPruner"),
+        ("none", PrunerKind.NONE, ""),
+        ("halving", PrunerKind.HALVING, ""),
+        ("hyperband", PrunerKind.HYPERBAND, ""),
+        ("median", PrunerKind.MEDIAN, ""),
+        ("optuna:MedianPruner", PrunerKind.OPTUNA, "MedianPruner"),
     ],
-)  # fmt: skip
+)
 def test_a_pruner_knows_its_kind_and_is_written_as_it_was_read(text: str, kind: PrunerKind, name: str) -> None:
     pruner = Tuning(pruner=text).pruner
     assert (pruner, str(pruner)) == (Pruner(kind, name), text)
@@ -44,10 +47,15 @@ def test_what_an_objective_needs_of_a_problem_is_a_fact_of_its_own() -> None:
 def test_a_suite_is_written_with_the_words_it_was_read_from() -> None:
     tuning = {"objective": ["auc"], "aggregate": "q.90", "pruner": "optuna:MedianPruner"}
     suite = Suite.checked(
-        {"name": "mine", "problems": ["ellipse"], "optimizers": ["sgd"], "tuning": tuning,
-         "optimizer": {"sgd": {"tuning": {"aggregate": "q0.5", "pruner": "halving"}}}},
+        {
+            "name": "mine",
+            "problems": ["ellipse"],
+            "optimizers": ["sgd"],
+            "tuning": tuning,
+            "optimizer": {"sgd": {"tuning": {"aggregate": "q0.5", "pruner": "halving"}}},
+        },
         "test",
-    )  # fmt: skip
+    )
     written = suite.to_toml()
     for line in ('objective = ["auc"]', 'aggregate = "q.90"', 'pruner = "optuna:MedianPruner"'):
         assert line in written.splitlines()

@@ -31,9 +31,11 @@ def test_a_suite_unfolds_into_one_plan_a_cell_with_distinct_names() -> None:
     suite = Suite.parse(GOOD + 'schedules = ["constant", "lr=cosine"]\n', "test")
     plans = suite.cells()
     assert [(p.problem, p.optimizer, p.schedule) for p in plans] == [
-        ("ellipse", "sgd", "constant"), ("ellipse", "sgd", "lr=cosine"),
-        ("ellipse", "rmsprop", "constant"), ("ellipse", "rmsprop", "lr=cosine"),
-    ]  # fmt: skip
+        ("ellipse", "sgd", "constant"),
+        ("ellipse", "sgd", "lr=cosine"),
+        ("ellipse", "rmsprop", "constant"),
+        ("ellipse", "rmsprop", "lr=cosine"),
+    ]
     assert [p.position for p in plans] == [0, 1, 2, 3]
     assert len({p.name for p in plans}) == 4
     assert plans[0].name == "ellipse--sgd"

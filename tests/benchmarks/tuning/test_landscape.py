@@ -66,9 +66,11 @@ def test_training_in_groups_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(module, "GROUP", 1)
     spec = OPTIMIZERS["rmsprop"]
     cut = landscape(
-        training("rmsprop", "quadratic"), Space.of(spec, Searching()), (40, 30),
+        training("rmsprop", "quadratic"),
+        Space.of(spec, Searching()),
+        (40, 30),
         on_progress=lambda done, total: calls.append((done, total)),
-    )  # fmt: skip
+    )
     assert calls == [(1024, 1200), (1200, 1200)]
     assert torch.equal(whole.final_loss.nan_to_num(-1), cut.final_loss.nan_to_num(-1))
 
@@ -103,12 +105,15 @@ def test_off_the_axes_the_defaults_hold() -> None:
 def test_a_landscape_covers_the_ranges_that_the_study_was_widened_to(tmp_path):
     suite = Suite.checked(
         {
-            "name": "wide", "problems": ["ellipse"], "optimizers": ["sgd"],
-            "tuning": {"sampler": "grid", "trials": 8, "widen": 2, "pruner": "none"}, "landscape": {"grid": "9x2"},
+            "name": "wide",
+            "problems": ["ellipse"],
+            "optimizers": ["sgd"],
+            "tuning": {"sampler": "grid", "trials": 8, "widen": 2, "pruner": "none"},
+            "landscape": {"grid": "9x2"},
             "optimizer": {"sgd": {"search": {"lr": [1e-4, 1e-3]}}},
         },
         "test",
-    )  # fmt: skip
+    )
     (cell,) = Record.load(run(suite, tmp_path / "wide").folder).cells
     (lr,) = cell.info.optimizer.hyperparameters
     assert cell.info.winner.widened == 2
