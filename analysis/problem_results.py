@@ -31,7 +31,7 @@ class ProblemResults:
 
     @classmethod
     def of(cls, cells: Iterable[Cell]) -> ProblemResults:
-        """Return the results of the cells of one problem; raises `RecordError` where they are of several."""
+        """The results of the cells of one problem; raises `RecordError` where they are of several."""
         measure = measure_of(found := tuple(cells))
         return cls(tuple(CellResult(cell, measure) for cell in found))
 
@@ -106,7 +106,7 @@ class ProblemResults:
 
 
 def results_of(cells: Iterable[Cell]) -> Mapping[str, ProblemResults]:
-    """Return the results of a record, or of any cells, by problem, in their order.
+    """The results of a record, or of any cells, by problem, in their order.
 
     Raises `RecordError` where one problem name stands for two instances.
     """
@@ -117,12 +117,12 @@ def results_of(cells: Iterable[Cell]) -> Mapping[str, ProblemResults]:
 
 
 def results_table(cells: Iterable[Cell]) -> pd.DataFrame:
-    """Return one row a cell of a record, in the suite's order: the columns of `results_frame`."""
+    """One row a cell of a record, in the suite's order: the columns of `results_frame`."""
     return results_frame(results_of(cells).values())
 
 
 def results_frame(results: Iterable[ProblemResults]) -> pd.DataFrame:
-    """Return one row a cell.
+    """One row a cell.
 
     Columns: ``problem``, ``optimizer``, ``schedule``, ``label`` (optimizer and schedule), ``hyperparameters`` (the
     winner's that were searched, as text), ``trials`` (of the tuning; 0: none was asked for), ``at_edge`` (names at the

@@ -25,7 +25,7 @@ __all__ = [
 
 
 def number(value: float, digits: int = 3, smallest: float = 1e-4) -> str:
-    """Return ``value`` as people write it: 0.0032, 12.5, 3.1e-9, ∞; with an exponent where it is below ``smallest``."""
+    """``value`` as people write it: 0.0032, 12.5, 3.1e-9, ∞; with an exponent where it is below ``smallest``."""
     if math.isnan(value):
         return "–"
     if math.isinf(value):
@@ -40,7 +40,7 @@ def number(value: float, digits: int = 3, smallest: float = 1e-4) -> str:
 
 
 def value_text(value: float, scale: str) -> str:
-    """Return a hyperparameter value as text; a memory gets as many digits as tell it from 1."""
+    """A hyperparameter value as text; a memory gets as many digits as tell it from 1."""
     if scale == "log1m" and 0 < value < 1:
         digits = max(3, math.ceil(-math.log10(1 - value) - 1e-9) + 1)
         return f"{value:.{digits}f}".rstrip("0")
@@ -48,7 +48,7 @@ def value_text(value: float, scale: str) -> str:
 
 
 def hyperparameter_text(cell: Cell, values: Mapping[str, float]) -> str:
-    """Return hyperparameters as "lr 0.12, gamma 0.93", each with the digits that its scale needs."""
+    """Hyperparameters as "lr 0.12, gamma 0.93", each with the digits that its scale needs."""
     scale = cell.info.optimizer.scale
     return ", ".join(f"{name} {value_text(value, scale(name))}" for name, value in values.items())
 
@@ -69,7 +69,7 @@ class Interval(Protocol):
 def interval_text(
     found: Interval, diverged: int, *, smallest: float, exact: bool, interval: bool = True, lost: bool = True
 ) -> str:
-    """Return a median over test seeds with its interval and, where ``lost``, how many of the seeds ``diverged``.
+    """A median over test seeds with its interval and, where ``lost``, how many of the seeds ``diverged``.
 
     What lies below ``smallest`` is rounding; an ``exact`` result, of a deterministic problem, has no interval.
     """
@@ -85,7 +85,7 @@ def interval_text(
 
 
 def estimate_text(found: Interval | None, form: Callable[[float], str] = number) -> str:
-    """Return a value with its interval beside it, if it has one; a dash where there is no value."""
+    """A value with its interval beside it, if it has one; a dash where there is no value."""
     if found is None or math.isnan(found.value):
         return "–"
     value, low, high = form(found.value), form(found.low), form(found.high)
@@ -93,22 +93,22 @@ def estimate_text(found: Interval | None, form: Callable[[float], str] = number)
 
 
 def held_text(value: float, smallest: float) -> str:
-    """Return a measure as text; what lies below ``smallest``, its rounding, is given as that bound."""
+    """A measure as text; what lies below ``smallest``, its rounding, is given as that bound."""
     return f"<{number(smallest, 1)}" if value < smallest else number(value)
 
 
 def times(ratio: float) -> str:
-    """Return a ratio as people say it: "1.4 times", "3,200 times", "over a million times"."""
+    """A ratio as people say it: "1.4 times", "3,200 times", "over a million times"."""
     return "over a million times" if ratio > 1e6 else f"{number(ratio, 2)} times"
 
 
 def listing(words: Sequence[str]) -> str:
-    """Return words as a list in a sentence: "a", "a and b", "a, b and c"."""
+    """Words as a list in a sentence: "a", "a and b", "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def plain(value: Any) -> str:
-    """Return a JSON value as a person would write it; a run of integers as "3 to 12"."""
+    """A JSON value as a person would write it; a run of integers as "3 to 12"."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {plain(part)}" for name, part in value.items()) or "none"
     if isinstance(value, list | tuple):
@@ -126,6 +126,6 @@ MOST_NAMED: Final = 4
 
 
 def named_first(words: Sequence[str]) -> str:
-    """Return the first few ``words`` as a list, and how many more there are."""
+    """The first few ``words`` as a list, and how many more there are."""
     more = len(words) - MOST_NAMED
     return ", ".join(words[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

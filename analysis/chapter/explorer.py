@@ -63,7 +63,7 @@ class Explorer:
 
 
 def explorer_of(exhibit: Exhibit[StallFacts]) -> Explorer | None:
-    """Return the explorer for the exhibit ``stall``; None where it has no run of the book's RMSProp on the ellipse."""
+    """The explorer for the exhibit ``stall``; None where it has no run of the book's RMSProp on the ellipse."""
     facts, paths = exhibit.facts, exhibit.table("trajectories")
     lr, gamma, steps = facts.lr, facts.gamma, facts.book_steps
     mine = (paths["optimizer"] == "rmsprop") & ((paths["lr"] - lr).abs() < 1e-12) & (paths["step"] <= steps)
@@ -112,7 +112,7 @@ def _is_ellipse(run: pd.DataFrame) -> bool:
 
 
 def _presets(facts: StallFacts) -> list[tuple[str, str]]:
-    """Return the buttons: the book's run, what it hides, and the exercises that the plane can show."""
+    """The buttons: the book's run, what it hides, and the exercises that the plane can show."""
     book = {
         "optimizer": "rmsprop",
         "lr": facts.lr,
@@ -133,7 +133,7 @@ def _presets(facts: StallFacts) -> list[tuple[str, str]]:
 
 
 def _contours(highest: float) -> list[Pair]:
-    """Return the half axes of the ellipses of equal loss, at even distances of the logarithm."""
+    """The half axes of the ellipses of equal loss, at even distances of the logarithm."""
     levels = [highest * 10 ** (-power / 3) for power in range(-1, 9)]
     unit = SIZE[0] / (FRAME[0][1] - FRAME[0][0])
     return [
@@ -148,7 +148,7 @@ def _pixel(x1: float, x2: float) -> Pair:
 
 
 def _height(loss: float) -> float:
-    """Return where a loss stands in the lower SVG: 10² at 20, 1e-16 at 360."""
+    """Where a loss stands in the lower SVG: 10² at 20, 1e-16 at 360."""
     power = min(max(math.log10(max(loss, 1e-300)), DEEPEST), HIGHEST + 0.9)
     return round(20 + 340 * (HIGHEST - power) / (HIGHEST - DEEPEST), 2)
 

@@ -25,7 +25,7 @@ LARGEST: Final = 1e12
 
 
 def gamma_one_part(exhibit: Exhibit[GammaOneFacts]) -> Part:
-    """Return the part on the exhibit ``gamma-one``."""
+    """The part on the exhibit ``gamma-one``."""
     outcomes, paths, approach = (exhibit.table(name) for name in ("outcomes", "trajectories", "approach"))
     looks, lr = looks_of(list(approach["optimizer"])), exhibit.facts.lr
     with drawing():
@@ -61,7 +61,7 @@ def gamma_one_part(exhibit: Exhibit[GammaOneFacts]) -> Part:
 
 
 def gamma_one_reading(exhibit: Exhibit[GammaOneFacts]) -> list[str]:
-    """Return what the exhibit says about the book's rule, its twin in gradient descent, and the other variants."""
+    """What the exhibit says about the book's rule, its twin in gradient descent, and the other variants."""
     facts, outcomes = exhibit.facts, exhibit.table("outcomes")
     x1, x2 = facts.first_point
     agreeing = int(outcomes["agrees"].astype(bool).sum())
@@ -114,7 +114,7 @@ def run_panel(paths: pd.DataFrame, title: str) -> Figure:
 
 
 def _names(optimizers: list[str]) -> str:
-    """Return the names of variants that do the same, a line each two."""
+    """The names of variants that do the same, a line each two."""
     short = [name.removeprefix("rmsprop-") for name in dict.fromkeys(optimizers)]
     return ",\n".join(", ".join(short[i : i + 2]) for i in range(0, len(short), 2))
 

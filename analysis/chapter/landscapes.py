@@ -31,7 +31,7 @@ __all__ = ["RobustChoice", "landscapes_method", "landscapes_part", "recommendati
 
 
 def landscapes_part(record: Record) -> Part | None:
-    """Return the part on the cells of ``record``; None where no cell has a landscape."""
+    """The part on the cells of ``record``; None where no cell has a landscape."""
     problems = results_of(cell for cell in record if len(cell.landscape))
     if not problems:
         return None
@@ -49,7 +49,7 @@ def landscapes_part(record: Record) -> Part | None:
 
 
 def landscapes_method(record: Record) -> tuple[list[str], list[tuple[str, str]]]:
-    """Return how the landscapes were measured: sentences, and the facts that differ by problem."""
+    """How the landscapes were measured: sentences, and the facts that differ by problem."""
     sentences = [
         "Every point of a grid was trained from the start on seeds of its own, the same for all optimizers. A point is "
         "stable where every seed finished and ended no higher than it started.",
@@ -73,7 +73,7 @@ def landscapes_method(record: Record) -> tuple[list[str], list[tuple[str, str]]]
 
 
 def _widest(problems: Mapping[str, ProblemResults]) -> list[str]:
-    """Return which optimizer forgives most on each problem: the decades of lr that end near the best."""
+    """Which optimizer forgives most on each problem: the decades of lr that end near the best."""
     parts = []
     for problem, results in problems.items():
         if len(results.stability) == 1:
@@ -88,7 +88,7 @@ def _widest(problems: Mapping[str, ProblemResults]) -> list[str]:
 
 
 def recommendation_text(cells: Sequence[CellResult], advice: Sequence[Recommendation]) -> str:
-    """Return what to set where nothing can be tuned: over several problems the setting of `robust_choices`."""
+    """What to set where nothing can be tuned: over several problems the setting of `robust_choices`."""
     if not advice:
         return "No setting of any optimizer made progress, so there is nothing to recommend."
     choices = robust_choices(cells)
@@ -126,7 +126,7 @@ class RobustChoice:
 
 
 def robust_choices(cells: Sequence[CellResult]) -> list[RobustChoice]:
-    """Return each optimizer's setting whose least share of progress over all problems is largest, the best first.
+    """Each optimizer's setting whose least share of progress over all problems is largest, the best first.
 
     The share is of the most progress that any optimizer's landscape makes on a problem, so that optimizers compare.
     Those without a landscape on every problem, or whose landscapes share no range, are left out; none is returned for
@@ -154,7 +154,7 @@ def _robust_choice(grid: CommonGrid, most: Mapping[str, float]) -> RobustChoice:
 
 
 def _first_knob(stable: Sequence[Stability]) -> list[str]:
-    """Return which hyperparameter the maps' variance comes from, over the maps that have two; nothing without any."""
+    """Which hyperparameter the maps' variance comes from, over the maps that have two; nothing without any."""
     maps = [one.shares for one in stable if one.shares.second.value + one.shares.interaction.value > 0]
     if not maps:
         return []
@@ -168,7 +168,7 @@ def _first_knob(stable: Sequence[Stability]) -> list[str]:
 
 
 def _plate(results: ProblemResults) -> Plate:
-    """Return one panel an optimizer for a problem, on one colour scale, and a reading of each."""
+    """One panel an optimizer for a problem, on one colour scale, and a reading of each."""
     problem, measure = results.problem.name, results.measure
     shown = {cell.cell.optimizer: cell.landscape for cell in results.cells if cell.landscape is not None}
     norm = heat_norm([landscape for landscape in shown.values() if landscape.y is not None] or list(shown.values()))
@@ -215,7 +215,7 @@ def _curve(label: str, landscape: Landscape) -> Figure:
 
 
 def _table(results: ProblemResults) -> TextTable:
-    """Return one plain reading a landscape, with the share of the map that is stable and what its variance is from."""
+    """One plain reading a landscape, with the share of the map that is stable and what its variance is from."""
     columns = {
         "optimizer": "optimizer",
         "reading": "what its landscape says",

@@ -21,7 +21,7 @@ __all__ = ["memory_part", "memory_reading"]
 
 
 def memory_part(exhibit: Exhibit[MemoryFacts]) -> Part:
-    """Return the part on the exhibit ``memory``."""
+    """The part on the exhibit ``memory``."""
     weights, windows = exhibit.table("weights"), exhibit.table("windows").sort_values("gamma")
     with drawing():
         panels = {"weights": weights_panel(weights, windows), "half-life": half_life_panel(windows)}
@@ -48,7 +48,7 @@ def memory_part(exhibit: Exhibit[MemoryFacts]) -> Part:
 
 
 def memory_reading(windows: pd.DataFrame, error: float) -> list[str]:
-    """Return what the windows say, at the book's γ and about its claim; ``error`` is measurement against theory."""
+    """What the windows say, at the book's γ and about its claim; ``error`` is measurement against theory."""
     at = min(table_rows(windows), key=lambda row: abs(row["gamma"] - 0.9))
     gamma = value_text(at["gamma"], "log1m")
     return [

@@ -37,7 +37,7 @@ COLUMNS: Final = {
 
 
 def numbers_part(exhibit: Exhibit[NumbersFacts]) -> Part:
-    """Return the part on the exhibit ``numbers``."""
+    """The part on the exhibit ``numbers``."""
     table, facts = exhibit.table("numbers"), exhibit.facts
     draws = table[table["kind"] == "distribution"]
     regression = draws[(draws["quantity"] == "loss") & (draws["data"] == facts.data)]
@@ -78,7 +78,7 @@ def numbers_part(exhibit: Exhibit[NumbersFacts]) -> Part:
 
 
 def numbers_reading(table: pd.DataFrame, facts: NumbersFacts, sets: pd.DataFrame) -> list[str]:
-    """Return how many numbers come out, the chapter's own, and what the surrogate data are worth."""
+    """How many numbers come out, the chapter's own, and what the surrogate data are worth."""
     sentences = [
         f"Of {count(facts.numbers, 'printed number')}, {facts.exact} come out to the last printed digit, "
         f"{facts.inside} lie within the middle 90% of our seeds, and {facts.differs} do neither"
@@ -105,7 +105,7 @@ def numbers_reading(table: pd.DataFrame, facts: NumbersFacts, sets: pd.DataFrame
 
 
 def _data(facts: NumbersFacts, sets: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
-    """Return whether the surrogate tells the same story as the real file, where that was at hand."""
+    """Whether the surrogate tells the same story as the real file, where that was at hand."""
     if not facts.has_file:
         return [
             "The regression here runs on the surrogate, rows with exactly the second moments of the airfoil data; with "
@@ -125,7 +125,7 @@ def _data(facts: NumbersFacts, sets: pd.DataFrame, labels: Mapping[str, str]) ->
 
 
 def _pairs(sets: pd.DataFrame) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Return every run on the surrogate with the same on the file."""
+    """Every run on the surrogate with the same on the file."""
     files = {row["run"]: row for row in table_rows(sets[sets["data"] == "file"])}
     ours = table_rows(sets[sets["data"] == "surrogate"])
     return [(row, files[row["run"]]) for row in ours if row["run"] in files]
@@ -146,7 +146,7 @@ def _data_table(sets: pd.DataFrame, labels: Mapping[str, str]) -> TextTable:
 
 
 def _row(row: Mapping[str, Any]) -> Row:
-    """Return a number as text, ours to the book's digits where it is exact, else as a range."""
+    """A number as text, ours to the book's digits where it is exact, else as a range."""
     digits, spread = int(row["digits"]), row["kind"] == "distribution"
     ours = exactly(row["ours"], digits)
     if spread:
@@ -194,13 +194,13 @@ def range_panel(table: pd.DataFrame, title: str, floor: float) -> Figure:
 
 
 def _run_labels(table: pd.DataFrame) -> dict[str, str]:
-    """Return what the figure calls the regressions, by their names in the record."""
+    """What the figure calls the regressions, by their names in the record."""
     runs = table_rows(table[table["quantity"] == "loss"].drop_duplicates("run"))
     return dict(zip((str(row["run"]) for row in runs), _labels(runs), strict=True))
 
 
 def _labels(runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the titles of runs; with the start of their setting where a title occurs twice, or with a coordinate."""
+    """The titles of runs; with the start of their setting where a title occurs twice, or with a coordinate."""
     titles = [str(row["title"]) for row in runs]
     labels = []
     for row, title in zip(runs, titles, strict=True):

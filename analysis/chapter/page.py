@@ -122,7 +122,7 @@ def _sections(record: Record, exhibits: Sequence[Exhibit[Any]], folder: Path, jo
 
 
 def section_of(exhibit: Exhibit[Any], folder: Path) -> Section:
-    """Return the section of one exhibit; writes its panels and tables below ``folder``."""
+    """The section of one exhibit; writes its panels and tables below ``folder``."""
     info = exhibit.info
     facts = [(name.replace("_", " "), plain(value)) for name, value in info.options.items()]
     facts += [("fingerprint", info.fingerprint), ("seconds", number(info.seconds))]
@@ -130,7 +130,7 @@ def section_of(exhibit: Exhibit[Any], folder: Path) -> Section:
 
 
 def landscape_section(record: Path, folder: Path) -> Section | None:
-    """Return the section of a record's landscapes; None where it has none."""
+    """The section of a record's landscapes; None where it has none."""
     cells = Record.load(record)
     part = landscapes_part(cells)
     return None if part is None else _saved(part, *landscapes_method(cells), folder)
@@ -162,14 +162,14 @@ def _image(figure: Figure, says: str, stem: Path) -> Image:
 
 
 def _page(record: Record, sections: Sequence[Section], explorer: Explorer | None) -> str:
-    """Return the HTML page; everything that comes from the record is escaped."""
+    """The HTML page; everything that comes from the record is escaped."""
     return template("chapter.html.j2").render(
         record=record, sections=sections, explorer=explorer, totals=_totals(record)
     )
 
 
 def _totals(record: Record) -> dict[str, str]:
-    """Return what was run, in numbers, for the head of the page."""
+    """What was run, in numbers, for the head of the page."""
     exhibits = load_exhibits(record.path).values()
     seconds = sum(value for cell in record for value in cell.info.seconds.to_json().values())
     seconds += sum(exhibit.info.seconds for exhibit in exhibits)

@@ -56,19 +56,19 @@ class EndLabel:
 
 
 def panel(height: float = 3.3, width: float = WIDTH) -> tuple[Figure, Axes]:
-    """Return an empty panel of ``width`` x ``height`` inches; call within `style.drawing`."""
+    """An empty panel of ``width`` x ``height`` inches; call within `style.drawing`."""
     figure = new_figure(width, height)
     figure.set_dpi(300)  # letters are hinted to whole pixels: at 100 dpi they measure too narrow for the layout
     return figure, figure.subplots()
 
 
 def look_of(optimizer: str) -> Look:
-    """Return the look of an optimizer on this page; grey for one that has none."""
+    """The look of an optimizer on this page; grey for one that has none."""
     return LOOKS.get(optimizer, Look(GREY, "-", "o"))
 
 
 def readable(color: str) -> str:
-    """Return ``color`` darkened until words in it stand out from white as 4.5 to 1, which WCAG 2 asks of text."""
+    """``color`` darkened until words in it stand out from white as 4.5 to 1, which WCAG 2 asks of text."""
     rgb = np.array(mpl.colors.to_rgb(color))
     while 1.05 / (_luminance(rgb) + 0.05) < 4.5:
         rgb = 0.96 * rgb
@@ -124,7 +124,7 @@ def label_ends(axes: Axes, labels: Sequence[EndLabel], size: float = 8.5) -> Non
 
 
 def _apart(wanted: Array, heights: Array) -> Array:
-    """Return ``wanted`` ``[N]`` moved as little as keeps words of ``heights`` apart, within [0, 1] if they fit."""
+    """``wanted`` ``[N]`` moved as little as keeps words of ``heights`` apart, within [0, 1] if they fit."""
     order = np.argsort(wanted, kind="stable")
     at = wanted[order].copy()
     least = (heights[order][1:] + heights[order][:-1]) / 2
@@ -142,7 +142,7 @@ def _apart(wanted: Array, heights: Array) -> Array:
 
 
 def floored(values: npt.ArrayLike, smallest: float) -> Array:
-    """Return ``values`` as a logarithmic axis can show them: nothing below ``smallest``; missing ones stay missing."""
+    """``values`` as a logarithmic axis can show them: nothing below ``smallest``; missing ones stay missing."""
     return np.maximum(np.asarray(values, dtype=np.float64), smallest)
 
 
@@ -160,7 +160,7 @@ def span(axes: Axes, which: str, values: npt.ArrayLike, *, most: float = np.inf,
 
 
 def matrix(table: pd.DataFrame, rows: str, columns: str, values: str) -> tuple[Array, Array, Array]:
-    """Return ``table`` as (values of ``columns`` ``[X]``, of ``rows`` ``[Y]``, matrix ``[Y, X]``), both rising."""
+    """``table`` as (values of ``columns`` ``[X]``, of ``rows`` ``[Y]``, matrix ``[Y, X]``), both rising."""
     wide = table.pivot_table(index=rows, columns=columns, values=values, dropna=False)
     return (
         wide.columns.to_numpy(dtype=np.float64),

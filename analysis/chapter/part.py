@@ -89,18 +89,18 @@ class Part:
 
 
 def name_of(optimizer: str) -> str:
-    """Return what sentences call a registered optimizer; its own name where it is not one of ours."""
+    """What sentences call a registered optimizer; its own name where it is not one of ours."""
     return NAMES.get(optimizer, optimizer)
 
 
 def question_of(exhibit: Exhibit[Any]) -> str:
-    """Return the question of an exhibit without the number of its exercise, which stands in the title."""
+    """The question of an exhibit without the number of its exercise, which stands in the title."""
     question = exhibit.info.question.split(": ", 1)[-1].replace("gamma", "γ")
     return question[0].upper() + question[1:]
 
 
 def exactly(value: float, digits: int) -> str:
-    """Return ``value`` with ``digits`` decimals, as the book prints; a number too large for that with an exponent."""
+    """``value`` with ``digits`` decimals, as the book prints; a number too large for that with an exponent."""
     if pd.isna(value):
         return "–"
     text = f"{value:.{digits}f}" if abs(value) < 1e7 else number(value)
@@ -108,17 +108,17 @@ def exactly(value: float, digits: int) -> str:
 
 
 def count(n: int, word: str, plural: str = "") -> str:
-    """Return "no number", "1 number", "7 numbers"."""
+    """A count in words: "no number", "1 number", "7 numbers"."""
     if n == 0:
         return f"no {word}"
     return f"{n:,} {word if n == 1 else plural or f'{word}s'}"
 
 
 def lost_text(row: Mapping[str, Any]) -> str:
-    """Return ", 2 of 8 diverged" for a row of an exhibit's table; nothing where every seed finished."""
+    """The words ", 2 of 8 diverged" for a row of an exhibit's table; nothing where every seed finished."""
     return f", {int(row['diverged'])} of {int(row['seeds'])} diverged" if row["diverged"] else ""
 
 
 def seeds_text(n: int) -> str:
-    """Return the size of a sample as captions give it; nothing for a single run."""
+    """The size of a sample as captions give it; nothing for a single run."""
     return f"n = {n} seeds" if n > 1 else ""

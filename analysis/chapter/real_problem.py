@@ -32,7 +32,7 @@ WORDS: Final = {
 
 
 def real_problem_part(exhibit: Exhibit[RealProblemFacts]) -> Part:
-    """Return the part on the exhibit ``real-problem``."""
+    """The part on the exhibit ``real-problem``."""
     grid, choices, curves = (_named(exhibit.table(name)) for name in ("grid", "choices", "curves"))
     looks = looks_of(list(choices["schedule"]))
     facts = exhibit.facts
@@ -70,12 +70,12 @@ def real_problem_part(exhibit: Exhibit[RealProblemFacts]) -> Part:
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
-    """Return ``table`` with its schedules in words."""
+    """``table`` with its schedules in words."""
     return table.assign(schedule=table["schedule"].replace(WORDS))
 
 
 def real_problem_reading(choices: pd.DataFrame, facts: RealProblemFacts) -> list[str]:
-    """Return which schedule ends lowest, by how much, and which forgives a wrong η most."""
+    """Which schedule ends lowest, by how much, and which forgives a wrong η most."""
     if facts.best is None or facts.best_accuracy is None:
         return ["No schedule finished on every test seed: every chosen η is too large for some start."]
     first, sharpest = (WORDS.get(name, name) for name in (facts.best, facts.best_accuracy))

@@ -30,7 +30,7 @@ AHEAD = 10.0
 
 
 def rotation_part(exhibit: Exhibit[RotationFacts]) -> Part:
-    """Return the part on the exhibit ``rotation``."""
+    """The part on the exhibit ``rotation``."""
     losses, book = exhibit.table("losses"), exhibit.table("book")
     best = losses[losses["rule"] == "best"]
     fewer, more = (int(losses["steps"].agg(which)) for which in ("min", "max"))
@@ -67,7 +67,7 @@ def rotation_part(exhibit: Exhibit[RotationFacts]) -> Part:
 
 
 def leads(losses: pd.DataFrame, steps: int) -> tuple[Array, dict[float, Array]]:
-    """Return the angles ``[N]`` and, by condition number, how many times as high as RMSProp descent ends at each.
+    """The angles ``[N]`` and, by condition number, how many times as high as RMSProp descent ends at each.
 
     Both at their best η. A diverged run counts as `LOST` times its start, less than `SMALLEST` of it as solved.
     """
@@ -80,7 +80,7 @@ def leads(losses: pd.DataFrame, steps: int) -> tuple[Array, dict[float, Array]]:
 
 
 def rotation_reading(exhibit: Exhibit[RotationFacts]) -> list[str]:
-    """Return where RMSProp leads gradient descent, early and late, who does not notice the rotation, and the book's."""
+    """Where RMSProp leads gradient descent, early and late, who does not notice the rotation, and the book's."""
     losses = exhibit.table("losses")
     calm = [name_of(name) for name in exhibit.facts.invariant]
     sentences = []
@@ -93,7 +93,7 @@ def rotation_reading(exhibit: Exhibit[RotationFacts]) -> list[str]:
 
 
 def _early(losses: pd.DataFrame, steps: int) -> str:
-    """Return the lead along the axes and across them, and at how many angles it is worth having."""
+    """The lead along the axes and across them, and at how many angles it is worth having."""
     angles, lead = leads(losses, steps)
     line, middle, worst = lead[BOOK_CONDITION], int(np.argmin(np.abs(angles - 45))), max(lead)
     text = (
@@ -107,7 +107,7 @@ def _early(losses: pd.DataFrame, steps: int) -> str:
 
 
 def _late(losses: pd.DataFrame, steps: int) -> str:
-    """Return at how many angles RMSProp leads at all in the long run."""
+    """At how many angles RMSProp leads at all in the long run."""
     angles, lead = leads(losses, steps)
     ahead, worst = {at: int(np.sum(line > 1)) for at, line in lead.items()}, max(lead)
     text = f"After {steps} steps it leads at {ahead[BOOK_CONDITION]} of {len(angles)} angles"
@@ -117,7 +117,7 @@ def _late(losses: pd.DataFrame, steps: int) -> str:
 
 
 def _lead_table(losses: pd.DataFrame) -> TextTable:
-    """Return at how many angles RMSProp leads gradient descent, for each condition number."""
+    """At how many angles RMSProp leads gradient descent, for each condition number."""
     fewer, more = (int(losses["steps"].agg(which)) for which in ("min", "max"))
     (angles, early), (_, late) = leads(losses, fewer), leads(losses, more)
     columns = {

@@ -28,7 +28,7 @@ KINDS: Final = {"constant": PALETTE[0], "gamma=": PALETTE[1], "lr=": PALETTE[2]}
 
 
 def schedules_part(exhibit: Exhibit[GammaSchedulesFacts]) -> Part:
-    """Return the part on the exhibit ``gamma-schedules``."""
+    """The part on the exhibit ``gamma-schedules``."""
     tables = {name: exhibit.table(name) for name in ("sensitivity", "shares", "schedules", "threshold")}
     sensitivity, problem = tables["sensitivity"], str(exhibit.table("sensitivity")["problem"].iloc[0])
     one = sensitivity[sensitivity["problem"] == problem]
@@ -79,7 +79,7 @@ def schedules_part(exhibit: Exhibit[GammaSchedulesFacts]) -> Part:
 
 
 def schedules_reading(exhibit: Exhibit[GammaSchedulesFacts]) -> list[str]:
-    """Return what γ's influence is made of, whether a schedule of γ wins anywhere, and where γ has a threshold."""
+    """What γ's influence is made of, whether a schedule of γ wins anywhere, and where γ has a threshold."""
     facts, shares = exhibit.facts, exhibit.table("shares")
     sentences = [explained_text(shares)] if shares["explained"].notna().any() else []
     return [
@@ -90,7 +90,7 @@ def schedules_reading(exhibit: Exhibit[GammaSchedulesFacts]) -> list[str]:
 
 
 def _changing(exhibit: Exhibit[GammaSchedulesFacts]) -> list[str]:
-    """Return what the correction costs or brings once all is tuned, and what a schedule of γ and one of lr do."""
+    """What the correction costs or brings once all is tuned, and what a schedule of γ and one of lr do."""
     schedules = exhibit.table("schedules")
     corrected, wins, level, falling = [], [], [], []
     for name in exhibit.facts.problems:
@@ -129,7 +129,7 @@ def _changing(exhibit: Exhibit[GammaSchedulesFacts]) -> list[str]:
 
 
 def _threshold(thresholds: Mapping[str, float | None], least: float) -> list[str]:
-    """Return from which γ on the finite sum's minimum is found, where not from the ``least`` one tried."""
+    """From which γ on the finite sum's minimum is found, where not from the ``least`` one tried."""
     found = [
         f"{value_text(float(value), 'log1m')} for n = {n}"
         for n, value in thresholds.items()
@@ -144,7 +144,7 @@ def _threshold(thresholds: Mapping[str, float | None], least: float) -> list[str
 
 
 def explained_text(shares: pd.DataFrame) -> str:
-    """Return how much of γ's influence is the missing bias correction, for every problem of ``shares``."""
+    """How much of γ's influence is the missing bias correction, for every problem of ``shares``."""
     whole = table_rows(shares[(shares["over"] == "all") & shares["explained"].notna()])
     near = shares[shares["over"] == "sensible"].set_index("problem")["explained"]
     parts = []

@@ -26,7 +26,7 @@ DEEPEST = 1e-18
 
 
 def stall_part(exhibit: Exhibit[StallFacts]) -> Part:
-    """Return the part on the exhibit ``stall``."""
+    """The part on the exhibit ``stall``."""
     paths, states, noise, cycles = (exhibit.table(name) for name in ("trajectories", "states", "noise", "cycles"))
     facts = exhibit.facts
     with drawing():
@@ -78,12 +78,12 @@ def stall_part(exhibit: Exhibit[StallFacts]) -> Part:
 
 
 def stall_reading(exhibit: Exhibit[StallFacts]) -> list[str]:
-    """Return what the exhibit says about the growing sum, who is ahead early and late, and the two-cycle."""
+    """What the exhibit says about the growing sum, who is ahead early and late, and the two-cycle."""
     return [_early(exhibit), _sum(exhibit), _late(exhibit), _cycle(exhibit)]
 
 
 def _early(exhibit: Exhibit[StallFacts]) -> str:
-    """Return by what both multiply a gradient after the book's steps, and where they are then."""
+    """By what both multiply a gradient after the book's steps, and where they are then."""
     facts, states = exhibit.facts, exhibit.table("states")
     book, lr = facts.book_steps, facts.lr
     now = states[(states["step"] == book) & (states["coordinate"] == 1) & np.isclose(states["lr"], lr)]
@@ -98,7 +98,7 @@ def _early(exhibit: Exhibit[StallFacts]) -> str:
 
 
 def _sum(exhibit: Exhibit[StallFacts]) -> str:
-    """Return whether Adagrad's sum still grows at the end, without noise and with."""
+    """Whether Adagrad's sum still grows at the end, without noise and with."""
     facts, states = exhibit.facts, exhibit.table("states")
     steps = facts.steps
     own = states[(states["optimizer"] == "adagrad") & np.isclose(states["lr"], facts.lr)]
@@ -113,7 +113,7 @@ def _sum(exhibit: Exhibit[StallFacts]) -> str:
 
 
 def _late(exhibit: Exhibit[StallFacts]) -> str:
-    """Return who is ahead at the end, without noise and with it (mean over the last half)."""
+    """Who is ahead at the end, without noise and with it (mean over the last half)."""
     steps, noise = exhibit.facts.steps, exhibit.table("noise")
     loss = _losses(exhibit, steps)
     noisy = noise[noise["step"] > steps // 2].groupby("optimizer")["loss"].mean()
@@ -130,7 +130,7 @@ def _late(exhibit: Exhibit[StallFacts]) -> str:
 
 
 def _cycle(exhibit: Exhibit[StallFacts]) -> str:
-    """Return where RMSProp ends at a constant learning rate, beside theory."""
+    """Where RMSProp ends at a constant learning rate, beside theory."""
     facts, cycles = exhibit.facts, exhibit.table("cycles")
     repeat, limit, theory = int(cycles["cycling"].astype(bool).sum()), facts.limit_loss, facts.limit_loss_theory
     if abs(limit / theory - 1) > LEVEL - 1:
@@ -148,14 +148,14 @@ def _cycle(exhibit: Exhibit[StallFacts]) -> str:
 
 
 def _losses(exhibit: Exhibit[StallFacts], step: int) -> pd.Series:
-    """Return the loss at ``step`` of every optimizer that ran with the book's learning rate."""
+    """The loss at ``step`` of every optimizer that ran with the book's learning rate."""
     paths = exhibit.table("trajectories")
     last = paths[(paths["step"] == step) & np.isclose(paths["lr"], exhibit.facts.lr)]
     return last.groupby("optimizer")["loss"].first()
 
 
 def _bounces(paths: pd.DataFrame) -> str:
-    """Return why averaged Adagrad jumps, where its loss rises a millionfold after the first tenth of its steps."""
+    """Why averaged Adagrad jumps, where its loss rises a millionfold after the first tenth of its steps."""
     own = paths[(paths["optimizer"] == "adagrad-averaged") & (paths["step"] > 0.1 * paths["step"].max())]
     loss = floored(own.sort_values("step")["loss"], DEEPEST)
     if loss.size == 0 or loss.max() < 1e6 * np.minimum.accumulate(loss)[np.argmax(loss)]:

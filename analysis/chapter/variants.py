@@ -23,7 +23,7 @@ MODES: Final = {"alone": (PALETTE[0], "o", -0.14), "together": (PALETTE[1], "s",
 
 
 def variants_part(exhibit: Exhibit[VariantsFacts]) -> Part:
-    """Return the part on the exhibit ``variants``."""
+    """The part on the exhibit ``variants``."""
     table, curves = exhibit.table("differences"), exhibit.table("curves")
     facts = exhibit.facts
     with drawing():
@@ -58,7 +58,7 @@ def variants_part(exhibit: Exhibit[VariantsFacts]) -> Part:
 
 
 def variants_reading(table: pd.DataFrame, facts: VariantsFacts) -> list[str]:
-    """Return which difference matters, and where both programs end beside the book's numbers."""
+    """Which difference matters, and where both programs end beside the book's numbers."""
     alone = table[(table["mode"] == "alone") & (table["order"] > 0)]
     together = table[table["mode"] == "together"].sort_values("order")
     start = table[table["order"] == 0].iloc[0]
@@ -83,7 +83,7 @@ def variants_reading(table: pd.DataFrame, facts: VariantsFacts) -> list[str]:
 
 
 def _doubled(alone: pd.DataFrame) -> list[str]:
-    """Return why longer gradients change nothing, where they do not: a shift far below the spread of the seeds."""
+    """Why longer gradients change nothing, where they do not: a shift far below the spread of the seeds."""
     rows = [row for row in table_rows(alone[alone["name"] == "loss"]) if abs(row["shift"]) < 0.01 * row["deviation"]]
     return [
         f"Gradients twice as long move it by {_signed(row['shift'])}: RMSProp divides a gradient by its own size, and "
@@ -152,7 +152,7 @@ def curve_panel(curves: pd.DataFrame, floor: float) -> Figure:
 
 
 def _titles(table: pd.DataFrame) -> dict[int, str]:
-    """Return the words of every difference by its place, broken in two lines where they are long."""
+    """The words of every difference by its place, broken in two lines where they are long."""
     named = table[table["order"] > 0].drop_duplicates("order").sort_values("order")
     return {int(row["order"]): _broken(str(row["title"])) for row in table_rows(named)}
 

@@ -208,7 +208,7 @@ def replay_figure(panels: Mapping[str, tuple[BudgetCurve, Sequence[ReplayCurve]]
 
 
 def _sampler_style(name: str) -> dict[str, Any]:
-    """Return the colour and line style of a sampler."""
+    """The colour and line style of a sampler."""
     place = [*SAMPLERS].index(name) if name in SAMPLERS else len(SAMPLERS)
     return {"color": SAMPLERS.get(name, GREY), "ls": LINES[place % len(LINES)]}
 
@@ -235,7 +235,7 @@ def _trials_axis(axes: Axes, budgets: Integers) -> None:
 
 
 def _lines(texts: Sequence[str]) -> int:
-    """Return the largest number of lines of a text."""
+    """The largest number of lines of a text."""
     return 1 + max(text.count("\n") for text in texts)
 
 

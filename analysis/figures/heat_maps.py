@@ -31,7 +31,7 @@ DEEPEST: Final = 1e-10
 
 
 def heat_norm(landscapes: Sequence[Landscape]) -> Normalize:
-    """Return the colour scale that ``landscapes`` share: from their best value to the start; worse is one colour."""
+    """The colour scale that ``landscapes`` share: from their best value to the start; worse is one colour."""
     measure = landscapes[0].measure
     # seeds begin at other places: the highest run that got lower may lie above the start that stands for all
     lower = [one.median[np.isfinite(one.median) & ~one.worse_than_start] for one in landscapes]
@@ -107,7 +107,7 @@ def _mark_default(axes: Axes, landscape: Landscape) -> None:
 
 
 def signs(n: int, measure: Measure) -> list[Any]:
-    """Return the legend of heat maps of ``measure`` over ``n`` seeds."""
+    """The legend of heat maps of ``measure`` over ``n`` seeds."""
     point: dict[str, Any] = {"color": INK, "ls": "none", "mec": "white"}
     near = "within 2× of the best" if measure.log else "90% of the best progress"
     lost = "diverged" if n == 1 else "median diverged"
@@ -127,7 +127,7 @@ def _sign(axes: Axes, x: float, y: float, marker: str, size: float) -> None:
 
 
 def _cells(x: Array, y: Array, mask: Mask) -> tuple[Array, Array, Array]:
-    """Return the cells of ``mask`` ``[Y, X]`` as points so close to their borders that contours follow the cells."""
+    """The cells of ``mask`` ``[Y, X]`` as points so close to their borders that contours follow the cells."""
     inset = 1e-6
     xs = np.column_stack([x[:-1] + inset, x[1:] - inset]).ravel()
     ys = np.column_stack([y[:-1] + inset, y[1:] - inset]).ravel()

@@ -49,7 +49,7 @@ LOST: Final[dict[str, Any]] = {"marker": "X", "ms": 8, "mec": "white", "ls": "no
 
 
 def frame_limits(values: Array, measure: Measure) -> tuple[float, float]:
-    """Return axis limits that hold the finite ``values`` and the start; what blows up leaves the frame at 30 starts."""
+    """Axis limits that hold the finite ``values`` and the start; what blows up leaves the frame at 30 starts."""
     finite = values[np.isfinite(values)]
     low = min(measure.start, float(finite.min(initial=measure.start)))
     if not measure.log:
@@ -63,7 +63,7 @@ def frame_limits(values: Array, measure: Measure) -> tuple[float, float]:
 
 
 def band_limits(bands: Sequence[Band], measure: Measure) -> tuple[float, float]:
-    """Return `frame_limits` for medians and the lower ends of their bands, down to a fifth of the lowest median."""
+    """`frame_limits` for medians and the lower ends of their bands, down to a fifth of the lowest median."""
     medians = np.concatenate([measure.shown(band.median) for band in bands])
     lows = np.concatenate([measure.shown(band.low) for band in bands])
     return frame_limits(np.append(medians, np.maximum(lows, medians.min() / 5) if measure.log else lows), measure)
@@ -166,7 +166,7 @@ def outcome_figure(tuned: Outcomes, default: Outcomes, measure: Measure, looks: 
 
 
 def _outcome_signs(*, seeds: bool, beyond: bool) -> list[Line2D]:
-    """Return the legend of the outcome figure: of several ``seeds``, or with runs ``beyond`` the frame."""
+    """The legend of the outcome figure: of several ``seeds``, or with runs ``beyond`` the frame."""
     dot: dict[str, Any] = {"marker": "o", "ls": "none", "color": INK, "ms": 6}
     over_seeds = [
         Line2D([], [], marker="|", ls="none", color=INK, ms=8, label="one test seed"),
@@ -251,12 +251,12 @@ def _legend(figure: Figure, grid: Sequence[Axes]) -> None:
 
 
 def legend_columns(labels: Iterable[str]) -> int:
-    """Return how many labels stand beside each other: 122 letters fit the width, a handle takes the room of nine."""
+    """How many labels stand beside each other: 122 letters fit the width, a handle takes the room of nine."""
     return min(7, max(1, int(122 / (max(map(len, labels)) + 9))))
 
 
 def legend_height(labels: Collection[str]) -> float:
-    """Return the height in inches of the legend of ``labels`` and of two signs."""
+    """The height in inches of the legend of ``labels`` and of two signs."""
     return 0.18 * math.ceil((len(labels) + 2) / legend_columns(["diverges", *labels]))
 
 
@@ -265,11 +265,11 @@ def _lowest(lines: Lines) -> float:
 
 
 def n_text(lines: Lines) -> str:
-    """Return the part of a title that says over how many seeds ``lines`` go, and what their bands are."""
+    """The part of a title that says over how many seeds ``lines`` go, and what their bands are."""
     n = max((line.band.n for line in lines.values()), default=0)
     return f" (n = {n} seeds; band: {band_text(n)})" if n > 1 else " (one run)"
 
 
 def band_text(n: int) -> str:
-    """Return which of ``n`` seeds lie in a band: of a few, no order statistic leaves any out."""
+    """Which of ``n`` seeds lie in a band: of a few, no order statistic leaves any out."""
     return "all of them" if n * (1 - LEVEL) / 2 < 1 else f"middle {LEVEL:.0%}"

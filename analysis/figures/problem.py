@@ -77,7 +77,7 @@ def figures_of(results: ProblemResults, looks: Mapping[str, Look]) -> Iterator[t
 
 
 def titled(figure: Figure, subject: str, name: str) -> Figure:
-    """Return ``figure`` with its title: what it is of, and what it shows."""
+    """``figure`` with its title: what it is of, and what it shows."""
     title = wrapped(f"{subject}: {TITLES[name]}", int(figure.get_figwidth() / 0.1))
     figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
     return figure
@@ -141,7 +141,7 @@ def _trajectories(cells: Results, measure: Measure, looks: Mapping[str, Look]) -
 
 
 def cell_figure(cell: Cell) -> Figure:
-    """Return an overview of one cell: its landscape (a map, or a curve of the learning rate) and its convergence."""
+    """An overview of one cell: its landscape (a map, or a curve of the learning rate) and its convergence."""
     result = CellResult.alone(cell)
     measure, label, landscape, curves = result.measure, cell.label, result.landscape, result.convergence
     looks = looks_of(SETTINGS)
@@ -197,7 +197,7 @@ class Ratios:
 
 
 def worse_than_best(results: Iterable[ProblemResults]) -> Ratios:
-    """Return the tuned medians of problems over the best of each; raises `ValueError` where two cells share a label."""
+    """The tuned medians of problems over the best of each; raises `ValueError` where two cells share a label."""
     found = list(results)
     labels = tuple(dict.fromkeys(cell.label for one in found for cell in one.cells))
     values = np.full((len(found), len(labels)), np.nan)

@@ -100,7 +100,7 @@ class Look:
 
 
 def looks_of(labels: Sequence[str]) -> dict[str, Look]:
-    """Return one look for each label; 210 labels all differ in at least one of colour, line style and marker."""
+    """One look for each label; 210 labels all differ in at least one of colour, line style and marker."""
     return {
         label: Look(PALETTE[i % len(PALETTE)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)])
         for i, label in enumerate(dict.fromkeys(labels))
@@ -120,7 +120,7 @@ def drawing() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of ``width`` x ``height`` inches, free of pyplot's state; call within `drawing`."""
+    """An empty figure of ``width`` x ``height`` inches, free of pyplot's state; call within `drawing`."""
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
@@ -129,7 +129,7 @@ def new_figure(width: float, height: float) -> Figure:
 def panel_grid(
     count: int, *, width: float, height: float, extra: tuple[float, float], share: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure of ``count`` panels of ``width`` x ``height`` inches, at most three a row, and ``extra`` room.
+    """A figure of ``count`` panels of ``width`` x ``height`` inches, at most three a row, and ``extra`` room.
 
     A panel that stands alone is larger, so that a legend below it has room.
     """
@@ -146,17 +146,17 @@ def panel_grid(
 
 
 def png(figure: Figure) -> bytes:
-    """Return the figure as PNG; the first save lays it out, later ones keep that layout."""
+    """The figure as PNG; the first save lays it out, later ones keep that layout."""
     return _saved(figure, format="png", dpi=PNG_DPI)
 
 
 def webp(figure: Figure) -> bytes:
-    """Return the figure as WebP: the smallest form of a figure with many lines."""
+    """The figure as WebP: the smallest form of a figure with many lines."""
     return _saved(figure, format="webp", dpi=PNG_DPI, pil_kwargs={"quality": 88, "method": 4})
 
 
 def svg(figure: Figure) -> bytes:
-    """Return the figure as SVG without a date, so that equal figures are equal files."""
+    """The figure as SVG without a date, so that equal figures are equal files."""
     return _saved(figure, format="svg", metadata={"Date": None})
 
 
@@ -197,18 +197,18 @@ def log_axis(axes: Axes, which: str, low: float, high: float) -> None:
 
 
 def log_ticks(low: float, high: float) -> LogLocator:
-    """Return ticks at 1, 2 and 5 in every decade where there are few decades, else at no more than eight decades."""
+    """Ticks at 1, 2 and 5 in every decade where there are few decades, else at no more than eight decades."""
     few = high / low < 10**2.5
     return LogLocator(base=10, subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=20 if few else 8)
 
 
 def tick_text(value: float, _position: int | None = None) -> str:
-    """Return the label of a tick; short, so that neighbours do not touch."""
+    """The label of a tick; short, so that neighbours do not touch."""
     return number(value, 3, smallest=1e-3)
 
 
 def wrapped(label: str, width: int) -> str:
-    """Return ``label`` in lines of at most ``width`` letters: schedules make some names longer than a figure."""
+    """``label`` in lines of at most ``width`` letters: schedules make some names longer than a figure."""
     lines = [""]
     for part in re.findall(r"[^ (,-]*[ (,-]?", label):
         if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:

@@ -29,7 +29,7 @@ class Axis:
     values: Array
 
     def place(self, values: npt.ArrayLike) -> Array:
-        """Return the coordinates of ``values``, same shape; not finite where the scale has no place for a value."""
+        """The coordinates of ``values``, same shape; not finite where the scale has no place for a value."""
         array = np.asarray(values, dtype=np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             if self.scale == "log":
@@ -56,11 +56,11 @@ class Axis:
         return bool(edges[0] <= place <= edges[-1])
 
     def nearest(self, value: float) -> int:
-        """Return the index of the grid value next to ``value``."""
+        """The index of the grid value next to ``value``."""
         return int(np.argmin(np.abs(self.at - self.place(value))))
 
     def text(self, value: float) -> str:
-        """Return ``value`` with the digits that the scale needs."""
+        """``value`` with the digits that the scale needs."""
         return value_text(value, self.scale)
 
     @property
@@ -82,6 +82,6 @@ class Axis:
 
 
 def axis_of(info: CellInfo, name: str, values: npt.ArrayLike) -> Axis:
-    """Return the axis of hyperparameter ``name`` of a cell."""
+    """The axis of hyperparameter ``name`` of a cell."""
     default = float(info.defaults.get(name, math.nan))
     return Axis(name, info.optimizer.scale(name), default, np.asarray(values, dtype=np.float64))

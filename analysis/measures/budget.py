@@ -91,7 +91,7 @@ class ReplayCurve:
 
 
 def budget_curve(table: SearchTable, budgets: Sequence[int] = BUDGETS) -> BudgetCurve:
-    """Return the exact outcome of random search (draws with replacement) and how sure the table makes us of it.
+    """The exact outcome of random search (draws with replacement) and how sure the table makes us of it.
 
     The interval resamples the held-out seeds and the points: the points were one grid of many, and the kept one is
     rare.
@@ -112,13 +112,13 @@ def budget_curve(table: SearchTable, budgets: Sequence[int] = BUDGETS) -> Budget
 
 
 def budget_table(cells: Sequence[Cell], budgets: Sequence[int] = BUDGETS) -> pd.DataFrame:
-    """Return `budget_frame` of one problem's cells; raises as `budget_results` does."""
+    """`budget_frame` of one problem's cells; raises as `budget_results` does."""
     check_instances(cells)  # before the measure, which two instances do not share
     return budget_frame(budget_results(cell_results(cells), budgets))
 
 
 def budget_results(cells: Sequence[CellResult], budgets: Sequence[int] = BUDGETS) -> list[BudgetResult]:
-    """Return what tuning buys by each optimizer of one problem; empty where there is no landscape.
+    """What tuning buys by each optimizer of one problem; empty where there is no landscape.
 
     Raises `PoolingError` where the cells are of different instances, or their landscapes of different seeds or steps.
     """
@@ -133,7 +133,7 @@ def budget_results(cells: Sequence[CellResult], budgets: Sequence[int] = BUDGETS
 
 
 def budget_frame(found: Sequence[BudgetResult]) -> pd.DataFrame:
-    """Return budget curves as rows: one a label and budget; empty where there is none."""
+    """Budget curves as rows: one a label and budget; empty where there is none."""
     parts = []
     for one in found:
         curve = one.curve
@@ -145,7 +145,7 @@ def budget_frame(found: Sequence[BudgetResult]) -> pd.DataFrame:
 
 
 def replay_curves(replays: pd.DataFrame, measure: Measure) -> list[ReplayCurve]:
-    """Return the mean outcome of replayed searches, a sampler each, with its bootstrap interval.
+    """The mean outcome of replayed searches, a sampler each, with its bootstrap interval.
 
     ``replays`` has a row a ``sampler``, ``repeat`` and budget ``k`` with the measure ``best`` of the point kept by then
     (inf: none). As for random search, the mean is of progress.
@@ -163,12 +163,12 @@ def replay_curves(replays: pd.DataFrame, measure: Measure) -> list[ReplayCurve]:
 
 
 def _from_progress(measure: Measure, made: Array) -> Array:
-    """Return the measure that stands for a progress: its inverse."""
+    """The measure that stands for a progress: its inverse."""
     return np.asarray(measure.start * 10.0**-made if measure.log else measure.start - made)
 
 
 def _quantiles(values: Array, chance: Array, levels: Sequence[float]) -> list[Array]:
-    """Return the quantiles ``[K]`` at ``levels`` of outcomes ``values`` ``[N]`` with probabilities ``[K, N]``."""
+    """The quantiles ``[K]`` at ``levels`` of outcomes ``values`` ``[N]`` with probabilities ``[K, N]``."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(chance[:, order], axis=1)
     last = values.size - 1

@@ -56,7 +56,7 @@ def check_budgets(cells: Sequence[Cell], fields: Sequence[str] = BUDGET) -> None
 
 
 def unequal_budgets(cells: Sequence[Cell]) -> str:
-    """Return the sentence that says why the budgets of one problem's cells are unequal; empty where they are equal."""
+    """The sentence that says why the budgets of one problem's cells are unequal; empty where they are equal."""
     try:
         check_budgets(cells)
     except PoolingError as error:
@@ -65,7 +65,7 @@ def unequal_budgets(cells: Sequence[Cell]) -> str:
 
 
 def shortened(unmatched: Sequence[str]) -> list[str]:
-    """Return the reasons with all cells of one side only as one line, the first few of them named."""
+    """The reasons with all cells of one side only as one line, the first few of them named."""
     lines = []
     for kind, group in groupby((text.partition(": ") for text in unmatched), key=lambda parts: parts[0]):
         found = [text for _, _, text in group]

@@ -32,7 +32,7 @@ class Convergence:
 
 
 def measure_of(cells: tuple[Cell, ...]) -> Measure:
-    """Return the measure that the cells of one problem share; raises `RecordError` where their problems differ."""
+    """The measure that the cells of one problem share; raises `RecordError` where their problems differ."""
     instances = sorted({f"{cell.problem} {cell.info.problem.fingerprint}" for cell in cells})
     if len(instances) != 1:
         raise RecordError(
@@ -45,14 +45,14 @@ def measure_of(cells: tuple[Cell, ...]) -> Measure:
 
 
 def curve_matrix(curves: pd.DataFrame, setting: str, quantity: str = "loss") -> tuple[Array, Array]:
-    """Return the steps ``[E]`` and the values ``[S, E]`` of a setting's curves; no rows where it has none."""
+    """The steps ``[E]`` and the values ``[S, E]`` of a setting's curves; no rows where it has none."""
     chosen = curves[curves["setting"] == setting]
     table = chosen.set_index(["seed", "step"])[quantity].unstack()  # noqa: PD010  (raises on a doubled row)
     return table.columns.to_numpy(dtype=np.float64), table.to_numpy(dtype=np.float64)
 
 
 def metric_curves(cell: Cell, setting: str, metric: str) -> Convergence | None:
-    """Return the curve of a further metric; it ends (NaN) where the first seed diverges, for no value is the worst."""
+    """The curve of a further metric; it ends (NaN) where the first seed diverges, for no value is the worst."""
     if metric not in cell.curves:
         return None
     steps, values = curve_matrix(cell.curves, setting, metric)
@@ -66,11 +66,11 @@ def metric_curves(cell: Cell, setting: str, metric: str) -> Convergence | None:
 
 
 def diverged_runs(cell: Cell, setting: str) -> int:
-    """Return how many of the test runs of a setting diverged."""
+    """How many of the test runs of a setting diverged."""
     runs = cell.runs
     return int(((runs["setting"] == setting) & (runs["status"] == Outcome.DIVERGED.word)).sum())
 
 
 def _lowest(cell: Cell) -> float:
-    """Return the lowest loss that any test run, or run of the landscape, had."""
+    """The lowest loss that any test run, or run of the landscape, had."""
     return float(np.fmin(cell.curves["loss"].min(), cell.landscape["final_loss"].min()))

@@ -80,7 +80,7 @@ class Grid:
 
 
 def grid_of(cell: Cell, measure: Measure) -> Grid | None:
-    """Return the grid of ``cell``; None where the suite asked for none. Raises `ValueError` where it has holes."""
+    """The grid of ``cell``; None where the suite asked for none. Raises `ValueError` where it has holes."""
     table = cell.landscape
     if table.empty:
         return None
@@ -104,7 +104,7 @@ def grid_of(cell: Cell, measure: Measure) -> Grid | None:
 
 
 def progress(measure: Measure, values: npt.ArrayLike) -> Array:
-    """Return how far ``values`` of ``measure`` came from the start, same shape; never below 0, 0 where infinite."""
+    """How far ``values`` of ``measure`` came from the start, same shape; never below 0, 0 where infinite."""
     reached = np.minimum(np.asarray(values, dtype=np.float64), measure.start)
     if measure.log:
         return np.asarray(np.log10(measure.shown(measure.start) / measure.shown(reached)))
@@ -112,7 +112,7 @@ def progress(measure: Measure, values: npt.ArrayLike) -> Array:
 
 
 def regret(measure: Measure, values: npt.ArrayLike, best: float) -> Array:
-    """Return the share of the progress of ``best`` that ``values`` lack, same shape, in [0, 1]; 0 if none was made."""
+    """The share of the progress of ``best`` that ``values`` lack, same shape, in [0, 1]; 0 if none was made."""
     goal = float(progress(measure, best))
     if goal <= 0:
         return np.zeros(np.shape(values))
@@ -120,7 +120,7 @@ def regret(measure: Measure, values: npt.ArrayLike, best: float) -> Array:
 
 
 def over_seeds(statistic: Callable[[Array], float], values: Array, level: float = LEVEL) -> Estimate:
-    """Return ``statistic`` of ``values`` ``[S, ...]`` with its percentile bootstrap interval over the seeds.
+    """``statistic`` of ``values`` ``[S, ...]`` with its percentile bootstrap interval over the seeds.
 
     Equal resamples are computed once, so that two or three seeds cost as many evaluations as there are resamples. A
     statistic that has no value (NaN) has no interval either.

@@ -136,19 +136,19 @@ class RateCurve:
 
 
 def landscape_of(cell: Cell, measure: Measure) -> Landscape | None:
-    """Return the landscape of ``cell``; None where the suite asked for none."""
+    """The landscape of ``cell``; None where the suite asked for none."""
     grid = grid_of(cell, measure)
     return None if grid is None else landscape_from(grid)
 
 
 def landscape_from(grid: Grid) -> Landscape:
-    """Return what is typical of ``grid`` over its seeds."""
+    """What is typical of ``grid`` over its seeds."""
     rise = median(grid.values - grid.start)
     return Landscape(grid.x, grid.y, grid.median, grid.diverged.mean(axis=0), rise, grid.n, grid.measure)
 
 
 def rate_curve(landscape: Landscape, *, held: bool = False) -> RateCurve | None:
-    """Return the learning-rate curve with the second knob at its best for each rate or, if ``held``, at its default.
+    """The learning-rate curve with the second knob at its best for each rate or, if ``held``, at its default.
 
     A rate is better where it is stable: its best second knob is a stable one if there is any. None where the second
     knob's default lies outside of the grid.
@@ -172,7 +172,7 @@ def rate_curve(landscape: Landscape, *, held: bool = False) -> RateCurve | None:
 
 
 def _lowest(value: Array, stable: Mask, measure: Measure) -> npt.NDArray[np.intp] | None:
-    """Return the index of the lowest stable value; of several equal within rounding, the one in their middle."""
+    """The index of the lowest stable value; of several equal within rounding, the one in their middle."""
     shown = np.where(stable | ~stable.any(), measure.shown(value), np.inf)
     if not np.isfinite(shown).any():
         return None

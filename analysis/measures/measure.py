@@ -25,25 +25,25 @@ DEPTH = 1e-16
 
 
 def gap(loss: npt.ArrayLike, floor: float) -> Array:
-    """Return ``loss - floor``, same shape; ``inf`` where the loss is missing. Slightly negative by rounding only."""
+    """``loss - floor``, same shape; ``inf`` where the loss is missing. Slightly negative by rounding only."""
     difference = np.asarray(loss, dtype=np.float64) - floor
     return np.where(np.isnan(difference), np.inf, difference)
 
 
 def resolution(floor: float, start_gap: float) -> float:
-    """Return the smallest gap told from zero: the rounding of a loss near ``floor``, or `DEPTH` of the start's gap."""
+    """The smallest gap told from zero: the rounding of a loss near ``floor``, or `DEPTH` of the start's gap."""
     return max(ROUNDING * abs(floor), DEPTH * start_gap, float(np.finfo(np.float64).tiny))
 
 
 def log_gap(gaps: npt.ArrayLike, smallest: float) -> Array:
-    """Return log10 of ``gaps``, same shape; anything below ``smallest`` (zero, rounding) counts as ``smallest``."""
+    """log10 of ``gaps``, same shape; anything below ``smallest`` (zero, rounding) counts as ``smallest``."""
     if not smallest > 0:
         raise ValueError(f"the smallest gap must be positive, got {smallest}")
     return np.log10(np.maximum(np.asarray(gaps, dtype=np.float64), smallest))
 
 
 def steps_to_target(steps: npt.ArrayLike, loss: npt.ArrayLike, target: float) -> Array:
-    """Return the first step ``[...]`` whose loss ``[..., E]`` is at or below ``target``.
+    """The first step ``[...]`` whose loss ``[..., E]`` is at or below ``target``.
 
     It is ``inf`` where none is (censored). ``steps`` is ``[E]``; the answer is as fine as the evaluations are.
     """
@@ -67,7 +67,7 @@ class Measure:
 
     @classmethod
     def of(cls, floor: float | None, start_loss: float, lowest_loss: float) -> Measure:
-        """Return the measure of a problem from its floor, its loss at the start and the lowest loss of any run."""
+        """The measure of a problem from its floor, its loss at the start and the lowest loss of any run."""
         if floor is not None:
             start = float(gap(start_loss, floor))
             return cls(floor, start, resolution(floor, start), log=True)
@@ -85,22 +85,22 @@ class Measure:
         return "loss" if self.floor is None else "gap to the floor"
 
     def label_over(self, n: int) -> str:
-        """Return `label` for the median of ``n`` seeds."""
+        """`label` for the median of ``n`` seeds."""
         return f"{self.label}, median of {n} seeds" if n > 1 else self.label
 
     def __call__(self, loss: npt.ArrayLike) -> Array:
-        """Return the measure of every loss, same shape; ``inf`` where the loss is missing."""
+        """The measure of every loss, same shape; ``inf`` where the loss is missing."""
         return gap(loss, 0.0 if self.floor is None else self.floor)
 
     def shown(self, values: npt.ArrayLike) -> Array:
-        """Return ``values`` as a logarithmic axis can show them: nothing below `smallest`. Unchanged if linear."""
+        """``values`` as a logarithmic axis can show them: nothing below `smallest`. Unchanged if linear."""
         array = np.asarray(values, dtype=np.float64)
         return np.maximum(array, self.smallest) if self.log else array
 
     def near(self, best: float) -> float:
-        """Return the largest value that counts as near ``best``: twice it, or a tenth of the way to a linear start."""
+        """The largest value that counts as near ``best``: twice it, or a tenth of the way to a linear start."""
         return 2.0 * max(best, self.smallest) if self.log else best + 0.1 * abs(self.start - best)
 
     def ratio(self, value: Any, best: float) -> Array:
-        """Return how many times worse than ``best`` a value is, both held to what rounding shows; needs ``log``."""
+        """How many times worse than ``best`` a value is, both held to what rounding shows; needs ``log``."""
         return np.asarray(self.shown(value) / self.shown(best), dtype=np.float64)

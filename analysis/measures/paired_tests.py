@@ -59,7 +59,7 @@ class Difference:
 
 
 def difference(a: Array, b: Array, measure: Measure, *, exact: bool = False) -> Difference:
-    """Return the paired difference of the measures ``a`` and ``b`` ``[S]``, seed by seed.
+    """The paired difference of the measures ``a`` and ``b`` ``[S]``, seed by seed.
 
     The p-value is Wilcoxon's signed-rank test, exact for few seeds; where no seeds differ it is 1. Raises `ValueError`
     where the numbers of seeds differ.
@@ -73,7 +73,7 @@ def difference(a: Array, b: Array, measure: Measure, *, exact: bool = False) -> 
 
 
 def unpaired_difference(a: Array, b: Array, measure: Measure) -> Difference:
-    """Return the difference of medians of ``a`` ``[S]`` and ``b`` ``[S']``, runs of different seeds.
+    """The difference of medians of ``a`` ``[S]`` and ``b`` ``[S']``, runs of different seeds.
 
     The p-value is the Mann-Whitney test's, exact for few runs; the interval resamples both sides.
     """
@@ -88,7 +88,7 @@ def unpaired_difference(a: Array, b: Array, measure: Measure) -> Difference:
 
 
 def holm(p_values: Sequence[float]) -> Array:
-    """Return the p-values ``[M]`` adjusted for being M tests (Holm 1979); NaN is no test and stays."""
+    """The p-values ``[M]`` adjusted for being M tests (Holm 1979); NaN is no test and stays."""
     found = np.asarray(p_values, dtype=np.float64)
     tests = np.flatnonzero(~np.isnan(found))
     order = tests[np.argsort(found[tests], kind="stable")]
@@ -99,7 +99,7 @@ def holm(p_values: Sequence[float]) -> Array:
 
 
 def not_worse(best: Array, others: Sequence[Array], measure: Measure, *, exact: bool = False) -> list[bool]:
-    """Return which of ``others`` ``[S]`` are not significantly worse than ``best`` ``[S]``, by `difference` and Holm.
+    """Which of ``others`` ``[S]`` are not significantly worse than ``best`` ``[S]``, by `difference` and Holm.
 
     Those that no test can tell apart are among them, and those equal within 1%.
     """
@@ -108,12 +108,12 @@ def not_worse(best: Array, others: Sequence[Array], measure: Measure, *, exact: 
 
 
 def seeds_to_decide(tests: int, alpha: float = ALPHA) -> int:
-    """Return the fewest seeds with which a signed-rank test can succeed among ``tests``: 2 / 2^S <= alpha / tests."""
+    """The fewest seeds with which a signed-rank test can succeed among ``tests``: 2 / 2^S <= alpha / tests."""
     return math.ceil(1 + math.log2(max(tests, 1) / alpha) - 1e-12)
 
 
 def _apart(a: Array, b: Array, measure: Measure) -> Array:
-    """Return b - a, in decades where the measure is logarithmic; 0 where both are infinite."""
+    """``b - a``, in decades where the measure is logarithmic; 0 where both are infinite."""
     left, right = measure.shown(a), measure.shown(b)
     if measure.log:
         left, right = np.log10(left), np.log10(right)
@@ -121,12 +121,12 @@ def _apart(a: Array, b: Array, measure: Measure) -> Array:
 
 
 def _near(a: Array, measure: Measure) -> float:
-    """Return the change that counts as none, in the unit of `_apart`."""
+    """The change that counts as none, in the unit of `_apart`."""
     return math.log10(1 + MARGIN) if measure.log else MARGIN * abs(float(np.median(a)))
 
 
 def _typical(apart: Array) -> Estimate:
-    """Return the median difference; one side's divergences count as far apart, so that they can balance the other's."""
+    """The median difference; one side's divergences count as far apart, so that they can balance the other's."""
     found = bootstrap_median(np.clip(apart, -FAR, FAR))
     value, low, high = (
         math.copysign(math.inf, end) if abs(end) > FAR / 4 else end for end in (found.value, found.low, found.high)
@@ -135,7 +135,7 @@ def _typical(apart: Array) -> Estimate:
 
 
 def _rank_sum(a: Array, b: Array) -> float:
-    """Return the Mann-Whitney p-value; of a few runs with ties (two that diverged) by dealing them anew."""
+    """The Mann-Whitney p-value; of a few runs with ties (two that diverged) by dealing them anew."""
     every = np.concatenate([a, b])
     if np.unique(every).size == every.size or every.size > FEW:
         return float(mannwhitneyu(a, b).pvalue)
@@ -146,7 +146,7 @@ def _rank_sum(a: Array, b: Array) -> float:
 
 
 def _signed_rank(apart: Array) -> float:
-    """Return Wilcoxon's p-value; an infinite difference has the highest rank, zeros are split (Pratt 1959)."""
+    """Wilcoxon's p-value; an infinite difference has the highest rank, zeros are split (Pratt 1959)."""
     if not apart.any():
         return 1.0
     finite = np.abs(apart[np.isfinite(apart)])

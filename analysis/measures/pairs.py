@@ -17,7 +17,7 @@ __all__ = ["improvement", "improvement_matrix", "paired_table"]
 
 
 def improvement(a: Array, b: Array, weights_a: Array | None = None, weights_b: Array | None = None) -> Array:
-    """Return the probability ``[...]`` that a run of a ends lower than one of b, ties counting half.
+    """The probability ``[...]`` that a run of a ends lower than one of b, ties counting half.
 
     This is the Mann-Whitney statistic over all pairs of runs ``a`` ``[S]`` and ``b`` ``[S']``; two diverged runs tie.
     ``weights_a`` ``[..., S]`` and ``weights_b`` count the runs.
@@ -30,7 +30,7 @@ def improvement(a: Array, b: Array, weights_a: Array | None = None, weights_b: A
 
 
 def improvement_matrix(pool: Pool, setting: str = "tuned") -> tuple[Array, Array, Array]:
-    """Return the probability ``[A, A]`` that the row ends lower than the column, and the ends of its interval.
+    """The probability ``[A, A]`` that the row ends lower than the column, and the ends of its interval.
 
     The mean over problems (rounding ties); the interval resamples the seeds within each problem, the same for both
     sides, which shared them.
@@ -50,7 +50,7 @@ def improvement_matrix(pool: Pool, setting: str = "tuned") -> tuple[Array, Array
 
 
 def paired_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
-    """Return every pair of contenders on every problem: one row a problem and pair (a, b).
+    """Every pair of contenders on every problem: one row a problem and pair (a, b).
 
     ``change`` with ``low`` and ``high`` as in `Difference`, ``p_holm`` adjusted for the pairs of the problem,
     ``verdict`` of b ("worse": a ends lower), ``n`` seeds.

@@ -31,7 +31,7 @@ class Pool:
 
     @classmethod
     def of(cls, cells: Iterable[CellResult]) -> Pool:
-        """Return ``cells`` as a pool; raises `PoolingError` where they must not be aggregated, and says why."""
+        """``cells`` as a pool; raises `PoolingError` where they must not be aggregated, and says why."""
         found = list(cells)
         if not found:
             raise PoolingError("there is no cell to aggregate")
@@ -72,7 +72,7 @@ class Pool:
 
 
 def pool(cells: Iterable[Cell]) -> Pool:
-    """Return ``cells``, or those of a record, as a pool; raises as `Pool.of` does."""
+    """``cells``, or those of a record, as a pool; raises as `Pool.of` does."""
     found = list(cells)
     check_instances(found)  # before the measure, which two instances do not share
     return Pool.of(cell_results(found))

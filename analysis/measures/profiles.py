@@ -85,7 +85,7 @@ class Profile:
 
 
 def targets_of(measure: Measure, lowest: float, count: int = TARGETS) -> Array:
-    """Return ``count`` targets ``[T]``, falling evenly from the start (itself left out) to ``lowest``.
+    """``count`` targets ``[T]``, falling evenly from the start (itself left out) to ``lowest``.
 
     Even on a logarithmic scale where the measure has one. Raises `NoProgressError` where nothing got below the start.
     """
@@ -99,7 +99,7 @@ def targets_of(measure: Measure, lowest: float, count: int = TARGETS) -> Array:
 
 
 def hits(pool: Pool, problem: str, setting: str = "tuned", targets: Array | None = None) -> Hits:
-    """Return when every contender of ``pool`` reached the targets of a problem.
+    """When every contender of ``pool`` reached the targets of a problem.
 
     By default they fall from the start to the lowest value any contender's median run reached. A contender none of
     whose trials survived reached nothing and spent its whole budget. Raises as `targets_of` and `Pool.finals` do.
@@ -126,7 +126,7 @@ def hits(pool: Pool, problem: str, setting: str = "tuned", targets: Array | None
 
 
 def expected_running_time(first: Array, spent: Array, weights: Array | None = None) -> Array:
-    """Return the expected running time ``[A, T]`` in steps: all steps spent, over the number of runs that succeeded.
+    """The expected running time ``[A, T]`` in steps: all steps spent, over the number of runs that succeeded.
 
     ``first`` ``[A, S, T]`` are hitting times, inf where censored, and ``spent`` ``[A, S]`` the steps such runs made:
     what restarting until success would cost. inf where none succeeded. ``weights`` ``[S]`` count the seeds.
@@ -140,7 +140,7 @@ def expected_running_time(first: Array, spent: Array, weights: Array | None = No
 
 
 def performance_profile(times: Array, ratios: npt.ArrayLike) -> Array:
-    """Return the share ``[A, R]`` of problems that each solves within ``ratios`` ``[R]`` of the fastest's time.
+    """The share ``[A, R]`` of problems that each solves within ``ratios`` ``[R]`` of the fastest's time.
 
     ``times`` is ``[A, Q]``, inf where unsolved; a problem nobody solves counts as unsolved by all.
     Source: Dolan and Moré 2002, "Benchmarking optimization software with performance profiles".
@@ -152,7 +152,7 @@ def performance_profile(times: Array, ratios: npt.ArrayLike) -> Array:
 
 
 def data_profile(times: Array, budgets: npt.ArrayLike) -> Array:
-    """Return the share ``[A, R]`` of problems each solves within ``budgets`` ``[R]`` steps, from ``times`` ``[A, Q]``.
+    """The share ``[A, R]`` of problems each solves within ``budgets`` ``[R]`` steps, from ``times`` ``[A, Q]``.
 
     Source: Moré and Wild 2009, "Benchmarking derivative-free optimization algorithms"; one step is one gradient.
     """
@@ -161,7 +161,7 @@ def data_profile(times: Array, budgets: npt.ArrayLike) -> Array:
 
 
 def solved_share(found: Hits, shares: npt.ArrayLike, weights: Array | None = None) -> Array:
-    """Return the share ``[A, R]`` of a problem's (run, target) pairs that are reached by ``shares`` of the budget.
+    """The share ``[A, R]`` of a problem's (run, target) pairs that are reached by ``shares`` of the budget.
 
     This is the empirical distribution of running times; ``weights`` ``[S]`` count the seeds.
     """
@@ -172,7 +172,7 @@ def solved_share(found: Hits, shares: npt.ArrayLike, weights: Array | None = Non
 
 
 def profiles(pool: Pool, setting: str = "tuned") -> list[Profile]:
-    """Return the performance profile, the data profile and the share of targets solved, over all problems of ``pool``.
+    """The performance profile, the data profile and the share of targets solved, over all problems of ``pool``.
 
     Times are expected running times, one for each (problem, target); bands resample the seeds within each problem. A
     problem on which nobody got below the start has no targets and is left out; empty where there is no other. Raises
@@ -208,7 +208,7 @@ def profiles(pool: Pool, setting: str = "tuned") -> list[Profile]:
 
 
 def running_time_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
-    """Return the expected running time to each problem's own target: one row a problem and contender.
+    """The expected running time to each problem's own target: one row a problem and contender.
 
     Problems without a target are left out. ``ert`` is in steps, inf where no seed succeeded; ``low`` and ``high`` are
     the ends of its bootstrap interval over the seeds, ``successes`` of ``n`` seeds reached the target.
@@ -232,7 +232,7 @@ def _running_time(found: Hits, weights: Weights) -> Array:
 
 
 def _banded(curve: Callable[[Weights], Array], seeds: Sequence[int]) -> tuple[Array, Array, Array]:
-    """Return ``curve`` of the seeds as they are, and the ends of its pointwise band over resampled seeds."""
+    """``curve`` of the seeds as they are, and the ends of its pointwise band over resampled seeds."""
     rng = np.random.default_rng(SEED)
     value = curve([np.ones(n) for n in seeds])
     if max(seeds) == 1:

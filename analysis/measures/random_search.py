@@ -35,7 +35,7 @@ class SearchTable:
 
 
 def search_table(grid: Grid) -> SearchTable:
-    """Return ``grid`` as a search meets it: every seed held out in turn."""
+    """``grid`` as a search meets it: every seed held out in turn."""
     values = grid.measure.shown(grid.values.reshape(grid.n, -1))
     if grid.n == 1:
         return SearchTable(values, values, grid.measure)
@@ -46,7 +46,7 @@ def search_table(grid: Grid) -> SearchTable:
 def chances(
     objective: Array, budgets: Sequence[int], counts: Array | None = None, *, replacement: bool = True
 ) -> Array:
-    """Return the probability ``[K, N]`` that each point is the one kept after each of ``budgets`` draws.
+    """The probability ``[K, N]`` that each point is the one kept after each of ``budgets`` draws.
 
     Ties in ``objective`` ``[N]`` are broken evenly. ``counts`` ``[N]`` says how often each point is in the urn
     (default: once). Raises `ValueError` for a budget below 1 or, without ``replacement``, above the number of points.
@@ -56,7 +56,7 @@ def chances(
 
 
 def expected_progress(table: SearchTable, budgets: Sequence[int], *, replacement: bool = True) -> Array:
-    """Return the exact expected progress ``[K]`` of the kept point after each of ``budgets`` random draws."""
+    """The exact expected progress ``[K]`` of the kept point after each of ``budgets`` random draws."""
     made = progress(table.measure, table.reported)
     turns = [chances(row, budgets, replacement=replacement) @ gain for row, gain in zip(table.objective, made)]
     return np.asarray(np.mean(turns, axis=0))
@@ -93,7 +93,7 @@ class Groups:
 
 
 def group_chances(objective: Array, budgets: Sequence[int], counts: Array, *, replacement: bool = True) -> Groups:
-    """Return the chances of tied groups in B urns, ``counts`` ``[B, N]``; raises like `chances`.
+    """The chances of tied groups in B urns, ``counts`` ``[B, N]``; raises like `chances`.
 
     A group is kept where every draw misses all better groups, but not this one as well.
     """

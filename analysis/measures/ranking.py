@@ -79,7 +79,7 @@ class Standing:
 
 
 def scores(pool: Pool, setting: str = "tuned") -> list[Array]:
-    """Return for each problem the score ``[A, S]`` of every contender and seed; all 0 where nobody made progress."""
+    """For each problem the score ``[A, S]`` of every contender and seed; all 0 where nobody made progress."""
     found = []
     for problem in pool.problems:
         made = progress(pool.measure(problem), pool.finals(problem, setting))
@@ -89,7 +89,7 @@ def scores(pool: Pool, setting: str = "tuned") -> list[Array]:
 
 
 def interquartile_mean(values: Array, weights: Array | None = None) -> Array:
-    """Return the mean of the middle half of ``values`` ``[N]``, by weight: ``weights`` ``[..., N]``, default even.
+    """The mean of the middle half of ``values`` ``[N]``, by weight: ``weights`` ``[..., N]``, default even.
 
     Where the half ends inside a value, that part of it counts. Source: Agarwal et al. 2021, "Deep Reinforcement
     Learning at the Edge of the Statistical Precipice".
@@ -103,7 +103,7 @@ def interquartile_mean(values: Array, weights: Array | None = None) -> Array:
 
 
 def stratified(values: Sequence[Array], statistic: Callable[[Array, Array], Array]) -> list[Estimate]:
-    """Return ``statistic`` of each contender over all problems, with its stratified bootstrap interval.
+    """``statistic`` of each contender over all problems, with its stratified bootstrap interval.
 
     ``values`` are ``[A, S]`` a problem; ``statistic(values [N], weights [..., N])`` gets all of a contender's runs.
     Problems weigh the same; the seeds of a problem are resampled together for all contenders, which shared them.
@@ -119,12 +119,12 @@ def stratified(values: Sequence[Array], statistic: Callable[[Array, Array], Arra
 
 
 def ranks_of(medians: Array) -> Array:
-    """Return the ranks ``[..., A]`` of ``medians`` ``[..., A]``: 1 is lowest, ties share their mean, inf ties last."""
+    """The ranks ``[..., A]`` of ``medians`` ``[..., A]``: 1 is lowest, ties share their mean, inf ties last."""
     return np.asarray(rankdata(medians, axis=-1), dtype=np.float64)
 
 
 def critical_difference(contenders: int, problems: int, alpha: float = ALPHA) -> float:
-    """Return the difference of two mean ranks that Nemenyi's test finds significant.
+    """The difference of two mean ranks that Nemenyi's test finds significant.
 
     Source: Demšar 2006, "Statistical Comparisons of Classifiers over Multiple Data Sets", equation in section 3.2.2.
     """
@@ -133,14 +133,14 @@ def critical_difference(contenders: int, problems: int, alpha: float = ALPHA) ->
 
 
 def nemenyi(ranks: Array, problems: int) -> Array:
-    """Return the p-values ``[A, A]`` of Nemenyi's test from mean ranks ``[A]``."""
+    """The p-values ``[A, A]`` of Nemenyi's test from mean ranks ``[A]``."""
     contenders = ranks.size
     scale = np.sqrt(contenders * (contenders + 1) / (12 * problems))
     return np.asarray(studentized_range.sf(np.abs(ranks[:, None] - ranks) / scale, contenders, np.inf))
 
 
 def rank_groups(labels: Sequence[str], ranks: Array, critical: float) -> tuple[tuple[str, ...], ...]:
-    """Return the largest sets of two or more labels whose mean ranks lie closer than ``critical``, best first."""
+    """The largest sets of two or more labels whose mean ranks lie closer than ``critical``, best first."""
     order = np.argsort(ranks, kind="stable")
     found: list[tuple[int, int]] = []
     for first, place in enumerate(order):
@@ -151,7 +151,7 @@ def rank_groups(labels: Sequence[str], ranks: Array, critical: float) -> tuple[t
 
 
 def ranking(pool: Pool, setting: str = "tuned") -> Ranking:
-    """Return the mean ranks of the contenders' medians over the problems; equal within rounding is a tie."""
+    """The mean ranks of the contenders' medians over the problems; equal within rounding is a tie."""
     values = [pool.measure(p).shown(pool.finals(p, setting)) for p in pool.problems]
     ranks = ranks_of(np.stack([median(array.T) for array in values]))
     count, contenders = ranks.shape
@@ -169,7 +169,7 @@ def ranking(pool: Pool, setting: str = "tuned") -> Ranking:
 
 
 def standings(pool: Pool, ranked: Ranking, setting: str = "tuned") -> list[Standing]:
-    """Return the contenders of ``pool``, best rank first; ``ranked`` is its `ranking`."""
+    """The contenders of ``pool``, best rank first; ``ranked`` is its `ranking`."""
     means = stratified(scores(pool, setting), interquartile_mean)
     ranks = np.array([rank.value for rank in ranked.ranks])
     count = len(ranked.labels)
@@ -182,12 +182,12 @@ def standings(pool: Pool, ranked: Ranking, setting: str = "tuned") -> list[Stand
 
 
 def ranking_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
-    """Return `ranking_frame` of the contenders of ``pool``."""
+    """`ranking_frame` of the contenders of ``pool``."""
     return ranking_frame(standings(pool, ranking(pool, setting), setting))
 
 
 def ranking_frame(found: Sequence[Standing]) -> pd.DataFrame:
-    """Return one row a contender: interquartile mean score and mean rank with their intervals.
+    """One row a contender: interquartile mean score and mean rank with their intervals.
 
     ``p_best`` is the p-value of Nemenyi's test against the best mean rank; missing where there is one contender.
     """
@@ -201,7 +201,7 @@ def ranking_frame(found: Sequence[Standing]) -> pd.DataFrame:
 
 
 def _friedman(ranks: Array) -> float:
-    """Return the p-value of Friedman's test; NaN where it has no meaning: few contenders, few problems, all tied."""
+    """The p-value of Friedman's test; NaN where it has no meaning: few contenders, few problems, all tied."""
     problems, contenders = ranks.shape
     if contenders < 3 or problems < 2 or (ranks == ranks[:, :1]).all():
         return np.nan

@@ -64,12 +64,12 @@ class Recommendation:
 
 
 def recommend(cell: Cell, measure: Measure, within: float = WITHIN) -> Recommendation | None:
-    """Return the recommendation of a cell by the ``measure`` of its problem; None where no setting made progress."""
+    """The recommendation of a cell by the ``measure`` of its problem; None where no setting made progress."""
     return recommendation_of(CellResult(cell, measure), within)
 
 
 def recommendations(cells: Iterable[Cell], within: float = WITHIN) -> list[Recommendation]:
-    """Return the recommendation of every cell that has one, problem by problem.
+    """The recommendation of every cell that has one, problem by problem.
 
     Raises `RecordError` where a problem has two instances.
     """
@@ -80,7 +80,7 @@ def recommendations(cells: Iterable[Cell], within: float = WITHIN) -> list[Recom
 
 
 def recommendation_of(result: CellResult, within: float = WITHIN) -> Recommendation | None:
-    """Return the recommendation of a cell; None where no setting of it made progress."""
+    """The recommendation of a cell; None where no setting of it made progress."""
     grid, tuned, measure = _slice(result), result.tuned, result.measure
     anchor = None if grid is None else _anchor(result, grid, within)
     source: Source
@@ -113,7 +113,7 @@ def recommendation_of(result: CellResult, within: float = WITHIN) -> Recommendat
 
 
 def best_point(value: Array, allowed: Mask) -> tuple[int, int] | None:
-    """Return the index ``(y, x)`` of the lowest ``value`` ``[Y, X]`` that is ``allowed``; of equals the middle one."""
+    """The index ``(y, x)`` of the lowest ``value`` ``[Y, X]`` that is ``allowed``; of equals the middle one."""
     held = np.where(allowed, value, np.inf)
     if not np.isfinite(held).any():
         return None
@@ -123,7 +123,7 @@ def best_point(value: Array, allowed: Mask) -> tuple[int, int] | None:
 
 
 def _slice(result: CellResult) -> Grid | None:
-    """Return the cell's grid where it spans all that was searched; a slice says nothing about a winner beside it."""
+    """The cell's grid where it spans all that was searched; a slice says nothing about a winner beside it."""
     grid = result.grid
     if grid is None or not set(result.info.optimizer.searched) <= set(grid.settings(0, 0)):
         return None
@@ -140,7 +140,7 @@ def _winner_point(result: CellResult, grid: Grid) -> tuple[int, int] | None:
 
 
 def _anchor(result: CellResult, grid: Grid, within: float) -> tuple[int, int] | None:
-    """Return the grid point that stands for the recommended setting: the winner's if it is good, else the best one."""
+    """The grid point that stands for the recommended setting: the winner's if it is good, else the best one."""
     winner, good = _winner_point(result, grid), _good(grid, within)
     if winner is not None and (good[winner] or (_always_stable(grid)[winner] and _kept(grid, result.tuned, within))):
         return winner
@@ -152,20 +152,20 @@ def _always_stable(grid: Grid) -> Mask:
 
 
 def _good(grid: Grid, within: float) -> Mask:
-    """Return ``[Y, X]``: the stable points within the share ``within`` of the best progress of a stable point."""
+    """``[Y, X]``: the stable points within the share ``within`` of the best progress of a stable point."""
     stable, typical = _always_stable(grid), grid.median
     best = float(np.where(stable, typical, np.inf).min())
     return np.asarray(stable & (regret(grid.measure, typical, best) <= within) & (typical < grid.measure.start))
 
 
 def _kept(grid: Grid, tuned: SettingResult | None, within: float) -> bool:
-    """Return whether the winner itself, on its test seeds, is good enough: a valley may be narrow."""
+    """Whether the winner itself, on its test seeds, is good enough: a valley may be narrow."""
     best = float(np.where(_always_stable(grid), grid.median, np.inf).min())
     return tuned is not None and float(regret(grid.measure, tuned.value, best)) <= within
 
 
 def _ranges(grid: Grid, anchor: tuple[int, int], setting: Mapping[str, float], within: float) -> dict[str, Range]:
-    """Return the grid's unbroken good runs through ``anchor``, along each axis; the setting lies in them too."""
+    """The grid's unbroken good runs through ``anchor``, along each axis; the setting lies in them too."""
     good, (row, column) = _good(grid, within), anchor
     if not good[anchor]:
         return {name: (setting[name], setting[name]) for name in grid.settings(*anchor)}
@@ -176,7 +176,7 @@ def _ranges(grid: Grid, anchor: tuple[int, int], setting: Mapping[str, float], w
 
 
 def _unbroken(values: Array, good: Mask, at: int) -> Range:
-    """Return the ends of the unbroken run of good values around index ``at``."""
+    """The ends of the unbroken run of good values around index ``at``."""
     low = high = at
     while low > 0 and good[low - 1]:
         low -= 1
@@ -192,7 +192,7 @@ def _factor(grid: Grid, anchor: tuple[int, int], setting: Mapping[str, float]) -
 
 
 def _default(result: CellResult, grid: Grid | None, *, fresh: bool) -> float:
-    """Return how the defaults end: on the test seeds as the winner does, else at the grid point next to them."""
+    """How the defaults end: on the test seeds as the winner does, else at the grid point next to them."""
     point = None if grid is None or fresh else grid.nearest(result.info.defaults)
     if grid is not None and point is not None:
         return float(grid.median[point])

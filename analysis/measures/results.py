@@ -63,7 +63,7 @@ class CellResult:
 
     @classmethod
     def alone(cls, cell: Cell) -> CellResult:
-        """Return the result of a cell that is compared with no other: the measure is its own."""
+        """The result of a cell that is compared with no other: the measure is its own."""
         return cls(cell, measure_of((cell,)))
 
     @property
@@ -155,7 +155,7 @@ class CellResult:
         return None if self.landscape is None else rate_curve(self.landscape, held=True)
 
     def text(self, setting: str, *, interval: bool = True, lost: bool = True) -> str:
-        """Return the result of ``setting`` as `analysis.words.interval_text` writes it."""
+        """The result of ``setting`` as `analysis.words.interval_text` writes it."""
         found = self.settings.get(setting)
         if found is None:
             return "not run"
@@ -175,7 +175,7 @@ class CellResult:
 
 
 def cell_results(cells: Iterable[Cell]) -> list[CellResult]:
-    """Return the result of every cell, by the measure that it shares with the others of its problem.
+    """The result of every cell, by the measure that it shares with the others of its problem.
 
     Raises `RecordError` where one problem name stands for two instances.
     """
@@ -186,11 +186,11 @@ def cell_results(cells: Iterable[Cell]) -> list[CellResult]:
 
 
 def final_values(cell: Cell, setting: str, measure: Measure) -> Array:
-    """Return the measure ``[S]`` after the last step on every test seed, ``inf`` where it diverged; none if not run."""
+    """The measure ``[S]`` after the last step on every test seed, ``inf`` where it diverged; none if not run."""
     runs = cell.runs[cell.runs["setting"] == setting].sort_values("seed")
     return measure(runs["final_loss"].where(runs["status"] != Outcome.DIVERGED.word).to_numpy(dtype=np.float64))
 
 
 def table_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a table as mappings, in its order."""
+    """The rows of a table as mappings, in its order."""
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]

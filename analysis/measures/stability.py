@@ -113,7 +113,7 @@ class Stability:
 
 
 def stability(result: CellResult) -> Stability | None:
-    """Return the stability of a cell's landscape; None where there is no landscape."""
+    """The stability of a cell's landscape; None where there is no landscape."""
     cell, grid = result.cell, result.grid
     if grid is None:
         return None
@@ -135,12 +135,12 @@ def stability(result: CellResult) -> Stability | None:
 
 
 def stable_area(grid: Grid) -> Estimate:
-    """Return the share of the grid that is stable, the mean over the seeds."""
+    """The share of the grid that is stable, the mean over the seeds."""
     return over_seeds(lambda stable: float(stable.mean()), grid.stable.astype(np.float64))
 
 
 def boundary(grid: Grid, theory: Array | None = None) -> Boundary:
-    """Return the divergence boundary of ``grid``; ``theory`` ``[Y]`` is its known place, if any."""
+    """The divergence boundary of ``grid``; ``theory`` ``[Y]`` is its known place, if any."""
     rows = [_row_boundary(grid.x.values, row) for row in np.asarray(grid.stable.all(axis=0))]
     largest, first = (np.array(part) for part in zip(*rows, strict=True))
     second = np.array([np.nan]) if grid.y is None else grid.y.values
@@ -148,7 +148,7 @@ def boundary(grid: Grid, theory: Array | None = None) -> Boundary:
 
 
 def critical_rates(optimizer: str, sharpness: float | None, second: Array) -> Array:
-    """Return the learning rates ``[Y]`` beyond which full-gradient steps diverge on a quadratic.
+    """The learning rates ``[Y]`` beyond which full-gradient steps diverge on a quadratic.
 
     ``sharpness`` is its largest curvature: 2 / sharpness for gradient descent, 2 (1 + momentum) / sharpness for the
     heavy ball. NaN for other optimizers, or where the problem is no quadratic (no ``sharpness``).
@@ -159,7 +159,7 @@ def critical_rates(optimizer: str, sharpness: float | None, second: Array) -> Ar
 
 
 def basin_decades(grid: Grid) -> Estimate:
-    """Return the width, in decades of the learning rate, of the region near the best (`Measure.near`: twice the best).
+    """The width, in decades of the learning rate, of the region near the best (`Measure.near`: twice the best).
 
     The second hyperparameter is at its best for each rate.
     """
@@ -172,7 +172,7 @@ def basin_decades(grid: Grid) -> Estimate:
 
 
 def ridge(grid: Grid) -> tuple[Array, Array]:
-    """Return the rows' coordinates ``[R]`` and the log10 of the best stable rate ``[R]`` in each.
+    """The rows' coordinates ``[R]`` and the log10 of the best stable rate ``[R]`` in each.
 
     A row whose best lies at the edge of the grid is left out, for its true best may lie beyond; so is one without a
     stable point. Equal values (within rounding) count as one, at their middle. Empty where there is no second axis.
@@ -190,7 +190,7 @@ def ridge(grid: Grid) -> tuple[Array, Array]:
 
 
 def ridge_slope(grid: Grid) -> Estimate | None:
-    """Return how many decades the best rate moves for each decade of 1 - memory, as the median of pairwise slopes.
+    """How many decades the best rate moves for each decade of 1 - memory, as the median of pairwise slopes.
 
     The interval is Sen's (1968), over the rows, which share their seeds: it says how straight the ridge is. None where
     the second axis is no memory, or fewer than three rows hold their best inside the grid.
@@ -203,7 +203,7 @@ def ridge_slope(grid: Grid) -> Estimate | None:
 
 
 def variance_shares(grid: Grid) -> VarianceShares:
-    """Return the exact two-way functional analysis of variance of the progress over the full grid.
+    """The exact two-way functional analysis of variance of the progress over the full grid.
 
     Source: Hoeffding's decomposition with even weights on the grid, as in Hutter et al. (2014).
     """
@@ -217,13 +217,13 @@ def variance_shares(grid: Grid) -> VarianceShares:
 
 
 def stability_table(cells: Iterable[Cell]) -> pd.DataFrame:
-    """Return `stability_frame` of every cell that has a landscape; empty where none has."""
+    """`stability_frame` of every cell that has a landscape; empty where none has."""
     found = [stability(result) for result in cell_results(cells)]
     return stability_frame([one for one in found if one is not None])
 
 
 def stability_frame(found: Sequence[Stability]) -> pd.DataFrame:
-    """Return one row a landscape with the numbers of `Stability`, each with its interval.
+    """One row a landscape with the numbers of `Stability`, each with its interval.
 
     ``theory_agrees`` of ``theory_rows`` rows have their boundary where theory has it.
     """
@@ -249,7 +249,7 @@ def stability_frame(found: Sequence[Stability]) -> pd.DataFrame:
 
 
 def boundary_frame(found: Sequence[Stability]) -> pd.DataFrame:
-    """Return the divergence boundaries: one row a landscape and value of its second hyperparameter."""
+    """The divergence boundaries: one row a landscape and value of its second hyperparameter."""
     parts = []
     for one in found:
         edge = one.boundary
@@ -270,7 +270,7 @@ def _row_boundary(rates: Array, stable: Mask) -> tuple[float, float]:
 
 
 def _shares(values: Array) -> Array:
-    """Return the shares ``[4]`` of lr, second, interaction and seeds in the variance of ``values`` ``[S, Y, X]``."""
+    """The shares ``[4]`` of lr, second, interaction and seeds in the variance of ``values`` ``[S, Y, X]``."""
     surface, total = values.mean(axis=0), float(values.var())
     if total <= 0:
         return np.zeros(4)

@@ -37,12 +37,12 @@ class Surface:
         return np.array([self.x1[0], self.x2[0]]), np.array([self.x1[-1], self.x2[-1]])
 
     def holds(self, points: Array) -> Mask:
-        """Return ``[N]``: which of ``points`` ``[N, 2]`` lie in the frame; missing ones do not."""
+        """``[N]``: which of ``points`` ``[N, 2]`` lie in the frame; missing ones do not."""
         low, high = self.frame
         return np.asarray(((points >= low) & (points <= high)).all(axis=1))
 
     def drawn_in(self, points: Array) -> Array:
-        """Return ``points`` ``[N, 2]`` with those beyond `FAR` frames moved towards the centre to that distance."""
+        """``points`` ``[N, 2]`` with those beyond `FAR` frames moved towards the centre to that distance."""
         low, high = self.frame
         away = points - (low + high) / 2
         distance = np.abs(away / (high - low)).max(axis=1, keepdims=True)
@@ -61,7 +61,7 @@ class Path2D:
 
 
 def surface_of(cell: Cell, measure: Measure) -> Surface | None:
-    """Return the surface of a cell's problem; None where it is not one of the plane."""
+    """The surface of a cell's problem; None where it is not one of the plane."""
     if cell.surface is None or cell.surface.empty:
         return None
     table = cell.surface.pivot(index="x2", columns="x1", values="loss")
@@ -70,7 +70,7 @@ def surface_of(cell: Cell, measure: Measure) -> Surface | None:
 
 
 def path_of(cell: Cell, setting: str, surface: Surface) -> Path2D | None:
-    """Return the path of a setting's first seed; None where it was not run.
+    """The path of a setting's first seed; None where it was not run.
 
     It ends before its first missing point (the run diverged); points beyond `FAR` frames are drawn in towards them.
     """
@@ -90,7 +90,7 @@ def path_of(cell: Cell, setting: str, surface: Surface) -> Path2D | None:
 
 
 def contour_levels(surface: Surface, measure: Measure, most: int = 14) -> Array:
-    """Return rising contour levels: decades or parts of decades of the gap, even steps where the scale is linear."""
+    """Rising contour levels: decades or parts of decades of the gap, even steps where the scale is linear."""
     finite = surface.value[np.isfinite(surface.value)]
     low, high = float(finite.min()), float(finite.max())
     if not measure.log:

@@ -33,7 +33,7 @@ class CommonGrid:
 
     @classmethod
     def of(cls, cells: Sequence[CellResult]) -> CommonGrid:
-        """Return the landscapes of one optimizer, one cell a problem, on the points they share.
+        """The landscapes of one optimizer, one cell a problem, on the points they share.
 
         The points are those of the coarsest grid that lie within all others; on a finer or shifted grid progress is
         interpolated, linearly along the axes' scales. (Progress is bounded: a diverged corner counts as none.) Raises
@@ -124,7 +124,7 @@ class RobustSetting:
 
 
 def common_grid(cells: Sequence[Cell], measures: Mapping[str, Measure] | None = None) -> CommonGrid:
-    """Return `CommonGrid.of` one optimizer's cells, one a problem; raises as it does.
+    """`CommonGrid.of` one optimizer's cells, one a problem; raises as it does.
 
     ``measures`` are those of the problems, by name; by default each is the cell's own.
     """
@@ -134,7 +134,7 @@ def common_grid(cells: Sequence[Cell], measures: Mapping[str, Measure] | None = 
 
 
 def transfer(grid: CommonGrid) -> Transfer:
-    """Return the regret of every problem's best setting on every problem."""
+    """The regret of every problem's best setting on every problem."""
     problems = tuple(grid.progress)
     found = [[grid.regret(b, grid.best(a)) for b in problems] for a in problems]
     value, low, high = (
@@ -146,7 +146,7 @@ def transfer(grid: CommonGrid) -> Transfer:
 
 
 def robust_setting(grid: CommonGrid, goals: Mapping[str, float] | None = None) -> RobustSetting:
-    """Return the setting with the least worst regret; among equals the one with the least mean regret.
+    """The setting with the least worst regret; among equals the one with the least mean regret.
 
     ``goals`` are the progress on each problem that regret counts from; by default the optimizer's own best.
     """
@@ -159,7 +159,7 @@ def robust_setting(grid: CommonGrid, goals: Mapping[str, float] | None = None) -
 
 
 def suite_setting(grids: Sequence[CommonGrid]) -> RobustSetting:
-    """Return the setting, of any optimizer, with the least worst regret against the best of all optimizers.
+    """The setting, of any optimizer, with the least worst regret against the best of all optimizers.
 
     Raises `PoolingError` where the optimizers were mapped on different problems.
     """
@@ -173,7 +173,7 @@ def suite_setting(grids: Sequence[CommonGrid]) -> RobustSetting:
 
 
 def _regrets(made: Array, goal: float | None = None) -> Array:
-    """Return the share ``[Y, X]`` of ``goal`` (default: the most) that the median of progress ``[S, Y, X]`` lacks.
+    """The share ``[Y, X]`` of ``goal`` (default: the most) that the median of progress ``[S, Y, X]`` lacks.
 
     0 everywhere if there is no progress to be made.
     """
@@ -187,7 +187,7 @@ def _kind(axis: Axis | None) -> tuple[str, str] | None:
 
 
 def _shared(axis: Axis, others: Sequence[Axis], label: str) -> Axis:
-    """Return ``axis`` with those of its values that lie within all ``others``, up to rounding."""
+    """``axis`` with those of its values that lie within all ``others``, up to rounding."""
     low, high = max(float(other.at[0]) for other in others), min(float(other.at[-1]) for other in others)
     slack = 1e-9 * (1 + abs(high - low))
     kept = axis.values[(axis.at >= low - slack) & (axis.at <= high + slack)]
@@ -197,11 +197,11 @@ def _shared(axis: Axis, others: Sequence[Axis], label: str) -> Axis:
 
 
 def _resampled(grid: Grid, x: Axis, y: Axis | None) -> Array:
-    """Return the progress ``[S, Y, X]`` of ``grid`` at the points of ``x`` and ``y``."""
+    """The progress ``[S, Y, X]`` of ``grid`` at the points of ``x`` and ``y``."""
     made = progress(grid.measure, grid.values) @ _weights(grid.x.at, x.at).T
     return made if y is None or grid.y is None else np.asarray(_weights(grid.y.at, y.at) @ made)
 
 
 def _weights(at: Array, wanted: Array) -> Array:
-    """Return the matrix ``[W, N]`` that interpolates linearly from coordinates ``at`` ``[N]`` to ``wanted`` ``[W]``."""
+    """The matrix ``[W, N]`` that interpolates linearly from coordinates ``at`` ``[N]`` to ``wanted`` ``[W]``."""
     return np.stack([np.interp(wanted, at, unit) for unit in np.eye(at.size)], axis=1)

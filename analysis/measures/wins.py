@@ -15,7 +15,7 @@ __all__ = ["win_probability"]
 
 
 def win_probability(tables: Mapping[str, SearchTable], budgets: Sequence[int]) -> Mapping[str, Array]:
-    """Return for each optimizer ``[3, K]``: the probability to win, and the ends of its interval.
+    """For each optimizer ``[3, K]``: the probability to win, and the ends of its interval.
 
     Each optimizer makes its own search of k draws; the lowest outcome on the same held-out seed wins, ties share. Where
     every search has found nothing nobody wins, so that the probabilities may sum to less than 1. The interval resamples
@@ -52,7 +52,7 @@ class _Duel:
         self.nodes, self.weights = (self.nodes + 1) / 2, weights / 2
 
     def wins(self, budgets: Sequence[int], urns: Sequence[Array] | None) -> Array:
-        """Return ``[A, K]``: the probability that each search ends lowest, ties shared.
+        """``[A, K]``: the probability that each search ends lowest, ties shared.
 
         With T others tied the share is 1 / (1 + T), the integral of u^T over [0, 1]: so the expected share is that of
         the product over the others of P(higher) + u P(equal), a polynomial that Gauss's rule integrates exactly.
@@ -75,5 +75,5 @@ class _Duel:
 
 
 def _cumulated(chance: Array) -> Array:
-    """Return ``[K, N + 1]``: the chance of the first 0, 1, …, N of ``chance`` ``[K, N]``."""
+    """``[K, N + 1]``: the chance of the first 0, 1, …, N of ``chance`` ``[K, N]``."""
     return np.concatenate([np.zeros((chance.shape[0], 1)), np.cumsum(chance, axis=1)], axis=1)

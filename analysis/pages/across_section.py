@@ -73,7 +73,7 @@ class Across:
 
 
 def across_of(figures: Path, results: Mapping[str, ProblemResults], looks: Mapping[str, Look]) -> Across | None:
-    """Return the part across the problems of a record; None where it has only one. Writes its figures to ``figures``.
+    """The part across the problems of a record; None where it has only one. Writes its figures to ``figures``.
 
     Nothing here raises for a record that cannot be pooled: the part then says why.
     """
@@ -158,7 +158,7 @@ def _add_suite_setting(found: Across, groups: Mapping[str, list[CellResult]], gr
 
 
 def _reading(ranked: Ranking) -> list[str]:
-    """Return the sentences on the ranks."""
+    """The sentences on the ranks."""
     order = sorted(range(len(ranked.labels)), key=lambda i: ranked.ranks[i].value)
     if len(order) < 2:
         return []
@@ -180,7 +180,7 @@ def _reading(ranked: Ranking) -> list[str]:
 
 
 def _improvement_table(pooled: Pool) -> pd.DataFrame:
-    """Return the probability that ``a`` ends lower than ``b``, one row an ordered pair, with its interval."""
+    """The probability that ``a`` ends lower than ``b``, one row an ordered pair, with its interval."""
     value, low, high = improvement_matrix(pooled)
     rows = [
         {"a": a, "b": b, "probability": value[i, j], "low": low[i, j], "high": high[i, j]}
@@ -192,7 +192,7 @@ def _improvement_table(pooled: Pool) -> pd.DataFrame:
 
 
 def _profile_table(profile: Profile) -> pd.DataFrame:
-    """Return a profile as rows: one a contender and place."""
+    """A profile as rows: one a contender and place."""
     parts = [
         pd.DataFrame(
             {
@@ -210,7 +210,7 @@ def _profile_table(profile: Profile) -> pd.DataFrame:
 
 
 def _transfer_table(matrix: Transfer) -> pd.DataFrame:
-    """Return a transfer matrix as rows: the regret on problem ``on`` of the best setting of problem ``of``."""
+    """A transfer matrix as rows: the regret on problem ``on`` of the best setting of problem ``of``."""
     rows = [
         {
             "label": matrix.label,

@@ -193,7 +193,7 @@ def _runs(a: Cell, b: Cell) -> _Runs:
 
 
 def _difference_of_question(a: Cell, b: Cell) -> str:
-    """Return why two cells cannot be compared; empty where they can."""
+    """Why two cells cannot be compared; empty where they can."""
     prints = [cell.info.problem.fingerprint for cell in (a, b)]
     if prints[0] != prints[1]:
         return f"is another instance of its problem (fingerprints {prints[0]} and {prints[1]})"
@@ -206,7 +206,7 @@ def _difference_of_question(a: Cell, b: Cell) -> str:
 
 
 def _overall(runs: Sequence[_Runs]) -> Estimate:
-    """Return the mean probability over pairs that a run of b ends lower; seeds that cells share are resampled together.
+    """The mean probability over pairs that a run of b ends lower; seeds that cells share are resampled together.
 
     Where sides are paired a run meets the other side's run of the same seed, else all of them. Ties count half.
     """
@@ -230,7 +230,7 @@ def _overall(runs: Sequence[_Runs]) -> Estimate:
 
 
 def _chances(runs: Sequence[_Runs]) -> tuple[float, float]:
-    """Return the chances that b, were it no other than a, would win at least and at most as often over all cells.
+    """The chances that b, were it no other than a, would win at least and at most as often over all cells.
 
     A permutation test: where sides are paired a seed's two runs change sides, in all cells at once, for cells that
     share a seed are not independent; else all runs are dealt anew. A few seeds have few such permutations, so that they
@@ -303,7 +303,7 @@ def _change(pair: Pair) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """Return ``value`` with every number that JSON cannot hold replaced by None."""
+    """``value`` with every number that JSON cannot hold replaced by None."""
     if isinstance(value, Mapping):
         return {name: _finite(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

@@ -13,7 +13,7 @@ __all__ = ["convergence_table", "sensitivity_table"]
 
 
 def convergence_table(cells: Sequence[CellResult]) -> pd.DataFrame:
-    """Return the lines of the convergence figure: one row a label, setting and step, with median, low, high and n."""
+    """The lines of the convergence figure: one row a label, setting and step, with median, low, high and n."""
     parts = []
     for cell in cells:
         for setting, line in cell.convergence.items():
@@ -24,7 +24,7 @@ def convergence_table(cells: Sequence[CellResult]) -> pd.DataFrame:
 
 
 def sensitivity_table(cells: Sequence[CellResult]) -> pd.DataFrame:
-    """Return one row a landscape: its best point, the learning rates near it and the factor to divergence."""
+    """One row a landscape: its best point, the learning rates near it and the factor to divergence."""
     parts = []
     for cell in cells:
         landscape, curve = cell.landscape, cell.rates

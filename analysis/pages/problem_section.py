@@ -92,7 +92,7 @@ class Section:
 
 
 def section_of(figures: Path, anchor: str, results: ProblemResults, looks: Mapping[str, Look]) -> Section:
-    """Return the section of the problem of ``results``; writes its figures to the folder ``figures``."""
+    """The section of the problem of ``results``; writes its figures to the folder ``figures``."""
     try:
         budget, refused = budget_results(results.cells), ""
     except PoolingError as error:
@@ -146,7 +146,7 @@ def picture_of(figures: Path, anchor: str, name: str, figure: Figure) -> Picture
 
 
 def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
-    """Return the protocol of a problem's cells as (name, text); what differs between cells says so for each."""
+    """The protocol of a problem's cells as (name, text); what differs between cells says so for each."""
     facts: dict[str, dict[str, str]] = {}
     for cell in cells:
         optimizer = cell.info.optimizer
@@ -171,14 +171,14 @@ def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
 
 
 def _winner(cell: Cell) -> str:
-    """Return which trial won, or why none did."""
+    """Which trial won, or why none did."""
     if cell.info.winner is None:
         return "none: every trial diverged" if cell.info.protocol.trials else "none: not tuned"
     return f"trial {cell.info.winner.trial}"
 
 
 def _range(hyperparameter: HyperparameterInfo) -> str:
-    """Return a searched hyperparameter as "gamma from 0.5 to 0.999 (log of 1 − gamma)"."""
+    """A searched hyperparameter as "gamma from 0.5 to 0.999 (log of 1 − gamma)"."""
     name, scale = hyperparameter.name, hyperparameter.scale
     low, high = (value_text(end, scale) for end in (hyperparameter.low, hyperparameter.high))
     return f"{name} from {low} to {high} ({f'log of 1 − {name}' if scale == 'log1m' else scale})"

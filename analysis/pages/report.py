@@ -105,7 +105,7 @@ def _fill(new: Path, record: Record, progress: Callable[[int, int], None] | None
 
 
 def _recommendation(record: Record, sections: Sequence[Section], across: Across | None) -> str:
-    """Return the recommendations as JSON: of every cell, and of all problems: for each optimizer, and for any."""
+    """The recommendations as JSON: of every cell, and of all problems: for each optimizer, and for any."""
     content = {
         "suite": record.name,
         "cells": [advice.to_dict() for section in sections for advice in section.advice],
@@ -139,7 +139,7 @@ def _page(
     overview: Picture | None,
     across: Across | None,
 ) -> str:
-    """Return the HTML page; everything that comes from the record is escaped."""
+    """The HTML page; everything that comes from the record is escaped."""
     from analysis.figures.style import looks_of
 
     return template("report.html.j2").render(
@@ -156,7 +156,7 @@ def _page(
 
 
 def template(name: str) -> jinja2.Template:
-    """Return the page template called ``name``, which escapes all it is given and fails for what it is not given."""
+    """The page template called ``name``, which escapes all it is given and fails for what it is not given."""
     import jinja2
 
     from analysis.words import plain
@@ -170,7 +170,7 @@ def template(name: str) -> jinja2.Template:
 
 
 def _totals(record: Record) -> dict[str, str]:
-    """Return what was run, in numbers, for the head of the page."""
+    """What was run, in numbers, for the head of the page."""
     return {
         "cells": _counted(len(record.cells), "cell"),
         "problems": _counted(len(record.problems), "problem"),
@@ -186,7 +186,7 @@ def _counted(count: int, word: str) -> str:
 
 
 def _anchors(problems: Sequence[str]) -> dict[str, str]:
-    """Return a file name and anchor for each problem: its letters and digits, told apart where two agree."""
+    """A file name and anchor for each problem: its letters and digits, told apart where two agree."""
     anchors: dict[str, str] = {}
     for problem in problems:
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", problem).strip("-.") or "problem"

@@ -19,12 +19,12 @@ MIN_SETTING: Final = 16
 
 
 def results_text(cells: Iterable[Cell], width: int = 100) -> str:
-    """Return `text_of` the results of a record, or of any cells."""
+    """`text_of` the results of a record, or of any cells."""
     return text_of(tuple(results_of(cells).values()), width)
 
 
 def text_of(results: Sequence[ProblemResults], width: int = 100) -> str:
-    """Return results as aligned plain text of at most ``width`` columns, grouped by problem, the best marked ``*`` and
+    """Results as aligned plain text of at most ``width`` columns, grouped by problem, the best marked ``*`` and
     those that are not told apart from it ``~``.
 
     Hyperparameters are wrapped where the width is short.
@@ -46,7 +46,7 @@ def _line(found: ProblemResults, cell: CellResult) -> tuple[str, ...]:
 
 
 def _marked(hyperparameters: str, at_edge: Sequence[str]) -> str:
-    """Return the text of a setting with a "!" behind every value whose name is among ``at_edge``."""
+    """The text of a setting with a "!" behind every value whose name is among ``at_edge``."""
     return ", ".join(part + "!" * (part.split(" ")[0] in at_edge) for part in hyperparameters.split(", "))
 
 
@@ -56,7 +56,7 @@ def _title(found: ProblemResults) -> str:
 
 
 def _fit(line: tuple[str, ...], wide: list[int], width: int) -> str:
-    """Return ``line`` with its last part wrapped between hyperparameters: in its column or, if narrow, below.
+    """``line`` with its last part wrapped between hyperparameters: in its column or, if narrow, below.
 
     Where names are so long that the numbers would not fit, the numbers stand below their name.
     """

@@ -15,7 +15,7 @@ __all__ = ["problem_reading"]
 
 
 def problem_reading(results: ProblemResults) -> list[str]:
-    """Return the sentences for one problem."""
+    """The sentences for one problem."""
     cells = results.cells
     if results.unequal:
         said = [f"No optimizer is named the best, for {results.unequal}.", _defaults(results), _lost(cells)]
@@ -70,7 +70,7 @@ def _margin(best: CellResult) -> str:
 
 
 def _limit(curve: RateCurve) -> str:
-    """Return what ends the useful rates: runs that end above their start come first where both do."""
+    """What ends the useful rates: runs that end above their start come first where both do."""
     lost, failed = curve.factor_to_divergence, curve.factor_to_failure
     if failed is not None and (lost is None or failed < lost):
         end = "none of the grid diverges" if lost is None else f"at {times(lost)} they diverge"
@@ -81,7 +81,7 @@ def _limit(curve: RateCurve) -> str:
 
 
 def _defaults(results: ProblemResults) -> str:
-    """Return what it costs to leave each optimizer at its default setting: divergence first, then ratios."""
+    """What it costs to leave each optimizer at its default setting: divergence first, then ratios."""
     lost, costs = [], {}
     for cell in results.cells:
         tuned, default = cell.tuned, cell.default

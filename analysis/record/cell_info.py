@@ -174,7 +174,7 @@ class CellInfo:
 
     @classmethod
     def from_json(cls, content: Any) -> CellInfo:
-        """Return what a ``cell.json`` says; raises `RecordError` for another schema version, and with the path of the
+        """What a ``cell.json`` says; raises `RecordError` for another schema version, and with the path of the
         first key that is missing, unknown or of a wrong type."""
         if not isinstance(content, Mapping) or content.get("schema") != SCHEMA_VERSION:
             raise RecordError("written by another version of the record's schema; run the suite again")

@@ -71,7 +71,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 def check_columns(table: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return ``frame`` if it has every required column of ``table``; raise `RecordError` naming the missing ones."""
+    """``frame`` if it has every required column of ``table``; raise `RecordError` naming the missing ones."""
     missing = [column for column in COLUMNS[table] if column not in frame.columns]
     if missing:
         raise RecordError(f"{table} lacks the column(s) {', '.join(missing)}; it has {', '.join(frame.columns)}")

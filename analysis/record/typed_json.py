@@ -27,12 +27,12 @@ AND: Final = " and "
 
 
 def joined(key: str) -> Mapping[str, str]:
-    """Return the metadata of a field of type ``tuple[str, ...]`` that the file holds under ``key`` as "a and b"."""
+    """The metadata of a field of type ``tuple[str, ...]`` that the file holds under ``key`` as "a and b"."""
     return {"joined": key}
 
 
 def from_json(kind: type[T], content: Any, path: str = "", **types: Any) -> T:
-    """Return the dataclass ``kind`` with the values of the JSON object ``content``, which stands at ``path`` in a file.
+    """The dataclass ``kind`` with the values of the JSON object ``content``, which stands at ``path`` in a file.
 
     Fields are text, numbers, truth values, tuples, mappings by text, literals, dataclasses of these, or None for null;
     a number is kept as it was written, 1 as well as 1.0, and what a field of type ``object`` holds is kept as it is.
@@ -58,7 +58,7 @@ def from_json(kind: type[T], content: Any, path: str = "", **types: Any) -> T:
 
 
 def to_json(value: Any) -> Any:
-    """Return a dataclass as the object that `from_json` reads, its keys in the order of the fields."""
+    """A dataclass as the object that `from_json` reads, its keys in the order of the fields."""
     if is_dataclass(value):
         return {_key(field): _written(field, getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -81,7 +81,7 @@ def _typed_fields(kind: Any) -> tuple[tuple[Field[Any], Any], ...]:
 
 
 def _value(hint: Any, value: Any, path: str) -> Any:
-    """Return the JSON value at ``path`` as the type ``hint``."""
+    """The JSON value at ``path`` as the type ``hint``."""
     if hint is object:
         return value
     kind = _without_null(hint)
@@ -104,12 +104,12 @@ def _value(hint: Any, value: Any, path: str) -> Any:
 
 
 def _without_null(hint: Any) -> Any:
-    """Return ``X`` for the type ``X | None``, any other as it is."""
+    """``X`` for the type ``X | None``, any other as it is."""
     return next(part for part in get_args(hint) if part is not NoneType) if isinstance(hint, UnionType) else hint
 
 
 def _words(hint: Any) -> str:
-    """Return a type as a sentence about a file calls it."""
+    """A type as a sentence about a file calls it."""
     kind = _without_null(hint)
     if kind is not hint:
         return f"{_words(kind)} or null"

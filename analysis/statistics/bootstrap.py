@@ -64,7 +64,7 @@ class Band:
 
 
 def median(values: Array) -> Array:
-    """Return the median over the first axis; the mean of the middle two where n is even; right for ``inf`` as well."""
+    """The median over the first axis; the mean of the middle two where n is even; right for ``inf`` as well."""
     ordered = np.sort(values, axis=0)
     n = ordered.shape[0]
     lower, upper = ordered[(n - 1) // 2], ordered[n // 2]
@@ -72,7 +72,7 @@ def median(values: Array) -> Array:
 
 
 def band(values: Array, level: float = LEVEL) -> Band:
-    """Return the median and the central ``level`` band of ``values`` ``[S, ...]`` over seeds.
+    """The median and the central ``level`` band of ``values`` ``[S, ...]`` over seeds.
 
     The ends are values that occurred (no interpolation, which would turn a diverged seed into NaN): with ten seeds and
     90% they are the lowest and the highest.
@@ -98,7 +98,7 @@ class Spread:
 
 
 def spread(values: Array) -> Spread:
-    """Return how ``values`` ``[S]`` lie, NaN or infinite where a seed diverged; the ends are those of `band`."""
+    """How ``values`` ``[S]`` lie, NaN or infinite where a seed diverged; the ends are those of `band`."""
     kept = values[np.isfinite(values)]
     if not kept.size:
         return Spread(np.nan, np.nan, np.nan, np.nan, np.nan, values.size, values.size)
@@ -108,18 +108,18 @@ def spread(values: Array) -> Spread:
 
 
 def bootstrap_weights(n: int, resamples: int, rng: np.random.Generator) -> Array:
-    """Return ``[resamples, n]`` counts: how often each of ``n`` seeds occurs in a resample. Rows sum to ``n``."""
+    """``[resamples, n]`` counts: how often each of ``n`` seeds occurs in a resample. Rows sum to ``n``."""
     return rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
 
 
 def resampled_means(values: Array, weights: Array) -> Array:
-    """Return the mean ``[B, ...]`` of every resample of ``values`` ``[S, ...]``: one matrix product."""
+    """The mean ``[B, ...]`` of every resample of ``values`` ``[S, ...]``: one matrix product."""
     flat = values.reshape(values.shape[0], -1)
     return np.asarray((weights @ flat / values.shape[0]).reshape(-1, *values.shape[1:]))
 
 
 def resampled_medians(values: Array, weights: Array) -> Array:
-    """Return the exact median ``[B]`` of every resample of ``values`` ``[S]``, read off the cumulated counts."""
+    """The exact median ``[B]`` of every resample of ``values`` ``[S]``, read off the cumulated counts."""
     order = np.argsort(values, kind="stable")
     ordered, counts = values[order], weights[:, order].cumsum(axis=1)
     n = values.size
@@ -129,7 +129,7 @@ def resampled_medians(values: Array, weights: Array) -> Array:
 
 
 def interval(resampled: Array, level: float = LEVEL) -> tuple[Array, Array]:
-    """Return the ends ``[...]`` of the percentile interval of resampled statistics ``[B, ...]``.
+    """The ends ``[...]`` of the percentile interval of resampled statistics ``[B, ...]``.
 
     Every interval of this package is made here. The ends are values that occurred: interpolation would turn an infinite
     one (a diverged run) into NaN.
@@ -140,13 +140,13 @@ def interval(resampled: Array, level: float = LEVEL) -> tuple[Array, Array]:
 
 
 def estimate_of(value: float, resampled: Array, n: int, level: float = LEVEL) -> Estimate:
-    """Return ``value``, a statistic over ``n`` seeds, with the `interval` of its resampled values ``[B]``."""
+    """``value``, a statistic over ``n`` seeds, with the `interval` of its resampled values ``[B]``."""
     low, high = interval(resampled, level)
     return Estimate(float(value), float(low), float(high), n)
 
 
 def interval_bca(resampled: Array, value: float, jackknife: Array, level: float = LEVEL) -> tuple[Array, Array]:
-    """Return the bias-corrected and accelerated interval (Efron 1987) of a statistic.
+    """The bias-corrected and accelerated interval (Efron 1987) of a statistic.
 
     ``resampled`` ``[B]`` are its bootstrap values, ``jackknife`` ``[S]`` its values with one seed left out. Where every
     resample equals ``value``, or one of them is infinite, the correction is undefined and the percentile interval is
@@ -166,7 +166,7 @@ def interval_bca(resampled: Array, value: float, jackknife: Array, level: float 
 
 
 def bootstrap_median(values: Array, level: float = LEVEL, resamples: int = SEEDS) -> Estimate:
-    """Return the median of ``values`` ``[S]`` with its percentile bootstrap interval; raises where there is no value.
+    """The median of ``values`` ``[S]`` with its percentile bootstrap interval; raises where there is no value.
 
     The percentile interval, because the jackknife that BCa needs is inconsistent for medians (Efron and Tibshirani
     1993, section 11.6).
@@ -181,7 +181,7 @@ def bootstrap_median(values: Array, level: float = LEVEL, resamples: int = SEEDS
 def bootstrap_mean(
     values: Array, level: float = LEVEL, resamples: int = SEEDS, method: Literal["bca", "percentile"] = "bca"
 ) -> Estimate:
-    """Return the mean of ``values`` ``[S]`` with its bootstrap interval; raises where there is no value."""
+    """The mean of ``values`` ``[S]`` with its bootstrap interval; raises where there is no value."""
     point, n = float(_checked(values).mean()), values.size
     if n == 1 or not np.isfinite(point):
         return Estimate(point, point, point, n)
@@ -194,7 +194,7 @@ def bootstrap_mean(
 
 
 def _middle(lower: Array, upper: Array) -> Array:
-    """Return the midpoint; equal ends as they are, so that inf and inf make no NaN."""
+    """The midpoint; equal ends as they are, so that inf and inf make no NaN."""
     return np.where(lower == upper, lower, lower / 2 + upper / 2)
 
 

@@ -61,7 +61,7 @@ def fetch(experiment: str, uri: str, out: Path) -> Path:
 
 
 def _cells(client: MlflowClient, experiment: str) -> list[Run]:
-    """Return the finished cells of the experiment's latest record, the latest of each name."""
+    """The finished cells of the experiment's latest record, the latest of each name."""
     found = client.get_experiment_by_name(experiment)
     if found is None:
         known = [one.name for one in client.search_experiments()]

@@ -11,7 +11,7 @@ __all__ = ["draw_overview", "overview_path"]
 
 
 def overview_path(folder: RecordFolder, cell: str) -> Path:
-    """Return where the picture of a cell waits until it is mirrored."""
+    """Where the picture of a cell waits until it is mirrored."""
     return folder.unfinished / cell / "overview.png"
 
 

@@ -55,12 +55,12 @@ class RunPlan:
 
 
 def short_hash(*files: Path) -> str:
-    """Return 16 hex digits that name the content of ``files``."""
+    """16 hex digits that name the content of ``files``."""
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
 def cell_run(cell: Cell) -> RunPlan:
-    """Return the run of the whole cell: protocol and winner as params, results on the test seeds as metrics."""
+    """The run of the whole cell: protocol and winner as params, results on the test seeds as metrics."""
     info, winner = cell.info, cell.info.winner
     tags = {
         **_tags(cell, "cell"),
@@ -78,7 +78,7 @@ def cell_run(cell: Cell) -> RunPlan:
 
 
 def trial_runs(cell: Cell, children: Children) -> list[RunPlan]:
-    """Return the runs of the best trials, best first. A number takes only trials that were told a finite objective."""
+    """The runs of the best trials, best first. A number takes only trials that were told a finite objective."""
     if children == "none":
         return []
     ranked = cell.trials.sort_values(["objective", "trial"])
@@ -89,7 +89,7 @@ def trial_runs(cell: Cell, children: Children) -> list[RunPlan]:
 
 
 def setting_runs(cell: Cell) -> list[RunPlan]:
-    """Return the runs of the tuned and of the default setting on the test seeds, as far as they were run."""
+    """The runs of the tuned and of the default setting on the test seeds, as far as they were run."""
     settings = _settings(cell)
     lines = _median_curves(cell.curves[cell.curves["setting"].isin(settings)], "setting")
     plans = []
@@ -103,7 +103,7 @@ def setting_runs(cell: Cell) -> list[RunPlan]:
 
 
 def trials_table(cell: Cell) -> pd.DataFrame:
-    """Return all trials with the best first, ready to be read: infinite objectives are missing."""
+    """All trials with the best first, ready to be read: infinite objectives are missing."""
     first = ["trial", "state", "objective", *_searched(cell)]
     table = cell.trials.sort_values(["objective", "trial"])
     table = table[[*first, *(column for column in table.columns if column not in first)]]
@@ -125,7 +125,7 @@ def _trial_run(cell: Cell, row: Mapping[Any, Any], line: Iterable[Point]) -> Run
 
 
 def _tags(cell: Cell, role: str) -> dict[str, str]:
-    """Return the tags by which people group and filter; on every run, for charts group by a run's own tags only."""
+    """The tags by which people group and filter; on every run, for charts group by a run's own tags only."""
     return {
         "role": role,
         "suite": cell.info.suite,
@@ -161,7 +161,7 @@ def _outcome(cell: Cell, setting: str, prefix: str) -> Iterator[Point]:
 
 
 def _rounded(value: Any) -> float:
-    """Return five significant digits: MLflow cuts off long numbers in its tables, so 1.23456789e-15 reads 1.2345."""
+    """Five significant digits: MLflow cuts off long numbers in its tables, so 1.23456789e-15 reads 1.2345."""
     return float(f"{float(value):.5g}")
 
 
@@ -193,7 +193,7 @@ def _searched(cell: Cell) -> list[str]:
 
 
 def _params(cell: Cell, values: Mapping[str, float]) -> dict[str, str]:
-    """Return hyperparameters and, for MLflow's linear axes, the logarithms on which they are searched."""
+    """Hyperparameters and, for MLflow's linear axes, the logarithms on which they are searched."""
     scale = cell.info.optimizer.scale
     params = {name: _text(value) for name, value in values.items()}
     for name, value in values.items():
@@ -218,7 +218,7 @@ def _title(cell: Cell) -> str:
 
 
 def _description(cell: Cell) -> str:
-    """Return the note MLflow shows on the run's page, in Markdown: the result first, for long notes are folded."""
+    """The note MLflow shows on the run's page, in Markdown: the result first, for long notes are folded."""
     problem, optimizer, protocol = cell.info.problem, cell.info.optimizer, cell.info.protocol
     measure = "final_loss" if cell.floor is None else "final_gap"
     lines = [
@@ -252,11 +252,11 @@ def _verdict(cell: Cell) -> str:
 
 
 def _settings(cell: Cell) -> dict[str, Mapping[str, float]]:
-    """Return the hyperparameters of the settings that may have been run on the test seeds."""
+    """The hyperparameters of the settings that may have been run on the test seeds."""
     winner = cell.info.winner
     return {**({"tuned": winner.hyperparameters} if winner else {}), "default": cell.info.defaults}
 
 
 def _short(cell: Cell, values: Mapping[str, float]) -> str:
-    """Return those of ``values`` that were searched, as text."""
+    """Those of ``values`` that were searched, as text."""
     return hyperparameter_text(cell, cell.info.optimizer.searched_of(values))

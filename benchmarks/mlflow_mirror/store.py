@@ -38,7 +38,7 @@ NOISY: Final = ("mlflow", "alembic", "sqlalchemy", "urllib3")
 
 
 def default_uri(folder: Path) -> str:
-    """Return the URI of the SQLite store inside the results folder ``folder``."""
+    """The URI of the SQLite store inside the results folder ``folder``."""
     return f"sqlite:///{RecordFolder(folder.resolve()).mlflow_store}"
 
 
@@ -62,12 +62,12 @@ def check_uri(uri: str, *, existing: bool = False) -> None:
 
 
 def _scheme(uri: str) -> str:
-    """Return the kind of a store, without the driver: "postgresql" of postgresql+psycopg://…"""
+    """The kind of a store, without the driver: "postgresql" of postgresql+psycopg://…"""
     return urlsplit(uri).scheme.partition("+")[0]
 
 
 def _file(uri: str) -> Path | None:
-    """Return the file of an SQLite store."""
+    """The file of an SQLite store."""
     if _scheme(uri) != "sqlite":
         return None
     import sqlalchemy
@@ -77,7 +77,7 @@ def _file(uri: str) -> Path | None:
 
 
 def moved(folder: Path) -> str:
-    """Return what to tell a user whose store was made for a folder of another name."""
+    """What to tell a user whose store was made for a folder of another name."""
     return (
         f"{folder} was moved since its MLflow store was made, and MLflow keeps absolute paths; remove mlflow.db and "
         f"{ARTIFACTS} there and run the suite again, which rebuilds them from the record in seconds"
@@ -85,7 +85,7 @@ def moved(folder: Path) -> str:
 
 
 def connect(uri: str) -> MlflowClient:
-    """Return a client of the store at ``uri``; call it within `reported`.
+    """A client of the store at ``uri``; call it within `reported`.
 
     A database is opened once by ourselves, for MLflow would try a dead one for 100 seconds.
     """
@@ -139,7 +139,7 @@ def reported(uri: str, advice: str = "") -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of the error, or what the system said where that is buried in it."""
+    """The first line of the error, or what the system said where that is buried in it."""
     text = str(error).strip()
     system = re.search(r"\[Errno -?\d+\] ([\w ]+)", text)
     return system[1] if system else text.partition("\n")[0] or type(error).__name__

@@ -170,7 +170,7 @@ class Tracker:
         return tags if commit is None else {**tags, "mlflow.source.git.commit": commit}
 
     def _find(self, key: str) -> tuple[str | None, list[str]]:
-        """Return the id of a finished run with this digest, if there is one, and the ids of half-written ones."""
+        """The id of a finished run with this digest, if there is one, and the ids of half-written ones."""
         runs = self._client.search_runs([self._experiment], f"tags.`stepscape.digest` = '{key}'")
         done = [run.info.run_id for run in runs if run.info.status == "FINISHED"]
         return (done[0] if done else None), [run.info.run_id for run in runs if run.info.status != "FINISHED"]
@@ -197,7 +197,7 @@ class Tracker:
 
 
 def _seconds(cell: Cell) -> float:
-    """Return how long the cell took; the time of sampling is part of tuning."""
+    """How long the cell took; the time of sampling is part of tuning."""
     seconds = cell.info.seconds
     return float(seconds.tuning + seconds.test + seconds.landscape)
 

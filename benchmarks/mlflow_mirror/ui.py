@@ -85,7 +85,7 @@ def serving(
 
 
 def view_url(port: int, experiment: str) -> str:
-    """Return the address of an experiment's table of cells, as `benchmarks.mlflow_mirror.tracker.CELLS_VIEW` lays it
+    """The address of an experiment's table of cells, as `benchmarks.mlflow_mirror.tracker.CELLS_VIEW` lays it
     out.
     """
     # without the type of workflow, MLflow opens its page for language models
@@ -155,7 +155,7 @@ def _wait_until_up(server: subprocess.Popen[bytes], port: int, log: IO[bytes]) -
 
 
 def _experiment_id(folder: Path, port: int) -> str:
-    """Return the id of the suite's experiment; raise where the store has none, or keeps its artifacts elsewhere."""
+    """The id of the suite's experiment; raise where the store has none, or keeps its artifacts elsewhere."""
     suite = tomllib.loads((folder / "suite.toml").read_text(encoding="utf-8"))["name"]
     query = f"http://{HOST}:{port}/api/2.0/mlflow/experiments/get-by-name?experiment_name={quote(suite)}"
     try:

@@ -87,7 +87,7 @@ def step(name: str, g: np.ndarray, state: np.ndarray, lr: np.ndarray, knob: np.n
 
 
 def train(toy: Toy, name: str, knobs: tuple[np.ndarray, np.ndarray], seeds: list[int], steps: int) -> np.ndarray:
-    """Return points ``[E, C, S, P]`` after 0 … ``steps`` updates; NaN from divergence on."""
+    """Points ``[E, C, S, P]`` after 0 … ``steps`` updates; NaN from divergence on."""
     lr, knob = knobs
     lanes = (lr.size, len(seeds), len(toy.start))
     x, state = np.broadcast_to(np.array(toy.start), lanes).copy(), np.zeros(lanes)
@@ -102,7 +102,7 @@ def train(toy: Toy, name: str, knobs: tuple[np.ndarray, np.ndarray], seeds: list
 
 
 def run_rows(toy: Toy, points: np.ndarray, seeds: list[int]) -> pd.DataFrame:
-    """Return one row a run ``[C * S]`` with the columns that runs and landscape share."""
+    """One row a run ``[C * S]`` with the columns that runs and landscape share."""
     losses = toy.loss(points)
     flat = losses.reshape(losses.shape[0], -1)
     valid = np.isfinite(flat).sum(axis=0) - 1
@@ -276,7 +276,7 @@ def record(record_folder: Path) -> Record:
 
 @pytest.fixture
 def edited_cell(tmp_path: Path, builder: Builder) -> Callable[..., Cell]:
-    """Return a function that writes one toy's cell, with changes to its ``cell.json`` and tables, and loads it."""
+    """A function that writes one toy's cell, with changes to its ``cell.json`` and tables, and loads it."""
     count = iter(range(99))
 
     def edit(toy: int, name: str, info: dict[str, Any] | None = None, **tables: Any) -> Cell:

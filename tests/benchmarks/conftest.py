@@ -91,7 +91,7 @@ def cell_info() -> CellInfo:
 
 @pytest.fixture(scope="session")
 def call() -> Callable[..., int]:
-    """Return a function that runs the command with the words it is given and returns the exit code."""
+    """A function that runs the command with the words it is given and returns the exit code."""
 
     def run(*arguments: str | Path) -> int:
         with pytest.raises(SystemExit) as left:

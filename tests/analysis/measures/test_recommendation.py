@@ -71,7 +71,7 @@ def winner(lr: float) -> dict[str, Any]:
 
 @pytest.fixture
 def cell(edited_cell: Callable[..., Cell]) -> Callable[..., Cell]:
-    """Return a function that makes an sgd cell on the ellipse that ends at ``tuned``, its defaults at ``default``."""
+    """A function that makes an sgd cell on the ellipse that ends at ``tuned``, its defaults at ``default``."""
 
     def make(lr: float = 4e-3, tuned: float = 0.01, default: float = 0.1, gaps: list[float] = GAPS) -> Cell:
         runs = both(ended("tuned", tuned), ended("default", default))
@@ -172,7 +172,7 @@ def test_of_equal_points_the_middle_one_is_best() -> None:
 
 @pytest.fixture
 def two(edited_cell: Callable[..., Cell]) -> Callable[..., list[Cell]]:
-    """Return a function that makes sgd's cells on two problems from their landscapes."""
+    """A function that makes sgd's cells on two problems from their landscapes."""
 
     def make(first: Planted, second: Planted, **info: Any) -> list[Cell]:
         return [edited_cell(0, "sgd", landscape=first), edited_cell(2, "sgd", info=info, landscape=second)]

@@ -30,7 +30,7 @@ def reading_of(*cells: Cell) -> list[str]:
 
 
 def lose(seeds: list[int], setting: str = "tuned") -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """Return a change of the runs' table that lets ``seeds`` diverge in a setting."""
+    """A change of the runs' table that lets ``seeds`` diverge in a setting."""
 
     def change(runs: pd.DataFrame) -> pd.DataFrame:
         lost = (runs["setting"] == setting) & runs["seed"].isin(seeds)

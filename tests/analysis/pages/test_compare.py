@@ -30,7 +30,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory, builder: Any) -> Path:
 
 @pytest.fixture
 def changed(tmp_path: Path, wide: Path) -> Callable[..., Record]:
-    """Return a function that copies the record with some tuned gaps multiplied and ``cell.json`` edited."""
+    """A function that copies the record with some tuned gaps multiplied and ``cell.json`` edited."""
 
     def edit(factors: dict[str, float] | None = None, info: dict[str, dict[str, Any]] | None = None) -> Record:
         folder = tmp_path / "b"

@@ -27,7 +27,7 @@ GAMMAS = 1 - np.geomspace(1, 1e-3, 7)
 
 @pytest.fixture
 def write_record(cell_info: CellInfo) -> Callable[..., Path]:
-    """Return a function that writes a record of one cell into a folder, with landscape ``seeds`` or not ``mapped``."""
+    """A function that writes a record of one cell into a folder, with landscape ``seeds`` or not ``mapped``."""
 
     def write(folder: Path, seeds: int = 1, mapped: bool = True) -> Path:
         return _write(cell_info, folder, seeds, mapped)
