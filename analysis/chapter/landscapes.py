@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from analysis.chapter.panels import look_of, panel
@@ -193,9 +194,9 @@ def _plate(results: ProblemResults) -> Plate:
     )
 
 
-def _map(label: str, landscape: Landscape, norm: object) -> Figure:
+def _map(label: str, landscape: Landscape, norm: Normalize) -> Figure:
     figure, axes = panel(3.2)
-    image = draw_landscape(axes, landscape, norm)  # type: ignore[arg-type]
+    image = draw_landscape(axes, landscape, norm)
     colorbar(figure, image, [axes], landscape)
     axes.set_xlabel("learning rate")
     axes.set_title(name_of(label))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analysis.record.cell_info import CellInfo
+from analysis.record.cell_info import CellInfo, Scale
 from analysis.statistics.arrays import Array
 from analysis.words import number, value_text
 
@@ -24,7 +24,7 @@ class Axis:
     """A hyperparameter's name, scale (linear, log or log1m), default and rising grid ``values`` ``[N]``."""
 
     name: str
-    scale: str
+    scale: Scale
     default: float
     values: Array
 

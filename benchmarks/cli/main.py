@@ -9,6 +9,7 @@ import os
 import sys
 import textwrap
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -228,15 +229,16 @@ def check(context: click.Context, /, name: str, plugins: tuple[str, ...], data: 
     context.exit(0 if result.ok else 1)
 
 
-def _execute(suite: Suite, machine: dict[str, Any]) -> int:
+def _execute(suite: Suite, options: Mapping[str, Any]) -> int:
     """Run a suite, print what came of it; the exit code."""
     from analysis.pages.results_text import text_of
     from analysis.problem_results import results_of
     from analysis.record.cells import Record
     from benchmarks.cli.execute import Machine, execute
 
+    machine = Machine(**options, started=STARTED)
     with SuiteProgress(suite) as progress:
-        executed = execute(suite, Machine(**machine, started=STARTED), progress)
+        executed = execute(suite, machine, progress)
     result = executed.result
     for failure in result.failed:
         click.echo(f"stepscape: {failure.title} failed: {failure.error}", err=True)
@@ -254,7 +256,7 @@ def _execute(suite: Suite, machine: dict[str, Any]) -> int:
             for advice in results[0].recommendations:
                 click.echo(f"\n{textwrap.fill(advice.sentence, terminal_width())}")
         click.echo(f"\nrecord:  {executed.folder}\nreport:  {executed.page.resolve()}")
-        if not machine["no_tracking"] and not machine["tracking_uri"] and not executed.warnings:
+        if not machine.no_tracking and not machine.tracking_uri and not executed.warnings:
             click.echo(f"browse:  stepscape ui {executed.folder}")
     click.echo(f"{suite.name}: {time.time() - STARTED:.0f} s")
     return executed.exit_code

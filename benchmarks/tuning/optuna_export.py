@@ -8,9 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from analysis.record.cells import Cell
 from benchmarks.errors import UsageError
 from benchmarks.suite.judging import Aggregate
+from benchmarks.tuning.objectives import aggregate
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.storages import close_storage, open_storage
 from benchmarks.tuning.trials import State
@@ -117,11 +120,12 @@ def _trials(cell: Cell, objectives: list[str]) -> Iterator[optuna.trial.FrozenTr
 
 def _joined_curves(cell: Cell) -> dict[int, dict[int, float]]:
     """For each trial the loss at each step, its seeds joined as the suite says; none once a seed diverged."""
-    losses = cell.curves[cell.curves["setting"] == "trial"].groupby(["trial", "step"])["loss"]
-    level = Aggregate.parse(cell.info.protocol.aggregate).level
-    joined = losses.mean() if level is None else losses.quantile(level)
+    of_trials = cell.curves[cell.curves["setting"] == "trial"]
+    losses = of_trials.pivot(index=["trial", "step"], columns="seed", values="loss")  # [C * E, S]
+    how, runs = Aggregate.parse(cell.info.protocol.aggregate), torch.tensor(losses.to_numpy())
+    joined = aggregate(how, runs.nan_to_num(torch.inf), dim=1)
     curves: dict[int, dict[int, float]] = {}
-    whole = joined[losses.count() == losses.size()]
-    for trial, step, value in whole.reset_index().itertuples(index=False, name=None):
-        curves.setdefault(int(trial), {})[int(step)] = float(value)
+    for (trial, step), value in zip(losses.index, joined.tolist(), strict=True):
+        if value < torch.inf:
+            curves.setdefault(int(trial), {})[int(step)] = value
     return curves

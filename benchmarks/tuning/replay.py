@@ -98,7 +98,7 @@ def replay_record(
 def _knob(axis: Axis) -> Hyperparameter:
     """The grid's own axis as a search range."""
     low, high = float(axis.values[0]), float(axis.values[-1])
-    return Hyperparameter(axis.name, axis.default, low, high, axis.scale)  # type: ignore[arg-type]
+    return Hyperparameter(axis.name, axis.default, low, high, axis.scale)
 
 
 def _search(space: Space, tuning: Tuning, study_name: str, told: Array) -> tuple[npt.NDArray[np.int64], ...]:
