@@ -77,7 +77,7 @@ def draw_landscape(axes: Axes, landscape: Landscape, norm: Normalize) -> QuadMes
     image = axes.pcolormesh(x.edges, y.edges, shown, cmap=colors, norm=norm, rasterized=True)
     unstable = np.asarray(~landscape.stable)
     if unstable.any():
-        axes.contourf(*_cells(x.edges, y.edges, unstable), levels=[0.5, 1.5], colors="none", hatches=[HATCH])
+        axes.contourf(*_fields(x.edges, y.edges, unstable), levels=[0.5, 1.5], colors="none", hatches=[HATCH])
         _outline(axes, x.edges, y.edges, unstable, INK)
     if landscape.best is not None:
         _outline(axes, x.edges, y.edges, landscape.near_best, "white")
@@ -126,7 +126,7 @@ def _sign(axes: Axes, x: float, y: float, marker: str, size: float) -> None:
     axes.plot(x, y, marker, ms=size, color=INK, mec="white", mew=1.0, zorder=6, clip_on=False)
 
 
-def _cells(x: Array, y: Array, mask: Mask) -> tuple[Array, Array, Array]:
+def _fields(x: Array, y: Array, mask: Mask) -> tuple[Array, Array, Array]:
     """The cells of ``mask`` ``[Y, X]`` as points so close to their borders that contours follow the cells."""
     inset = 1e-6
     xs = np.column_stack([x[:-1] + inset, x[1:] - inset]).ravel()
@@ -136,7 +136,7 @@ def _cells(x: Array, y: Array, mask: Mask) -> tuple[Array, Array, Array]:
 
 def _outline(axes: Axes, x: Array, y: Array, mask: Mask, color: str) -> None:
     if mask.any() and not mask.all():
-        axes.contour(*_cells(x, y, mask), levels=[0.5], colors=color, linewidths=1.1)
+        axes.contour(*_fields(x, y, mask), levels=[0.5], colors=color, linewidths=1.1)
 
 
 def colorbar(figure: Figure, image: Any, panels: Sequence[Axes], landscape: Landscape) -> None:

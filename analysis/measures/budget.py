@@ -124,12 +124,14 @@ def budget_results(cells: Sequence[CellResult], budgets: Sequence[int] = BUDGETS
     """
     check_instances([result.cell for result in cells])
     check_budgets([result.cell for result in cells if not result.cell.landscape.empty], ("steps", "landscape_seeds"))
-    tables = {result.label: search_table(result.grid) for result in cells if result.grid is not None}
-    if not tables:
+    searches = {result.label: search_table(result.grid) for result in cells if result.grid is not None}
+    if not searches:
         return []
-    wins = win_probability(tables, budgets)
+    wins = win_probability(searches, budgets)
     problem = cells[0].problem
-    return [BudgetResult(problem, label, budget_curve(table, budgets), *wins[label]) for label, table in tables.items()]
+    return [
+        BudgetResult(problem, label, budget_curve(table, budgets), *wins[label]) for label, table in searches.items()
+    ]
 
 
 def budget_frame(found: Sequence[BudgetResult]) -> pd.DataFrame:

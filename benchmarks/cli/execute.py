@@ -136,10 +136,10 @@ def _reserve(suite: Suite, jobs: int) -> float:
     return 8.0 + 3.0 * len(suite.problems) / jobs
 
 
-def _attempt(work: Callable[[], object]) -> list[str]:
-    """Do the work; a mistake or an outage becomes a warning."""
+def _attempt(action: Callable[[], object]) -> list[str]:
+    """Call ``action``; a mistake or an outage becomes a warning."""
     try:
-        work()
+        action()
     except StepscapeError as error:
         return [str(error)]
     return []

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-__all__ = ["data_option", "machine_options", "study_options"]
+__all__ = ["data_option", "machine_options", "cell_options"]
 
 
 def _say_what_is_missing(_context: click.Context, _option: click.Parameter, folder: Path | None) -> Path | None:
@@ -54,7 +54,7 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def cell_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of a single problem and optimizer."""
     for option in reversed(
         (

@@ -15,7 +15,7 @@ from benchmarks.suite.suite import Suite
 __all__ = ["single_cell_suite"]
 
 
-def single_cell_suite(kind: str, tables: Mapping[str, Any], options: dict[str, Any]) -> Suite:
+def single_cell_suite(kind: str, settings: Mapping[str, Any], options: dict[str, Any]) -> Suite:
     """A suite of one cell from a command's options (which are taken out of ``options``), named by what it is.
 
     Raises `UsageError` for a malformed range or value and `SuiteError` for whatever a suite cannot be.
@@ -28,7 +28,7 @@ def single_cell_suite(kind: str, tables: Mapping[str, Any], options: dict[str, A
         "schedules": [options.pop("schedule")],
         "plugins": [str(Path(plugin).resolve()) for plugin in options.pop("plugins")],
         "steps": options.pop("steps"),
-        **tables,
+        **settings,
         "optimizer": {optimizer: {"search": search, "fixed": fixed}},
     }
     short = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:6]

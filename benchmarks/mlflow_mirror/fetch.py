@@ -47,7 +47,7 @@ def fetch(experiment: str, uri: str, out: Path) -> Path:
         folder = Path(working) / "record"
         with reported(uri):
             client = connect(uri)
-            runs = _cells(client, experiment)
+            runs = _cell_runs(client, experiment)
             for run in runs:
                 _download(client, run, folder / "cells" / _cell_name(run), FILES)
             _download(client, runs[0], folder, SHARED)
@@ -60,7 +60,7 @@ def fetch(experiment: str, uri: str, out: Path) -> Path:
     return out
 
 
-def _cells(client: MlflowClient, experiment: str) -> list[Run]:
+def _cell_runs(client: MlflowClient, experiment: str) -> list[Run]:
     """The finished cells of the experiment's latest record, the latest of each name."""
     found = client.get_experiment_by_name(experiment)
     if found is None:

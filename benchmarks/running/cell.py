@@ -106,14 +106,14 @@ def _test(cell: ReadyCell, study: Study) -> list[SettingRuns]:
 
 def _landscape(cell: ReadyCell, space: Space, checkpoints: Checkpoints) -> GridMap | None:
     """The map of the ranges last searched: where they were widened, the winner would lie beyond the first ones."""
-    plan = cell.plan.landscape
-    if not plan.enabled:
+    wanted = cell.plan.landscape
+    if not wanted.enabled:
         return None
-    training = cell.training(cell.seeds(plan.seeds), max(1, cell.steps // plan.evaluations))
-    return landscape(training, space, plan.grid, work=checkpoints)
+    training = cell.training(cell.seeds(wanted.seeds), max(1, cell.steps // wanted.evaluations))
+    return landscape(training, space, wanted.grid, checkpoints=checkpoints)
 
 
-def _timed(work: Callable[[], Made]) -> tuple[Made, float]:
+def _timed(part: Callable[[], Made]) -> tuple[Made, float]:
     began = time.perf_counter()
-    made = work()
+    made = part()
     return made, time.perf_counter() - began

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from benchmarks.running.jobs import JobResult
 
-__all__ = ["NOBODY", "RunObserver"]
+__all__ = ["SILENT", "RunObserver"]
 
 
 class RunObserver:
@@ -27,4 +27,4 @@ class RunObserver:
         """So many parts of the report are written; nobody tells where no report is."""
 
 
-NOBODY: Final = RunObserver()
+SILENT: Final = RunObserver()

@@ -19,7 +19,7 @@ from benchmarks.record.folder import RecordFolder
 from benchmarks.record.lock import alone
 from benchmarks.running.estimate import estimate_seconds
 from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, exhibit_jobs
-from benchmarks.running.observer import NOBODY, RunObserver
+from benchmarks.running.observer import SILENT, RunObserver
 from benchmarks.running.prepare import prepare
 from benchmarks.running.workers import WorkersLostError, map_unordered
 from benchmarks.suite.suite import Suite
@@ -61,7 +61,7 @@ def run(
     data: Path | None = None,
     storage: str | None = None,
     deadline: float | None = None,
-    observer: RunObserver = NOBODY,
+    observer: RunObserver = SILENT,
     mirror: Callable[[Path], None] | None = None,
 ) -> SuiteResult:
     """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same problems.
@@ -82,19 +82,19 @@ def run(
     record.open(suite)
     with alone(record):
         every: list[Job] = [*exhibits, *cells]
-        standing = {job.name for job in every if job.finished}
-        result = SuiteResult(folder, kept=[job.name for job in every if job.name in standing])
+        finished = {job.name for job in every if job.finished}
+        result = SuiteResult(folder, kept=[job.name for job in every if job.name in finished])
         fingerprints: dict[str, str] = {}
         for job in every:
-            if job.name in standing:
+            if job.name in finished:
                 job.check_same(fingerprints)
-        missing = [job for job in every if job.name not in standing]
+        missing = [job for job in every if job.name not in finished]
         if missing:
-            ahead = [cell for cell in ready if cell.plan.name not in standing]
-            asked = sum(job.question.seconds for job in exhibits if job.name not in standing) / min(jobs, len(missing))
+            ahead = [cell for cell in ready if cell.plan.name not in finished]
+            asked = sum(job.question.seconds for job in exhibits if job.name not in finished) / min(jobs, len(missing))
             observer.estimated(lambda: asked + estimate_seconds(ahead, jobs), len(missing), jobs)
         costs = {job.name: job.cost for job in missing}
-        observer.started(sum(costs.values()), len(standing))
+        observer.started(sum(costs.values()), len(finished))
         mirrored = _Mirror(mirror, record, {job.name for job in cells}, result.warnings)
         for name in result.kept:
             mirrored(name)

@@ -45,7 +45,9 @@ def map_unordered(function: Callable[[Task], Result], tasks: Sequence[Task], job
         try:
             with parallel_config(backend="loky", inner_max_num_threads=1):
                 pool = Parallel(n_jobs=min(jobs, len(left)), return_as="generator_unordered", batch_size=1)
-                for place, result in pool(delayed(_work)(function, *item, os.getpid()) for item in list(left.items())):
+                for place, result in pool(
+                    delayed(_result_of)(function, *item, os.getpid()) for item in list(left.items())
+                ):
                     del left[place]
                     yield result
             return
@@ -56,7 +58,7 @@ def map_unordered(function: Callable[[Task], Result], tasks: Sequence[Task], job
                 ) from error
 
 
-def _work(function: Callable[[Task], Result], place: int, task: Task, parent: int) -> tuple[int, Result]:
+def _result_of(function: Callable[[Task], Result], place: int, task: Task, parent: int) -> tuple[int, Result]:
     """The result of a task, with its place."""
     if os.getpid() != parent:  # a last single task is no worker's
         _end_with(parent)

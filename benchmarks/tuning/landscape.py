@@ -52,15 +52,15 @@ def landscape(
     space: Space,
     grid: tuple[int, int],
     *,
-    work: Checkpoints | None = None,
+    checkpoints: Checkpoints | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GridMap:
     """Train the whole grid; hyperparameters off the axes take their fixed values, or their defaults where searched.
 
     The grid is trained in groups, which bounds memory; ``on_progress(done, all)`` counts its points. Raises `OutOfTime`
-    at a group's end after the deadline of ``work``, and `UsageError` for a bare rule.
+    at a group's end after the deadline of ``checkpoints``, and `UsageError` for a bare rule.
     """
-    work, spec = work or Checkpoints(), training.optimizer
+    checkpoints, spec = checkpoints or Checkpoints(), training.optimizer
     if isinstance(spec, Rule):
         raise UsageError(f"a landscape needs an optimizer that names its axes, got the bare rule {training.name}")
     axes = grid_axes(spec, space, grid)
@@ -71,7 +71,7 @@ def landscape(
     traces: list[Trace] = []
     for first in range(0, count, size):
         part = every[first : first + size]
-        traces.append(work.trace(f"landscape-{first:06d}", part, partial(train, training)))
+        traces.append(checkpoints.trace(f"landscape-{first:06d}", part, partial(train, training)))
         if on_progress is not None:
             on_progress(min(first + size, count), count)
     loss = torch.cat([trace.loss for trace in traces])

@@ -88,14 +88,14 @@ def by_our_names(spec: AnyOptimizer, searching: Searching) -> Searching:
     """
     if not isinstance(spec, ForeignSpec):
         return searching
-    tables: dict[str, dict[str, Any]] = {"search": {}, "fixed": {}}
-    for kind, table in tables.items():
+    translated: dict[str, dict[str, Any]] = {"search": {}, "fixed": {}}
+    for kind, table in translated.items():
         for name, value in getattr(searching, kind).items():
             ours = spec.our_name(name)
             if ours in table:
                 raise UsageError(f"optimizer {spec.name!r}: {kind} gives {ours} twice, also as {name}")
             table[ours] = value
-    return Searching(**tables)
+    return Searching(**translated)
 
 
 def _edge(knob: Hyperparameter, value: float) -> int:
