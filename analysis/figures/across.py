@@ -38,7 +38,7 @@ PAGE: Final = 10.6
 """Inches that a page shows without shrinking its letters."""
 
 MOST_ANNOTATED: Final = 9
-"""Problems up to which every cell of a transfer matrix holds its number."""
+"""Problems up to which every field of a transfer matrix holds its number."""
 
 DARK: Final = 0.6
 """Share of the colour scale up to which white letters read best."""

@@ -33,7 +33,7 @@ DEEPEST: Final = 1e-10
 def heat_norm(landscapes: Sequence[Landscape]) -> Normalize:
     """The colour scale that ``landscapes`` share: from their best value to the start; worse is one colour."""
     measure = landscapes[0].measure
-    # seeds begin at other places: the highest run that got lower may lie above the start that stands for all
+    # seeds begin at other places: the highest run that got lower may lie above the median start
     lower = [one.median[np.isfinite(one.median) & ~one.worse_than_start] for one in landscapes]
     top = max(float(median.max(initial=measure.start)) for median in lower)
     best = min(float(measure.shown(landscape.median).min()) for landscape in landscapes)
@@ -43,7 +43,7 @@ def heat_norm(landscapes: Sequence[Landscape]) -> Normalize:
 
 
 def landscape_figure(landscapes: Mapping[str, Landscape]) -> Figure:
-    """Draw one heat map a two-knob optimizer, on one shared colour scale."""
+    """Draw one heat map for each optimizer with a second hyperparameter, on one shared colour scale."""
     first = next(iter(landscapes.values()))
     norm, n = heat_norm(list(landscapes.values())), max(landscape.n for landscape in landscapes.values())
     with drawing():
@@ -127,7 +127,7 @@ def _sign(axes: Axes, x: float, y: float, marker: str, size: float) -> None:
 
 
 def _fields(x: Array, y: Array, mask: Mask) -> tuple[Array, Array, Array]:
-    """The cells of ``mask`` ``[Y, X]`` as points so close to their borders that contours follow the cells."""
+    """The fields of ``mask`` ``[Y, X]`` as points so close to their borders that contours follow the borders."""
     inset = 1e-6
     xs = np.column_stack([x[:-1] + inset, x[1:] - inset]).ravel()
     ys = np.column_stack([y[:-1] + inset, y[1:] - inset]).ravel()

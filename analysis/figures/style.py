@@ -92,7 +92,7 @@ _DRAWING = threading.RLock()
 
 @dataclass(frozen=True)
 class Look:
-    """The colour, line style and marker that stand for one optimizer in every figure of a report."""
+    """The colour, line style and marker of one optimizer in every figure of a report."""
 
     color: str
     line: Any
@@ -129,9 +129,10 @@ def new_figure(width: float, height: float) -> Figure:
 def panel_grid(
     count: int, *, width: float, height: float, extra: tuple[float, float], share: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of ``count`` panels of ``width`` x ``height`` inches, at most three a row, and ``extra`` room.
+    """A figure of ``count`` panels of ``width`` x ``height`` inches, at most three a row.
 
-    A panel that stands alone is larger, so that a legend below it has room.
+    ``extra`` are inches (width, height) for what is around them; ``share`` gives all the same axes. A single panel is
+    larger, so that a legend below it has room.
     """
     columns = min(count, 2 if count in {2, 4} else 3)
     rows = math.ceil(count / columns)

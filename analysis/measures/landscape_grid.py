@@ -80,7 +80,7 @@ class Grid:
 
 
 def grid_of(cell: Cell, measure: Measure) -> Grid | None:
-    """The grid of ``cell``; None where the suite asked for none. Raises `ValueError` where it has holes."""
+    """The grid of ``cell``; None where the suite asked for none. Raises `ValueError` where a run is missing."""
     table = cell.landscape
     if table.empty:
         return None

@@ -49,7 +49,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Ranking:
-    """Mean ranks of contenders over problems (1 is best), and what they allow to claim.
+    """Mean ranks of contenders over problems (1 is best), and which of them differ significantly.
 
     ``p_value`` is Friedman's, of all being equal; NaN with fewer than three contenders or two problems. ``critical`` is
     Nemenyi's critical difference at `ALPHA`: mean ranks closer than that are not told apart; ``groups`` are the largest
@@ -79,7 +79,7 @@ class Standing:
 
 
 def scores(pool: Pool, setting: str = "tuned") -> list[Array]:
-    """For each problem the score ``[A, S]`` of every contender and seed; all 0 where nobody made progress."""
+    """For each problem the score ``[A, S]`` of every contender and seed; all 0 where none made progress."""
     found = []
     for problem in pool.problems:
         made = progress(pool.measure(problem), pool.finals(problem, setting))

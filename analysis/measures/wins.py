@@ -18,8 +18,9 @@ def win_probability(searches: Mapping[str, SearchTable], budgets: Sequence[int])
     """For each optimizer ``[3, K]``: the probability to win, and the ends of its interval.
 
     Each optimizer makes its own search of k draws; the lowest outcome on the same held-out seed wins, ties share. Where
-    every search has found nothing nobody wins, so that the probabilities may sum to less than 1. The interval resamples
-    seeds and points. Raises `ValueError` where the searches have different numbers of seeds.
+    every search has found nothing none wins, so that the probabilities may sum to less than 1. The interval resamples
+    seeds and points. ``budgets`` are the numbers of draws ``[K]``. Raises `ValueError` where the searches have
+    different numbers of seeds.
     """
     turns = {search.objective.shape[0] for search in searches.values()}
     if len(turns) != 1:
@@ -36,7 +37,7 @@ def win_probability(searches: Mapping[str, SearchTable], budgets: Sequence[int])
 
 
 class _Duel:
-    """One turn of searches against each other: where every outcome of one stands among those of the others."""
+    """One turn of searches against each other: the place of every outcome of one among those of the others."""
 
     def __init__(self, searches: Sequence[SearchTable], turn: int) -> None:
         self.objectives = [search.objective[turn] for search in searches]

@@ -193,7 +193,7 @@ def _runs(a: Cell, b: Cell) -> _Runs:
 
 
 def _why_incomparable(a: Cell, b: Cell) -> str:
-    """Why two cells cannot be compared; empty where they can."""
+    """The reason that two cells cannot be compared; empty where they can."""
     prints = [cell.info.problem.fingerprint for cell in (a, b)]
     if prints[0] != prints[1]:
         return f"is another instance of its problem (fingerprints {prints[0]} and {prints[1]})"

@@ -31,7 +31,7 @@ data_option = click.option(
 
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that say where and how a suite runs; they never change its results."""
+    """``command`` with the options that say where and how a suite runs; they never change its results."""
     for option in reversed(
         (
             click.option("--out", type=click.Path(path_type=Path), help="Results folder.  [default: results/<suite>]"),
@@ -55,7 +55,7 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def cell_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of a single problem and optimizer."""
+    """``command`` with the options of a single cell: its problem, its optimizer and what is searched."""
     for option in reversed(
         (
             click.argument("problem"),

@@ -60,7 +60,7 @@ WAYS: Final = (
 class GammaSchedules(Question):
     """Maps lr × γ on ``problems``, tunes and tests every way for γ to go, and looks for the threshold of ``sums``.
 
-    ``few`` problems are dear and get an eighth of the ``seeds``.
+    Problems listed in ``few`` are slow to train and get an eighth of the ``seeds``.
     """
 
     name = "gamma-schedules"

@@ -89,7 +89,7 @@ def _cell_name(run: Run) -> str:
 
 
 def _download_exhibits(client: MlflowClient, experiment: str, folder: Path) -> None:
-    """Copy the exhibits of the record in ``folder``, which stand beside its report, where there are any."""
+    """Copy the exhibits of the record in ``folder``, which MLflow keeps with its report, where there are any."""
     key = short_hash(*(folder / name for name in SHARED if (folder / name).is_file()))
     for run in client.search_runs([experiment], f"tags.role = 'report' AND tags.`stepscape.digest` = '{key}'"):
         for name, schema in SCHEMAS.items():

@@ -2,7 +2,7 @@
 
 A cell becomes one run with its best-so-far curve over the trials, a child run for each of its best trials, and one for
 each setting on the test seeds. MLflow stores ``inf`` as 1.8e308, which ruins every chart, so only finite values become
-metrics; that a run diverged is said by tags and by counts.
+metrics; tags and counts show that a run diverged.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CURVE: Final = 100  # points of a curve: a chart shows no more, and a thousand c
 
 @dataclass(frozen=True)
 class MirroredRun:
-    """One MLflow run to be; the values of ``points`` are finite."""
+    """One run as MLflow is told of it; the values of ``points`` are finite."""
 
     name: str
     tags: Mapping[str, str]
@@ -166,7 +166,7 @@ def _rounded(value: Any) -> float:
 
 
 def _median_curves(curves: pd.DataFrame, by: str) -> dict[Any, list[Point]]:
-    """Return, for each value of column ``by``, the median over seeds of loss and metrics by step.
+    """For each value of column ``by``, the median over seeds of loss and metrics by step.
 
     Curves are thinned to `CURVE` evaluations, with the first and the last. A diverged seed is the worst loss there is;
     a metric that a seed lacks is left out, not averaged over the others.

@@ -83,7 +83,7 @@ class Tracker:
     def log_cell(self, cell: Cell) -> str:
         """Mirror ``cell`` and return its run's id; a cell that is there already costs one query.
 
-        What a killed process left half written is deleted and written anew. Raises `RecordError` for damaged files.
+        A run that a killed process left unfinished is deleted and written anew. Raises `RecordError` for damaged files.
         """
         with reported(self._uri, ADVICE):
             done, broken = self._find(short_hash(cell.path / "cell.json"))

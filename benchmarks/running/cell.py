@@ -1,4 +1,4 @@
-"""One cell from its ready plan to its result: a study, test runs on fresh seeds, and a landscape."""
+"""One ready cell to its cell result: a study, test runs on fresh seeds, and a landscape."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _tune(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None) -> Stu
 
 
 def _shared_name(cell: ReadyCell) -> str:
-    """The name of the cell's study in a storage, other where its trials would mean something else."""
+    """The name of the cell's study in a storage; it differs where the trials would mean something else."""
     parts = {"steps", "evaluations", "spacing", "tuning", "searching"}
     meaning = cell.plan.model_dump_json(include=parts, exclude={"tuning": {"trials"}})  # more trials may join the same
     digest = hashlib.sha256(f"{cell.problem.fingerprint()}\n{meaning}".encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""A suite from plan to record: the story on one page.
+"""A suite from its plans to its record, in these steps:
 
 plans   every cell is checked before anything is written
 jobs    the missing ones, in parallel: a cell tunes, re-trains winner and defaults on fresh seeds, maps its landscape;
@@ -30,7 +30,7 @@ __all__ = ["SuiteResult", "run"]
 
 @dataclass
 class SuiteResult:
-    """How a suite's run ended: the cells and exhibits run now, those there before, and what the mirror had to say."""
+    """How a suite's run ended: the cells and exhibits run now, those kept, and the warnings of the mirror."""
 
     folder: Path
     ran: list[JobResult] = field(default_factory=list)
@@ -105,7 +105,7 @@ def run(
             observer.ended(done, costs[done.name])
             if done.landed:
                 mirrored(done.name)
-        with suppress(OSError):  # it holds what goes on another day, or is not there
+        with suppress(OSError):  # not empty where a cell will go on another day
             record.unfinished.rmdir()
     return result
 

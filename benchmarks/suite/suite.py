@@ -252,7 +252,7 @@ def _sentence(error: Any) -> str:
 
 
 def _keys_beside(path: list[str]) -> list[str]:
-    """The known keys of the table an unknown key stands in."""
+    """The known keys of the table at ``path``, in which an unknown key was found."""
     tables: dict[str, type[Strict]] = {
         "tuning": Tuning,
         "test": Test,

@@ -41,7 +41,10 @@ class GridMap:
 
 
 def grid_axes(spec: AnyOptimizer, space: Space, grid: tuple[int, int]) -> list[tuple[Hyperparameter, int]]:
-    """The axes of the landscape with their number of points: the spec's axes as searched; one only where it has one."""
+    """The axes of the landscape of ``spec``, as ``space`` searches them, each with its number of points of ``grid``.
+
+    One axis only where the optimizer has one.
+    """
     ranged = {knob.name: knob for knob in space.searched}
     names = [axis for axis in spec.axes if axis is not None and axis in ranged] or [space.searched[0].name]
     return [(ranged[name], count) for name, count in zip(names, grid, strict=False)]
@@ -55,10 +58,11 @@ def landscape(
     checkpoints: Checkpoints | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GridMap:
-    """Train the whole grid; hyperparameters off the axes take their fixed values, or their defaults where searched.
+    """The trained ``grid`` of (points of lr, points of the second hyperparameter) over the ranges of ``space``.
 
-    The grid is trained in groups, which bounds memory; ``on_progress(done, all)`` counts its points. Raises `OutOfTime`
-    at a group's end after the deadline of ``checkpoints``, and `UsageError` for a bare rule.
+    Hyperparameters off the axes take their fixed values, or their defaults where searched. The grid is trained in
+    groups, which bounds memory; ``on_progress(done, all)`` counts its points. Raises `OutOfTime` at a group's end after
+    the deadline of ``checkpoints``, and `UsageError` for a bare rule.
     """
     checkpoints, spec = checkpoints or Checkpoints(), training.optimizer
     if isinstance(spec, Rule):

@@ -70,7 +70,7 @@ def ask_quietly(study: optuna.Study, distributions: Mapping[str, BaseDistributio
 
 
 def seed_of(study_name: str, block: int) -> int:
-    """A 32-bit seed that is a function of the study's name and the block."""
+    """A 32-bit seed that is a function of the study's name and the number of the block."""
     return int.from_bytes(hashlib.sha256(f"{study_name}\n{block}".encode()).digest()[:4])
 
 
@@ -91,7 +91,7 @@ def grid_shape(trials: int, axes: int) -> list[int]:
 
 
 def grid_points(space: Space, trials: Sequence[int], count: int) -> list[dict[str, float]]:
-    """The searched values of the grid's points with these numbers, of a grid of ``count`` trials."""
+    """The searched values of the grid points numbered ``trials``, in a grid of at most ``count`` points."""
     shape = grid_shape(count, len(space.searched))
     axes = [knob.grid(side) for knob, side in zip(space.searched, shape, strict=True)]
     points = list(itertools.product(*axes))

@@ -6,7 +6,7 @@ same trials, to the bit. A configuration that diverged on a tuning seed is told 
 PRUNED with its intermediate values; neither is told as nan, which Optuna would drop.
 
 With a storage of the user's the study lives there instead, written trial by trial, and other processes and machines may
-work on it at the same time; its trials then depend on the order in which they ask.
+ask and tell trials of it at the same time; its trials then depend on the order in which they ask.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ def tune(
     """Search ``space`` with ``tuning.trials`` trials, and wider ones where the winner is at the edge and the suite
     allows.
 
-    ``training`` is what every trial trains; what the sampler draws depends on the ``name``. Raises `OutOfTime` at a
-    block's end after the deadline of ``checkpoints``.
+    ``training`` is what every trial trains; what the sampler draws depends on the ``name``. The study is kept at the
+    URL ``storage``, in memory where it is None. Raises `OutOfTime` at a block's end after the deadline of
+    ``checkpoints``.
     """
     checkpoints = checkpoints or Checkpoints()
     study = _search(name, training, space, tuning, checkpoints, storage)
