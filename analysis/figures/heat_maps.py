@@ -65,7 +65,7 @@ def landscape_figure(landscapes: Mapping[str, Landscape]) -> Figure:
 def draw_landscape(axes: Axes, landscape: Landscape, norm: Normalize) -> QuadMesh:
     """Draw one heat map; grey where the median diverged, hatched where any seed did, a dark line around that.
 
-    Raises `ValueError` where there is no second hyperparameter.
+    ``norm`` is the colour scale of `heat_norm`. Raises `ValueError` where there is no second hyperparameter.
     """
     x, y, measure = landscape.x, landscape.y, landscape.measure
     if y is None:

@@ -101,7 +101,10 @@ def convergence_figure(
 def draw_curves(
     axes: Axes, lines: Lines, measure: Measure, looks: Mapping[str, Look], limits: tuple[float, float]
 ) -> None:
-    """Draw median lines with bands; a cross marks where the typical run diverges or leaves the frame for good."""
+    """Draw median lines with bands; a cross marks where the typical run diverges or leaves the frame for good.
+
+    ``lines`` and ``looks`` are those of the optimizers by label; ``limits`` are the ends of the vertical axis.
+    """
     _measure_axis(axes, measure, limits)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     for label, line in lines.items():

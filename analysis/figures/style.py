@@ -186,7 +186,7 @@ def _saved(figure: Figure, **options: Any) -> bytes:
 
 
 def log_axis(axes: Axes, which: str, low: float, high: float) -> None:
-    """Make an axis logarithmic from ``low`` to ``high`` with readable ticks, whether it spans one decade or forty."""
+    """Make the axis ``which``, "x" or "y", logarithmic from ``low`` to ``high``, with readable ticks."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
@@ -219,6 +219,6 @@ def wrapped(label: str, width: int) -> str:
 
 
 def place_ticks(axes: Axes, which: str, axis: Axis) -> None:
-    """Label a hyperparameter axis that is drawn in its own coordinates (`Axis.place`)."""
+    """Label the axis ``which``, "x" or "y", as the hyperparameter ``axis``, in the coordinates of `Axis.place`."""
     places, labels = axis.ticks
     (axes.set_xticks if which == "x" else axes.set_yticks)(places, labels)

@@ -124,16 +124,17 @@ def ranks_of(medians: Array) -> Array:
 
 
 def critical_difference(contenders: int, problems: int, alpha: float = ALPHA) -> float:
-    """The difference of two mean ranks that Nemenyi's test finds significant.
+    """The difference of two mean ranks over ``problems`` that Nemenyi's test of ``contenders`` finds significant.
 
-    Source: Demšar 2006, "Statistical Comparisons of Classifiers over Multiple Data Sets", equation in section 3.2.2.
+    ``alpha`` is the level of the test. Source: Demšar 2006, "Statistical Comparisons of Classifiers over Multiple Data
+    Sets", equation in section 3.2.2.
     """
     quantile = float(studentized_range.ppf(1 - alpha, contenders, np.inf)) / np.sqrt(2)
     return float(quantile * np.sqrt(contenders * (contenders + 1) / (6 * problems)))
 
 
 def nemenyi(ranks: Array, problems: int) -> Array:
-    """The p-values ``[A, A]`` of Nemenyi's test from mean ranks ``[A]``."""
+    """The p-values ``[A, A]`` of Nemenyi's test from mean ``ranks`` ``[A]`` over so many ``problems``."""
     contenders = ranks.size
     scale = np.sqrt(contenders * (contenders + 1) / (12 * problems))
     return np.asarray(studentized_range.sf(np.abs(ranks[:, None] - ranks) / scale, contenders, np.inf))

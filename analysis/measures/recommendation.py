@@ -64,7 +64,10 @@ class Recommendation:
 
 
 def recommend(cell: Cell, measure: Measure, within: float = WITHIN) -> Recommendation | None:
-    """The recommendation of a cell by the ``measure`` of its problem; None where no setting made progress."""
+    """The recommendation of ``cell`` by the ``measure`` of its problem; None where no setting made progress.
+
+    ``within`` is the share of the best progress that a good setting may lack.
+    """
     return recommendation_of(CellResult(cell, measure), within)
 
 

@@ -64,7 +64,7 @@ class Band:
 
 
 def median(values: Array) -> Array:
-    """The median over the first axis; the mean of the middle two where n is even; right for ``inf`` as well."""
+    """The median of ``values`` over the first axis; the mean of the middle two where n is even; ``inf`` is a value."""
     ordered = np.sort(values, axis=0)
     n = ordered.shape[0]
     lower, upper = ordered[(n - 1) // 2], ordered[n // 2]

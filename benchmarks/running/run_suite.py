@@ -98,7 +98,7 @@ def run(
         mirrored = _Mirror(mirror, record, {job.name for job in cells}, result.warnings)
         for name in result.kept:
             mirrored(name)
-        # the dearest first keeps all workers busy to the end; where time may run out, the cheapest finish the most
+        # the costliest first keeps all workers busy to the end; where time may run out, the cheapest finish the most
         missing.sort(key=lambda job: job.cost, reverse=deadline is None)
         for done in _carried_out([mirrored.with_its_picture(job) for job in missing], jobs):
             result.ran.append(done)
