@@ -56,7 +56,7 @@ def chances(
 
 
 def expected_progress(table: SearchTable, budgets: Sequence[int], *, replacement: bool = True) -> Array:
-    """The exact expected progress ``[K]`` of the kept point after each of ``budgets`` random draws: the mean over turns.
+    """The exact expected progress ``[K]`` of the kept point after each of ``budgets`` random draws.
 
     Raises as `chances` does.
     """
