@@ -61,7 +61,7 @@ class ProblemResults:
 
     @cached_property
     def unequal(self) -> str:
-        """Why the budgets are unequal, in which case nobody is best; empty where they are equal."""
+        """Why the budgets are unequal, in which case no cell is best; empty where they are equal."""
         return unequal_budgets([cell.cell for cell in self.cells])
 
     @cached_property
@@ -128,7 +128,7 @@ def results_frame(results: Iterable[ProblemResults]) -> pd.DataFrame:
     winner's that were searched, as text), ``trials`` (of the tuning; 0: none was asked for), ``at_edge`` (names at the
     edge of their range, as text), ``best`` (lowest tuned median of its problem; equal within rounding are all best),
     ``tied`` (not significantly worse than the best, by `analysis.measures.paired_tests.not_worse`), ``unequal`` (why
-    the budgets of its problem are unequal, in which case nobody is best; empty where they are equal), ``measure`` (gap
+    the budgets of its problem are unequal, in which case no cell is best; empty where they are equal), ``measure`` (gap
     or loss), ``smallest`` (rounding of the measure), ``start``, ``exact`` (deterministic problem: one run says all);
     and for each setting, tuned and default, the median after the last step, the ends ``_low`` and ``_high`` of its 90%
     bootstrap interval, the numbers ``_diverged`` of ``_n`` test seeds, and ``_steps``, the median number of steps to

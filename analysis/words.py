@@ -25,7 +25,7 @@ __all__ = [
 
 
 def number(value: float, digits: int = 3, smallest: float = 1e-4) -> str:
-    """``value`` as people write it: 0.0032, 12.5, 3.1e-9, ∞; with an exponent where it is below ``smallest``."""
+    """``value`` as people write it, to ``digits`` digits: 0.0032, 12.5, ∞, and 3.1e-9 below ``smallest``."""
     if math.isnan(value):
         return "–"
     if math.isinf(value):
@@ -40,7 +40,7 @@ def number(value: float, digits: int = 3, smallest: float = 1e-4) -> str:
 
 
 def value_text(value: float, scale: str) -> str:
-    """A hyperparameter value as text; a memory gets as many digits as tell it from 1."""
+    """A hyperparameter value as text; a memory (``scale`` log1m) gets as many digits as tell it from 1."""
     if scale == "log1m" and 0 < value < 1:
         digits = max(3, math.ceil(-math.log10(1 - value) - 1e-9) + 1)
         return f"{value:.{digits}f}".rstrip("0")
@@ -85,7 +85,7 @@ def interval_text(
 
 
 def estimate_text(found: Interval | None, form: Callable[[float], str] = number) -> str:
-    """A value with its interval beside it, if it has one; a dash where there is no value."""
+    """A value with its interval beside it, if it has one, both written by ``form``; a dash where there is no value."""
     if found is None or math.isnan(found.value):
         return "–"
     value, low, high = form(found.value), form(found.low), form(found.high)

@@ -1,6 +1,6 @@
 """What an update rule is: a small value with two pure functions and named hyperparameters. Read this first.
 
-A rule is arithmetic on tensors whose last axis is the parameter vector ``[P]``; whatever axes stand before it
+A rule is arithmetic on tensors whose last axis is the parameter vector ``[P]``; whatever axes come before it
 (configurations ``[C]``, seeds ``[S]``) broadcast. The same rule therefore trains one model as a `torch.optim.Optimizer`
 (`optimizers.torch_optimizer`) and thousands of lanes at once (`benchmarks.engine.rule_lanes`).
 
@@ -88,7 +88,7 @@ class Hyperparameter:
         return min(max(value, self.low), self.high)  # rounding must not leave the range
 
     def position(self, value: float) -> float:
-        """Where ``value`` stands in the range, on its scale: the inverse of `at`; outside [0, 1] if out of range.
+        """The place of ``value`` in the range, on its scale: the inverse of `at`; outside [0, 1] if out of range.
 
         Raises ``ValueError`` for a value the scale cannot hold: 0 on a log scale, 1 on a log1m scale.
         """

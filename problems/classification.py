@@ -146,7 +146,7 @@ class DigitsSoftmax(Problem):
         split = DIGITS.load()
         batch = (split.inputs.double(), split.labels)
 
-        @torch.enable_grad()  # facts are read where nobody asks for gradients, too
+        @torch.enable_grad()  # facts may be read while gradients are off
         def loss_and_gradient(point: np.ndarray[Any, Any]) -> tuple[float, np.ndarray[Any, Any]]:
             x = torch.from_numpy(point).requires_grad_()
             loss = self.loss(x, batch)

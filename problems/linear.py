@@ -94,7 +94,7 @@ class LinearProblem(Problem):
             x, loss = x + step, lower
         return x
 
-    @torch.enable_grad()  # facts are read where nobody asks for gradients, too
+    @torch.enable_grad()  # facts may be read while gradients are off
     def _newton_step(self, x: Tensor) -> Tensor:
         rows, targets = self._rows
         predictions = (rows @ x).requires_grad_()

@@ -1,4 +1,4 @@
-"""Seeded random numbers for a run of steps: each seed's stream is its own, whoever stands beside it."""
+"""Seeded random numbers for a run of steps: each seed's stream is its own, whichever seeds are beside it."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ are ``x [..., S, P]`` or, without data, ``[..., P]``; a loss is ``[..., S]``, on
 so the gradient of the sum is every lane's own gradient.
 
 All randomness comes from `generator`, a function of the seed and of what the numbers are for, so that a seed means the
-same data, order, noise and start whoever stands beside it.
+same data, order, noise and start whichever seeds are beside it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The explorer of the page: the run that it starts with, as an SVG that stands without JavaScript."""
+"""The explorer of the page: the run that it starts with, as an SVG that needs no JavaScript."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def _pixel(x1: float, x2: float) -> Pair:
 
 
 def _height(loss: float) -> float:
-    """Where a loss stands in the lower SVG: 10² at 20, 1e-16 at 360."""
+    """The height of a loss in the lower SVG: 10² at 20, 1e-16 at 360."""
     power = min(max(math.log10(max(loss, 1e-300)), DEEPEST), HIGHEST + 0.9)
     return round(20 + 340 * (HIGHEST - power) / (HIGHEST - DEEPEST), 2)
 

@@ -120,7 +120,10 @@ def _names(optimizers: list[str]) -> str:
 
 
 def approach_panel(approach: pd.DataFrame, looks: dict[str, Look]) -> Figure:
-    """Draw the loss after the fewer steps against 1 - γ, one line a variant."""
+    """Draw the loss after the fewer steps against 1 - γ, one line a variant.
+
+    ``approach`` is the exhibit's table of that name; ``looks`` are those of the variants, by optimizer.
+    """
     figure, axes = panel(3.3)
     steps = int(approach["steps"].min())
     shown = approach[(approach["steps"] == steps) & (approach["forgotten"] > 0)]

@@ -74,7 +74,7 @@ def landscapes_method(record: Record) -> tuple[list[str], list[tuple[str, str]]]
 
 
 def _widest(problems: Mapping[str, ProblemResults]) -> list[str]:
-    """Which optimizer forgives most on each problem: the decades of lr that end near the best."""
+    """Which optimizer has the widest range of good lr on each problem: the decades of lr that end near the best."""
     parts = []
     for problem, results in problems.items():
         if len(results.stability) == 1:

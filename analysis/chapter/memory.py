@@ -61,7 +61,10 @@ def memory_reading(windows: pd.DataFrame, error: float) -> list[str]:
 
 
 def weights_panel(weights: pd.DataFrame, windows: pd.DataFrame) -> Figure:
-    """Draw the weight of a squared gradient by its age, one line a γ, theory over it, the half-life marked."""
+    """Draw the weight of a squared gradient by its age, one line a γ, theory over it, the half-life marked.
+
+    ``weights`` and ``windows`` are the exhibit's tables of these names.
+    """
     figure, axes = panel()
     labels = []
     for color, (gamma, line) in zip(PALETTE, weights.sort_values("age").groupby("gamma", sort=True), strict=False):

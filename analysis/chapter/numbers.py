@@ -78,7 +78,10 @@ def numbers_part(exhibit: Exhibit[NumbersFacts]) -> Part:
 
 
 def numbers_reading(table: pd.DataFrame, facts: NumbersFacts, sets: pd.DataFrame) -> list[str]:
-    """How many numbers come out, the chapter's own, and what the surrogate data are worth."""
+    """How many numbers come out, the chapter's own, and what the surrogate data are worth.
+
+    ``table`` is the exhibit's table ``numbers``, ``sets`` its ``data_sets``.
+    """
     sentences = [
         f"Of {count(facts.numbers, 'printed number')}, {facts.exact} come out to the last printed digit, "
         f"{facts.inside} lie within the middle 90% of our seeds, and {facts.differs} do neither"

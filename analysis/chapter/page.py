@@ -50,7 +50,7 @@ LARGEST_SVG: Final = 90_000
 
 @dataclass(frozen=True)
 class Image:
-    """A panel as the page holds it: its data URI, its words for the blind and its size in CSS pixels."""
+    """A panel as the page holds it: its data URI, its text alternative and its size in CSS pixels."""
 
     uri: str
     says: str
@@ -73,8 +73,8 @@ def write_chapter(
 ) -> Path:
     """Write the chapter's page of the record at ``folder``, and the ordinary report beside it; return ``chapter.html``.
 
-    Both stand in ``out`` (default ``folder/report``) and link to each other; panels go to ``figures/chapter`` as PNG
-    and SVG, tables to ``tables/chapter`` as CSV. ``progress`` is called with (steps done, steps in all); ``jobs``
+    Both are written to ``out`` (default ``folder/report``) and link to each other; panels go to ``figures/chapter`` as
+    PNG and SVG, tables to ``tables/chapter`` as CSV. ``progress`` is called with (steps done, steps in all); ``jobs``
     processes draw. Equal records give equal files. Raises `RecordError` as `write_report` does, and where the record
     holds no exhibit.
     """
@@ -137,7 +137,7 @@ def landscape_section(record: Path, folder: Path) -> Section | None:
 
 
 def _saved(part: Part, method: Sequence[str], facts: Sequence[tuple[str, str]], folder: Path) -> Section:
-    """Write the panels and tables of ``part`` below ``folder``; its figures are let go of."""
+    """Write the panels and tables of ``part`` below ``folder``; its figures are not kept in memory."""
     for name, frame in part.data.items():
         frame.to_csv(folder / "tables" / f"{part.name}-{name}.csv", index=False)
     plates = []

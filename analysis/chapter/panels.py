@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 WIDTH: Final = 4.9
-"""Inches of a panel: two stand beside each other on a desktop, one fills a phone without zooming."""
+"""Inches of a panel: two fit beside each other on a desktop, one fills a phone without zooming."""
 
 THEORY: Final[dict[str, Any]] = {"color": INK, "lw": 1.1, "ls": (0, (4, 2)), "zorder": 5}
 """Theory is a dashed dark line over the measurement."""
@@ -147,9 +147,9 @@ def floored(values: npt.ArrayLike, smallest: float) -> Array:
 
 
 def span(axes: Axes, which: str, values: npt.ArrayLike, *, most: float = np.inf, margin: float = 1.25) -> None:
-    """Make an axis logarithmic over the positive finite ``values``, up to ``most``, with a ``margin`` (a factor).
+    """Make the axis ``which``, "x" or "y", logarithmic over the positive finite ``values`` up to ``most``.
 
-    Where there are none, all having diverged, it is left as it is.
+    ``margin`` is the factor left free on both sides. Where there are none, all having diverged, it is left as it is.
     """
     array = np.asarray(values, dtype=np.float64)
     array = array[np.isfinite(array) & (array > 0)]

@@ -57,15 +57,15 @@ class TextTable:
     rows: Sequence[Row]
     caption: str = ""
     folded: str = ""
-    """What a reader clicks to see the table; it stands open where this is empty."""
+    """What a reader clicks to see the table; the table is open where this is empty."""
 
 
 @dataclass(frozen=True)
 class Plate:
-    """Panels ``{name: figure}`` that stand beside each other under one caption; ``says`` is their text for the blind,
-    ``table`` stands below them.
+    """Panels ``{name: figure}`` beside each other under one caption; ``says`` are their text alternatives, by name;
+    ``table`` follows below them.
 
-    A panel flows under its neighbour where the screen is narrow, so each is drawn at most half a page wide, and a
+    A panel moves below its neighbour where the screen is narrow, so each is drawn at most half a page wide, and a
     caption names panels by letters, (a), (b), …, which the page then writes on them.
     """
 
@@ -94,7 +94,7 @@ def name_of(optimizer: str) -> str:
 
 
 def question_of(exhibit: Exhibit[Any]) -> str:
-    """The question of an exhibit without the number of its exercise, which stands in the title."""
+    """The question of an exhibit without the number of its exercise, which is in the title."""
     question = exhibit.info.question.split(": ", 1)[-1].replace("gamma", "γ")
     return question[0].upper() + question[1:]
 

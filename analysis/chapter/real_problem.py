@@ -75,7 +75,7 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def real_problem_reading(choices: pd.DataFrame, facts: RealProblemFacts) -> list[str]:
-    """Which schedule ends lowest, by how much, and which forgives a wrong η most."""
+    """Which schedule ends lowest, by how much, and which has the widest range of good η."""
     if facts.best is None or facts.best_accuracy is None:
         return ["No schedule finished on every test seed: every chosen η is too large for some start."]
     first, sharpest = (WORDS.get(name, name) for name in (facts.best, facts.best_accuracy))

@@ -67,9 +67,10 @@ def rotation_part(exhibit: Exhibit[RotationFacts]) -> Part:
 
 
 def leads(losses: pd.DataFrame, steps: int) -> tuple[Array, dict[float, Array]]:
-    """The angles ``[N]`` and, by condition number, how many times as high as RMSProp descent ends at each.
+    """The angles ``[N]`` and, by condition number, how many times as high as RMSProp gradient descent ends at each.
 
-    Both at their best η. A diverged run counts as `LOST` times its start, less than `SMALLEST` of it as solved.
+    ``losses`` is the exhibit's table of that name; ``steps`` selects its rows. Both at their best η. A diverged run
+    counts as `LOST` times its start, less than `SMALLEST` of it as solved.
     """
     sides = []
     for optimizer in ("sgd", "rmsprop"):

@@ -38,7 +38,7 @@ PAGE: Final = 10.6
 """Inches that a page shows without shrinking its letters."""
 
 MOST_ANNOTATED: Final = 9
-"""Problems up to which every cell of a transfer matrix holds its number."""
+"""Problems up to which every field of a transfer matrix holds its number."""
 
 DARK: Final = 0.6
 """Share of the colour scale up to which white letters read best."""
@@ -47,7 +47,10 @@ Looks = Mapping[str, Look]
 
 
 def ranks_figure(ranking: Ranking, looks: Looks) -> Figure:
-    """Draw the critical-difference diagram: mean ranks from best to worst; a bar joins those not told apart."""
+    """Draw the critical-difference diagram: mean ranks from best to worst; a bar joins those not told apart.
+
+    ``looks`` are those of the optimizers by label, here as in every figure.
+    """
     order = sorted(range(len(ranking.labels)), key=lambda i: ranking.ranks[i].value)
     names = [ranking.labels[i] for i in order]
     texts = [wrapped(name, 44) for name in names]
@@ -186,7 +189,10 @@ def budget_figure(found: Sequence[BudgetResult], measure: Measure, looks: Looks)
 
 
 def replay_figure(panels: Mapping[str, tuple[BudgetCurve, Sequence[ReplayCurve]]], measure: Measure) -> Figure:
-    """Draw one panel an optimizer: random search exactly, and the replayed samplers."""
+    """Draw one panel an optimizer: random search exactly, and the replayed samplers.
+
+    ``panels`` are ``{label: (curve of random search, curves of samplers)}``.
+    """
     with drawing():
         figure, grid = panel_grid(len(panels), width=3.0, height=2.4, extra=(0.3, 0.7))
         every: list[BudgetCurve | ReplayCurve] = [exact for exact, _ in panels.values()]

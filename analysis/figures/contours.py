@@ -28,7 +28,11 @@ def trajectory_figure(
     paths: Mapping[str, Sequence[Path2D]],
     looks: Mapping[str, Look],
 ) -> Figure:
-    """Draw one panel an optimizer: its tuned and its default path over the contours of the measure."""
+    """Draw one panel an optimizer: its tuned and its default path over the contours of the measure.
+
+    ``levels`` are the contours' values, ``minima`` the known points (x1, x2) of lowest loss, ``paths`` and ``looks``
+    those of the optimizers by label.
+    """
     with drawing():
         figure, panels = panel_grid(len(paths), width=2.95, height=2.3, extra=(0.3, 0.9), share=True)
         for axes, (label, both) in zip(panels, paths.items(), strict=True):

@@ -33,7 +33,7 @@ DEEPEST: Final = 1e-10
 def heat_norm(landscapes: Sequence[Landscape]) -> Normalize:
     """The colour scale that ``landscapes`` share: from their best value to the start; worse is one colour."""
     measure = landscapes[0].measure
-    # seeds begin at other places: the highest run that got lower may lie above the start that stands for all
+    # seeds begin at other places: the highest run that got lower may lie above the median start
     lower = [one.median[np.isfinite(one.median) & ~one.worse_than_start] for one in landscapes]
     top = max(float(median.max(initial=measure.start)) for median in lower)
     best = min(float(measure.shown(landscape.median).min()) for landscape in landscapes)
@@ -43,7 +43,7 @@ def heat_norm(landscapes: Sequence[Landscape]) -> Normalize:
 
 
 def landscape_figure(landscapes: Mapping[str, Landscape]) -> Figure:
-    """Draw one heat map a two-knob optimizer, on one shared colour scale."""
+    """Draw one heat map for each optimizer with a second hyperparameter, on one shared colour scale."""
     first = next(iter(landscapes.values()))
     norm, n = heat_norm(list(landscapes.values())), max(landscape.n for landscape in landscapes.values())
     with drawing():
@@ -65,7 +65,7 @@ def landscape_figure(landscapes: Mapping[str, Landscape]) -> Figure:
 def draw_landscape(axes: Axes, landscape: Landscape, norm: Normalize) -> QuadMesh:
     """Draw one heat map; grey where the median diverged, hatched where any seed did, a dark line around that.
 
-    Raises `ValueError` where there is no second hyperparameter.
+    ``norm`` is the colour scale of `heat_norm`. Raises `ValueError` where there is no second hyperparameter.
     """
     x, y, measure = landscape.x, landscape.y, landscape.measure
     if y is None:
@@ -77,7 +77,7 @@ def draw_landscape(axes: Axes, landscape: Landscape, norm: Normalize) -> QuadMes
     image = axes.pcolormesh(x.edges, y.edges, shown, cmap=colors, norm=norm, rasterized=True)
     unstable = np.asarray(~landscape.stable)
     if unstable.any():
-        axes.contourf(*_cells(x.edges, y.edges, unstable), levels=[0.5, 1.5], colors="none", hatches=[HATCH])
+        axes.contourf(*_fields(x.edges, y.edges, unstable), levels=[0.5, 1.5], colors="none", hatches=[HATCH])
         _outline(axes, x.edges, y.edges, unstable, INK)
     if landscape.best is not None:
         _outline(axes, x.edges, y.edges, landscape.near_best, "white")
@@ -126,8 +126,8 @@ def _sign(axes: Axes, x: float, y: float, marker: str, size: float) -> None:
     axes.plot(x, y, marker, ms=size, color=INK, mec="white", mew=1.0, zorder=6, clip_on=False)
 
 
-def _cells(x: Array, y: Array, mask: Mask) -> tuple[Array, Array, Array]:
-    """The cells of ``mask`` ``[Y, X]`` as points so close to their borders that contours follow the cells."""
+def _fields(x: Array, y: Array, mask: Mask) -> tuple[Array, Array, Array]:
+    """The fields of ``mask`` ``[Y, X]`` as points so close to their borders that contours follow the borders."""
     inset = 1e-6
     xs = np.column_stack([x[:-1] + inset, x[1:] - inset]).ravel()
     ys = np.column_stack([y[:-1] + inset, y[1:] - inset]).ravel()
@@ -136,7 +136,7 @@ def _cells(x: Array, y: Array, mask: Mask) -> tuple[Array, Array, Array]:
 
 def _outline(axes: Axes, x: Array, y: Array, mask: Mask, color: str) -> None:
     if mask.any() and not mask.all():
-        axes.contour(*_cells(x, y, mask), levels=[0.5], colors=color, linewidths=1.1)
+        axes.contour(*_fields(x, y, mask), levels=[0.5], colors=color, linewidths=1.1)
 
 
 def colorbar(figure: Figure, image: Any, panels: Sequence[Axes], landscape: Landscape) -> None:

@@ -1,6 +1,6 @@
 """The figures of lines and points: outcome over the test seeds, convergence, learning-rate sensitivity. Drawing only.
 
-Every function takes data that another module computed. `draw_*` fill axes, `*_figure` return a whole
+Every function takes data that another module computed. ``draw_…`` fill axes, ``…_figure`` return a whole
 `matplotlib.figure.Figure` outside of pyplot, so that they work in any thread or process.
 """
 
@@ -101,7 +101,10 @@ def convergence_figure(
 def draw_curves(
     axes: Axes, lines: Lines, measure: Measure, looks: Mapping[str, Look], limits: tuple[float, float]
 ) -> None:
-    """Draw median lines with bands; a cross marks where the typical run diverges or leaves the frame for good."""
+    """Draw median lines with bands; a cross marks where the typical run diverges or leaves the frame for good.
+
+    ``lines`` and ``looks`` are those of the optimizers by label; ``limits`` are the ends of the vertical axis.
+    """
     _measure_axis(axes, measure, limits)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     for label, line in lines.items():
@@ -224,7 +227,7 @@ def sensitivity_figure(panels: Mapping[str, Rates], looks: Mapping[str, Look]) -
 
 
 def draw_rates(axes: Axes, rates: Rates, looks: Mapping[str, Look], limits: tuple[float, float]) -> None:
-    """Draw curves over the learning rate; unstable parts are thin and dotted, a cross at the top marks their begin."""
+    """Draw curves over the learning rate; unstable parts are thin and dotted, a cross at the top marks each start."""
     measure = next(iter(rates.values())).measure
     every = np.concatenate([curve.rates for curve in rates.values()])
     log_axis(axes, "x", float(every.min()) / 1.25, float(every.max()) * 1.25)
@@ -251,7 +254,7 @@ def _legend(figure: Figure, grid: Sequence[Axes]) -> None:
 
 
 def legend_columns(labels: Iterable[str]) -> int:
-    """How many labels stand beside each other: 122 letters fit the width, a handle takes the room of nine."""
+    """How many labels fit beside each other: 122 letters fit the width, a handle takes the room of nine."""
     return min(7, max(1, int(122 / (max(map(len, labels)) + 9))))
 
 

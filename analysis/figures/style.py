@@ -92,7 +92,7 @@ _DRAWING = threading.RLock()
 
 @dataclass(frozen=True)
 class Look:
-    """The colour, line style and marker that stand for one optimizer in every figure of a report."""
+    """The colour, line style and marker of one optimizer in every figure of a report."""
 
     color: str
     line: Any
@@ -129,9 +129,10 @@ def new_figure(width: float, height: float) -> Figure:
 def panel_grid(
     count: int, *, width: float, height: float, extra: tuple[float, float], share: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of ``count`` panels of ``width`` x ``height`` inches, at most three a row, and ``extra`` room.
+    """A figure of ``count`` panels of ``width`` x ``height`` inches, at most three a row.
 
-    A panel that stands alone is larger, so that a legend below it has room.
+    ``extra`` are inches (width, height) for what is around them; ``share`` gives all the same axes. A single panel is
+    larger, so that a legend below it has room.
     """
     columns = min(count, 2 if count in {2, 4} else 3)
     rows = math.ceil(count / columns)
@@ -185,7 +186,7 @@ def _saved(figure: Figure, **options: Any) -> bytes:
 
 
 def log_axis(axes: Axes, which: str, low: float, high: float) -> None:
-    """Make an axis logarithmic from ``low`` to ``high`` with readable ticks, whether it spans one decade or forty."""
+    """Make the axis ``which``, "x" or "y", logarithmic from ``low`` to ``high``, with readable ticks."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
@@ -218,6 +219,6 @@ def wrapped(label: str, width: int) -> str:
 
 
 def place_ticks(axes: Axes, which: str, axis: Axis) -> None:
-    """Label a hyperparameter axis that is drawn in its own coordinates (`Axis.place`)."""
+    """Label the axis ``which``, "x" or "y", as the hyperparameter ``axis``, in the coordinates of `Axis.place`."""
     places, labels = axis.ticks
     (axes.set_xticks if which == "x" else axes.set_yticks)(places, labels)

@@ -91,7 +91,7 @@ class ReplayCurve:
 
 
 def budget_curve(table: SearchTable, budgets: Sequence[int] = BUDGETS) -> BudgetCurve:
-    """The exact outcome of random search (draws with replacement) and how sure the table makes us of it.
+    """The exact outcome of random search over ``table`` after ``budgets`` draws ``[K]`` (with replacement).
 
     The interval resamples the held-out seeds and the points: the points were one grid of many, and the kept one is
     rare.
@@ -124,12 +124,14 @@ def budget_results(cells: Sequence[CellResult], budgets: Sequence[int] = BUDGETS
     """
     check_instances([result.cell for result in cells])
     check_budgets([result.cell for result in cells if not result.cell.landscape.empty], ("steps", "landscape_seeds"))
-    tables = {result.label: search_table(result.grid) for result in cells if result.grid is not None}
-    if not tables:
+    searches = {result.label: search_table(result.grid) for result in cells if result.grid is not None}
+    if not searches:
         return []
-    wins = win_probability(tables, budgets)
+    wins = win_probability(searches, budgets)
     problem = cells[0].problem
-    return [BudgetResult(problem, label, budget_curve(table, budgets), *wins[label]) for label, table in tables.items()]
+    return [
+        BudgetResult(problem, label, budget_curve(table, budgets), *wins[label]) for label, table in searches.items()
+    ]
 
 
 def budget_frame(found: Sequence[BudgetResult]) -> pd.DataFrame:
@@ -163,7 +165,7 @@ def replay_curves(replays: pd.DataFrame, measure: Measure) -> list[ReplayCurve]:
 
 
 def _from_progress(measure: Measure, made: Array) -> Array:
-    """The measure that stands for a progress: its inverse."""
+    """The measure that has made a given progress: the inverse of `progress`."""
     return np.asarray(measure.start * 10.0**-made if measure.log else measure.start - made)
 
 

@@ -19,7 +19,7 @@ BUDGET: Final = (
 
 
 class PoolingError(ValueError):
-    """Cells that must not be aggregated were; the message names them and says why."""
+    """Cells that must not be aggregated; the message names them and says why."""
 
 
 def check_instances(cells: Iterable[Cell]) -> None:
@@ -65,7 +65,7 @@ def unequal_budgets(cells: Sequence[Cell]) -> str:
 
 
 def shortened(unmatched: Sequence[str]) -> list[str]:
-    """The reasons with all cells of one side only as one line, the first few of them named."""
+    """The reasons ``unmatched``, those of cells that one side lacks joined in one line that names the first few."""
     lines = []
     for kind, group in groupby((text.partition(": ") for text in unmatched), key=lambda parts: parts[0]):
         found = [text for _, _, text in group]

@@ -45,7 +45,11 @@ def measure_of(cells: tuple[Cell, ...]) -> Measure:
 
 
 def curve_matrix(curves: pd.DataFrame, setting: str, quantity: str = "loss") -> tuple[Array, Array]:
-    """The steps ``[E]`` and the values ``[S, E]`` of a setting's curves; no rows where it has none."""
+    """The steps ``[E]`` and the values ``[S, E]`` of a column ``quantity`` of a setting's curves.
+
+    ``curves`` is a cell's table of that name; a setting that was not run has no rows. Raises `ValueError` where a seed
+    has a step twice.
+    """
     chosen = curves[curves["setting"] == setting]
     table = chosen.set_index(["seed", "step"])[quantity].unstack()  # noqa: PD010  (raises on a doubled row)
     return table.columns.to_numpy(dtype=np.float64), table.to_numpy(dtype=np.float64)

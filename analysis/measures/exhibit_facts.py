@@ -29,7 +29,10 @@ def lowest_way(ways: pd.DataFrame) -> str | None:
 
 
 def noisy_sum_slope(noise: pd.DataFrame) -> float:
-    """By how much Adagrad's sum in `stall`'s ``noise`` grows a step, over the last half: mean of both coordinates."""
+    """The growth a step of Adagrad's sum over the last half of the steps: the mean of both coordinates.
+
+    ``noise`` is the table of that name of ``stall``.
+    """
     sums = noise[noise["optimizer"] == "adagrad"].groupby("step")["s"].mean()
     return float((sums.iloc[-1] - sums.iloc[len(sums) // 2]) / (len(sums) - 1 - len(sums) // 2))
 
@@ -37,7 +40,8 @@ def noisy_sum_slope(noise: pd.DataFrame) -> float:
 def decades_over_angles(losses: pd.DataFrame) -> dict[float, float]:
     """For each condition number, how many decades lie between the largest and the smallest loss over the angles.
 
-    ``losses`` are the rows of one optimizer of `rotation`'s table, for one number of steps and one way to choose lr.
+    ``losses`` are the rows of one optimizer in the table ``losses`` of ``rotation``, for one number of steps and one
+    way to choose lr.
     """
     shares = losses.assign(decade=np.log10(losses["share"].clip(lower=SOLVED)))
     return {
@@ -69,7 +73,7 @@ def helped_until(losses: pd.DataFrame, optimizer: str) -> dict[str, float | None
 def thresholds(table: pd.DataFrame) -> dict[str, float | None]:
     """For each n the lowest γ from which on the mean drift of the plain rule is to the minimum, None where none is.
 
-    ``table`` is `gamma-schedules`'s ``threshold``: n, rule, gamma and drift.
+    ``table`` is the table ``threshold`` of ``gamma-schedules``: n, rule, gamma and drift.
     """
     found: dict[str, float | None] = {}
     for n in table["n"].unique().tolist():

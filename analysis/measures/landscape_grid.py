@@ -80,7 +80,7 @@ class Grid:
 
 
 def grid_of(cell: Cell, measure: Measure) -> Grid | None:
-    """The grid of ``cell``; None where the suite asked for none. Raises `ValueError` where it has holes."""
+    """The grid of ``cell``; None where the suite asked for none. Raises `ValueError` where a run is missing."""
     table = cell.landscape
     if table.empty:
         return None
@@ -112,7 +112,10 @@ def progress(measure: Measure, values: npt.ArrayLike) -> Array:
 
 
 def regret(measure: Measure, values: npt.ArrayLike, best: float) -> Array:
-    """The share of the progress of ``best`` that ``values`` lack, same shape, in [0, 1]; 0 if none was made."""
+    """The share of the progress of ``best`` that ``values`` lack, same shape, in [0, 1]; 0 if ``best`` made none.
+
+    Both are values of ``measure``.
+    """
     goal = float(progress(measure, best))
     if goal <= 0:
         return np.zeros(np.shape(values))

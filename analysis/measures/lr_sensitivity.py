@@ -1,7 +1,7 @@
 """Data of the learning-rate maps and curves: where a landscape is good, worse than the start, or diverging.
 
 A landscape's matrices are ``[Y, X]``: the second hyperparameter (gamma, momentum) by the learning rate, both rising;
-a one-knob optimizer has Y = 1. A grid point is *stable* where no seed diverged.
+an optimizer without a second one has Y = 1. A grid point is *stable* where no seed diverged.
 """
 
 from __future__ import annotations
@@ -66,12 +66,11 @@ class Landscape:
 
 @dataclass(frozen=True)
 class RateCurve:
-    """The measure ``[X]`` as the learning rate changes, with the second knob at its best for each rate or held.
+    """The measure ``[X]`` as the learning rate changes, the second hyperparameter at its best for each or held.
 
     ``value`` is inf where the typical run diverged and ``stable`` False where any seed did; ``rise`` is as in
-    `Landscape`. ``held`` is the value the
-    second knob was held at (the grid's nearest to its default); None for the best one, or where there is none.
-    ``second`` is that knob's name, if there is one.
+    `Landscape`. ``held`` is the value the second hyperparameter was held at (the grid's nearest to its default); None
+    where it is at its best, or where there is none. ``second`` is its name, if there is one.
     """
 
     rates: Array
@@ -127,7 +126,7 @@ class RateCurve:
 
     @property
     def near_best_decades(self) -> float:
-        """Width of `near_best` in decades; each grid point stands for one step, so the answer is that coarse."""
+        """Width of `near_best` in decades; each grid point counts as one step, so the answer is that coarse."""
         if self.near_best is None or self.rates.size < 2:
             return 0.0
         low, high = self.near_best
@@ -148,10 +147,10 @@ def landscape_from(grid: Grid) -> Landscape:
 
 
 def rate_curve(landscape: Landscape, *, held: bool = False) -> RateCurve | None:
-    """The learning-rate curve with the second knob at its best for each rate or, if ``held``, at its default.
+    """The learning-rate curve with the second hyperparameter at its best for each rate or, if ``held``, at its default.
 
-    A rate is better where it is stable: its best second knob is a stable one if there is any. None where the second
-    knob's default lies outside of the grid.
+    A rate is better where it is stable: its best second value is a stable one if there is any. None where the second
+    hyperparameter's default lies outside of the grid.
     """
     x, y, columns = landscape.x, landscape.y, np.arange(landscape.x.values.size)
     value = None

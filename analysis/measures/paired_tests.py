@@ -1,4 +1,4 @@
-"""One side against the other, seed by seed: how far apart two results lie, and what that allows to claim.
+"""One side against the other, seed by seed: how far apart two results lie, and what may be claimed of it.
 
 Runs of the same seed share data, order, noise and start, so differences are taken seed by seed. A deterministic problem
 has one run a side and needs no test: its difference is exact. Diverged runs are the worst there is; two of them tie.
@@ -27,7 +27,7 @@ FEW: Final = 60
 MARGIN: Final = 0.01
 """Relative difference that counts as none: results within it are equal."""
 FAR: Final = 1e300
-"""A difference no finite results have: it stands for an infinite one where halves of it are added."""
+"""A difference larger than any between finite results: it replaces an infinite one, which cannot be averaged."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ def improvement(a: Array, b: Array, weights_a: Array | None = None, weights_b: A
 def improvement_matrix(pool: Pool, setting: str = "tuned") -> tuple[Array, Array, Array]:
     """The probability ``[A, A]`` that the row ends lower than the column, and the ends of its interval.
 
-    The mean over problems (rounding ties); the interval resamples the seeds within each problem, the same for both
+    Rows and columns are the contenders A in the order of ``pool.labels``, ``setting`` is "tuned" or "default". The
+    mean over problems (rounding ties); the interval resamples the seeds within each problem, the same for both
     sides, which shared them.
     """
     rng, contenders = np.random.default_rng(SEED), len(pool.labels)

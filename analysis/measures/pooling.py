@@ -1,4 +1,4 @@
-"""The gate before every aggregate across problems: what may be pooled, and the sentence that says why not.
+"""The check before every aggregate across problems: what may be pooled, and the sentence that says why not.
 
 Numbers of different problem instances, of contenders that met different problems, or of unequal budgets answer
 different questions. They are never aggregated; a pool of them raises instead and names the cells.

@@ -142,7 +142,7 @@ def expected_running_time(first: Array, spent: Array, weights: Array | None = No
 def performance_profile(times: Array, ratios: npt.ArrayLike) -> Array:
     """The share ``[A, R]`` of problems that each solves within ``ratios`` ``[R]`` of the fastest's time.
 
-    ``times`` is ``[A, Q]``, inf where unsolved; a problem nobody solves counts as unsolved by all.
+    ``times`` is ``[A, Q]``, inf where unsolved; a problem that no contender solves counts as unsolved by all.
     Source: Dolan and Moré 2002, "Benchmarking optimization software with performance profiles".
     """
     best = times.min(axis=0)
@@ -175,8 +175,8 @@ def profiles(pool: Pool, setting: str = "tuned") -> list[Profile]:
     """The performance profile, the data profile and the share of targets solved, over all problems of ``pool``.
 
     Times are expected running times, one for each (problem, target); bands resample the seeds within each problem. A
-    problem on which nobody got below the start has no targets and is left out; empty where there is no other. Raises
-    `PoolingError` where nobody was run under ``setting``.
+    problem on which no run got below the start has no targets and is left out; empty where there is no other. Raises
+    `PoolingError` where no contender was run under ``setting``.
     """
     found = []
     for problem in pool.problems:

@@ -56,7 +56,10 @@ def chances(
 
 
 def expected_progress(table: SearchTable, budgets: Sequence[int], *, replacement: bool = True) -> Array:
-    """The exact expected progress ``[K]`` of the kept point after each of ``budgets`` random draws."""
+    """The exact expected progress ``[K]`` of the kept point after each of ``budgets`` random draws.
+
+    Raises as `chances` does.
+    """
     made = progress(table.measure, table.reported)
     turns = [chances(row, budgets, replacement=replacement) @ gain for row, gain in zip(table.objective, made)]
     return np.asarray(np.mean(turns, axis=0))

@@ -49,7 +49,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Ranking:
-    """Mean ranks of contenders over problems (1 is best), and what they allow to claim.
+    """Mean ranks of contenders over problems (1 is best), and which of them differ significantly.
 
     ``p_value`` is Friedman's, of all being equal; NaN with fewer than three contenders or two problems. ``critical`` is
     Nemenyi's critical difference at `ALPHA`: mean ranks closer than that are not told apart; ``groups`` are the largest
@@ -79,7 +79,7 @@ class Standing:
 
 
 def scores(pool: Pool, setting: str = "tuned") -> list[Array]:
-    """For each problem the score ``[A, S]`` of every contender and seed; all 0 where nobody made progress."""
+    """For each problem the score ``[A, S]`` of every contender and seed; all 0 where none made progress."""
     found = []
     for problem in pool.problems:
         made = progress(pool.measure(problem), pool.finals(problem, setting))
@@ -124,16 +124,17 @@ def ranks_of(medians: Array) -> Array:
 
 
 def critical_difference(contenders: int, problems: int, alpha: float = ALPHA) -> float:
-    """The difference of two mean ranks that Nemenyi's test finds significant.
+    """The difference of two mean ranks over ``problems`` that Nemenyi's test of ``contenders`` finds significant.
 
-    Source: Demšar 2006, "Statistical Comparisons of Classifiers over Multiple Data Sets", equation in section 3.2.2.
+    ``alpha`` is the level of the test. Source: Demšar 2006, "Statistical Comparisons of Classifiers over Multiple Data
+    Sets", equation in section 3.2.2.
     """
     quantile = float(studentized_range.ppf(1 - alpha, contenders, np.inf)) / np.sqrt(2)
     return float(quantile * np.sqrt(contenders * (contenders + 1) / (6 * problems)))
 
 
 def nemenyi(ranks: Array, problems: int) -> Array:
-    """The p-values ``[A, A]`` of Nemenyi's test from mean ranks ``[A]``."""
+    """The p-values ``[A, A]`` of Nemenyi's test from mean ``ranks`` ``[A]`` over so many ``problems``."""
     contenders = ranks.size
     scale = np.sqrt(contenders * (contenders + 1) / (12 * problems))
     return np.asarray(studentized_range.sf(np.abs(ranks[:, None] - ranks) / scale, contenders, np.inf))

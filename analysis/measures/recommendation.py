@@ -64,7 +64,10 @@ class Recommendation:
 
 
 def recommend(cell: Cell, measure: Measure, within: float = WITHIN) -> Recommendation | None:
-    """The recommendation of a cell by the ``measure`` of its problem; None where no setting made progress."""
+    """The recommendation of ``cell`` by the ``measure`` of its problem; None where no setting made progress.
+
+    ``within`` is the share of the best progress that a good setting may lack.
+    """
     return recommendation_of(CellResult(cell, measure), within)
 
 
@@ -140,7 +143,7 @@ def _winner_point(result: CellResult, grid: Grid) -> tuple[int, int] | None:
 
 
 def _anchor(result: CellResult, grid: Grid, within: float) -> tuple[int, int] | None:
-    """The grid point that stands for the recommended setting: the winner's if it is good, else the best one."""
+    """The grid point of the recommended setting: the winner's if it is good, else the best one."""
     winner, good = _winner_point(result, grid), _good(grid, within)
     if winner is not None and (good[winner] or (_always_stable(grid)[winner] and _kept(grid, result.tuned, within))):
         return winner

@@ -90,7 +90,7 @@ def path_of(cell: Cell, setting: str, surface: Surface) -> Path2D | None:
 
 
 def contour_levels(surface: Surface, measure: Measure, most: int = 14) -> Array:
-    """Rising contour levels: decades or parts of decades of the gap, even steps where the scale is linear."""
+    """Rising contour levels, at most ``most``: (parts of) decades of the gap, even steps where the scale is linear."""
     finite = surface.value[np.isfinite(surface.value)]
     low, high = float(finite.min()), float(finite.max())
     if not measure.log:

@@ -14,33 +14,34 @@ from analysis.statistics.resamples import WINS
 __all__ = ["win_probability"]
 
 
-def win_probability(tables: Mapping[str, SearchTable], budgets: Sequence[int]) -> Mapping[str, Array]:
+def win_probability(searches: Mapping[str, SearchTable], budgets: Sequence[int]) -> Mapping[str, Array]:
     """For each optimizer ``[3, K]``: the probability to win, and the ends of its interval.
 
     Each optimizer makes its own search of k draws; the lowest outcome on the same held-out seed wins, ties share. Where
-    every search has found nothing nobody wins, so that the probabilities may sum to less than 1. The interval resamples
-    seeds and points. Raises `ValueError` where the tables have different numbers of seeds.
+    every search has found nothing none wins, so that the probabilities may sum to less than 1. The interval resamples
+    seeds and points. ``budgets`` are the numbers of draws ``[K]``. Raises `ValueError` where the searches have
+    different numbers of seeds.
     """
-    turns = {table.objective.shape[0] for table in tables.values()}
+    turns = {search.objective.shape[0] for search in searches.values()}
     if len(turns) != 1:
         raise ValueError(f"the landscapes have different numbers of seeds: {sorted(turns)}")
     count, rng = turns.pop(), np.random.default_rng(SEED)
-    duels = [_Duel(list(tables.values()), turn) for turn in range(count)]
-    resampled = np.zeros((WINS, len(tables), len(budgets)))
+    duels = [_Duel(list(searches.values()), turn) for turn in range(count)]
+    resampled = np.zeros((WINS, len(searches), len(budgets)))
     for resample, weights in enumerate(bootstrap_weights(count, WINS, rng) / count):
-        urns = [bootstrap_weights(table.objective.shape[1], 1, rng)[0] for table in tables.values()]
+        urns = [bootstrap_weights(search.objective.shape[1], 1, rng)[0] for search in searches.values()]
         resampled[resample] = sum(w * duel.wins(budgets, urns) for w, duel in zip(weights, duels) if w)
     low, high = interval(resampled)
     value = np.mean([duel.wins(budgets, None) for duel in duels], axis=0)
-    return {label: np.stack([value[i], low[i], high[i]]) for i, label in enumerate(tables)}
+    return {label: np.stack([value[i], low[i], high[i]]) for i, label in enumerate(searches)}
 
 
 class _Duel:
-    """One turn of searches against each other: where every outcome of one stands among those of the others."""
+    """One turn of searches against each other: the place of every outcome of one among those of the others."""
 
-    def __init__(self, tables: Sequence[SearchTable], turn: int) -> None:
-        self.objectives = [table.objective[turn] for table in tables]
-        reported = [table.reported[turn] for table in tables]
+    def __init__(self, searches: Sequence[SearchTable], turn: int) -> None:
+        self.objectives = [search.objective[turn] for search in searches]
+        reported = [search.reported[turn] for search in searches]
         self.orders = [np.argsort(values, kind="stable") for values in reported]
         self.finite = [np.isfinite(values) for values in reported]
         ordered = [values[order] for values, order in zip(reported, self.orders)]
@@ -48,7 +49,7 @@ class _Duel:
             [(np.searchsorted(other, values, "left"), np.searchsorted(other, values, "right")) for other in ordered]
             for values in reported
         ]
-        self.nodes, weights = np.polynomial.legendre.leggauss((len(tables) + 1) // 2)
+        self.nodes, weights = np.polynomial.legendre.leggauss((len(searches) + 1) // 2)
         self.nodes, self.weights = (self.nodes + 1) / 2, weights / 2
 
     def wins(self, budgets: Sequence[int], urns: Sequence[Array] | None) -> Array:

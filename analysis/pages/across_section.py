@@ -89,7 +89,7 @@ def across_of(figures: Path, results: Mapping[str, ProblemResults], looks: Mappi
 
 
 def _add_pooled(found: Across, figures: Path, pooled: Pool, looks: Mapping[str, Look]) -> None:
-    """Add ranks, profiles, pairs and running times; raises `PoolingError` where nobody was tuned."""
+    """Add ranks, profiles, pairs and running times; raises `PoolingError` where no cell was tuned."""
     ranked = ranking(pooled)
     contenders = standings(pooled, ranked)
     found.tables |= {

@@ -131,7 +131,7 @@ def compare(a: Record, b: Record) -> Comparison:
     unmatched += [f"only in B: {cell.name}" for key, cell in right.items() if key not in left]
     matched: list[tuple[Cell, Cell]] = []
     for key in (key for key in left if key in right):
-        reason = _difference_of_question(left[key], right[key])
+        reason = _why_incomparable(left[key], right[key])
         if reason:
             unmatched.append(f"not compared: {left[key].name} {reason}")
         else:
@@ -192,8 +192,8 @@ def _runs(a: Cell, b: Cell) -> _Runs:
     return _Runs(a, setting, measure, left, right, tested[0], difference(left, right, measure, exact=exact))
 
 
-def _difference_of_question(a: Cell, b: Cell) -> str:
-    """Why two cells cannot be compared; empty where they can."""
+def _why_incomparable(a: Cell, b: Cell) -> str:
+    """The reason that two cells cannot be compared; empty where they can."""
     prints = [cell.info.problem.fingerprint for cell in (a, b)]
     if prints[0] != prints[1]:
         return f"is another instance of its problem (fingerprints {prints[0]} and {prints[1]})"

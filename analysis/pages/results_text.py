@@ -58,7 +58,7 @@ def _title(found: ProblemResults) -> str:
 def _fit(line: tuple[str, ...], wide: list[int], width: int) -> str:
     """``line`` with its last part wrapped between hyperparameters: in its column or, if narrow, below.
 
-    Where names are so long that the numbers would not fit, the numbers stand below their name.
+    Where names are so long that the numbers would not fit, the numbers are on a line below their name.
     """
     columns = [f"{part.ljust(size)}  " for part, size in zip(line[:4], wide, strict=True)]
     below = sum(wide) + 8 > width

@@ -31,8 +31,8 @@ class ProblemInfo:
 
     ``name`` as the suite calls it, parameters included; ``description`` in a line; ``dim`` parameters are trained;
     ``minimum`` is the lowest reachable loss and ``target`` the loss that counts as solved, None where unknown;
-    ``steps`` is the problem's own budget (`Protocol.steps` was made); ``tags`` are sorted; where it is
-    ``deterministic`` one seed stands for all; ``fingerprint`` names the instance: definition, data and first losses;
+    ``steps`` is the problem's own budget (`Protocol.steps` are those that were made); ``tags`` are sorted; where it is
+    ``deterministic`` all seeds give one run; ``fingerprint`` names the instance: definition, data and first losses;
     ``start_loss`` is the median over the test seeds at step 0; ``metrics`` are the names of the further columns of
     the curves; ``sharpness`` is the largest curvature of a quadratic, None for others; ``minimisers`` are the known
     points of lowest loss of a problem of at most two parameters, empty for others.
@@ -98,7 +98,7 @@ class Protocol:
     """How the cell was tuned, tested and mapped.
 
     ``sampler`` asked ``trials`` in all (0: not tuned), ``block`` at a time; ``objectives`` are what a trial was judged
-    by, one or two; ``aggregate`` joined its seeds; ``pruner`` stopped the hopeless. The three lists of seeds are those
+    by, one or two; ``aggregate`` joined its seeds; ``pruner`` stopped trials early. The three lists of seeds are those
     that were trained on; ``grid`` is the landscape's number of points by learning rate and by the second
     hyperparameter, None where there is no landscape; ``steps`` updates were made by every run, evaluated after each
     ``evaluate_every``, None where evaluations are spaced by powers.

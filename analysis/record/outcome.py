@@ -8,7 +8,7 @@ __all__ = ["Outcome"]
 
 
 class Outcome(IntEnum):
-    """How a run ended. Its number stands in the engine's tensors of codes, its ``word`` in every table of a record."""
+    """How a run ended. Its number is the code in the engine's tensors, its ``word`` that in every table of a record."""
 
     FINISHED = 0
     DIVERGED = 1

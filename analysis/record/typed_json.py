@@ -32,11 +32,11 @@ def joined(key: str) -> Mapping[str, str]:
 
 
 def from_json(kind: type[T], content: Any, path: str = "", **types: Any) -> T:
-    """The dataclass ``kind`` with the values of the JSON object ``content``, which stands at ``path`` in a file.
+    """The dataclass ``kind`` with the values of the JSON object ``content``, which is at ``path`` in a file.
 
     Fields are text, numbers, truth values, tuples, mappings by text, literals, dataclasses of these, or None for null;
     a number is kept as it was written, 1 as well as 1.0, and what a field of type ``object`` holds is kept as it is.
-    ``types`` stand in for the types of some fields, by name. Raises `RecordError` for the first key that is missing,
+    ``types`` replace the types of some fields, by name. Raises `RecordError` for the first key that is missing,
     unknown or of another type, as "problem.minimum should be a number or null, got 'x'".
     """
     if not isinstance(content, Mapping):

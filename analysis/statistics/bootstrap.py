@@ -64,7 +64,7 @@ class Band:
 
 
 def median(values: Array) -> Array:
-    """The median over the first axis; the mean of the middle two where n is even; right for ``inf`` as well."""
+    """The median of ``values`` over the first axis; the mean of the middle two where n is even; ``inf`` is a value."""
     ordered = np.sort(values, axis=0)
     n = ordered.shape[0]
     lower, upper = ordered[(n - 1) // 2], ordered[n // 2]
@@ -108,18 +108,18 @@ def spread(values: Array) -> Spread:
 
 
 def bootstrap_weights(n: int, resamples: int, rng: np.random.Generator) -> Array:
-    """``[resamples, n]`` counts: how often each of ``n`` seeds occurs in a resample. Rows sum to ``n``."""
+    """Counts ``[resamples, n]``, drawn by ``rng``: how often each of ``n`` seeds occurs in each; rows sum to n."""
     return rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
 
 
 def resampled_means(values: Array, weights: Array) -> Array:
-    """The mean ``[B, ...]`` of every resample of ``values`` ``[S, ...]``: one matrix product."""
+    """The mean ``[B, ...]`` of every resample of ``values`` ``[S, ...]`` by the counts ``weights`` ``[B, S]``."""
     flat = values.reshape(values.shape[0], -1)
     return np.asarray((weights @ flat / values.shape[0]).reshape(-1, *values.shape[1:]))
 
 
 def resampled_medians(values: Array, weights: Array) -> Array:
-    """The exact median ``[B]`` of every resample of ``values`` ``[S]``, read off the cumulated counts."""
+    """The exact median ``[B]`` of every resample of ``values`` ``[S]`` by the counts ``weights`` ``[B, S]``."""
     order = np.argsort(values, kind="stable")
     ordered, counts = values[order], weights[:, order].cumsum(axis=1)
     n = values.size
@@ -166,7 +166,7 @@ def interval_bca(resampled: Array, value: float, jackknife: Array, level: float 
 
 
 def bootstrap_median(values: Array, level: float = LEVEL, resamples: int = SEEDS) -> Estimate:
-    """The median of ``values`` ``[S]`` with its percentile bootstrap interval; raises where there is no value.
+    """The median of ``values`` ``[S]`` with its percentile bootstrap interval; raises `ValueError` for a missing one.
 
     The percentile interval, because the jackknife that BCa needs is inconsistent for medians (Efron and Tibshirani
     1993, section 11.6).
@@ -181,7 +181,7 @@ def bootstrap_median(values: Array, level: float = LEVEL, resamples: int = SEEDS
 def bootstrap_mean(
     values: Array, level: float = LEVEL, resamples: int = SEEDS, method: Literal["bca", "percentile"] = "bca"
 ) -> Estimate:
-    """The mean of ``values`` ``[S]`` with its bootstrap interval; raises where there is no value."""
+    """The mean of ``values`` ``[S]`` with its bootstrap interval; raises `ValueError` where one is missing."""
     point, n = float(_checked(values).mean()), values.size
     if n == 1 or not np.isfinite(point):
         return Estimate(point, point, point, n)

@@ -1,7 +1,7 @@
 """How often every kind of interval resamples, and why: the one table of these counts.
 
-An end of a 90% interval rests on the outermost 5% of the resamples: of 4000 that is 200, of 40 it is 2. What is dear is
-resampled less often, as long as its intervals are wide beside the noise that leaves.
+An end of a 90% interval rests on the outermost 5% of the resamples: of 4000 that is 200, of 40 it is 2. What is costly
+is resampled less often, as long as its intervals are wide beside the noise that leaves.
 """
 
 from __future__ import annotations

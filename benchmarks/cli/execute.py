@@ -1,4 +1,4 @@
-"""What the commands that run a suite do, without a word printed: it is run, mirrored and reported."""
+"""What the commands that run a suite do besides printing: it is run, mirrored and reported."""
 
 from __future__ import annotations
 
@@ -91,10 +91,11 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
 def write_page(
     folder: Path, out: Path | None = None, *, progress: Callable[[int, int], None] | None = None, jobs: int = 1
 ) -> Path:
-    """Write the report of the record at ``folder``, in the form its suite asks for, and return the page to open first.
+    """Write the report of the record at ``folder`` to ``out`` (default ``folder/report``); return its first page.
 
-    A suite with the chapter's report has the ordinary one beside it, and only that until an exhibit is finished. Raises
-    `analysis.record.errors.RecordError` as `analysis.pages.report.write_report` does.
+    Its form is the one the suite asks for: the chapter's report has the ordinary one beside it, and there is only that
+    until an exhibit is finished. ``progress`` is called with (parts done, parts in all); ``jobs`` processes draw.
+    Raises `analysis.record.errors.RecordError` as `analysis.pages.report.write_report` does.
     """
     from analysis.record.cells import Record
     from analysis.record.exhibits import load_exhibits
@@ -136,10 +137,10 @@ def _reserve(suite: Suite, jobs: int) -> float:
     return 8.0 + 3.0 * len(suite.problems) / jobs
 
 
-def _attempt(work: Callable[[], object]) -> list[str]:
-    """Do the work; a mistake or an outage becomes a warning."""
+def _attempt(action: Callable[[], object]) -> list[str]:
+    """Call ``action``; a mistake or an outage becomes a warning."""
     try:
-        work()
+        action()
     except StepscapeError as error:
         return [str(error)]
     return []

@@ -11,9 +11,9 @@ __all__ = ["entries", "notes", "text"]
 
 
 def entries(kind: str, *, exact: bool) -> list[dict[str, Any]]:
-    """One dictionary for each entry of a kind that `HEADERS` names; a broken plug-in's says what is wrong with it.
+    """One JSON-ready dictionary for each entry of ``kind``, a key of `HEADERS`; a broken plug-in's says what is wrong.
 
-    Floors that take time are computed where they are to be ``exact``, else given to six digits.
+    Floors that take time to compute are computed if ``exact``, else given to six digits.
     """
     if kind == "problems":
         return _problems(exact)
@@ -31,7 +31,7 @@ def notes(kind: str) -> list[str]:
 
 
 def text(kind: str, listed: list[dict[str, Any]], width: int | None) -> str:
-    """A header and one line an entry, aligned, cut at ``width`` characters where one is given."""
+    """The `entries` ``listed`` of ``kind`` as a header and aligned lines, cut at ``width`` characters if given."""
     rows = [HEADERS[kind], *(_row(kind, entry) for entry in listed)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     lines = ["  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in rows]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks.cli.options import data_option, machine_options, study_options
+from benchmarks.cli.options import cell_options, data_option, machine_options
 from benchmarks.cli.progress import SuiteProgress, counted, terminal_width
 from benchmarks.cli.results import COMMANDS
 
@@ -133,7 +133,7 @@ def run(context: click.Context, /, suite: str, **machine: Any) -> None:
 
 
 @cli.command(short_help="Tune an optimizer on a problem.")
-@study_options
+@cell_options
 @click.option("--trials", default=64, show_default=True, type=click.IntRange(1), help="Configurations tried.")
 @click.option("--block", default=16, show_default=True, type=click.IntRange(1), help="Trials asked at once.")
 @click.option("--sampler", default="tpe", show_default=True, help="tpe, random, qmc, cmaes, gp (slow), grid.")
@@ -168,7 +168,7 @@ def tune(context: click.Context, /, test_seeds: int, **options: Any) -> None:
 
 
 @cli.command(short_help="Map an optimizer over lr and its memory.")
-@study_options
+@cell_options
 @click.option("--grid", default="64x32", show_default=True, help="Points of lr × points of the second hyperparameter.")
 @click.option("--seeds", default=4, show_default=True, type=click.IntRange(1), help="Seeds at every point.")
 @machine_options

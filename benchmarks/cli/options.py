@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-__all__ = ["data_option", "machine_options", "study_options"]
+__all__ = ["data_option", "machine_options", "cell_options"]
 
 
 def _say_what_is_missing(_context: click.Context, _option: click.Parameter, folder: Path | None) -> Path | None:
@@ -31,7 +31,7 @@ data_option = click.option(
 
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that say where and how a suite runs; they never change its results."""
+    """``command`` with the options that say where and how a suite runs; they never change its results."""
     for option in reversed(
         (
             click.option("--out", type=click.Path(path_type=Path), help="Results folder.  [default: results/<suite>]"),
@@ -54,8 +54,8 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def study_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of a single problem and optimizer."""
+def cell_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``command`` with the options of a single cell: its problem, its optimizer and what is searched."""
     for option in reversed(
         (
             click.argument("problem"),

@@ -37,13 +37,13 @@ class Bar:
         return float(self.bar.n)
 
     def show(self, done: float, total: float) -> None:
-        """So much of ``total`` is done."""
+        """Show that ``done`` of ``total`` is done."""
         self.bar.total = total
         self.bar.update(done - self.bar.n)
 
 
 class SuiteProgress(Bar, RunObserver):
-    """A bar over the estimated work of a suite's cells; without a terminal, a line for each cell that ended."""
+    """A bar over the estimated cost of a suite's jobs; without a terminal, a line for each that ended."""
 
     def __init__(self, suite: Suite) -> None:
         super().__init__(suite.name, 1.0)
@@ -59,7 +59,7 @@ class SuiteProgress(Bar, RunObserver):
         click.echo(f"{self.name}: {counted(jobs, 'cell')}{self.more} to run, about {time} in {where}", err=True)
 
     def started(self, cost: float, kept: int) -> None:
-        """The work ahead, and the cells that stand."""
+        """Begin the bar at the cells that are finished already."""
         self.done_cells = kept
         self.show(0, cost)
 

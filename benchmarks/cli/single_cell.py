@@ -15,10 +15,13 @@ from benchmarks.suite.suite import Suite
 __all__ = ["single_cell_suite"]
 
 
-def single_cell_suite(kind: str, tables: Mapping[str, Any], options: dict[str, Any]) -> Suite:
-    """A suite of one cell from a command's options (which are taken out of ``options``), named by what it is.
+def single_cell_suite(kind: str, settings: Mapping[str, Any], options: dict[str, Any]) -> Suite:
+    """A suite of one cell, named by ``kind`` (the command) and by what it runs.
 
-    Raises `UsageError` for a malformed range or value and `SuiteError` for whatever a suite cannot be.
+    ``settings`` are the suite's tables (``tuning``, ``test``, ``landscape``) that the command sets. The command's
+    options of the cell are taken out of ``options``; those of the machine stay in it.
+
+    Raises `UsageError` for a malformed range or value and `SuiteError` for what a suite refuses.
     """
     problem, optimizer = options.pop("problem"), options.pop("optimizer")
     search, fixed = dict(map(_range, options.pop("search"))), dict(map(_value, options.pop("fix")))
@@ -28,7 +31,7 @@ def single_cell_suite(kind: str, tables: Mapping[str, Any], options: dict[str, A
         "schedules": [options.pop("schedule")],
         "plugins": [str(Path(plugin).resolve()) for plugin in options.pop("plugins")],
         "steps": options.pop("steps"),
-        **tables,
+        **settings,
         "optimizer": {optimizer: {"search": search, "fixed": fixed}},
     }
     short = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:6]

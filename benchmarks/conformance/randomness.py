@@ -1,4 +1,4 @@
-"""The global random states, looked at only to see that nobody uses them."""
+"""The global random states, read only to check that no code uses them."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ __all__ = ["global_random_state"]
 
 
 def global_random_state() -> bytes:
-    """The states of Python's, NumPy's and torch's global generators; equal exactly where nobody drew or reseeded."""
+    """The states of Python's, NumPy's and torch's global generators; equal where nothing drew or reseeded."""
     return pickle.dumps((random.getstate(), np.random.get_state(), torch.get_rng_state().tolist()))  # noqa: NPY002

@@ -16,9 +16,9 @@ DIFFERENCE = 1e-5  # what a step of 1e-6 leaves of a smooth function's slope, an
 
 
 def wrong_slope(problem: Problem, x: Tensor, batch: Batch, g: Tensor, direction: Tensor) -> str | None:
-    """What gradient ``g`` at ``x`` and differences say of the slope along ``direction``, where they disagree.
+    """The two slopes along ``direction``, by ``g`` and by central differences, where they disagree; else None.
 
-    All tensors are ``[..., S, P]``, directions of length 1.
+    ``g`` is the gradient of the loss on ``batch`` at ``x``; all are ``[..., S, P]``, directions of length 1.
     """
     wrong = [_at_step(problem, x, batch, g, direction, step=step) for step in STEPS]
     return wrong[0] if all(wrong) else None

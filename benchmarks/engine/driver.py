@@ -1,4 +1,4 @@
-"""Driving a batch of runs over one problem: the data, the evaluation grid, divergence, rungs and the trace.
+"""The loop that trains a batch of runs over one problem: data, evaluations, divergence, rungs and the trace.
 
 What is common to lanes that are trained as one tensor (`benchmarks.engine.rule_lanes`) and to foreign optimizers that
 step one lane at a time (`benchmarks.engine.foreign_lanes`): each defines how its `Lanes` advance, everything else is
@@ -92,7 +92,7 @@ class Lanes(ABC):
 
 
 def drive(training: Training, chunks: Sequence[Lanes], start: Tensor, on_rung: OnRung | None) -> Trace:
-    """Advance all chunks together over the same data, a segment at a time.
+    """The trace of all ``chunks``, advanced together over the same data, a segment at a time.
 
     ``start [S, P]`` has the device and precision of the run. After each evaluation but the last, ``on_rung`` decides
     who goes on.

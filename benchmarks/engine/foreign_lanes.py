@@ -29,7 +29,10 @@ __all__ = ["ForeignLanes", "of_seed", "try_out"]
 
 
 def try_out(spec: ForeignSpec, values: Mapping[str, float], schedules: Mapping[str, Schedule]) -> None:
-    """Make the optimizer over a vector and take one step; raises `UsageError` as `train` would, before a run begins."""
+    """Make the optimizer at ``values`` over a vector and take one step, so that mistakes are found before a run begins.
+
+    Raises `UsageError` as `benchmarks.engine.training.train` does.
+    """
     row = _Row(spec, values, torch.zeros(1, 2), schedules)
     (p,) = row.parameters
     row.step(0, torch.ones_like(p), (lambda: p.detach().sum()) if _needs_closure(row.optimizers[0]) else None)
@@ -128,7 +131,7 @@ def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
 
 
 def of_seed(batch: Batch, s: int) -> Batch:
-    """The batch of one seed, ``[1, ...]``."""
+    """The batch ``[1, ...]`` of seed number ``s`` (from 0) of a batch ``[S, ...]``."""
     if batch is None:
         return None
     return tuple(part[s : s + 1] for part in batch) if isinstance(batch, tuple) else batch[s : s + 1]

@@ -49,7 +49,7 @@ class Configurations:
         )
 
     def row(self, place: int) -> dict[str, float]:
-        """The values of one configuration."""
+        """The values of configuration number ``place``."""
         return {
             name: float(value[place]) if isinstance(value, Tensor) else value for name, value in self.values.items()
         }
@@ -67,7 +67,7 @@ class Training:
 
     ``keep_path`` keeps the parameters at every evaluation, ``keep_updates`` the gradient of the last update before it
     and the rule's state after it (a foreign optimizer's is not known). Without ``stop_diverged`` no lane is ever
-    marked or stopped, and numbers run into inf and NaN where they do.
+    marked or stopped, and losses may become inf or NaN.
 
     Raises `UsageError` for no seed, one given twice, a count below one, a schedule of an unknown hyperparameter or one
     that does not fit its hyperparameter, as one of lr given to a memory (a bare rule takes any function of the step),
@@ -102,7 +102,7 @@ class Training:
 
     @property
     def name(self) -> str:
-        """What errors call the optimizer."""
+        """The name of the optimizer in errors."""
         return type(self.optimizer).__name__ if isinstance(self.optimizer, Rule) else self.optimizer.name
 
     @property

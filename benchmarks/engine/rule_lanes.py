@@ -28,7 +28,10 @@ __all__ = ["rule_lanes"]
 def rule_lanes(
     training: Training, rule: Rule, configurations: Configurations, start: Tensor, limit: Tensor | None
 ) -> Sequence[Lanes]:
-    """The lanes of all ``configurations``, which name every hyperparameter, in chunks that fit the cache."""
+    """The lanes of all ``configurations``, which name every hyperparameter, in chunks that fit the cache.
+
+    ``start`` ``[S, P]`` is where they begin, ``limit`` ``[S]`` the loss above which a lane counts as diverged.
+    """
     per_chunk = max(1, (training.chunk or training.problem.chunk) // len(training.seeds))
     places = torch.split(torch.arange(len(configurations)), per_chunk)
     return [_RuleLanes(training, rule, configurations[index], index, start, limit) for index in places]

@@ -79,7 +79,7 @@ def all_speeds(repeats: int = 5) -> list[Speed]:
 
 
 def measure(goal: Goal, repeats: int) -> Speed:
-    """Measure one goal: plain loop and lanes by turns."""
+    """The speed of ``goal``: medians of ``repeats`` times, plain loop and lanes by turns."""
     problem = make_problem(goal.problem)
     training = Training(problem, OPTIMIZERS["rmsprop-torch"], [1], goal.steps)
     lr = torch.logspace(-4, -1, goal.lanes, dtype=torch.float64)

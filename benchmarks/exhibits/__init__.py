@@ -1,6 +1,6 @@
 """Exhibits: questions a suite answers besides its cells, each by a small experiment of its own. The registry.
 
-`question` says what one is; a module a question; `order` runs them as a suite's workers do.
+`question` says what one is; each of the other modules answers one; `benchmarks.running.jobs` runs them in a suite.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ GAMMAS: Final = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999)
 
 
 @dataclass(frozen=True)
-class Plan:
+class Way:
     """One way for γ to go: as a schedule of ours, in words, under which rule, and whether a base γ is chosen."""
 
     schedule: str
@@ -44,23 +44,23 @@ class Plan:
     chooses: bool = True
 
 
-PLANS: Final = (
-    Plan("constant", "constant γ"),
-    Plan("constant", "constant γ, bias-corrected", "corrected"),
-    Plan("gamma=capped-average", "plain mean first, then constant γ"),
-    Plan("gamma=one-minus-inverse", "1 - 1/t: never forgets (averaged Adagrad)", chooses=False),
-    Plan("gamma=one-minus-power", "1 - t^-0.8 (Adafactor)", chooses=False),
-    Plan("gamma=gamma-linear(final=0.9999)", "γ rises on a line to 0.9999"),
-    Plan("gamma=gamma-cosine(final=0.9999)", "γ rises on a cosine to 0.9999"),
-    Plan("gamma=gamma-linear(final=0.5)", "γ falls on a line to 0.5"),
-    Plan("lr=linear", "constant γ, and lr falls to 0"),
+WAYS: Final = (
+    Way("constant", "constant γ"),
+    Way("constant", "constant γ, bias-corrected", "corrected"),
+    Way("gamma=capped-average", "plain mean first, then constant γ"),
+    Way("gamma=one-minus-inverse", "1 - 1/t: never forgets (averaged Adagrad)", chooses=False),
+    Way("gamma=one-minus-power", "1 - t^-0.8 (Adafactor)", chooses=False),
+    Way("gamma=gamma-linear(final=0.9999)", "γ rises on a line to 0.9999"),
+    Way("gamma=gamma-cosine(final=0.9999)", "γ rises on a cosine to 0.9999"),
+    Way("gamma=gamma-linear(final=0.5)", "γ falls on a line to 0.5"),
+    Way("lr=linear", "constant γ, and lr falls to 0"),
 )
 
 
 class GammaSchedules(Question):
     """Maps lr × γ on ``problems``, tunes and tests every way for γ to go, and looks for the threshold of ``sums``.
 
-    ``few`` problems are dear and get an eighth of the ``seeds``.
+    Problems listed in ``few`` are slow to train and get an eighth of the ``seeds``.
     """
 
     name = "gamma-schedules"
@@ -89,7 +89,7 @@ class GammaSchedules(Question):
             sensitivity += [row for rule in RULES for row in self._map_rows(problem, name, rule, maps[rule])]
             shares += self._shares(problem, name, maps)
             runs += [self._map_runs(name, rule, maps[rule]) for rule in RULES]
-            tuned = [self._tuned(problem, name, plan) for plan in PLANS]
+            tuned = [self._tuned(problem, name, way) for way in WAYS]
             schedules += [row for row, _ in tuned]
             runs += [of for _, of in tuned]
         away = [walking_away(n, rule, RULES[rule], self.sum_steps, self.sum_seeds) for n in self.sums for rule in RULES]
@@ -138,15 +138,15 @@ class GammaSchedules(Question):
             for share, (_, lr, over) in zip(found, every, strict=True)
         ]
 
-    def _tuned(self, problem: Problem, name: str, plan: Plan) -> tuple[dict[str, Any], pd.DataFrame]:
+    def _tuned(self, problem: Problem, name: str, way: Way) -> tuple[dict[str, Any], pd.DataFrame]:
         """The best lr and γ on the tuning seeds and how they do on fresh ones, as a row; and every run behind it."""
-        grid = _grid(self.tuned_lrs, self.gammas if plan.chooses else [RMSProp().defaults()["gamma"]])
+        grid = _grid(self.tuned_lrs, self.gammas if way.chooses else [RMSProp().defaults()["gamma"]])
         tuning = range(1, 1 + self._seeds(name, self.tuning_seeds))
-        tuned = _train(problem, RULES[plan.rule], plan.schedule, grid, tuning)
+        tuned = _train(problem, RULES[way.rule], way.schedule, grid, tuning)
         at = int(tuned.mean(-1).nan_to_num(torch.inf).argmin())
         values = {key: column[at : at + 1] for key, column in grid.items()}
         fresh = range(FIRST_TEST_SEED, FIRST_TEST_SEED + self._seeds(name, self.seeds))
-        tested = _train(problem, RULES[plan.rule], plan.schedule, values, fresh)
+        tested = _train(problem, RULES[way.rule], way.schedule, values, fresh)
         lying = spread(tested[0].numpy())
         gaps = {
             f"gap{end}": getattr(lying, key) - _floor(problem)
@@ -154,10 +154,10 @@ class GammaSchedules(Question):
         }
         row = {
             "problem": name,
-            "schedule": plan.schedule,
-            "title": plan.title,
-            "rule": plan.rule,
-            "gamma": float(grid["gamma"][at]) if plan.chooses else np.nan,
+            "schedule": way.schedule,
+            "title": way.title,
+            "rule": way.rule,
+            "gamma": float(grid["gamma"][at]) if way.chooses else np.nan,
             "lr": float(grid["lr"][at]),
             **asdict(lying),
             **gaps,
@@ -165,9 +165,9 @@ class GammaSchedules(Question):
         }
         parts = {"tuning": (tuned, grid, tuning), "test": (tested, values, fresh)}
         runs = pd.concat(
-            _runs(*of, problem=name, part=part, schedule=plan.schedule, rule=plan.rule) for part, of in parts.items()
+            _runs(*of, problem=name, part=part, schedule=way.schedule, rule=way.rule) for part, of in parts.items()
         )
-        return row, runs if plan.chooses else runs.assign(gamma=np.nan)
+        return row, runs if way.chooses else runs.assign(gamma=np.nan)
 
     def _facts(self, tables: Mapping[str, pd.DataFrame]) -> GammaSchedulesFacts:
         shares, schedules = tables["shares"], tables["schedules"]

@@ -21,7 +21,7 @@ __all__ = ["BookRegression", "has_file"]
 
 @dataclass(frozen=True)
 class BookRegression(Airfoil):
-    """The airfoil regression with what a library adds to it; evaluated as ½ mean squared error always.
+    """The airfoil regression with what a library adds to it; always evaluated as ½ mean squared error.
 
     ``doubled``       trains on the mean squared error without ½, so that gradients are twice as long;
     ``uniform_bias``  starts the bias from U(-1/√5, 1/√5), as a linear layer of five inputs does, instead of at 0.

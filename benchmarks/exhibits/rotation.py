@@ -39,8 +39,8 @@ INVARIANT: Final = 0.01  # decades: what rounding may do to a best loss
 class TurnedEllipses(Problem):
     """Many ellipses trained side by side: seed k is 2 u1² / condition + 2 u2², where u is x turned by its own angle.
 
-    Each starts at u = (-5, -2), turned as the ellipse is: whoever knows no axes takes the same path at every angle.
-    ``forms`` lists (angle in degrees, condition); the seeds trained must be 0, 1, … in order, one for each.
+    Each starts at u = (-5, -2), turned as the ellipse is: an optimizer that knows no axes takes the same path at every
+    angle. ``forms`` lists (angle in degrees, condition); the seeds trained must be 0, 1, … in order, one for each.
     """
 
     forms: tuple[tuple[float, float], ...]

@@ -158,7 +158,10 @@ class Stall(Question):
 
 
 def cycle_radius(lr: Tensor, curvature: float, eps: float, *, inside: bool) -> Tensor:
-    """Half the length of the two-cycle in a coordinate of second derivative ``curvature``; 0 where there is none."""
+    """Half the length of the two-cycle at ``lr`` ``[C]`` in a coordinate of second derivative ``curvature``; 0 if none.
+
+    ``inside`` says whether ``eps`` is added under the root.
+    """
     if inside:
         return (lr.square() / 4 - eps / curvature**2).clamp_min(0).sqrt()
     return (lr / 2 - eps / curvature).clamp_min(0)

@@ -20,9 +20,10 @@ FORGOTTEN: Final = np.geomspace(0.5, 1e-3, 19)  # 1 - γ
 
 
 def walking_away(n: int, name: str, rule: Rule, steps: int, seeds: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Where x goes at every γ: end points, and the drift over the last half in units of the learning rate.
+    """Where x goes at every γ: end points, and the drift over the last half of the steps in units of the learning rate.
 
-    A row a γ, and a row a run: the tables ``threshold`` and ``threshold_runs``.
+    ``n`` is the number of components of the finite sum; ``name`` calls the ``rule`` in the tables; ``seeds`` counts
+    the seeds, from 1. Returns a row a γ and a row a run: the tables ``threshold`` and ``threshold_runs``.
     """
     gamma = torch.from_numpy(1 - FORGOTTEN)
     problem, half = make_problem(f"finite-sum(n={n})"), steps // 2

@@ -42,7 +42,7 @@ def walk(
     steps: int,
     seeds: Sequence[int] = (1,),
 ) -> Walk:
-    """A run of every seed for ``steps`` updates, evaluated at each and never stopped.
+    """A run of every seed under ``values`` for ``steps`` updates, evaluated at each and never stopped.
 
     Where numbers overflow, the path holds inf and NaN from there on.
     """

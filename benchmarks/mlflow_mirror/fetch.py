@@ -47,7 +47,7 @@ def fetch(experiment: str, uri: str, out: Path) -> Path:
         folder = Path(working) / "record"
         with reported(uri):
             client = connect(uri)
-            runs = _cells(client, experiment)
+            runs = _cell_runs(client, experiment)
             for run in runs:
                 _download(client, run, folder / "cells" / _cell_name(run), FILES)
             _download(client, runs[0], folder, SHARED)
@@ -60,7 +60,7 @@ def fetch(experiment: str, uri: str, out: Path) -> Path:
     return out
 
 
-def _cells(client: MlflowClient, experiment: str) -> list[Run]:
+def _cell_runs(client: MlflowClient, experiment: str) -> list[Run]:
     """The finished cells of the experiment's latest record, the latest of each name."""
     found = client.get_experiment_by_name(experiment)
     if found is None:
@@ -89,7 +89,7 @@ def _cell_name(run: Run) -> str:
 
 
 def _download_exhibits(client: MlflowClient, experiment: str, folder: Path) -> None:
-    """Copy the exhibits of the record in ``folder``, which stand beside its report, where there are any."""
+    """Copy the exhibits of the record in ``folder``, which MLflow keeps with its report, where there are any."""
     key = short_hash(*(folder / name for name in SHARED if (folder / name).is_file()))
     for run in client.search_runs([experiment], f"tags.role = 'report' AND tags.`stepscape.digest` = '{key}'"):
         for name, schema in SCHEMAS.items():

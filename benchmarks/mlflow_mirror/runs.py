@@ -2,7 +2,7 @@
 
 A cell becomes one run with its best-so-far curve over the trials, a child run for each of its best trials, and one for
 each setting on the test seeds. MLflow stores ``inf`` as 1.8e308, which ruins every chart, so only finite values become
-metrics; that a run diverged is said by tags and by counts.
+metrics; tags and counts show that a run diverged.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
     "CURVE",
     "Children",
     "Point",
-    "RunPlan",
+    "MirroredRun",
     "cell_run",
     "setting_runs",
     "short_hash",
@@ -45,8 +45,8 @@ CURVE: Final = 100  # points of a curve: a chart shows no more, and a thousand c
 
 
 @dataclass(frozen=True)
-class RunPlan:
-    """One MLflow run to be; the values of ``points`` are finite."""
+class MirroredRun:
+    """One run as MLflow is told of it; the values of ``points`` are finite."""
 
     name: str
     tags: Mapping[str, str]
@@ -59,7 +59,7 @@ def short_hash(*files: Path) -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
-def cell_run(cell: Cell) -> RunPlan:
+def cell_run(cell: Cell) -> MirroredRun:
     """The run of the whole cell: protocol and winner as params, results on the test seeds as metrics."""
     info, winner = cell.info, cell.info.winner
     tags = {
@@ -74,10 +74,10 @@ def cell_run(cell: Cell) -> RunPlan:
     params = {key: _text(value) for key, value in info.protocol.to_json().items()}
     params |= {f"best.{name}": _text(value) for name, value in (winner.hyperparameters if winner else {}).items()}
     params |= {f"default.{name}": _text(value) for name, value in info.defaults.items()}
-    return RunPlan(_title(cell), tags, params, _finite(_cell_points(cell)))
+    return MirroredRun(_title(cell), tags, params, _finite(_cell_points(cell)))
 
 
-def trial_runs(cell: Cell, children: Children) -> list[RunPlan]:
+def trial_runs(cell: Cell, children: Children) -> list[MirroredRun]:
     """The runs of the best trials, best first. A number takes only trials that were told a finite objective."""
     if children == "none":
         return []
@@ -88,18 +88,18 @@ def trial_runs(cell: Cell, children: Children) -> list[RunPlan]:
     return [_trial_run(cell, row, lines.get(row["trial"], ())) for row in ranked.to_dict("records")]
 
 
-def setting_runs(cell: Cell) -> list[RunPlan]:
+def setting_runs(cell: Cell) -> list[MirroredRun]:
     """The runs of the tuned and of the default setting on the test seeds, as far as they were run."""
     settings = _settings(cell)
     lines = _median_curves(cell.curves[cell.curves["setting"].isin(settings)], "setting")
-    plans = []
+    runs = []
     for setting, values in settings.items():
         if setting in lines:
             tags = {**_tags(cell, "test"), "setting": setting, "seeds": _seeds(cell.info.protocol.test_seeds)}
             points = _finite([*_outcome(cell, setting, ""), *lines[setting]])
             name = f"{setting} on test seeds: {_short(cell, values)}"
-            plans.append(RunPlan(name, tags, _params(cell, values), points))
-    return plans
+            runs.append(MirroredRun(name, tags, _params(cell, values), points))
+    return runs
 
 
 def trials_table(cell: Cell) -> pd.DataFrame:
@@ -110,7 +110,7 @@ def trials_table(cell: Cell) -> pd.DataFrame:
     return table.replace([np.inf, -np.inf], np.nan).reset_index(drop=True)
 
 
-def _trial_run(cell: Cell, row: Mapping[Any, Any], line: Iterable[Point]) -> RunPlan:
+def _trial_run(cell: Cell, row: Mapping[Any, Any], line: Iterable[Point]) -> MirroredRun:
     values = {name: float(row[name]) for name in _searched(cell)}
     tags = {
         **_tags(cell, "trial"),
@@ -121,7 +121,7 @@ def _trial_run(cell: Cell, row: Mapping[Any, Any], line: Iterable[Point]) -> Run
     }
     points = _finite([("objective", float(row["objective"]), 0), *line])
     params = _params(cell, {**cell.info.optimizer.fixed, **values})
-    return RunPlan(f"trial {row['trial']}: {_short(cell, values)}", tags, params, points)
+    return MirroredRun(f"trial {row['trial']}: {_short(cell, values)}", tags, params, points)
 
 
 def _tags(cell: Cell, role: str) -> dict[str, str]:
@@ -166,7 +166,7 @@ def _rounded(value: Any) -> float:
 
 
 def _median_curves(curves: pd.DataFrame, by: str) -> dict[Any, list[Point]]:
-    """Return, for each value of column ``by``, the median over seeds of loss and metrics by step.
+    """For each value of column ``by``, the median over seeds of loss and metrics by step.
 
     Curves are thinned to `CURVE` evaluations, with the first and the last. A diverged seed is the worst loss there is;
     a metric that a seed lacks is left out, not averaged over the others.

@@ -139,7 +139,7 @@ def reported(uri: str, advice: str = "") -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of the error, or what the system said where that is buried in it."""
+    """The first line of the error, or the message of the system error that caused it."""
     text = str(error).strip()
     system = re.search(r"\[Errno -?\d+\] ([\w ]+)", text)
     return system[1] if system else text.partition("\n")[0] or type(error).__name__

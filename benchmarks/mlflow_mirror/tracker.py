@@ -25,7 +25,7 @@ from benchmarks.errors import TrackingError
 from benchmarks.mlflow_mirror.overview import draw_overview, overview_path
 from benchmarks.mlflow_mirror.runs import (
     Children,
-    RunPlan,
+    MirroredRun,
     cell_run,
     setting_runs,
     short_hash,
@@ -83,7 +83,7 @@ class Tracker:
     def log_cell(self, cell: Cell) -> str:
         """Mirror ``cell`` and return its run's id; a cell that is there already costs one query.
 
-        What a killed process left half written is deleted and written anew. Raises `RecordError` for damaged files.
+        A run that a killed process left unfinished is deleted and written anew. Raises `RecordError` for damaged files.
         """
         with reported(self._uri, ADVICE):
             done, broken = self._find(short_hash(cell.path / "cell.json"))
@@ -91,13 +91,13 @@ class Tracker:
                 return done
             for run_id in broken:
                 self._delete(run_id)
-        plan, children = cell_run(cell), [*setting_runs(cell), *trial_runs(cell, self._children)]
+        parent, children = cell_run(cell), [*setting_runs(cell), *trial_runs(cell, self._children)]
         picture = overview_path(RecordFolder(self._folder), cell.name)
         if not picture.is_file():
             draw_overview(cell, picture)
         table, ended = trials_table(cell), time.time()
         with reported(self._uri, ADVICE):
-            run_id = self._start(plan, {"stepscape.suite": self._suite_digest}, ended - _seconds(cell))
+            run_id = self._start(parent, {"stepscape.suite": self._suite_digest}, ended - _seconds(cell))
             self._client.log_table(run_id, table, "trials.json")
             self._client.log_artifact(run_id, str(picture))
             self._client.log_artifacts(run_id, str(cell.path), "record")
@@ -122,13 +122,13 @@ class Tracker:
         """
         key = short_hash(*(self._folder / name for name in SHARED))
         tags = {"role": "report", "suite": self._suite, "stepscape.digest": key, "mlflow.note.content": REPORT_NOTE}
-        plan = RunPlan(f"report of {self._suite}", tags, {}, ())
+        report = MirroredRun(f"report of {self._suite}", tags, {}, ())
         state = short_hash(*sorted((folder / "report").glob("*.html")))
         with reported(self._uri, ADVICE):
             done, broken = self._find(key)
             if done and self._client.get_run(done).data.tags.get(STATE) == state:
                 return done
-            run_id = done or (broken[0] if broken else self._start(plan, {}, time.time()))
+            run_id = done or (broken[0] if broken else self._start(report, {}, time.time()))
             self._client.log_artifacts(run_id, str(folder / "report"), "report")
             for name, exhibit in load_exhibits(folder).items():
                 self._client.log_artifacts(run_id, str(exhibit.path), f"exhibits/{name}")
@@ -181,14 +181,14 @@ class Tracker:
             self._client.delete_run(run.info.run_id)
         self._client.delete_run(run_id)
 
-    def _start(self, plan: RunPlan, tags: Mapping[str, str], began: float) -> str:
-        """Write ``plan`` as a run that began at the time ``began`` and return its id; the caller ends it."""
+    def _start(self, mirrored: MirroredRun, tags: Mapping[str, str], began: float) -> str:
+        """Write ``mirrored`` as a run that began at the time ``began`` and return its id; the caller ends it."""
         from mlflow.entities import Metric, Param
 
-        all_tags = {**plan.tags, **tags, **self._source}
-        run = self._client.create_run(self._experiment, int(began * 1000), all_tags, plan.name)
-        metrics = [Metric(key, value, int(began * 1000), step) for key, value, step in plan.points]
-        params = [Param(key, value) for key, value in plan.params.items()]
+        all_tags = {**mirrored.tags, **tags, **self._source}
+        run = self._client.create_run(self._experiment, int(began * 1000), all_tags, mirrored.name)
+        metrics = [Metric(key, value, int(began * 1000), step) for key, value, step in mirrored.points]
+        params = [Param(key, value) for key, value in mirrored.params.items()]
         self._client.log_batch(run.info.run_id, metrics=metrics, params=params)
         return str(run.info.run_id)
 

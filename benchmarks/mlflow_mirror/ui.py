@@ -85,9 +85,7 @@ def serving(
 
 
 def view_url(port: int, experiment: str) -> str:
-    """The address of an experiment's table of cells, as `benchmarks.mlflow_mirror.tracker.CELLS_VIEW` lays it
-    out.
-    """
+    """The address of the table of cells of ``experiment``, an id, in the view that the mirror saved as `VIEW`."""
     # without the type of workflow, MLflow opens its page for language models
     return (
         f"http://{HOST}:{port}/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"

@@ -55,7 +55,10 @@ def _literal(key: str, node: ast.expr) -> Any:
 
 
 def check_arguments(what: str, given: Mapping[str, Any], known: Mapping[str, inspect.Parameter]) -> None:
-    """Raise `UsageError` where ``given`` has a name that is not ``known`` or a value of another kind than annotated."""
+    """Raise `UsageError` where ``given`` has a name that is not ``known`` or a value of another kind than annotated.
+
+    ``what`` names the thing that takes the arguments, for the message.
+    """
     for key, value in given.items():
         if key not in known:
             has = f"it has {', '.join(known)}" if known else "it has none"
@@ -77,13 +80,13 @@ def import_object(path: str) -> Any:
 
 
 def in_words(error: BaseException) -> str:
-    """What an exception says; its type too, where the message may be no sentence of its own."""
+    """What an exception says; its type too, where the message alone may say too little."""
     plain = isinstance(error, StepscapeError | ImportError | AttributeError | ValueError | RuntimeError)
     return str(error) if plain else f"{type(error).__name__}: {error}"
 
 
 def split_outside_brackets(text: str) -> list[str]:
-    """``text`` cut at spaces that stand outside of brackets."""
+    """``text`` cut at spaces outside of brackets."""
     parts, depth = [""], 0
     for character in text.strip():
         depth += (character == "(") - (character == ")")

@@ -50,7 +50,7 @@ STANDARD = {
         Hyperparameter("weight_decay", default=0.0, low=0.0, high=0.1),
     )
 }
-"""The hyperparameters every optimizer means the same by, with the ranges searched where the user gives none."""
+"""The hyperparameters that mean the same in every optimizer, with the ranges searched where the user gives none."""
 
 SCALES: Sequence[str] = get_args(Scale)
 SECOND_AXIS = ("gamma", "beta2", "momentum", "beta1")
@@ -171,7 +171,7 @@ def ranged(spec: OptimizerSpec, ranges: Ranges) -> OptimizerSpec:
 def choose_axes(name: str, known: Iterable[str], wanted: Iterable[str] = ()) -> tuple[str, str | None]:
     """Two hyperparameters for a landscape: lr first, then the first of those ``wanted``, else a memory, or None.
 
-    Raises `UsageError` where there is nothing to search.
+    ``known`` are those with a range. Raises `UsageError`, with the optimizer's ``name``, where there is none.
     """
     known = list(known)
     candidates = [axis for axis in dict.fromkeys(["lr", *wanted, *SECOND_AXIS]) if axis in known]
@@ -222,7 +222,7 @@ def _signature(
 
 
 def _places(kind: type, keywords: Mapping[str, Any]) -> dict[str, tuple[str, int | None]]:
-    """Where each of our hyperparameter names stands among the foreign keywords: every plain number, and ``betas``."""
+    """The place of each of our hyperparameter names among the foreign keywords: every plain number, and ``betas``."""
     gamma = next((keyword for family, keyword in GAMMA_OF.items() if family in kind.__name__.lower()), None)
     places: dict[str, tuple[str, int | None]] = {}
     for keyword, value in keywords.items():

@@ -71,7 +71,7 @@ class Registry(Mapping[str, Spec], Generic[Spec]):
 
     @cached_property
     def _installed(self) -> tuple[dict[str, EntryPoint], list[str]]:
-        """The plug-ins found when first asked, and what is to be said of those that were left out."""
+        """The plug-ins found when first asked, and a sentence for each one that was left out."""
         plugins: dict[str, EntryPoint] = {}
         refused = []
         for point in entry_points(group=f"stepscape.{self.kind}s"):

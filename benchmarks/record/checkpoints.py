@@ -1,4 +1,4 @@
-"""Work that can be broken off: traces kept as they are made, so that an interrupted cell loses at most one block.
+"""Checkpoints of a cell: traces kept as they are made, so that an interrupted cell loses at most one block.
 
 Training is deterministic, so a trace read back is the trace that would be made again, to the bit.
 """
@@ -27,20 +27,23 @@ WORTH_KEEPING: Final = 0.5  # seconds of training below which making it again is
 
 
 class OutOfTime(Exception):  # noqa: N818 - no error: the user's budget ended
-    """The wall-clock budget is used up; what was made is kept."""
+    """The wall-clock budget is used up; the traces made so far are kept."""
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Where a cell keeps the traces of its parts until it lands, and until when it may work (``time.time()``)."""
+    """Where a cell keeps the traces of its parts until it lands, and until when it may train.
+
+    ``folder`` None keeps nothing; ``deadline`` is a ``time.time()``, None for no limit.
+    """
 
     folder: Path | None = None
     deadline: float | None = None
 
     def trace(self, name: str, configurations: Configurations, make: Callable[[Configurations], Trace]) -> Trace:
-        """The trace of ``configurations`` kept under ``name``, or what ``make`` makes of them.
+        """The trace of ``configurations``: the one kept under ``name``, else the one that ``make`` returns.
 
-        Raises `OutOfTime` where it is after the deadline to make it.
+        Raises `OutOfTime` where it is not kept and the deadline has passed.
         """
         path = None if self.folder is None else self.folder / f"{name}-{_digest(configurations)}.pt"
         if path is not None and path.exists():
@@ -59,7 +62,7 @@ class Checkpoints:
 
 
 def _keep(trace: Trace, path: Path) -> None:
-    """Write ``trace`` to ``path``; nothing where the disk does not take it, for it can be made again."""
+    """Write ``trace`` to ``path``, or nothing where the disk refuses it: the trace can be made again."""
     with suppress(OSError, RuntimeError):  # a full disk is torch's RuntimeError
         path.parent.mkdir(parents=True, exist_ok=True)
         with landing(path) as working:
@@ -67,7 +70,7 @@ def _keep(trace: Trace, path: Path) -> None:
 
 
 def _digest(configurations: Configurations) -> str:
-    """Eight hex digits that name the values, to the bit: what another version would ask finds nothing of this one."""
+    """Eight hex digits that name the values to the bit, so that a trace of other values is never read instead."""
     hasher = hashlib.sha256()
     for name, value in sorted(configurations.values.items()):
         numbers = value.tolist() if isinstance(value, Tensor) else [value]

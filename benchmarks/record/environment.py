@@ -26,9 +26,9 @@ def environment() -> dict[str, Any]:
 
 
 def commit_of(file: Path) -> str | None:
-    """The commit that ``file`` stands at, "-dirty" behind it where the checkout differs; None where it is in none.
+    """The git commit of ``file``, with "-dirty" behind it where the checkout differs; None where it is in none.
 
-    An installed copy inside somebody's project is not of that project's commit: the file itself must be tracked.
+    The file itself must be tracked: a copy installed inside another project does not have that project's commit.
     """
     git = ["git", "-C", str(file.parent)]
     try:

@@ -1,4 +1,4 @@
-"""The results folder: its places, how anything lands there by one rename, and what stands finished in it."""
+"""The results folder: its places, how anything lands there by one rename, and what is finished in it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ HIDDEN: Final = ".{name}.{mark}"  # what lands as ``name`` is written under this
 def landing(path: Path) -> Iterator[Path]:
     """Give the hidden name beside ``path`` at which to write a file or a folder, which then takes the name ``path``.
 
-    The rename is one step, so that ``path`` is whole or not there. A file that stands there is replaced; a folder
-    stays, for what exists is finished. After an exception nothing is left; what a killed process leaves is among
-    `RecordFolder.half_written`.
+    The rename is one step, so that ``path`` is whole or not there. A file that is there already is replaced;
+    a folder stays, for what exists is finished. After an exception nothing is left; what a killed process leaves is
+    among `RecordFolder.half_written`.
     """
     working = path.with_name(HIDDEN.format(name=path.name, mark=os.getpid()))
     try:
@@ -87,15 +87,15 @@ class RecordFolder:
         return self.path / "exhibits" / name
 
     def has_cell(self, name: str) -> bool:
-        """Whether the cell stands finished."""
+        """Whether the cell is finished."""
         return (self.cell(name) / "cell.json").is_file()
 
     def has_exhibit(self, name: str) -> bool:
-        """Whether the exhibit stands finished."""
+        """Whether the exhibit is finished."""
         return (self.exhibit(name) / "exhibit.json").is_file()
 
     def finished(self, plans: Iterable[CellPlan]) -> set[str]:
-        """The names of the plans' cells that stand finished."""
+        """The names of those cells of ``plans`` that are finished."""
         return {plan.name for plan in plans if self.has_cell(plan.name)}
 
     def landed(self) -> list[Path]:

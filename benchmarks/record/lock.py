@@ -1,4 +1,4 @@
-"""One process at a time in a results folder; what killed ones left half there is removed."""
+"""One process at a time in a results folder; half-written files of killed processes are removed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["alone"]
 
 @contextmanager
 def alone(folder: RecordFolder) -> Iterator[None]:
-    """Work in the results folder ``folder`` as its only process; what killed ones left half there is removed first.
+    """Work in the results folder ``folder`` as its only process, within a ``with`` block.
 
-    Raises `UsageError` where another is at work. Where folders cannot be locked (Windows, some network drives), it is
-    trusted that none is.
+    Half-written files that killed processes left are removed first. Raises `UsageError` where another process works in
+    it. Where folders cannot be locked (Windows, some network drives), it is trusted that none is.
     """
     if sys.platform == "win32":
         yield

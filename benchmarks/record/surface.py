@@ -13,7 +13,10 @@ SURFACE_POINTS = 121  # along each axis: fine enough for contours, 15,000 rows
 
 
 def surface_table(problem: Problem) -> pd.DataFrame | None:
-    """The full-data loss on a grid over the problem's frame; None for problems without one."""
+    """The full-data loss on a grid over the frame of ``problem``; None for problems without one.
+
+    Columns are x1, x2 and loss, as `analysis.record.columns` documents them.
+    """
     if problem.dim != 2 or problem.frame is None:
         return None
     x1, x2 = (torch.linspace(low, high, SURFACE_POINTS, dtype=torch.float64) for low, high in problem.frame)

@@ -23,13 +23,17 @@ __all__ = ["write_cell", "write_exhibit"]
 
 
 def write_cell(folder: RecordFolder, info: CellInfo, tables: Mapping[str, pd.DataFrame]) -> Path:
-    """Land one finished cell: written to a hidden folder, then renamed; a cell that is already there stays."""
+    """Land one finished cell in ``folder`` and return its folder; a cell that is already there stays.
+
+    ``info`` becomes ``cell.json``, each of ``tables`` (by name) a parquet file. Raises `RecordError` where a table
+    lacks a required column.
+    """
     checked = {table: check_columns(table, frame) for table, frame in tables.items()}
     return _land(folder.cell(info.cell), "cell.json", info.to_json(), checked)
 
 
 def write_exhibit(folder: RecordFolder, info: ExhibitInfo[Any], tables: Mapping[str, pd.DataFrame]) -> Path:
-    """Land one finished exhibit, as a cell lands."""
+    """Land one finished exhibit as `write_cell` lands a cell; ``info`` becomes ``exhibit.json``."""
     return _land(folder.exhibit(info.exhibit), "exhibit.json", info.to_json(), tables)
 
 

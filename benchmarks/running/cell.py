@@ -1,4 +1,4 @@
-"""One cell from its ready plan to its result: a study, test runs on fresh seeds, and a landscape."""
+"""One ready cell to its cell result: a study, test runs on fresh seeds, and a landscape."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _tune(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None) -> Stu
 
 
 def _shared_name(cell: ReadyCell) -> str:
-    """The name of the cell's study in a storage, other where its trials would mean something else."""
+    """The name of the cell's study in a storage; it differs where the trials would mean something else."""
     parts = {"steps", "evaluations", "spacing", "tuning", "searching"}
     meaning = cell.plan.model_dump_json(include=parts, exclude={"tuning": {"trials"}})  # more trials may join the same
     digest = hashlib.sha256(f"{cell.problem.fingerprint()}\n{meaning}".encode()).hexdigest()[:16]
@@ -106,14 +106,14 @@ def _test(cell: ReadyCell, study: Study) -> list[SettingRuns]:
 
 def _landscape(cell: ReadyCell, space: Space, checkpoints: Checkpoints) -> GridMap | None:
     """The map of the ranges last searched: where they were widened, the winner would lie beyond the first ones."""
-    plan = cell.plan.landscape
-    if not plan.enabled:
+    wanted = cell.plan.landscape
+    if not wanted.enabled:
         return None
-    training = cell.training(cell.seeds(plan.seeds), max(1, cell.steps // plan.evaluations))
-    return landscape(training, space, plan.grid, work=checkpoints)
+    training = cell.training(cell.seeds(wanted.seeds), max(1, cell.steps // wanted.evaluations))
+    return landscape(training, space, wanted.grid, checkpoints=checkpoints)
 
 
-def _timed(work: Callable[[], Made]) -> tuple[Made, float]:
+def _timed(part: Callable[[], Made]) -> tuple[Made, float]:
     began = time.perf_counter()
-    made = work()
+    made = part()
     return made, time.perf_counter() - began

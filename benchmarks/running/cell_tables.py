@@ -23,7 +23,7 @@ __all__ = ["cell_tables"]
 
 
 def cell_tables(cell: ReadyCell, result: CellResult) -> dict[str, pd.DataFrame]:
-    """Every table of a cell by name: trials, runs, curves and landscape, of 2-D problems paths and surface too."""
+    """Every table of ``cell`` by name: trials, runs, curves and landscape, of 2-D problems paths and surface too."""
     landscape_seeds = cell.seeds(cell.plan.landscape.seeds)
     return {
         "trials": trials_table(result.study),
@@ -87,7 +87,11 @@ def runs_table(
     seeds: Sequence[int],
     trials: Sequence[int] | None = None,
 ) -> pd.DataFrame:
-    """One row a run of ``trace``, with every hyperparameter's value; ``trials`` numbers its configurations."""
+    """One row a run of ``trace`` ``[C, S]`` under ``setting`` ("trial", "tuned" or "default").
+
+    ``values`` are the searched hyperparameters ``{name: [C]}``, ``fixed`` the others; ``seeds`` are those of S;
+    ``trials`` are the trial numbers of C, None for a setting.
+    """
     count = len(trace.status)
     each = {name: np.repeat(column, len(seeds)) for name, column in _columns(values, fixed, count).items()}
     best = trace.loss.nan_to_num(torch.inf).amin(-1)

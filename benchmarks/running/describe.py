@@ -24,7 +24,7 @@ __all__ = ["describe"]
 
 
 def describe(cell: ReadyCell, result: CellResult) -> CellInfo:
-    """The content of ``cell.json``: what was prepared, what the study found and what the tests began at."""
+    """The content of ``cell.json`` for ``cell`` and its ``result``."""
     plan, study = cell.plan, result.study
     return CellInfo(
         cell=plan.name,

@@ -41,8 +41,8 @@ def estimate_seconds(cells: Iterable[ReadyCell], jobs: int) -> float:
                 costs[_pace(cell)] = _Cost.measured(cell)
     finally:
         torch.set_num_threads(threads)
-    work = sum(_cell_seconds(cell, costs[_pace(cell)]) for cell in cells)
-    return work / min(jobs, max(1, len(cells))) + (START if jobs > 1 and len(cells) > 1 else 0.0)
+    seconds = sum(_cell_seconds(cell, costs[_pace(cell)]) for cell in cells)
+    return seconds / min(jobs, max(1, len(cells))) + (START if jobs > 1 and len(cells) > 1 else 0.0)
 
 
 def _pace(cell: ReadyCell) -> tuple[str, str]:

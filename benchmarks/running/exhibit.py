@@ -14,7 +14,10 @@ __all__ = ["run_exhibit"]
 
 
 def run_exhibit(question: Question, position: int, folder: RecordFolder, data: Path | None) -> Path:
-    """Answer the question, which stands at ``position`` in its suite, and land the exhibit in ``folder``."""
+    """Answer ``question``, number ``position`` of its suite (from 0), and land the exhibit in ``folder``.
+
+    ``data`` is the user's data folder. Returns the folder of the exhibit.
+    """
     began = time.perf_counter()
     answer = question.answer(data)
     check_exhibit(question.name, answer.tables, answer.facts)

@@ -55,7 +55,7 @@ class Job(ABC):
     @property
     @abstractmethod
     def finished(self) -> bool:
-        """Whether the result stands."""
+        """Whether the result has landed."""
 
     @abstractmethod
     def run(self) -> Path:
@@ -63,7 +63,7 @@ class Job(ABC):
 
     @abstractmethod
     def check_same(self, known: dict[str, str]) -> None:
-        """Raise `UsageError` where the result that stands was made from other problem instances than those at hand.
+        """Raise `UsageError` where the result in the record was made from other problem instances than those at hand.
 
         ``known`` are the fingerprints computed so far, by problem: several jobs may ask for the same.
         """
@@ -88,7 +88,7 @@ class CellJob(Job):
     def of(
         cls, cell: ReadyCell, folder: RecordFolder, data: Path | None, storage: str | None, deadline: float | None
     ) -> CellJob:
-        """The job of a cell that was prepared here; a worker is sent its plan and prepares it again."""
+        """The job of the prepared ``cell``; a worker is sent its plan and prepares it again."""
         return cls(cell.plan, folder, data, storage, deadline, cell.cost)
 
     @property
@@ -117,8 +117,8 @@ class CellJob(Job):
         problem = self.plan.problem
         if problem not in known:
             known[problem] = make_problem(problem, self.data).fingerprint()
-        stands = Cell.load(self.folder.cell(self.name)).info.problem.fingerprint
-        if stands != known[problem]:
+        recorded = Cell.load(self.folder.cell(self.name)).info.problem.fingerprint
+        if recorded != known[problem]:
             raise UsageError(
                 f"{self.folder.path} holds {self.name} for another instance of problem {problem!r} (other "
                 "data or another version): different instances are never mixed; choose another folder with --out"
@@ -127,7 +127,7 @@ class CellJob(Job):
 
 @dataclass(frozen=True)
 class ExhibitJob(Job):
-    """Answer ``question``, which stands at ``position`` in its suite, and land the exhibit in ``folder``.
+    """Answer ``question``, number ``position`` of its suite (from 0), and land the exhibit in ``folder``.
 
     ``data`` is the user's data folder; after the ``deadline`` (``time.time()``) it does not begin.
     """
@@ -157,8 +157,8 @@ class ExhibitJob(Job):
         return run_exhibit(self.question, self.position, self.folder, self.data)
 
     def check_same(self, known: dict[str, str]) -> None:  # noqa: ARG002 - its problems are its own
-        stands = Exhibit.load(self.folder.exhibit(self.question.name)).info.fingerprint
-        if stands != self.question.fingerprint(self.data):
+        recorded = Exhibit.load(self.folder.exhibit(self.question.name)).info.fingerprint
+        if recorded != self.question.fingerprint(self.data):
             raise UsageError(
                 f"{self.folder.path} holds exhibit {self.question.name!r} made from other instances of its problems "
                 "(other data or another version): different instances are never mixed; choose another folder with --out"
@@ -167,7 +167,7 @@ class ExhibitJob(Job):
 
 @dataclass(frozen=True)
 class OverviewJob(Job):
-    """Draw the picture that the MLflow run of a finished cell shows: half of a mirror's time, so workers do it."""
+    """Draw the picture that the MLflow run of a finished cell shows; half of the mirroring time, so workers do it."""
 
     cell: str
     folder: RecordFolder
@@ -190,7 +190,7 @@ class OverviewJob(Job):
         return path
 
     def check_same(self, known: dict[str, str]) -> None:
-        """A picture is of the cell that stands beside it."""
+        """Nothing to compare: a picture is drawn from the cell of its own record."""
 
 
 @dataclass(frozen=True)
@@ -205,12 +205,15 @@ class JobResult:
 
     @property
     def landed(self) -> bool:
-        """Whether the result stands."""
+        """Whether the result has landed."""
         return self.error is None and not self.unfinished
 
 
 def exhibit_jobs(suite: Suite, folder: RecordFolder, data: Path | None, deadline: float | None) -> list[ExhibitJob]:
-    """The jobs of every exhibit of the suite; raises `StepscapeError` for an unknown name or option."""
+    """The job of every exhibit of ``suite``, its fields as in `ExhibitJob`.
+
+    Raises `StepscapeError` for an unknown name or option.
+    """
     questions = [make_question(name, suite.exhibit.get(name, {})) for name in suite.exhibits]
     return [ExhibitJob(question, place, folder, data, deadline) for place, question in enumerate(questions)]
 
@@ -218,8 +221,8 @@ def exhibit_jobs(suite: Suite, folder: RecordFolder, data: Path | None, deadline
 def carry_out(chain: Sequence[Job]) -> JobResult:
     """Do jobs one after another, each only where the one before it is done, as one worker does them.
 
-    What comes of it is told of the first: an exception becomes its error and stops nobody else. What stands already,
-    where a worker was lost before it could say so, is not done again.
+    The result is that of the first job; an exception becomes its error and stops no other chain. A job whose result
+    has landed already, where a worker was lost before it could report it, is not done again.
     """
     began = time.perf_counter()
     error, unfinished = None, False
@@ -229,7 +232,7 @@ def carry_out(chain: Sequence[Job]) -> JobResult:
                 job.run()
     except OutOfTime:
         unfinished = True
-    except (StepscapeError, DataError, OSError) as problem:  # what is wrong with a disk is no traceback either
+    except (StepscapeError, DataError, OSError) as problem:  # a broken disk is no bug of ours: no traceback
         error = str(problem)
     except Exception:
         error = traceback.format_exc()

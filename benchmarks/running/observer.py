@@ -1,4 +1,4 @@
-"""Who is told how far a suite's run is."""
+"""How far a suite's run is, reported to whoever shows it."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from benchmarks.running.jobs import JobResult
 
-__all__ = ["NOBODY", "RunObserver"]
+__all__ = ["SILENT", "RunObserver"]
 
 
 class RunObserver:
-    """Is told how far a run is, and does nothing about it: a subclass says what, where it wants to know."""
+    """Receives reports on how far a run is and ignores them; a subclass overrides those it shows."""
 
     def estimated(self, seconds: Callable[[], float], jobs: int, processes: int) -> None:
-        """So many jobs are to be done in so many processes; ``seconds()`` measures for a moment and says how long."""
+        """``jobs`` jobs will run in ``processes`` processes; ``seconds()`` measures briefly and estimates the time."""
 
     def started(self, cost: float, kept: int) -> None:
-        """The work begins: its cost in the units of `Job.cost`, and the number of cells and exhibits that stand."""
+        """The jobs begin: ``cost`` in the units of `Job.cost`; ``kept`` cells and exhibits were finished before."""
 
     def ended(self, result: JobResult, cost: float) -> None:
-        """A cell or an exhibit ended, which was estimated to cost so much."""
+        """The job of a cell or an exhibit ended with ``result``; ``cost`` was its estimate."""
 
     def reported(self, done: int, total: int) -> None:
-        """So many parts of the report are written; nobody tells where no report is."""
+        """``done`` of ``total`` parts of the report are written; not called where there is no report."""
 
 
-NOBODY: Final = RunObserver()
+SILENT: Final = RunObserver()
+"""Shows nothing."""

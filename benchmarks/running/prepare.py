@@ -1,4 +1,4 @@
-"""A cell before it runs: its names looked up, its budgets and seeds settled, its mistakes found."""
+"""A ready cell: its names looked up, its budgets and seeds settled, its mistakes found before it runs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ReadyCell:
     steps: int
 
     def training(self, seeds: Sequence[int], evaluate: int | Sequence[int], *, keep_path: bool = False) -> Training:
-        """The training of this cell on ``seeds``, as studies, tests and landscapes share it."""
+        """The training of this cell on ``seeds``, evaluated every ``evaluate`` steps, or at the steps listed."""
         return Training(self.problem, self.spec, seeds, self.steps, evaluate, self.schedules, keep_path=keep_path)
 
     @property
@@ -49,7 +49,7 @@ class ReadyCell:
         return sorted({round(self.steps ** (place / count)) for place in range(count + 1)})
 
     def seeds(self, listed: Sequence[int]) -> list[int]:
-        """The seeds to train on: where nothing is random, the first stands for all."""
+        """Those of the ``listed`` seeds to train on: only the first where the problem is deterministic."""
         return list(listed[:1] if self.problem.deterministic else listed)
 
     @property
@@ -73,7 +73,10 @@ class ReadyCell:
 
 
 def prepare(plan: CellPlan, data: Path | None = None) -> ReadyCell:
-    """Look up everything the plan names; raises `StepscapeError` for whatever is unknown or out of range."""
+    """The ready cell of ``plan``; ``data`` is the user's data folder.
+
+    Raises `StepscapeError` for whatever is unknown or out of range.
+    """
     for plugin in plan.plugins:
         _load_plugin_once(plugin)
     problem = make_problem(plan.problem, data)

@@ -1,4 +1,4 @@
-"""A suite from plan to record: the story on one page.
+"""A suite from its plans to its record, in these steps:
 
 plans   every cell is checked before anything is written
 jobs    the missing ones, in parallel: a cell tunes, re-trains winner and defaults on fresh seeds, maps its landscape;
@@ -19,7 +19,7 @@ from benchmarks.record.folder import RecordFolder
 from benchmarks.record.lock import alone
 from benchmarks.running.estimate import estimate_seconds
 from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, exhibit_jobs
-from benchmarks.running.observer import NOBODY, RunObserver
+from benchmarks.running.observer import SILENT, RunObserver
 from benchmarks.running.prepare import prepare
 from benchmarks.running.workers import WorkersLostError, map_unordered
 from benchmarks.suite.suite import Suite
@@ -30,7 +30,7 @@ __all__ = ["SuiteResult", "run"]
 
 @dataclass
 class SuiteResult:
-    """How a suite's run ended: the cells and exhibits run now, those there before, and what the mirror had to say."""
+    """How a suite's run ended: the cells and exhibits run now, those kept, and the warnings of the mirror."""
 
     folder: Path
     ran: list[JobResult] = field(default_factory=list)
@@ -61,7 +61,7 @@ def run(
     data: Path | None = None,
     storage: str | None = None,
     deadline: float | None = None,
-    observer: RunObserver = NOBODY,
+    observer: RunObserver = SILENT,
     mirror: Callable[[Path], None] | None = None,
 ) -> SuiteResult:
     """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same problems.
@@ -82,30 +82,30 @@ def run(
     record.open(suite)
     with alone(record):
         every: list[Job] = [*exhibits, *cells]
-        standing = {job.name for job in every if job.finished}
-        result = SuiteResult(folder, kept=[job.name for job in every if job.name in standing])
+        finished = {job.name for job in every if job.finished}
+        result = SuiteResult(folder, kept=[job.name for job in every if job.name in finished])
         fingerprints: dict[str, str] = {}
         for job in every:
-            if job.name in standing:
+            if job.name in finished:
                 job.check_same(fingerprints)
-        missing = [job for job in every if job.name not in standing]
+        missing = [job for job in every if job.name not in finished]
         if missing:
-            ahead = [cell for cell in ready if cell.plan.name not in standing]
-            asked = sum(job.question.seconds for job in exhibits if job.name not in standing) / min(jobs, len(missing))
+            ahead = [cell for cell in ready if cell.plan.name not in finished]
+            asked = sum(job.question.seconds for job in exhibits if job.name not in finished) / min(jobs, len(missing))
             observer.estimated(lambda: asked + estimate_seconds(ahead, jobs), len(missing), jobs)
         costs = {job.name: job.cost for job in missing}
-        observer.started(sum(costs.values()), len(standing))
+        observer.started(sum(costs.values()), len(finished))
         mirrored = _Mirror(mirror, record, {job.name for job in cells}, result.warnings)
         for name in result.kept:
             mirrored(name)
-        # the dearest first keeps all workers busy to the end; where time may run out, the cheapest finish the most
+        # the costliest first keeps all workers busy to the end; where time may run out, the cheapest finish the most
         missing.sort(key=lambda job: job.cost, reverse=deadline is None)
         for done in _carried_out([mirrored.with_its_picture(job) for job in missing], jobs):
             result.ran.append(done)
             observer.ended(done, costs[done.name])
             if done.landed:
                 mirrored(done.name)
-        with suppress(OSError):  # it holds what goes on another day, or is not there
+        with suppress(OSError):  # not empty where a cell will go on another day
             record.unfinished.rmdir()
     return result
 

@@ -45,7 +45,9 @@ def map_unordered(function: Callable[[Task], Result], tasks: Sequence[Task], job
         try:
             with parallel_config(backend="loky", inner_max_num_threads=1):
                 pool = Parallel(n_jobs=min(jobs, len(left)), return_as="generator_unordered", batch_size=1)
-                for place, result in pool(delayed(_work)(function, *item, os.getpid()) for item in list(left.items())):
+                for place, result in pool(
+                    delayed(_result_of)(function, *item, os.getpid()) for item in list(left.items())
+                ):
                     del left[place]
                     yield result
             return
@@ -56,16 +58,16 @@ def map_unordered(function: Callable[[Task], Result], tasks: Sequence[Task], job
                 ) from error
 
 
-def _work(function: Callable[[Task], Result], place: int, task: Task, parent: int) -> tuple[int, Result]:
+def _result_of(function: Callable[[Task], Result], place: int, task: Task, parent: int) -> tuple[int, Result]:
     """The result of a task, with its place."""
-    if os.getpid() != parent:  # a last single task is no worker's
+    if os.getpid() != parent:  # with one task left, joblib runs it in the parent itself
         _end_with(parent)
     return place, function(task)
 
 
 @cache
 def _end_with(parent: int) -> None:
-    """End this process when its parent has, which may be killed and tell nobody: it would work on for nothing."""
+    """End this process when its parent has ended, even by a kill: its results would reach no one."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -1,4 +1,4 @@
-"""How trials are judged: objectives, the joining of seeds, and pruners, as values parsed from a suite's words."""
+"""How trials are judged: objectives, aggregates over seeds, and pruners, as values parsed from a suite's words."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Aggregate:
 
     @classmethod
     def parse(cls, text: str) -> Aggregate:
-        """Read ``mean``, ``median`` or a quantile as ``q0.9``; raises ``ValueError`` where it is none of them."""
+        """The aggregate written as ``mean``, ``median`` or a quantile, ``q0.9``; raises ``ValueError`` for others."""
         if text == "mean":
             return cls(text, None)
         return cls(text, 0.5 if text == "median" else float(text.removeprefix("q")))
@@ -49,7 +49,7 @@ class Aggregate:
 
 
 class PrunerKind(StrEnum):
-    """Who decides which trials are stopped early: a rule of ours, or one of Optuna's pruners."""
+    """What decides which trials are stopped early: a method of ours, or one of Optuna's pruners."""
 
     NONE = "none"
     HALVING = "halving"
@@ -67,7 +67,10 @@ class Pruner:
 
     @classmethod
     def parse(cls, text: str) -> Pruner:
-        """Read ``none``, ``halving``, ``hyperband``, ``median`` or ``optuna:NAME``; else raises ``ValueError``."""
+        """The pruner written as ``none``, ``halving``, ``hyperband``, ``median`` or ``optuna:NAME``.
+
+        Raises ``ValueError`` for others.
+        """
         kind, _, name = text.partition(":")
         return cls(PrunerKind(kind), name)
 

@@ -129,7 +129,7 @@ class Tuning(Strict):
     @model_validator(mode="before")
     @classmethod
     def _unpruned_pairs(cls, given: Any) -> Any:
-        """Two objectives are not pruned unless somebody asks for it, which is then refused."""
+        """Two objectives are not pruned by default; a suite that asks for it is refused."""
         pair = (
             isinstance(given, dict) and isinstance(given.get("objective"), list | tuple) and len(given["objective"]) > 1
         )
@@ -165,7 +165,8 @@ Range = Annotated[list[float | str], Field(min_length=2, max_length=3)]
 
 
 class Overrides(Strict):
-    """What a problem, an optimizer or a single cell changes; ``trials`` and ``grid`` stand for those of the tables.
+    """What a problem, an optimizer or a single cell changes; ``trials`` and ``grid`` are short for those of
+    ``tuning`` and ``landscape``.
 
     ``search`` gives ranges (and adds a hyperparameter to the search), ``fixed`` holds hyperparameters at a value.
     """
@@ -190,7 +191,7 @@ class CellOverrides(Overrides):
     schedule: str | None = None
 
     def matches(self, problem: str, optimizer: str, schedule: str) -> bool:
-        """Whether the cell is one of those meant."""
+        """Whether the cell of these three names is one that these overrides are for."""
         meant = (self.problem, self.optimizer, self.schedule)
         return all(want in (None, name) for want, name in zip(meant, (problem, optimizer, schedule), strict=True))
 

@@ -174,13 +174,13 @@ class Suite(Strict):
         """The plan of one cell: the suite's tables, changed by the problem's, the optimizer's and matching cells'."""
         changes = [self.problem.get(problem), self.optimizer.get(optimizer)]
         changes += [change for change in self.cell if change.matches(problem, optimizer, schedule)]
-        plan: dict[str, Any] = {name: getattr(self, name) for name in ("steps", "evaluations", "spacing")}
+        own: dict[str, Any] = {name: getattr(self, name) for name in ("steps", "evaluations", "spacing")}
         tables: dict[str, dict[str, Any]] = {
             name: dict(getattr(self, name)) for name in ("tuning", "test", "landscape")
         }
         searching: dict[str, dict[str, Any]] = {"search": {}, "fixed": {}}
         for change in filter(None, changes):
-            plan |= {name: getattr(change, name) for name in plan if getattr(change, name) is not None}
+            own |= {name: getattr(change, name) for name in own if getattr(change, name) is not None}
             for name, table in tables.items():
                 given = getattr(change, name)
                 table |= {key: getattr(given, key) for key in given.model_fields_set}
@@ -198,7 +198,7 @@ class Suite(Strict):
             landscape=Landscape(**tables["landscape"]),
             searching=Searching(**searching),
             plugins=self.plugins,
-            **plan,
+            **own,
         )
 
     def to_toml(self) -> str:
@@ -252,7 +252,7 @@ def _sentence(error: Any) -> str:
 
 
 def _keys_beside(path: list[str]) -> list[str]:
-    """The known keys of the table an unknown key stands in."""
+    """The known keys of the table at ``path``, in which an unknown key was found."""
     tables: dict[str, type[Strict]] = {
         "tuning": Tuning,
         "test": Test,

@@ -41,7 +41,10 @@ class GridMap:
 
 
 def grid_axes(spec: AnyOptimizer, space: Space, grid: tuple[int, int]) -> list[tuple[Hyperparameter, int]]:
-    """The axes of the landscape with their number of points: the spec's axes as searched; one only where it has one."""
+    """The axes of the landscape of ``spec``, as ``space`` searches them, each with its number of points of ``grid``.
+
+    One axis only where the optimizer has one.
+    """
     ranged = {knob.name: knob for knob in space.searched}
     names = [axis for axis in spec.axes if axis is not None and axis in ranged] or [space.searched[0].name]
     return [(ranged[name], count) for name, count in zip(names, grid, strict=False)]
@@ -52,15 +55,16 @@ def landscape(
     space: Space,
     grid: tuple[int, int],
     *,
-    work: Checkpoints | None = None,
+    checkpoints: Checkpoints | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GridMap:
-    """Train the whole grid; hyperparameters off the axes take their fixed values, or their defaults where searched.
+    """The trained ``grid`` of (points of lr, points of the second hyperparameter) over the ranges of ``space``.
 
-    The grid is trained in groups, which bounds memory; ``on_progress(done, all)`` counts its points. Raises `OutOfTime`
-    at a group's end after the deadline of ``work``, and `UsageError` for a bare rule.
+    Hyperparameters off the axes take their fixed values, or their defaults where searched. The grid is trained in
+    groups, which bounds memory; ``on_progress(done, all)`` counts its points. Raises `OutOfTime` at a group's end after
+    the deadline of ``checkpoints``, and `UsageError` for a bare rule.
     """
-    work, spec = work or Checkpoints(), training.optimizer
+    checkpoints, spec = checkpoints or Checkpoints(), training.optimizer
     if isinstance(spec, Rule):
         raise UsageError(f"a landscape needs an optimizer that names its axes, got the bare rule {training.name}")
     axes = grid_axes(spec, space, grid)
@@ -71,7 +75,7 @@ def landscape(
     traces: list[Trace] = []
     for first in range(0, count, size):
         part = every[first : first + size]
-        traces.append(work.trace(f"landscape-{first:06d}", part, partial(train, training)))
+        traces.append(checkpoints.trace(f"landscape-{first:06d}", part, partial(train, training)))
         if on_progress is not None:
             on_progress(min(first + size, count), count)
     loss = torch.cat([trace.loss for trace in traces])

@@ -1,8 +1,8 @@
 """Objectives: what a trial is worth, from the trace of its runs.
 
 A run's value is its final loss, its best one, the mean over the evaluations of log10 of the gap ("auc"), or the steps
-it needs to the target; a trial's value joins its seeds by mean, median or a quantile. A configuration with a diverged
-seed is worth ``inf``.
+it needs to the target; a trial's value is their mean, median or a quantile over its seeds. A configuration with a
+diverged seed is worth ``inf``.
 """
 
 from __future__ import annotations

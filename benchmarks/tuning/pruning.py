@@ -117,7 +117,7 @@ class OptunaRule(Rungs):
 
 
 def rung_steps(tuning: Tuning, block: int, evaluations: Sequence[int]) -> list[int]:
-    """The evaluated steps at which block number ``block`` is halved; a step stands twice where two rungs fall on it.
+    """The evaluated steps at which block number ``block`` is halved; a step occurs twice where two rungs fall on it.
 
     Rungs are at 1/reduction, 1/reduction², … of the steps, so many that one configuration of a full block is left.
     Hyperband gives the blocks in turn none of these rungs, the last, the last two, …, all: every trial of the first
@@ -141,10 +141,10 @@ def make_rungs(
     trials: Sequence[optuna.Trial],
     target: float | None = None,
 ) -> Rungs | None:
-    """The pruner of one block, None where nothing is pruned.
+    """The rungs of block number ``block``, None where nothing is pruned.
 
-    ``finished`` maps evaluated steps to the values of earlier, finished trials; ``trials`` are Optuna's live ones;
-    ``target`` is the problem's.
+    ``evaluations`` are the evaluated steps ``[E]``; ``finished`` maps them to the values of earlier, finished trials;
+    ``trials`` are Optuna's live ones; ``target`` is the problem's.
     """
     rungs: Rungs
     match tuning.pruner.kind:

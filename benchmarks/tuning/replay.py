@@ -2,8 +2,8 @@
 
 A landscape has a value for every point a search over its two axes can ask for, rounded to the grid. A replay is the
 study that would have been made (the same samplers, seeded the same way, in blocks); each trial is told the value of the
-grid point in whose cell it lies. As in `analysis.measures.random_search`, each landscape seed is held out in turn: the
-other seeds choose the best point, and the held-out one reports its value.
+grid point in whose part of the ranges it lies. As in `analysis.measures.random_search`, each landscape seed is held out
+in turn: the other seeds choose the best point, and the held-out one reports its value.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def replay(
 
     Columns are those of the record's ``replays``. Equal arguments give equal rows, and a longer budget begins like a
     shorter one of whole blocks. Raises `UsageError` for an unknown sampler, a budget, block or number of repeats below
-    one, or a cell without a landscape.
+    one, or a cell without a landscape. ``seed`` and the number of the repeat seed the sampler.
     """
     if sampler not in REPLAYED:
         raise UsageError(f"no sampler {sampler!r} can be replayed{nearest(sampler, REPLAYED)}; there are {REPLAYED}")
@@ -120,7 +120,7 @@ def _search(space: Space, tuning: Tuning, study_name: str, told: Array) -> tuple
 
 
 def _point(space: Space, params: dict[str, Any], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The grid point whose cell holds a trial: ranges are cut into equal cells, so that all are equally likely."""
+    """The grid point of a trial: each range is cut into equal parts, one a point, so that all are equally likely."""
     values = space.from_optuna(params)
     places = (knob.position(values[knob.name]) for knob in space.searched)
     return tuple(min(max(int(place * size), 0), size - 1) for place, size in zip(places, shape, strict=True))

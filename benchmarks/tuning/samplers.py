@@ -25,12 +25,17 @@ if TYPE_CHECKING:
 __all__ = ["ask_quietly", "grid_points", "grid_shape", "make_sampler", "seed_of", "trial_count"]
 
 
-def make_sampler(tuning: Tuning, distributions: Mapping[str, BaseDistribution], study: str, block: int) -> BaseSampler:
-    """The sampler of block number ``block`` of ``study``; the space is known from the first block on."""
+def make_sampler(
+    tuning: Tuning, distributions: Mapping[str, BaseDistribution], study_name: str, block: int
+) -> BaseSampler:
+    """The sampler of block number ``block`` of the study called ``study_name``.
+
+    ``distributions`` are the searched space in Optuna's terms, which the sampler knows from the first block on.
+    """
     from optuna import samplers
     from optuna.exceptions import ExperimentalWarning
 
-    seed = seed_of(study, block)
+    seed = seed_of(study_name, block)
     if tuning.sampler == "random":
         return samplers.RandomSampler(seed=seed)
     if tuning.sampler == "gp":
@@ -48,7 +53,7 @@ def make_sampler(tuning: Tuning, distributions: Mapping[str, BaseDistribution], 
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna calls QMC experimental
-            return KnownSpaceQMC(scramble=True, seed=seed_of(study, 0))
+            return KnownSpaceQMC(scramble=True, seed=seed_of(study_name, 0))
 
     class KnownSpaceCmaEs(samplers.CmaEsSampler):
         def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:  # noqa: ARG002
@@ -64,9 +69,9 @@ def ask_quietly(study: optuna.Study, distributions: Mapping[str, BaseDistributio
         return study.ask(dict(distributions))
 
 
-def seed_of(study: str, block: int) -> int:
-    """A 32-bit seed that is a function of the study's name and the block."""
-    return int.from_bytes(hashlib.sha256(f"{study}\n{block}".encode()).digest()[:4])
+def seed_of(study_name: str, block: int) -> int:
+    """A 32-bit seed that is a function of the study's name and the number of the block."""
+    return int.from_bytes(hashlib.sha256(f"{study_name}\n{block}".encode()).digest()[:4])
 
 
 def trial_count(tuning: Tuning, space: Space) -> int:
@@ -86,7 +91,7 @@ def grid_shape(trials: int, axes: int) -> list[int]:
 
 
 def grid_points(space: Space, trials: Sequence[int], count: int) -> list[dict[str, float]]:
-    """The searched values of the grid's points with these numbers, of a grid of ``count`` trials."""
+    """The searched values of the grid points numbered ``trials``, in a grid of at most ``count`` points."""
     shape = grid_shape(count, len(space.searched))
     axes = [knob.grid(side) for knob, side in zip(space.searched, shape, strict=True)]
     points = list(itertools.product(*axes))

@@ -33,7 +33,10 @@ WORKER = "stepscape.worker"
 
 
 class Session:
-    """An Optuna study while it runs; ``seconds`` is the time asking and telling took."""
+    """An Optuna study while it runs; ``seconds`` is the time asking and telling took.
+
+    ``storage`` is the URL it is kept at and shared with other processes; None keeps it in memory.
+    """
 
     def __init__(
         self, name: str, space: Space, tuning: Tuning, pruner: optuna.pruners.BasePruner, storage: str | None
@@ -60,7 +63,7 @@ class Session:
         self.seconds = time.perf_counter() - began
 
     def ask(self, block: int) -> Asked | None:
-        """The next block of trials, None where the study has all it wants."""
+        """The trials of block number ``block``; None where the study has all of its trials."""
         began = time.perf_counter()
         asked = self._ask_grid() if self.tuning.sampler == "grid" else self._ask_sampler(block)
         self.seconds += time.perf_counter() - began
@@ -77,7 +80,7 @@ class Session:
         self.seconds += time.perf_counter() - began
 
     def close(self) -> None:
-        """Let go of the storage's connections."""
+        """Close the connections to the storage, if there is one."""
         if self.storage is not None:
             close_storage(self.storage)
 
@@ -112,7 +115,7 @@ class Session:
             self.study.tell(handle, _values_told(trial), state=trial.state.told)
 
     def _add_finished(self, trials: Sequence[Trial], reports: Sequence[dict[int, float]]) -> None:
-        """Add the trials of a grid, which nobody asked Optuna for, as finished ones."""
+        """Add the trials of a grid, which Optuna was not asked for, as finished ones."""
         from optuna.trial import create_trial
 
         for trial, report in zip(trials, reports, strict=True):

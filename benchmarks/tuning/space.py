@@ -37,7 +37,7 @@ class Space:
                 raise UsageError(f"optimizer {spec.name!r} has no hyperparameter {name!r}{nearest(name, known)}")
         try:
             for name, value in searching.fixed.items():
-                if isinstance(spec, OptimizerSpec) or name in STANDARD:  # what others mean by a number is theirs
+                if isinstance(spec, OptimizerSpec) or name in STANDARD:  # a foreign number may mean anything
                     known[name].validate(value)
         except ValueError as error:
             raise UsageError(f"optimizer {spec.name!r}: {error}") from error
@@ -49,7 +49,7 @@ class Space:
         return cls(searched, {n: k.default for n, k in known.items() if n not in names} | dict(searching.fixed))
 
     def defaults(self, spec: AnyOptimizer) -> dict[str, float]:
-        """The setting of somebody who tunes nothing: the spec's defaults, and what the suite fixes."""
+        """The setting of a user who tunes nothing: the spec's defaults, and what the suite fixes."""
         return {name: self.fixed.get(name, default) for name, default in spec.default_values.items()}
 
     def at_edge(self, values: Mapping[str, float]) -> list[str]:
@@ -88,14 +88,14 @@ def by_our_names(spec: AnyOptimizer, searching: Searching) -> Searching:
     """
     if not isinstance(spec, ForeignSpec):
         return searching
-    tables: dict[str, dict[str, Any]] = {"search": {}, "fixed": {}}
-    for kind, table in tables.items():
+    translated: dict[str, dict[str, Any]] = {"search": {}, "fixed": {}}
+    for kind, table in translated.items():
         for name, value in getattr(searching, kind).items():
             ours = spec.our_name(name)
             if ours in table:
                 raise UsageError(f"optimizer {spec.name!r}: {kind} gives {ours} twice, also as {name}")
             table[ours] = value
-    return Searching(**tables)
+    return Searching(**translated)
 
 
 def _edge(knob: Hyperparameter, value: float) -> int:

@@ -6,7 +6,7 @@ same trials, to the bit. A configuration that diverged on a tuning seed is told 
 PRUNED with its intermediate values; neither is told as nan, which Optuna would drop.
 
 With a storage of the user's the study lives there instead, written trial by trial, and other processes and machines may
-work on it at the same time; its trials then depend on the order in which they ask.
+ask and tell trials of it at the same time; its trials then depend on the order in which they ask.
 """
 
 from __future__ import annotations
@@ -37,30 +37,31 @@ def tune(
     training: Training,
     space: Space,
     tuning: Tuning,
-    work: Checkpoints | None = None,
+    checkpoints: Checkpoints | None = None,
     storage: str | None = None,
 ) -> Study:
     """Search ``space`` with ``tuning.trials`` trials, and wider ones where the winner is at the edge and the suite
     allows.
 
-    ``training`` is what every trial trains; what the sampler draws depends on the ``name``. Raises `OutOfTime` at a
-    block's end after the deadline of ``work``.
+    ``training`` is what every trial trains; what the sampler draws depends on the ``name``. The study is kept at the
+    URL ``storage``, in memory where it is None. Raises `OutOfTime` at a block's end after the deadline of
+    ``checkpoints``.
     """
-    work = work or Checkpoints()
-    study = _search(name, training, space, tuning, work, storage)
+    checkpoints = checkpoints or Checkpoints()
+    study = _search(name, training, space, tuning, checkpoints, storage)
     for number in range(1, tuning.widen + 1):
         if study.winner is None or not study.winner.at_edge:
             break
         wider = study.space.widened(study.winner.values)
         if wider == study.space:  # it cannot grow further
             break
-        again = _search(f"{name} widened {number}", training, wider, tuning, work, storage)
+        again = _search(f"{name} widened {number}", training, wider, tuning, checkpoints, storage)
         study = _joined(study, again, number)
     return study
 
 
 def _search(
-    name: str, training: Training, space: Space, tuning: Tuning, work: Checkpoints, storage: str | None
+    name: str, training: Training, space: Space, tuning: Tuning, checkpoints: Checkpoints, storage: str | None
 ) -> Study:
     """One search of one space."""
     blocks: list[Block] = []
@@ -72,7 +73,7 @@ def _search(
             finished = _finished_values(tuning, blocks) if tuning.pruner.kind is PrunerKind.MEDIAN else {}
             rungs = make_rungs(tuning, len(blocks), training.evaluations, finished, trials.handles, target)
             asked = Configurations({**space.fixed, **values})
-            trace = work.trace(f"block-{len(blocks):04d}", asked, partial(train, training, on_rung=rungs))
+            trace = checkpoints.trace(f"block-{len(blocks):04d}", asked, partial(train, training, on_rung=rungs))
             if isinstance(rungs, OptunaRule):
                 rungs.catch_up(trace)
             block = Block(len(blocks), trials.numbers, values, trial_values(training.problem, tuning, trace), trace)

@@ -4,7 +4,7 @@ results/<suite>/exhibits/<name>/     one folder an exhibit; it exists only when 
     exhibit.json                     what was asked, how it was measured, its facts  -> ``Exhibit.info``
     <table>.parquet                  its tables, as its schema documents them        -> ``Exhibit.table(name)``
 
-A module a question states its facts and its tables; `SCHEMAS` lists them.
+Each question has a module that states its facts and its tables; `SCHEMAS` lists them.
 """
 
 from __future__ import annotations

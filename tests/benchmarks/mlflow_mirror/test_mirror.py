@@ -10,7 +10,7 @@ import pytest
 
 from analysis.record.cell_info import WinnerInfo
 from analysis.record.cells import Cell
-from benchmarks.mlflow_mirror.runs import CURVE, RunPlan, cell_run, setting_runs, trial_runs, trials_table
+from benchmarks.mlflow_mirror.runs import CURVE, MirroredRun, cell_run, setting_runs, trial_runs, trials_table
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +18,9 @@ def cell(tmp_path_factory: pytest.TempPathFactory, builder) -> Cell:
     return builder.cell(tmp_path_factory.mktemp("cells") / "toy--rmsprop", "rmsprop", 1)
 
 
-def points(plan: RunPlan) -> dict[str, list[tuple[int, float]]]:
+def points(run: MirroredRun) -> dict[str, list[tuple[int, float]]]:
     found = defaultdict(list)
-    for key, value, step in plan.points:
+    for key, value, step in run.points:
         found[key].append((step, value))
     return dict(found)
 
@@ -60,9 +60,9 @@ def test_results_are_medians_over_test_seeds_and_gaps_are_above_the_floor(cell):
 
 def test_no_metric_is_infinite_where_runs_diverged(tmp_path, builder):
     cell = builder.cell(tmp_path / "toy--sgd", "sgd", 0, rates=[4.0, 0.5, 9.0, 5.0])
-    plans = [cell_run(cell), *setting_runs(cell), *trial_runs(cell, "all")]
-    values = [value for plan in plans for _, value, _ in plan.points]
-    assert len(plans) == 7
+    runs = [cell_run(cell), *setting_runs(cell), *trial_runs(cell, "all")]
+    values = [value for run in runs for _, value, _ in run.points]
+    assert len(runs) == 7
     assert all(math.isfinite(value) for value in values)
     assert max(values) < 1e6
 
@@ -77,19 +77,19 @@ def test_a_diverged_trial_keeps_its_curve_up_to_the_divergence_and_says_so(tmp_p
 
 def test_a_cell_whose_every_trial_diverged_has_no_winner_and_says_so(tmp_path, builder):
     cell = builder.cell(tmp_path / "toy--sgd", "sgd", 0, rates=[4.0, 9.0])
-    plan = cell_run(cell)
-    assert plan.tags["at_edge"] == "no winner"
-    assert "Every trial diverged" in plan.tags["mlflow.note.content"]
-    assert not [key for key in plan.params if key.startswith("best.")]
+    run = cell_run(cell)
+    assert run.tags["at_edge"] == "no winner"
+    assert "Every trial diverged" in run.tags["mlflow.note.content"]
+    assert not [key for key in run.params if key.startswith("best.")]
     assert [child.tags["setting"] for child in setting_runs(cell)] == ["default"]
     assert trial_runs(cell, 12) == []
 
 
 def test_a_winner_at_the_edge_of_its_range_is_flagged(tmp_path, builder):
     winner = WinnerInfo(0, 0.3, {"lr": 10.0}, at_edge=("lr",), widened=0)
-    plan = cell_run(builder.cell(tmp_path / "toy--sgd", "sgd", 0, winner=winner))
-    assert plan.tags["at_edge"] == "lr"
-    assert "at the edge of its range: lr" in plan.tags["mlflow.note.content"]
+    run = cell_run(builder.cell(tmp_path / "toy--sgd", "sgd", 0, winner=winner))
+    assert run.tags["at_edge"] == "lr"
+    assert "at the edge of its range: lr" in run.tags["mlflow.note.content"]
 
 
 def test_a_cell_that_was_not_tuned_has_its_defaults_only(tmp_path, builder):
@@ -102,7 +102,7 @@ def test_a_cell_that_was_not_tuned_has_its_defaults_only(tmp_path, builder):
 
 
 def test_children_are_the_best_trials_with_the_best_first(cell):
-    objectives = [points(plan)["objective"][0][1] for plan in trial_runs(cell, 4)]
+    objectives = [points(run)["objective"][0][1] for run in trial_runs(cell, 4)]
     assert objectives == sorted(cell.trials["objective"])[:4]
 
 
@@ -147,10 +147,10 @@ def test_long_curves_are_thinned_and_keep_both_ends(tmp_path, builder):
 
 
 def test_every_run_carries_the_tags_that_charts_group_by(cell):
-    for plan in [cell_run(cell), *setting_runs(cell), *trial_runs(cell, 12)]:
-        assert plan.tags["problem"] == "toy"
-        assert plan.tags["optimizer"] == "rmsprop"
-        assert plan.tags["suite"] == "toy"
+    for run in [cell_run(cell), *setting_runs(cell), *trial_runs(cell, 12)]:
+        assert run.tags["problem"] == "toy"
+        assert run.tags["optimizer"] == "rmsprop"
+        assert run.tags["suite"] == "toy"
 
 
 def test_the_table_of_trials_is_sorted_and_free_of_infinities(cell):

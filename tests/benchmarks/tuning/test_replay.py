@@ -103,7 +103,7 @@ def test_gp_is_replayed_too(cell: Cell) -> None:
     assert found["best"].to_numpy()[-1] <= found["best"].to_numpy()[0]
 
 
-def test_every_grid_point_lies_in_its_own_cell_of_the_search_range() -> None:
+def test_every_grid_point_lies_in_its_own_part_of_the_search_range() -> None:
     axes = [Axis("gamma", "log1m", 0.9, GAMMAS), Axis("lr", "log", 0.01, RATES)]
     space = Space(tuple(_knob(axis) for axis in axes), {})
     for row, gamma in enumerate(GAMMAS):

@@ -122,7 +122,7 @@ def test_a_shared_study_that_widens_numbers_its_trials_on(url: str) -> None:
     assert [other.number for other in again.others] == list(range(72))
 
 
-def test_a_study_that_is_out_of_time_lets_go_of_its_storage(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_that_is_out_of_time_closes_its_storage(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[object] = []
     monkeypatch.setattr(module, "close_storage", closed.append)
     training = Training(make_problem("ellipse"), SPEC, (1,), 20, 2)
