@@ -115,7 +115,7 @@ class Training:
         return self.problem.start(self.seeds).to(self.device, self.dtype or self.problem.dtype)
 
     def filled(self, given: Configurations) -> Configurations:
-        """``given`` with the optimizer's default for what it does not name: the one place where defaults come in.
+        """``given`` with the optimizer's default for what it does not name: the engine fills in defaults here only.
 
         Raises `UsageError` for an unknown hyperparameter.
         """

@@ -18,7 +18,7 @@ from benchmarks.tuning.space import Space
 from benchmarks.tuning.study import tune
 from benchmarks.tuning.trials import Study
 
-__all__ = ["CellResult", "SettingRuns", "run_cell"]
+__all__ = ["FinishedCell", "SettingRuns", "run_cell"]
 
 Made = TypeVar("Made")
 
@@ -35,7 +35,7 @@ class SettingRuns:
 
 
 @dataclass(frozen=True)
-class CellResult:
+class FinishedCell:
     """All that a cell made: its study, the runs of its settings, and its landscape (None where the plan has none).
 
     The defaults are the last setting; the winner's runs come before them where there is a winner.
@@ -65,7 +65,7 @@ class CellResult:
         return sum(trace.lane_steps for trace in traces) + (self.grid.lane_steps if self.grid else 0)
 
 
-def run_cell(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None = None) -> CellResult:
+def run_cell(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None = None) -> FinishedCell:
     """Tune the optimizer, test its winner and its defaults on fresh seeds, and map the landscape.
 
     The study is kept in the Optuna ``storage`` where one is given. Raises `OutOfTime` where the deadline of
@@ -74,7 +74,7 @@ def run_cell(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None = No
     study, tuning_seconds = _timed(lambda: _tune(cell, checkpoints, storage))
     settings, test_seconds = _timed(lambda: _test(cell, study))
     grid = _landscape(cell, study.space, checkpoints)
-    return CellResult(study, settings, grid, tuning_seconds, test_seconds)
+    return FinishedCell(study, settings, grid, tuning_seconds, test_seconds)
 
 
 def _tune(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None) -> Study:

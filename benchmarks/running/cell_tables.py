@@ -14,7 +14,7 @@ from analysis.record.columns import COLUMNS
 from analysis.record.outcome import Outcome
 from benchmarks.engine.trace import Trace
 from benchmarks.record.surface import surface_table
-from benchmarks.running.cell import CellResult
+from benchmarks.running.cell import FinishedCell
 from benchmarks.running.prepare import ReadyCell
 from benchmarks.tuning.landscape import GridMap
 from benchmarks.tuning.trials import Study, Trial
@@ -22,7 +22,7 @@ from benchmarks.tuning.trials import Study, Trial
 __all__ = ["cell_tables"]
 
 
-def cell_tables(cell: ReadyCell, result: CellResult) -> dict[str, pd.DataFrame]:
+def cell_tables(cell: ReadyCell, result: FinishedCell) -> dict[str, pd.DataFrame]:
     """Every table of ``cell`` by name: trials, runs, curves and landscape, of 2-D problems paths and surface too."""
     landscape_seeds = cell.seeds(cell.plan.landscape.seeds)
     return {
@@ -33,7 +33,7 @@ def cell_tables(cell: ReadyCell, result: CellResult) -> dict[str, pd.DataFrame]:
     }
 
 
-def _tables_of_runs(cell: ReadyCell, result: CellResult) -> dict[str, pd.DataFrame]:
+def _tables_of_runs(cell: ReadyCell, result: FinishedCell) -> dict[str, pd.DataFrame]:
     blocks, fixed = result.study.blocks, cell.space.fixed
     tuning_seeds, test_seeds = cell.seeds(cell.plan.tuning.seeds), cell.seeds(cell.plan.test.seeds)
     runs = [runs_table("trial", b.trace, b.values, fixed, tuning_seeds, b.trial_numbers) for b in blocks]
@@ -43,7 +43,7 @@ def _tables_of_runs(cell: ReadyCell, result: CellResult) -> dict[str, pd.DataFra
     return {"runs": pd.concat(runs, ignore_index=True), "curves": pd.concat(curves, ignore_index=True)}
 
 
-def _tables_of_the_plane(cell: ReadyCell, result: CellResult) -> dict[str, pd.DataFrame]:
+def _tables_of_the_plane(cell: ReadyCell, result: FinishedCell) -> dict[str, pd.DataFrame]:
     """Paths and surface of a 2-D problem; nothing for others."""
     surface = surface_table(cell.problem)
     if cell.problem.dim != 2 or surface is None:

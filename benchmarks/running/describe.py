@@ -14,7 +14,7 @@ from analysis.record.cell_info import (
 from benchmarks.engine.trace import Trace
 from benchmarks.naming.call_syntax import parse_call
 from benchmarks.naming.registry import PROBLEMS
-from benchmarks.running.cell import CellResult
+from benchmarks.running.cell import FinishedCell
 from benchmarks.running.prepare import ReadyCell
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.trials import Study, Winner
@@ -23,7 +23,7 @@ from problems import Problem
 __all__ = ["describe"]
 
 
-def describe(cell: ReadyCell, result: CellResult) -> CellInfo:
+def describe(cell: ReadyCell, result: FinishedCell) -> CellInfo:
     """The content of ``cell.json`` for ``cell`` and its ``result``."""
     plan, study = cell.plan, result.study
     return CellInfo(
