@@ -79,7 +79,7 @@ FLAT = {
     "starts at a raised minimum": Toy("flat", (1.0, 4.0), (0.0, 0.0), 0.0, 2.0, offset=2.0),
     "constant": Toy("flat", (0.0, 0.0), (1.0, 1.0), 0.0, None, offset=1.0),
     "constant at zero": Toy("flat", (0.0, 0.0), (1.0, 1.0), 0.0, None),
-    "constant below zero": Toy("flat", (0.0, 0.0), (1.0, 1.0), 0.0, None, offset=-1e6),
+    "constant below zero": Toy("flat", (0.0, 0.0), (1.0, 1.0), 0.0, None, offset=-100.0),
     "minimum stated too high": Toy("flat", (0.2, 4.0), (-5.0, -2.0), 0.0, 1.0),
     "minimum stated above the start": Toy("flat", (1.0, 4.0), (1.0, 1.0), 0.0, 9.0),
 }
