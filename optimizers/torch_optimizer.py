@@ -92,21 +92,35 @@ class RuleOptimizer(torch.optim.Optimizer):
         """Continue from a `state_dict`, to the bit: tensors are copied into the precision the rule keeps them in.
 
         torch itself casts every tensor to the parameter's precision, which would cut running products kept in double.
+        Its hooks work as they do there: a pre-hook may return another state, a post-hook finds the loaded one.
         Raises ``ValueError`` where the state was saved by a rule that keeps other tensors, or for other parameters.
         """
+        restored: dict[Tensor, dict[str, Any]] = {}
+
+        def read(_: torch.optim.Optimizer, final: dict[str, Any]) -> None:
+            restored.update(self._all_restored(final))
+
+        # the last pre-hook sees what the user's have made of the state, the first post-hook completes it for theirs
+        before = self.register_load_state_dict_pre_hook(read)
+        after = self.register_load_state_dict_post_hook(lambda _: self.state.update(restored), prepend=True)
+        try:
+            super().load_state_dict(state_dict)  # refuses other groups
+        finally:
+            before.remove()
+            after.remove()
+
+    def _all_restored(self, state_dict: Mapping[str, Any]) -> dict[Tensor, dict[str, Any]]:
         kept = sorted(self.rule.init(torch.zeros(1)))
         for saved in state_dict["state"].values():
             if sorted(saved) != sorted([*kept, "step"]):
                 raise ValueError(f"{type(self.rule).__name__} keeps {kept}, the saved state has {sorted(saved)}")
         numbers = chain.from_iterable(group["params"] for group in state_dict["param_groups"])
         params = chain.from_iterable(group["params"] for group in self.param_groups)
-        restored = {
+        return {
             p: self._restored(p, state_dict["state"][number])
             for number, p in zip(numbers, params)
             if number in state_dict["state"]
         }
-        super().load_state_dict(state_dict)  # refuses other groups
-        self.state.update(restored)
 
     def _restored(self, p: Tensor, saved: Mapping[str, Any]) -> dict[str, Any]:
         state = self.rule.init(p.detach().reshape(-1))

@@ -36,7 +36,8 @@ def trajectory_figure(
     with drawing():
         figure, panels = panel_grid(len(paths), width=2.95, height=2.3, extra=(0.3, 0.9), share=True)
         for axes, (label, both) in zip(panels, paths.items(), strict=True):
-            axes.contour(surface.x1, surface.x2, surface.value, levels=levels, colors=CONTOUR_COLOR, linewidths=0.8)
+            if levels.size:
+                axes.contour(surface.x1, surface.x2, surface.value, levels=levels, colors=CONTOUR_COLOR, linewidths=0.8)
             axes.set_xlim(surface.x1[0], surface.x1[-1])
             axes.set_ylim(surface.x2[0], surface.x2[-1])
             axes.grid(visible=False)

@@ -33,13 +33,15 @@ DEEPEST: Final = 1e-10
 def heat_norm(landscapes: Sequence[Landscape]) -> Normalize:
     """The colour scale that ``landscapes`` share: from their best value to the start; worse is one colour."""
     measure = landscapes[0].measure
+    # a run that starts at its floor, or below a floor that is stated too high, has no gap that a logarithm can show
+    start = max(measure.start, measure.smallest) if measure.log else measure.start
     # seeds begin at other places: the highest run that got lower may lie above the median start
     lower = [one.median[np.isfinite(one.median) & ~one.worse_than_start] for one in landscapes]
-    top = max(float(median.max(initial=measure.start)) for median in lower)
+    top = max(float(median.max(initial=start)) for median in lower)
     best = min(float(measure.shown(landscape.median).min()) for landscape in landscapes)
     if measure.log:
-        return LogNorm(max(min(best, measure.start / 1.1), measure.start * DEEPEST), top)
-    return Normalize(min(best, measure.start - 1e-12), top)
+        return LogNorm(max(min(best, start / 1.1), start * DEEPEST), top)
+    return Normalize(min(best, start - 1e-12), top)
 
 
 def landscape_figure(landscapes: Mapping[str, Landscape]) -> Figure:

@@ -223,7 +223,7 @@ def ratios_figure(ratios: Ratios) -> Figure:
     down, across, ratio = ratios.problems, ratios.labels, ratios.values
     if len(down) < len(across):  # the longer side runs down the page
         down, across, ratio = across, down, ratio.T
-    labels = np.vectorize(_ratio_text, otypes=[object])(ratio)
+    labels = np.array([[_ratio_text(value) for value in row] for row in ratio.tolist()], dtype=object)
     top = float(np.max(ratio, initial=10.0, where=np.isfinite(ratio)))
     colors = mpl.colormaps["viridis"].with_extremes(bad="#f2f2f2", over="#fde725")
     rows, columns = ([wrapped(name, 36) for name in names] for names in (down, across))

@@ -31,8 +31,11 @@ def gap(loss: npt.ArrayLike, floor: float) -> Array:
 
 
 def resolution(floor: float, start_gap: float) -> float:
-    """The smallest gap told from zero: the rounding of a loss near ``floor``, or `DEPTH` of the start's gap."""
-    return max(ROUNDING * abs(floor), DEPTH * start_gap, float(np.finfo(np.float64).tiny))
+    """The smallest gap told from zero: the rounding of a loss near ``floor``, or `DEPTH` of the start's gap.
+
+    Where both are zero, as of a run that starts at a minimum of zero, it is `DEPTH`: no figure shows 300 decades.
+    """
+    return max(ROUNDING * abs(floor), DEPTH * start_gap) or DEPTH
 
 
 def log_gap(gaps: npt.ArrayLike, smallest: float) -> Array:

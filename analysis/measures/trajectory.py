@@ -90,9 +90,14 @@ def path_of(cell: Cell, setting: str, surface: Surface) -> Path2D | None:
 
 
 def contour_levels(surface: Surface, measure: Measure, most: int = 14) -> Array:
-    """Rising contour levels, at most ``most``: (parts of) decades of the gap, even steps where the scale is linear."""
+    """Rising contour levels, at most ``most``: (parts of) decades of the gap, even steps where the scale is linear.
+
+    A surface that is flat, or nowhere above its floor, has none.
+    """
     finite = surface.value[np.isfinite(surface.value)]
     low, high = float(finite.min()), float(finite.max())
+    if low == high or (measure.log and high <= measure.smallest):
+        return np.empty(0)
     if not measure.log:
         return np.linspace(low, high, most + 1)[1:-1]
     top = np.log10(high)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from benchmarks.errors import StepscapeError, UsageError, nearest
+from benchmarks.naming.own_code import in_standard_library
 
 __all__ = ["check_arguments", "import_object", "in_words", "parse_call", "split_outside_brackets"]
 
@@ -71,9 +72,14 @@ def check_arguments(what: str, given: Mapping[str, Any], known: Mapping[str, ins
 
 
 def import_object(path: str) -> Any:
-    """The object ``package.module:NAME``; raises `UsageError` where the module fails or the name is missing."""
+    """The object ``package.module:NAME``; raises `UsageError` where the module fails or the name is missing.
+
+    Nothing of Python's own library is imported: it has neither problems nor optimizers, and its modules act when run.
+    """
     module, _, name = path.partition(":")
     try:
+        if in_standard_library(module):
+            raise UsageError(f"{module} is part of Python, which has neither problems nor optimizers")
         return getattr(importlib.import_module(module), name)
     except (Exception, SystemExit) as error:
         raise UsageError(f"{path!r} cannot be imported: {in_words(error)}") from error

@@ -20,6 +20,7 @@ import problems
 from benchmarks.errors import StepscapeError, UnknownNameError, UsageError, nearest
 from benchmarks.naming.call_syntax import check_arguments, import_object, in_words, parse_call, split_outside_brackets
 from benchmarks.naming.foreign import AnyOptimizer, Ranges, choose_axes, first_line, foreign, ranged
+from benchmarks.naming.own_code import makes_problem
 from optimizers import OptimizerSpec, Rule, Schedule
 from problems import DataError, Problem, ProblemSpec
 
@@ -253,11 +254,15 @@ def _make_schedule(call: str) -> Schedule:
 
 
 def _own_problem(path: str) -> Problem | ProblemSpec:
+    """What ``path`` names, not called yet; raises `UsageError` for whatever is not there to make a problem."""
     thing = import_object(path)
     if isinstance(thing, Problem):
         return thing if thing.name else thing.named(path)
     if isinstance(thing, ProblemSpec):
         return thing
-    if callable(thing):
+    if makes_problem(thing):
         return ProblemSpec(path, thing, "", path)
-    raise UsageError(f"{path!r} is no Problem, ProblemSpec or function that makes one, but {type(thing).__name__}")
+    raise UsageError(
+        f"{path!r} is no Problem, ProblemSpec or function that makes one, but {type(thing).__name__}; a function is "
+        "called where it is annotated to return a Problem or, without annotation, where it stands in a file of yours"
+    )

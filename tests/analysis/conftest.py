@@ -74,6 +74,17 @@ TOYS = (
     Toy("classes", (2.0, 1.0, 0.5), (1.0, 1.0, 1.0), 0.2, None, offset=0.05),
 )
 
+FLAT = {
+    "starts at its minimum": Toy("flat", (1.0, 4.0), (0.0, 0.0), 0.0, 0.0),
+    "starts at a raised minimum": Toy("flat", (1.0, 4.0), (0.0, 0.0), 0.0, 2.0, offset=2.0),
+    "constant": Toy("flat", (0.0, 0.0), (1.0, 1.0), 0.0, None, offset=1.0),
+    "constant at zero": Toy("flat", (0.0, 0.0), (1.0, 1.0), 0.0, None),
+    "constant below zero": Toy("flat", (0.0, 0.0), (1.0, 1.0), 0.0, None, offset=-100.0),
+    "minimum stated too high": Toy("flat", (0.2, 4.0), (-5.0, -2.0), 0.0, 1.0),
+    "minimum stated above the start": Toy("flat", (1.0, 4.0), (1.0, 1.0), 0.0, 9.0),
+}
+"""Problems whose map is flat at its floor, or below it."""
+
 
 def step(name: str, g: np.ndarray, state: np.ndarray, lr: np.ndarray, knob: np.ndarray) -> np.ndarray:
     if name == "sgd":
@@ -291,3 +302,10 @@ def edited_cell(tmp_path: Path, builder: Builder) -> Callable[..., Cell]:
         return Cell.load(folder)
 
     return edit
+
+
+@pytest.fixture(params=list(FLAT))
+def flat_record(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A small record of a healthy problem and of one that is flat."""
+    builder = Builder(grid=(5, 4), seeds=3, trials=6)
+    return builder.record(tmp_path / "record", (TOYS[0], FLAT[request.param]), ("sgd", "rmsprop"))

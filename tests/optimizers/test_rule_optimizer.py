@@ -94,6 +94,35 @@ def test_a_state_loaded_into_another_precision_keeps_the_running_products_in_dou
     assert torch.equal(second.state[y]["forgotten2"], first.state[x]["forgotten2"])
 
 
+def test_a_pre_hook_may_return_another_state_and_a_post_hook_finds_it_loaded_once() -> None:
+    x = torch.zeros(2, requires_grad=True)
+    y = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    saved, loading = RuleOptimizer([x], Adam()), RuleOptimizer([y], Adam(), lr=0.5)
+    one_step(x, saved, torch.ones(2))
+    wrapped = {"inner": saved.state_dict()}
+    loading.register_load_state_dict_pre_hook(lambda _, state: state["inner"])
+    seen: list[tuple[int, Tensor]] = []
+    loading.register_load_state_dict_post_hook(lambda o: seen.append((o.state[y]["step"], o.state[y]["forgotten2"])))
+    loading.load_state_dict(wrapped)
+    assert loading.param_groups[0]["lr"] == saved.param_groups[0]["lr"]
+    assert [(step, forgotten.tolist()) for step, forgotten in seen] == [(1, saved.state[x]["forgotten2"].tolist())]
+    assert loading.state[y]["m"].tolist() == saved.state[x]["m"].tolist()
+
+
+def test_a_hook_is_called_at_every_loading_and_none_of_ours_is_left_behind() -> None:
+    x = torch.zeros(2, requires_grad=True)
+    adam, rmsprop = RuleOptimizer([x], Adam()), RuleOptimizer([x], RMSProp())
+    calls: list[str] = []
+    adam.register_load_state_dict_pre_hook(lambda *_: calls.append("before"))
+    adam.register_load_state_dict_post_hook(lambda _: calls.append("after"))
+    one_step(x, rmsprop, torch.ones(2))
+    with pytest.raises(ValueError, match="Adam keeps"):
+        adam.load_state_dict(rmsprop.state_dict())
+    adam.load_state_dict(adam.state_dict())
+    assert calls == ["before", "before", "after"]
+    assert len(adam._optimizer_load_state_dict_pre_hooks) == len(adam._optimizer_load_state_dict_post_hooks) == 1
+
+
 def test_a_state_saved_by_another_rule_is_refused_and_changes_nothing() -> None:
     x = torch.zeros(2, requires_grad=True)
     adam, rmsprop = RuleOptimizer([x], Adam()), RuleOptimizer([x], RMSProp())

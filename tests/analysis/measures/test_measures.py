@@ -30,6 +30,10 @@ def test_the_resolution_at_a_floor_of_zero_is_a_share_of_the_starts_gap() -> Non
     assert resolution(0.0, 40.0) == pytest.approx(4e-15)
 
 
+def test_the_resolution_of_a_run_that_starts_at_a_floor_of_zero_is_no_denormal() -> None:
+    assert resolution(0.0, 0.0) == 1e-16
+
+
 def test_steps_to_target_is_the_first_evaluation_at_or_below_it_and_infinite_where_there_is_none() -> None:
     loss = np.array([[4.0, 2.0, 1.0, 3.0], [4.0, 3.0, 3.0, 3.0], [1.0, 1.0, 1.0, 1.0], [4.0, np.nan, np.nan, np.nan]])
     np.testing.assert_array_equal(steps_to_target([0, 10, 20, 30], loss, 2.0), [10, np.inf, 0, np.inf])

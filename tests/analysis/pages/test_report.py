@@ -220,3 +220,9 @@ def test_unequal_budgets_cost_the_curves_of_tuning_and_not_the_report(
     assert section.refused.startswith("No curves of what tuning buys, for the budgets on ellipse are unequal: steps")
     assert section.steps == "40 or 99"  # those made, whatever the problem's own number
     assert section.tables["budget"].empty
+
+
+def test_a_problem_that_is_flat_at_its_floor_does_not_cost_the_report(flat_record: Path) -> None:
+    page = write_report(flat_record)
+    drawn = {path.stem for path in (page.parent / "figures").glob("*.svg")}
+    assert {f"{problem}-{figure}" for problem in ("ellipse", "flat") for figure in COMMON} <= drawn

@@ -1,10 +1,12 @@
 """Problems and schedules as they are written: parameters in brackets, and what is said of those that cannot be."""
 
+import sys
+
 import pytest
 
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.naming.call_syntax import parse_call
-from benchmarks.naming.registry import PROBLEMS, make_problem, make_schedules
+from benchmarks.naming.registry import PROBLEMS, make_optimizer, make_problem, make_schedules
 
 
 @pytest.fixture
@@ -19,6 +21,36 @@ def modules(tmp_path, monkeypatch):
     (tmp_path / "own_broken.py").write_text("1 / 0\n")
     (tmp_path / "own_leaving.py").write_text("raise SystemExit(3)\n")
     monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.fixture
+def acting(tmp_path, monkeypatch):
+    """A module of somebody's own, and an installed one, whose functions leave a file behind when they are called."""
+    act = f"    open({str(tmp_path / 'acted')!r}, 'w').close()\n"
+    make = f"{act}    return Analytic(lambda x: x.sum(-1), (1.0,), minimum=None, steps=5)\n"
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    (tmp_path / "own_acting.py").write_text(
+        "from functools import partial\nfrom subprocess import getoutput\nfrom problems import Analytic, Problem\n"
+        "from installed_acting import unsaid\n"
+        f"def delete() -> None:\n{act}"
+        f"class Caller:\n    def __init__(self):\n    {act}"
+        f"def said() -> Problem:\n{make}"
+        f"def plain():\n{make}"
+        "ready = partial(plain)\n"
+    )
+    (installed / "installed_acting.py").write_text(
+        "from problems import Analytic, Problem\n"
+        f"def unsaid():\n{make}"
+        f"def said() -> Analytic:\n{make}"
+        f"def unsure() -> 'Problem | None':\n{make}"
+        f"def unknown() -> 'Missing':\n{make}"
+    )
+    monkeypatch.syspath_prepend(installed)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path / "acted"
+    for name in ("own_acting", "installed_acting"):
+        sys.modules.pop(name, None)
 
 
 @pytest.mark.parametrize(
@@ -127,3 +159,49 @@ def test_parameters_of_ones_own_are_held_to_plain_annotations_only():
     assert (problem.steps, problem.start([0]).item()) == (7, 2.0)
     with pytest.raises(UsageError, match="scale is a number, got 'x'"):
         make_problem("own_good:line(scale='x')")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "torch.utils.collect_env:run(command='touch ACTED')",
+        "matplotlib.cbook:_get_data_path",
+        "own_acting:getoutput(cmd='touch ACTED')",
+        "own_acting:delete",
+        "own_acting:Caller",
+        "own_acting:ready",
+        "own_acting:unsaid",
+        "installed_acting:unsaid",
+        "installed_acting:unsure",
+        "installed_acting:unknown",
+        "benchmarks.naming.call_syntax:parse_call(text='f')",
+        "problems:ProblemSpec(name='f')",
+    ],
+)
+def test_what_does_not_make_a_problem_is_refused_before_it_is_called(acting, text):
+    with pytest.raises(UsageError, match="is no Problem, ProblemSpec or function that makes one"):
+        make_problem(text.replace("ACTED", str(acting)))
+    assert not acting.exists()
+
+
+@pytest.mark.parametrize("make", [make_problem, make_optimizer])
+@pytest.mark.parametrize("name", ["subprocess:getoutput(cmd='touch ACTED')", "os:system", "antigravity:webbrowser"])
+def test_nothing_of_pythons_own_library_is_called_or_imported(acting, monkeypatch, make, name):
+    monkeypatch.delitem(sys.modules, "antigravity", raising=False)
+    with pytest.raises(UsageError, match="is part of Python, which has neither problems nor optimizers"):
+        make(name.replace("ACTED", str(acting)))
+    assert not acting.exists()
+    assert "antigravity" not in sys.modules
+
+
+@pytest.mark.parametrize("name", ["own_acting:plain", "own_acting:said", "installed_acting:said"])
+def test_a_function_of_ones_own_or_one_that_says_so_makes_a_problem(acting, name):
+    assert make_problem(name).name == name
+    assert acting.exists()
+
+
+@pytest.mark.parametrize("name", ["own_acting:plain", "own_acting:delete", "own_acting:Caller", "own_acting:getoutput"])
+def test_no_function_is_called_for_an_optimizer(acting, name):
+    with pytest.raises(UsageError, match="is no OptimizerSpec, Rule or"):
+        make_optimizer(name)
+    assert not acting.exists()

@@ -1,0 +1,60 @@
+"""Which functions a suite may have called by naming them: those that make a problem, and nothing else there is.
+
+A suite may come from somebody else, and ``subprocess:getoutput(cmd='…')`` is a well-formed name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import sysconfig
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, get_type_hints
+
+from problems import Problem
+
+__all__ = ["in_standard_library", "makes_problem"]
+
+OURS: Final = ("analysis", "benchmarks", "optimizers", "problems")
+INSTALLED: Final = ("site-packages", "dist-packages")
+STANDARD: Final = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
+
+
+def in_standard_library(module: str) -> bool:
+    """Whether the import of ``module`` would give a part of Python itself; nothing is imported to find out."""
+    spec: ModuleSpec | None = find_spec(module.partition(".")[0])
+    if spec is None or spec.origin is None:
+        return False
+    return spec.origin in ("built-in", "frozen") or _is_standard(Path(spec.origin))
+
+
+def makes_problem(function: Any) -> bool:
+    """Whether ``function`` may be called for a problem.
+
+    A class is a `Problem`. A function says by its annotation that it returns one; without an annotation that decides,
+    it stands in a file of the user's: not in Python's library, in an installed package or in this suite.
+    """
+    if isinstance(function, type):
+        return issubclass(function, Problem)
+    if not inspect.isfunction(function):
+        return False
+    try:
+        returned = get_type_hints(function).get("return")
+    except Exception:  # names that only a type checker knows
+        returned = None
+    return issubclass(returned, Problem) if isinstance(returned, type) else _is_the_users(function.__module__)
+
+
+def _is_the_users(module: str) -> bool:
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None or module.partition(".")[0] in OURS:
+        return False
+    return not _is_standard(Path(file)) and not any(part in INSTALLED for part in Path(file).parts)
+
+
+def _is_standard(file: Path) -> bool:
+    """Whether ``file`` is Python's own; installed packages may lie in a folder below, and are not."""
+    path = file.resolve()
+    return any(path.is_relative_to(folder) for folder in STANDARD) and not any(part in INSTALLED for part in path.parts)
