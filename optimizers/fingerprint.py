@@ -13,7 +13,7 @@ import sys
 import tokenize
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, cached_property, lru_cache, partial
 from importlib.util import find_spec, resolve_name
 from inspect import unwrap
 from pathlib import Path
@@ -96,11 +96,13 @@ def value_text(value: Any, within: tuple[Any, ...] = ()) -> str:
 
 
 def options_text(value: Any, inner: Callable[[Any], str]) -> str:
-    """The fields of a dataclass, or the attributes of another object, with their values as ``inner`` writes them."""
+    """The fields and attributes of an object with their values as ``inner`` writes them, cached properties left out."""
+    cached = {
+        name for each in type(value).__mro__ for name in vars(each) if isinstance(vars(each)[name], cached_property)
+    }
+    parts = {name: part for name, part in getattr(value, "__dict__", {}).items() if name not in cached}
     if is_dataclass(value):
-        parts = {field.name: getattr(value, field.name) for field in fields(value)}
-    else:
-        parts = getattr(value, "__dict__", {})
+        parts |= {field.name: getattr(value, field.name) for field in fields(value)}
     return ", ".join(f"{name}={inner(part)}" for name, part in sorted(parts.items()))
 
 

@@ -17,6 +17,7 @@ import optimizers
 from optimizers import BUILTIN, OptimizerSpec
 from optimizers.fingerprint import code_of, value_text
 from optimizers.rmsprop import RMSProp
+from optimizers.sgd import SGD
 
 RULE = '''
 """An optimizer of one's own."""
@@ -224,6 +225,15 @@ def test_what_a_class_takes_from_the_function_around_it_counts(tmp_path: Path) -
     )
     make = runpy.run_path(str(file))["make"]
     assert code_of(make(1.0)) == code_of(make(1.0)) != code_of(make(2.0))
+
+
+def test_what_a_rule_that_is_no_dataclass_is_given_counts() -> None:
+    class Plain(SGD):
+        def __init__(self, size: float) -> None:
+            object.__setattr__(self, "size", size)
+
+    one, same, other = (OptimizerSpec("x", Plain(size), ("lr", None), "", "") for size in (1.0, 1.0, 2.0))
+    assert one.fingerprint() == same.fingerprint() != other.fingerprint()
 
 
 def test_values_read_the_same_wherever_they_lie_in_memory() -> None:
