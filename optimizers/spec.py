@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from optimizers.fingerprint import code_of, digest_of, options_text, value_text
 from optimizers.rule import Hyperparameter, Rule
 from optimizers.torch_optimizer import RuleOptimizer
 
@@ -67,6 +68,15 @@ class OptimizerSpec:
     def default_values(self) -> dict[str, float]:
         """The default value of every hyperparameter."""
         return {knob.name: knob.default for knob in self.hyperparameters}
+
+    def fingerprint(self) -> str:
+        """16 hex digits that name what runs: the rule's code with all it calls, its options and the defaults.
+
+        Names, descriptions, ranges, comments and docstrings do not count. What is read, and what stands for source
+        where none can be had, as in a notebook, is told by `optimizers.fingerprint.code_of`.
+        """
+        options, defaults = options_text(self.rule, value_text), sorted(self.default_values.items())
+        return digest_of(code_of(type(self.rule)), options, repr(defaults))
 
     def torch(self, params: Iterable[Tensor] | Iterable[dict[str, Any]], **hyperparameters: Any) -> RuleOptimizer:
         """This optimizer as a `torch.optim.Optimizer` over ``params``; see `RuleOptimizer` for the keywords."""

@@ -63,7 +63,7 @@ class Comparison:
 
     ``p_better`` and ``p_worse`` are the chances that the runs of an unchanged b would end lower, or higher, at least as
     often (see `_chances`); NaN where no pair needs a test. ``unmatched`` says of every cell that could not be compared
-    why. ``notes`` are for people.
+    why; ``other_code`` are the optimizers whose code, options or defaults differ. ``notes`` are for people.
     """
 
     a: str
@@ -73,6 +73,7 @@ class Comparison:
     p_better: float
     p_worse: float
     unmatched: tuple[str, ...]
+    other_code: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
@@ -123,8 +124,9 @@ def compare(a: Record, b: Record) -> Comparison:
     """Compare record ``b`` with record ``a``: tuned results on the test seeds, defaults where nothing was tuned.
 
     Cells are matched by problem, optimizer and schedule, and compared where the instance (fingerprint) and the budget
-    agree. Differences are paired where the test seeds are the same; p-values are adjusted by Holm's method for all
-    pairs that need a test. Raises `PoolingError` where nothing can be compared.
+    agree; where the code of the optimizer differs, which may be the question, that is said. Differences are paired
+    where the test seeds are the same; p-values are adjusted by Holm's method for all pairs that need a test. Raises
+    `PoolingError` where nothing can be compared.
     """
     left, right = ({(cell.problem, cell.label): cell for cell in record} for record in (a, b))
     unmatched = [f"only in A: {cell.name}" for key, cell in left.items() if key not in right]
@@ -143,8 +145,11 @@ def compare(a: Record, b: Record) -> Comparison:
     found = [each.difference for each in runs]
     adjusted = holm([each.p_value for each in found])
     pairs = tuple(each.pair(float(p)) for each, p in zip(runs, adjusted))
+    edited = [x.label for x, y in matched if x.info.optimizer.fingerprint != y.info.optimizer.fingerprint]
+    other_code = tuple(dict.fromkeys(edited))
+    notes = (*_notes(runs), *([f"The code of {named_first(other_code)} differs between A and B."] if edited else []))
     return Comparison(
-        str(a.path), str(b.path), pairs, _overall(runs), *_chances(runs), tuple(unmatched), tuple(_notes(runs))
+        str(a.path), str(b.path), pairs, _overall(runs), *_chances(runs), tuple(unmatched), other_code, notes
     )
 
 

@@ -73,7 +73,8 @@ class OptimizerInfo:
 
     ``axes`` are the hyperparameters that the landscape spans: the learning rate, and a second one or None;
     ``searched`` are the names that the tuning chose, ``fixed`` the values that the suite held others at;
-    ``hyperparameters`` are all there are.
+    ``hyperparameters`` are all there are; ``fingerprint`` names what ran: the code of the rule and of the schedules,
+    options and defaults.
     """
 
     name: str
@@ -83,6 +84,7 @@ class OptimizerInfo:
     searched: tuple[str, ...]
     fixed: Mapping[str, float]
     hyperparameters: tuple[HyperparameterInfo, ...]
+    fingerprint: str
 
     def scale(self, name: str) -> Scale:
         """The scale of the hyperparameter ``name``; linear for a name that is none."""

@@ -3,6 +3,7 @@
     results/<suite>/
         suite.toml              the suite as it was run
         environment.json        versions and machine
+        plugins/<name>.py       copies of the suite's plug-in files, where it has any
         cells/<cell>/           one folder a cell (problem x optimizer x schedule); it exists only when finished
             cell.json           what was run and what won        -> ``Cell.info``, see `analysis.record.cell_info`
             trials.parquet      one row a trial                  -> ``Cell.trials``

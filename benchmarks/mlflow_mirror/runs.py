@@ -66,6 +66,7 @@ def cell_run(cell: Cell) -> MirroredRun:
         **_tags(cell, "cell"),
         "mlflow.note.content": _description(cell),
         "fingerprint": info.problem.fingerprint,
+        "optimizer_fingerprint": info.optimizer.fingerprint,
         "problem_tags": ", ".join(sorted(info.problem.tags)),
         "sampler": info.protocol.sampler,
         "at_edge": ", ".join(winner.at_edge) or "no" if winner else "no winner",

@@ -9,8 +9,10 @@ is no hyperparameter (booleans, tuples, numbers without a range) stays an option
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, get_args
 
 import torch
@@ -18,6 +20,7 @@ from torch import Tensor
 
 from benchmarks.errors import UsageError, nearest
 from optimizers import Hyperparameter, OptimizerSpec
+from optimizers.fingerprint import code_of, digest_of, value_text
 from optimizers.rule import Scale
 
 __all__ = [
@@ -85,6 +88,17 @@ class ForeignSpec:
         """The default value of every hyperparameter."""
         return {knob.name: knob.default for knob in self.hyperparameters}
 
+    def fingerprint(self) -> str:
+        """16 hex digits that name what runs: package and version, class and its source, options and defaults.
+
+        Ranges do not count. Of the class's own package its version stands for what other files hold; see
+        `optimizers.fingerprint.code_of` for what is read.
+        """
+        kind = self.factory
+        where = [kind.__module__, kind.__qualname__, _version(kind.__module__.partition(".")[0])]
+        options, defaults = value_text(self.options), sorted(self.default_values.items())
+        return digest_of(*where, code_of(kind, installed=False), options, repr(defaults))
+
     def our_name(self, name: str) -> str:
         """How we call the hyperparameter that the foreign class calls ``name``; ``name`` itself where that is none."""
         return next((our for our, place in self.places.items() if place == (name, None)), name)
@@ -149,6 +163,18 @@ def foreign(
         {key: value for key, value in keywords.items() if (key, None) not in {places[our] for our in known}},
         {our: place for our, place in places.items() if our in known},
     )
+
+
+def _version(package: str) -> str:
+    """The version of a top-level package, as it is installed or says itself; empty where there is none.
+
+    Builds of one version, as torch's for another machine, are alike.
+    """
+    try:
+        found = version(package)
+    except PackageNotFoundError:  # called otherwise than what installed it, or not installed at all
+        found = str(getattr(sys.modules.get(package), "__version__", ""))
+    return found.partition("+")[0]
 
 
 def ranged(spec: OptimizerSpec, ranges: Ranges) -> OptimizerSpec:

@@ -18,7 +18,7 @@ from benchmarks.suite.suite import CellPlan, Suite
 __all__ = ["RecordFolder", "landing", "remove"]
 
 FILES: Final = ("suite.toml", "environment.json", "mlflow.db")
-FOLDERS: Final = ("cells", "exhibits", "unfinished", "report", "mlartifacts")
+FOLDERS: Final = ("plugins", "cells", "exhibits", "unfinished", "report", "mlartifacts")
 HIDDEN: Final = ".{name}.{mark}"  # what lands as ``name`` is written under this name first, marked by the process
 
 
@@ -78,6 +78,11 @@ class RecordFolder:
         """The folder for what cells keep, each in a folder of its own, until they land and are mirrored."""
         return self.path / "unfinished"
 
+    @property
+    def plugins(self) -> Path:
+        """The folder with copies of the suite's plug-in files."""
+        return self.path / "plugins"
+
     def cell(self, name: str) -> Path:
         """The folder of a cell, which exists where the cell is finished."""
         return self.path / "cells" / name
@@ -110,7 +115,8 @@ class RecordFolder:
         yield from self.path.glob(".report-*")
         for name in FILES:
             yield from self.path.glob(HIDDEN.format(name=name, mark="*"))
-        for place in ("cells", "exhibits", "cells/*", "unfinished/*"):  # cells and exhibits, replays, checkpoints
+        # plug-ins, cells and exhibits, replays, checkpoints
+        for place in ("plugins", "cells", "exhibits", "cells/*", "unfinished/*"):
             yield from self.path.glob(f"{place}/{anything}")
 
     def open(self, suite: Suite) -> None:
@@ -120,17 +126,43 @@ class RecordFolder:
         definition; nothing is changed then.
         """
         self._check_ours(suite)
-        try:
+        with self._writing():
             for part in ("cells", *(["exhibits"] if suite.exhibits else [])):
                 (self.path / part).mkdir(parents=True, exist_ok=True)
+            self._keep_plugins(suite, again=False)
             if not self.suite_file.is_file():
                 _write_text(self.environment_file, json.dumps(environment(), indent=2) + "\n")
                 _write_text(self.suite_file, suite.to_toml())
             elif not os.access(self.path / "cells", os.W_OK):
                 raise PermissionError(13, "Permission denied", str(self.path))
+
+    def keep_plugins(self, suite: Suite) -> None:
+        """Bring the copies of the suite's plug-in files up to date, once what stands is known to be of the same code.
+
+        Raises `UsageError` where the folder cannot be written.
+        """
+        with self._writing():
+            self._keep_plugins(suite, again=True)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             reason = error.strerror or error
             raise UsageError(f"{self.path} cannot be written: {reason}; choose another with --out") from error
+
+    def _keep_plugins(self, suite: Suite, *, again: bool) -> None:
+        """Copy the plug-in files, those of one name numbered; copies that differ only where they are made ``again``."""
+        names: list[str] = []
+        for plugin in map(Path, suite.plugins):
+            names.append(plugin.stem)
+            count = names.count(plugin.stem)
+            copy, content = self.plugins / f"{plugin.stem}{f'-{count}' if count > 1 else ''}.py", plugin.read_bytes()
+            if not copy.is_file() or (again and copy.read_bytes() != content):
+                self.plugins.mkdir(parents=True, exist_ok=True)
+                with landing(copy) as working:
+                    working.write_bytes(content)
 
     def _check_ours(self, suite: Suite) -> None:
         """Raise `UsageError` where something else than a record of ``suite`` is there."""

@@ -90,7 +90,8 @@ def _shared_name(cell: ReadyCell) -> str:
     """The name of the cell's study in a storage; it differs where the trials would mean something else."""
     parts = {"steps", "evaluations", "spacing", "tuning", "searching"}
     meaning = cell.plan.model_dump_json(include=parts, exclude={"tuning": {"trials"}})  # more trials may join the same
-    digest = hashlib.sha256(f"{cell.problem.fingerprint()}\n{meaning}".encode()).hexdigest()[:16]
+    prints = f"{cell.problem.fingerprint()}\n{cell.fingerprint}"
+    digest = hashlib.sha256(f"{prints}\n{meaning}".encode()).hexdigest()[:16]
     return f"{cell.plan.suite}/{cell.plan.name}/{digest}"
 
 

@@ -73,6 +73,7 @@ def _optimizer(cell: ReadyCell, space: Space) -> OptimizerInfo:
         searched=tuple(knob.name for knob in cell.space.searched),
         fixed=dict(cell.plan.searching.fixed),
         hyperparameters=tuple(HyperparameterInfo(k.name, k.default, k.low, k.high, k.scale) for k in knobs),
+        fingerprint=cell.fingerprint,
     )
 
 

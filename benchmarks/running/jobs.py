@@ -63,7 +63,7 @@ class Job(ABC):
 
     @abstractmethod
     def check_same(self, known: dict[str, str]) -> None:
-        """Raise `UsageError` where the result in the record was made from other problem instances than those at hand.
+        """Raise `UsageError` where the result in the record was made from other instances or code than those at hand.
 
         ``known`` are the fingerprints computed so far, by problem: several jobs may ask for the same.
         """
@@ -75,6 +75,7 @@ class CellJob(Job):
 
     ``data`` is the user's data folder, ``storage`` the address where studies are kept (in memory where None). After the
     ``deadline`` (``time.time()``) it stops at the next block; a later one goes on from the blocks that were made.
+    ``fingerprint`` is that of the optimizer when the suite was prepared: another one is not run.
     """
 
     plan: CellPlan
@@ -83,13 +84,14 @@ class CellJob(Job):
     storage: str | None = None
     deadline: float | None = None
     cost: float = 0.0
+    fingerprint: str | None = None
 
     @classmethod
     def of(
         cls, cell: ReadyCell, folder: RecordFolder, data: Path | None, storage: str | None, deadline: float | None
     ) -> CellJob:
         """The job of the prepared ``cell``; a worker is sent its plan and prepares it again."""
-        return cls(cell.plan, folder, data, storage, deadline, cell.cost)
+        return cls(cell.plan, folder, data, storage, deadline, cell.cost, cell.fingerprint)
 
     @property
     def name(self) -> str:
@@ -106,7 +108,9 @@ class CellJob(Job):
     def run(self) -> Path:
         torch.set_num_threads(1)
         cell = prepare(self.plan, self.data)
-        kept = self.folder.unfinished / f"{self.name}-{cell.problem.fingerprint()}"
+        if self.fingerprint not in (None, cell.fingerprint):
+            raise UsageError(f"the code of optimizer {self.plan.optimizer!r} changed while the suite ran; run it again")
+        kept = self.folder.unfinished / f"{self.name}-{cell.problem.fingerprint()}-{cell.fingerprint}"
         checkpoints = Checkpoints(kept, self.deadline)
         result = run_cell(cell, checkpoints, self.storage)
         path = write_cell(self.folder, describe(cell, result), cell_tables(cell, result))
@@ -117,11 +121,17 @@ class CellJob(Job):
         problem = self.plan.problem
         if problem not in known:
             known[problem] = make_problem(problem, self.data).fingerprint()
-        recorded = Cell.load(self.folder.cell(self.name)).info.problem.fingerprint
-        if recorded != known[problem]:
+        recorded = Cell.load(self.folder.cell(self.name)).info
+        if recorded.problem.fingerprint != known[problem]:
             raise UsageError(
                 f"{self.folder.path} holds {self.name} for another instance of problem {problem!r} (other "
                 "data or another version): different instances are never mixed; choose another folder with --out"
+            )
+        if recorded.optimizer.fingerprint != (self.fingerprint or prepare(self.plan, self.data).fingerprint):
+            raise UsageError(
+                f"{self.folder.path} holds {self.name} run with other code of optimizer {self.plan.optimizer!r} (its "
+                "rule, options, defaults or schedule): different versions are never mixed; choose another folder with "
+                f"--out, or delete that cell ({self.folder.cell(self.name)})"
             )
 
 

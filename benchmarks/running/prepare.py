@@ -20,6 +20,7 @@ from benchmarks.tuning.pruning import optuna_pruner
 from benchmarks.tuning.samplers import trial_count
 from benchmarks.tuning.space import Space, by_our_names
 from optimizers import Schedule
+from optimizers.fingerprint import digest_of, value_text
 from problems import Problem
 
 __all__ = ["ReadyCell", "prepare"]
@@ -27,7 +28,10 @@ __all__ = ["ReadyCell", "prepare"]
 
 @dataclass(frozen=True)
 class ReadyCell:
-    """A cell plan with its names looked up and its budgets and seeds settled."""
+    """A cell plan with its names looked up and its budgets and seeds settled.
+
+    ``fingerprint`` names the optimizer and its schedules: their code, options and defaults.
+    """
 
     plan: CellPlan
     problem: Problem
@@ -35,6 +39,7 @@ class ReadyCell:
     schedules: Mapping[str, Schedule]
     space: Space
     steps: int
+    fingerprint: str
 
     def training(self, seeds: Sequence[int], evaluate: int | Sequence[int], *, keep_path: bool = False) -> Training:
         """The training of this cell on ``seeds``, evaluated every ``evaluate`` steps, or at the steps listed."""
@@ -99,7 +104,14 @@ def prepare(plan: CellPlan, data: Path | None = None) -> ReadyCell:
     space = Space.of(spec, plan.searching)
     if isinstance(spec, ForeignSpec):
         try_out(spec, space.defaults(spec), schedules)
-    return ReadyCell(plan, problem, spec, schedules, space, plan.steps or problem.steps)
+    return ReadyCell(
+        plan, problem, spec, schedules, space, plan.steps or problem.steps, optimizer_fingerprint(spec, schedules)
+    )
+
+
+def optimizer_fingerprint(spec: AnyOptimizer, schedules: Mapping[str, Schedule]) -> str:
+    """16 hex digits that name the optimizer, and with schedules the two together."""
+    return digest_of(spec.fingerprint(), value_text(schedules)) if schedules else spec.fingerprint()
 
 
 @cache

@@ -64,7 +64,8 @@ def run(
     observer: RunObserver = SILENT,
     mirror: Callable[[Path], None] | None = None,
 ) -> SuiteResult:
-    """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same problems.
+    """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same
+    problems and code.
 
     ``jobs`` processes work at the same time; ``data`` is the user's data folder. Studies are kept in the Optuna
     ``storage`` where one is given, else in memory. After the ``deadline`` (``time.time()``) cells stop at the next
@@ -88,6 +89,7 @@ def run(
         for job in every:
             if job.name in finished:
                 job.check_same(fingerprints)
+        record.keep_plugins(suite)
         missing = [job for job in every if job.name not in finished]
         if missing:
             ahead = [cell for cell in ready if cell.plan.name not in finished]

@@ -247,6 +247,7 @@ class Builder:
                 searched=tuple(names),
                 fixed={},
                 hyperparameters=(LR, *([knob] if knob else [])),
+                fingerprint=f"o-{name}",
             ),
             schedule="constant",
             protocol=Protocol(

@@ -66,6 +66,7 @@ def cell_info() -> CellInfo:
             searched=("lr", "gamma"),
             fixed={},
             hyperparameters=knobs,
+            fingerprint="o",
         ),
         schedule="constant",
         protocol=Protocol(

@@ -242,3 +242,17 @@ def test_the_reason_that_a_cell_is_left_out_is_never_cut(wide: Path, changed: Ca
     text = compare(Record.load(wide), changed(info={"noisy--sgd": {"problem": {"fingerprint": "f-other"}}})).text(60)
     assert "(fingerprints f-noisy and f-other)" in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 60
+
+
+def test_where_the_code_of_an_optimizer_differs_it_is_compared_and_said(
+    wide: Path, changed: Callable[..., Record]
+) -> None:
+    names = [cell.name for cell in Record.load(wide) if cell.optimizer == "rmsprop"]
+    other = changed(info={name: {"optimizer": {"fingerprint": "o-other"}} for name in names})
+    found = compare(Record.load(wide), other)
+    assert len(found.pairs) == 9
+    assert found.other_code == ("rmsprop",)
+    assert "The code of rmsprop differs between A and B." in found.notes
+    assert "The code of rmsprop differs between A and B." in found.text()
+    assert json.loads(found.to_json())["other_code"] == ["rmsprop"]
+    assert compare(Record.load(wide), Record.load(wide)).other_code == ()

@@ -15,7 +15,7 @@ from analysis.record.cells import Cell
 from analysis.record.errors import RecordError
 
 CONTENT: dict[str, Any] = {
-    "schema": 1,
+    "schema": 2,
     "cell": "airfoil--rmsprop",
     "suite": "smoke",
     "position": 3,
@@ -42,6 +42,7 @@ CONTENT: dict[str, Any] = {
         "searched": ["lr"],
         "fixed": {"gamma": 0.9},
         "hyperparameters": [{"name": "lr", "default": 0.01, "low": 1e-05, "high": 10.0, "scale": "log"}],
+        "fingerprint": "b382b2f339e02e03",
     },
     "schedule": "constant",
     "protocol": {

@@ -136,6 +136,7 @@ class RecordBuilder:
                 searched=names,
                 fixed={},
                 hyperparameters=knobs,
+                fingerprint="c0dec0dec0dec0de",
             ),
             schedule="constant",
             protocol=Protocol(

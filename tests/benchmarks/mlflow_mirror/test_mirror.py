@@ -75,6 +75,12 @@ def test_a_diverged_trial_keeps_its_curve_up_to_the_divergence_and_says_so(tmp_p
     assert (diverged.tags["state"], diverged.tags["diverged"]) == ("diverged", "2")
 
 
+def test_the_run_of_a_cell_is_tagged_with_the_instance_and_with_the_code(tmp_path, builder):
+    plan = cell_run(builder.cell(tmp_path / "toy--sgd", "sgd", 0, rates=[0.5, 0.4]))
+    assert plan.tags["fingerprint"] == "f00dcafef00dcafe"
+    assert plan.tags["optimizer_fingerprint"] == "c0dec0dec0dec0de"
+
+
 def test_a_cell_whose_every_trial_diverged_has_no_winner_and_says_so(tmp_path, builder):
     cell = builder.cell(tmp_path / "toy--sgd", "sgd", 0, rates=[4.0, 9.0])
     run = cell_run(cell)
