@@ -305,7 +305,10 @@ def edited_cell(tmp_path: Path, builder: Builder) -> Callable[..., Cell]:
     return edit
 
 
-@pytest.fixture(params=list(FLAT))
+QUICKLY_TRIED = ("starts at its minimum", "constant")  # a report takes seconds: of the others the slow tests write one
+
+
+@pytest.fixture(params=[name if name in QUICKLY_TRIED else pytest.param(name, marks=pytest.mark.slow) for name in FLAT])
 def flat_record(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A small record of a healthy problem and of one that is flat."""
     builder = Builder(grid=(5, 4), seeds=3, trials=6)

@@ -166,12 +166,11 @@ def test_what_a_rule_calls_in_its_own_package_is_part_of_its_code() -> None:
 def test_it_is_the_same_in_every_process_and_for_every_hash_seed() -> None:
     script = "from optimizers import BUILTIN\nprint(*(spec.fingerprint() for spec in BUILTIN))"
     root = str(Path(optimizers.__file__).parents[1])
-    for seed in ("1", "77"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": root}
-        out = subprocess.run(
-            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
-        ).stdout
-        assert out.split() == [spec.fingerprint() for spec in BUILTIN]
+    environment = {**os.environ, "PYTHONHASHSEED": "77", "PYTHONPATH": root}
+    out = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert out.split() == [spec.fingerprint() for spec in BUILTIN]
 
 
 CONSOLE = """
