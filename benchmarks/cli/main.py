@@ -97,6 +97,7 @@ def list_(kind: str, as_json: bool) -> None:
     """Show every problem, optimizer, suite, schedule or exhibit, one line each.
 
     A problem's parameters are written behind its name wherever a problem is asked for: 'quadratic(dim=10)'.
+    `stepscape show NAME` tells everything known of one of them.
     """
     from benchmarks.cli import listing as catalog
 
@@ -109,6 +110,30 @@ def list_(kind: str, as_json: bool) -> None:
         click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
     else:
         click.echo(catalog.text(kind, entries, terminal_width() if sys.stdout.isatty() else None))
+
+
+@cli.command(short_help="Show everything known of one of them.")
+@click.argument("name", metavar="NAME")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def show(name: str, as_json: bool) -> None:
+    """Show everything known of a problem, an optimizer, a schedule, a suite or an exhibit.
+
+    \b
+    Examples:
+      stepscape show airfoil
+      stepscape show 'rosenbrock(start=(-1, 2))'
+      stepscape show rmsprop
+      stepscape show torch:Adam --json
+    """
+    from benchmarks.cli import show as shown
+
+    kind, known = shown.everything(name)
+    if as_json:
+        import json
+
+        click.echo(json.dumps({"kind": kind.removesuffix("s"), **known}, indent=2, ensure_ascii=False, default=str))
+    else:
+        click.echo(shown.text(kind, known, terminal_width()))
 
 
 @cli.command(short_help="Run a suite: tune, test, map, report.")
@@ -154,10 +179,13 @@ def run(context: click.Context, /, suite: str, **machine: Any) -> None:
 def tune(context: click.Context, /, test_seeds: int, **options: Any) -> None:
     """Tune OPTIMIZER on PROBLEM with an Optuna study, and compare the winner with the defaults on fresh seeds.
 
+    Several of either are separated by commas; each problem is then tuned with each optimizer, in one report.
+
     \b
     Examples:
       stepscape tune airfoil rmsprop
       stepscape tune 'quadratic(dim=20)' adam --trials 128 --sampler cmaes --search lr=1e-4:1
+      stepscape tune airfoil,ellipse sgd,rmsprop,adam
     """
     from benchmarks.cli.single_cell import single_cell_suite
 
@@ -175,6 +203,8 @@ def tune(context: click.Context, /, test_seeds: int, **options: Any) -> None:
 @click.pass_context
 def landscape(context: click.Context, /, grid: str, seeds: int, **options: Any) -> None:
     """Map OPTIMIZER on PROBLEM over a dense grid of lr and its second hyperparameter, with the region of divergence.
+
+    Several of either are separated by commas.
 
     \b
     Examples:

@@ -40,20 +40,42 @@ def report(folder: str, out: Path | None, tracking_uri: str | None, jobs: int | 
 @click.command(short_help="Tell whether a change helped.")
 @click.argument("a", metavar="A", type=click.Path(path_type=Path))
 @click.argument("b", metavar="B", type=click.Path(path_type=Path))
+@click.option(
+    "--map",
+    "maps",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="Compare OLD of A with NEW of B: optimizers, problems; repeatable.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The comparison as JSON.")
 @click.pass_context
-def compare(context: click.Context, /, a: Path, b: Path, as_json: bool) -> None:
+def compare(context: click.Context, /, a: Path, b: Path, maps: tuple[str, ...], as_json: bool) -> None:
     """Tell whether a change helped: the results folder B against A, cell by cell and overall, with intervals.
 
     Cells are matched by problem instance, optimizer, schedule and budget; what does not match is named and left out.
     Exit code 1 where B is significantly worse somewhere or overall, else 0.
+
+    \b
+    Examples:
+      stepscape compare results/before results/after
+      stepscape compare results/rmsprop results/adam --map rmsprop=adam
     """
-    from analysis.pages.compare import compare as compared
+    from analysis.pages.mapped import compare_mapped
     from analysis.record.cells import Record
 
-    comparison = compared(Record.load(a), Record.load(b))
+    comparison = compare_mapped(Record.load(a), Record.load(b), dict(map(_pair_of_names, maps)))
     click.echo(comparison.to_json() if as_json else comparison.text(terminal_width()))
     context.exit(1 if comparison.worsened else 0)
+
+
+def _pair_of_names(text: str) -> tuple[str, str]:
+    """The names of ``OLD=NEW``; one of a problem with parameters holds equals signs in its brackets."""
+    from benchmarks.naming.call_syntax import split_outside_brackets
+
+    parts = split_outside_brackets(text, "=")
+    if len(parts) != 2:
+        raise click.BadParameter(f"--map is written OLD=NEW, as rmsprop=adam, got {text!r}")
+    return parts[0], parts[1]
 
 
 @click.command(short_help="Replay Optuna's samplers without training.")
