@@ -101,6 +101,10 @@ class Registry(Mapping[str, Spec], Generic[Spec]):
     def __contains__(self, name: object) -> bool:
         return name in self._specs or name in self.plugins
 
+    def __repr__(self) -> str:
+        names = list(self)
+        return f"<{len(names)} {self.kind}s by name: {', '.join(names)}>"
+
     @property
     def loaded(self) -> Sequence[Spec]:
         """The specs at hand without loading a plug-in."""

@@ -28,7 +28,7 @@ from benchmarks.tuning.storages import check_storage
 __all__ = ["SuiteResult", "run"]
 
 
-@dataclass
+@dataclass(repr=False)
 class SuiteResult:
     """How a suite's run ended: the cells and exhibits run now, those kept, and the warnings of the mirror."""
 
@@ -36,6 +36,15 @@ class SuiteResult:
     ran: list[JobResult] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        counts = {"run now": self.landed, "kept": self.kept, "unfinished": self.unfinished, "failed": self.failed}
+        said = ", ".join(f"{len(those)} {what}" for what, those in counts.items() if those) or "nothing to run"
+        wrong = [f"\n{each.title} failed: {each.error}" for each in self.failed]
+        wrong += [f"\n{warning}" for warning in self.warnings]
+        return (
+            f"<results in {self.folder}: {said}; analysis.Record.load({str(self.folder)!r}) reads them>{''.join(wrong)}"
+        )
 
     @property
     def landed(self) -> list[JobResult]:
@@ -54,8 +63,8 @@ class SuiteResult:
 
 
 def run(
-    suite: Suite,
-    folder: Path,
+    suite: Suite | str | Path,
+    folder: str | Path,
     *,
     jobs: int = 1,
     data: Path | None = None,
@@ -67,13 +76,15 @@ def run(
     """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same
     problems and code.
 
-    ``jobs`` processes work at the same time; ``data`` is the user's data folder. Studies are kept in the Optuna
-    ``storage`` where one is given, else in memory. After the ``deadline`` (``time.time()``) cells stop at the next
-    block; what they made is kept for the next run. ``observer`` is told how far the run is. ``mirror`` is handed every
-    finished cell's folder, those of earlier runs too, and may raise `StepscapeError`: it is then not asked again.
+    ``suite`` may be the name of a built-in suite or the path of a TOML file. ``jobs`` processes work at the same time;
+    ``data`` is the user's data folder. Studies are kept in the Optuna ``storage`` where one is given, else in memory.
+    After the ``deadline`` (``time.time()``) cells stop at the next block; what they made is kept for the next run.
+    ``observer`` is told how far the run is. ``mirror`` is handed every finished cell's folder, those of earlier runs
+    too, and may raise `StepscapeError`: it is then not asked again.
 
     Raises `StepscapeError` for mistakes in the suite, the folder or the storage, before anything is run.
     """
+    suite, folder = suite if isinstance(suite, Suite) else Suite.load(suite), Path(folder)
     record = RecordFolder(folder)
     ready = [prepare(plan, data) for plan in suite.cells()]
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]

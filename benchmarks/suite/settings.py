@@ -12,11 +12,15 @@ from pydantic import (
     ConfigDict,
     Field,
     GetPydanticSchema,
+    ValidationError,
     model_validator,
 )
+from pydantic._internal._model_construction import ModelMetaclass  # as SQLModel does: there is no public name
 from pydantic_core import core_schema
 
+from benchmarks.errors import SuiteError
 from benchmarks.suite.judging import Aggregate, Objective, Pruner, PrunerKind
+from benchmarks.suite.sentences import sentences
 
 __all__ = [
     "FIRST_TEST_SEED",
@@ -99,8 +103,18 @@ def parse_grid(value: Any) -> Any:
 Grid = Annotated[tuple[int, int], BeforeValidator(parse_grid)]
 
 
-class Strict(BaseModel):
-    """Unknown keys and silent conversions are refused."""
+class _InSentences(ModelMetaclass):
+    """Calling a class of settings says in sentences what is wrong, as reading a suite file does."""
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        try:
+            return super().__call__(*args, **settings)
+        except ValidationError as error:
+            raise SuiteError(f"{self.__name__}: {sentences(self, error)}") from None  # type: ignore[arg-type]  # a model
+
+
+class Strict(BaseModel, metaclass=_InSentences):
+    """Unknown keys and silent conversions are refused; what is wrong is said in sentences (`SuiteError`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, str_strip_whitespace=True)
 
