@@ -38,7 +38,12 @@ class SuiteResult:
     warnings: list[str] = field(default_factory=list)
 
     def __repr__(self) -> str:
-        counts = {"run now": self.landed, "kept": self.kept, "unfinished": self.unfinished, "failed": self.failed}
+        counts: dict[str, Sequence[object]] = {
+            "run now": self.landed,
+            "kept": self.kept,
+            "unfinished": self.unfinished,
+            "failed": self.failed,
+        }
         said = ", ".join(f"{len(those)} {what}" for what, those in counts.items() if those) or "nothing to run"
         wrong = [f"\n{each.title} failed: {each.error}" for each in self.failed]
         wrong += [f"\n{warning}" for warning in self.warnings]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -106,11 +106,13 @@ Grid = Annotated[tuple[int, int], BeforeValidator(parse_grid)]
 class _InSentences(ModelMetaclass):
     """Calling a class of settings says in sentences what is wrong, as reading a suite file does."""
 
-    def __call__(self, *args: Any, **settings: Any) -> Any:
-        try:
-            return super().__call__(*args, **settings)
-        except ValidationError as error:
-            raise SuiteError(f"{self.__name__}: {sentences(self, error)}") from None  # type: ignore[arg-type]  # a model
+    if not TYPE_CHECKING:  # what a call takes and gives is for the type checker what it is of every model
+
+        def __call__(self, *args: Any, **settings: Any) -> Any:
+            try:
+                return super().__call__(*args, **settings)
+            except ValidationError as error:
+                raise SuiteError(f"{self.__name__}: {sentences(self, error)}") from None
 
 
 class Strict(BaseModel, metaclass=_InSentences):
