@@ -112,7 +112,8 @@ class Suite(Strict):
         except SuiteError as error:  # overrides that do not go together
             raise ValueError(str(error).partition(": ")[2]) from error
         for plan in plans:
-            shared = sorted(set(plan.tuning.seeds) & set(plan.test.seeds)) if plan.tuning.enabled else []
+            tuned = [seed for study in range(plan.tuning.studies) for seed in plan.tuning.seeds_of(study)]
+            shared = sorted(set(tuned) & set(plan.test.seeds)) if plan.tuning.enabled else []
             if shared:
                 raise ValueError(
                     f"{plan.name}: tuning and test seeds overlap ({shared[0]}): "
