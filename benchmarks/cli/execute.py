@@ -55,6 +55,7 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
 
     Raises `StepscapeError` for mistakes, before anything is written.
     """
+    from benchmarks.mlflow_mirror.links import share_files
     from benchmarks.record.folder import RecordFolder
     from benchmarks.running import run_suite as runner
     from benchmarks.running.workers import default_jobs
@@ -85,6 +86,7 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
             page = write_page(folder, progress=observer.reported, jobs=jobs)
         if tracker is not None and not warnings:
             warnings += _attempt(lambda: tracker.log_report(folder))
+            share_files(folder)
     return Executed(folder, result, page, warnings)
 
 

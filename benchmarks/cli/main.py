@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.cli.complete import completing
 from benchmarks.cli.options import cell_options, data_option, machine_options
+from benchmarks.cli.plain import encode_anything
 from benchmarks.cli.progress import SuiteProgress, counted, terminal_width
 from benchmarks.cli.results import COMMANDS
 
@@ -32,6 +34,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    encode_anything()
     if "" not in sys.path:  # package.module:OBJECT may be a file in the working folder; last, to shadow nothing
         sys.path.append("")
     try:
@@ -113,7 +116,7 @@ def list_(kind: str, as_json: bool) -> None:
 
 
 @cli.command(short_help="Show everything known of one of them.")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=completing())
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def show(name: str, as_json: bool) -> None:
     """Show everything known of a problem, an optimizer, a schedule, a suite or an exhibit.
@@ -137,7 +140,7 @@ def show(name: str, as_json: bool) -> None:
 
 
 @cli.command(short_help="Run a suite: tune, test, map, report.")
-@click.argument("suite", metavar="SUITE")
+@click.argument("suite", metavar="SUITE", shell_complete=completing("suites"))
 @machine_options
 @click.pass_context
 def run(context: click.Context, /, suite: str, **machine: Any) -> None:
@@ -242,7 +245,7 @@ def speed(context: click.Context, /, as_json: bool, repeats: int, check: bool) -
 
 
 @cli.command(short_help="Check a problem or optimizer of your own.")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=completing("problems", "optimizers"))
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own.")
 @data_option
 @click.pass_context

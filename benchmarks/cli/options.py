@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from benchmarks.cli.complete import completing
+
 __all__ = ["data_option", "machine_options", "cell_options"]
 
 
@@ -58,11 +60,15 @@ def cell_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``command`` with the options of a single cell: its problem, its optimizer and what is searched."""
     for option in reversed(
         (
-            click.argument("problem"),
-            click.argument("optimizer"),
+            click.argument("problem", shell_complete=completing("problems", several=True)),
+            click.argument("optimizer", shell_complete=completing("optimizers", several=True)),
             click.option("--steps", type=click.IntRange(1), help="Updates a run.  [default: the problem's]"),
             click.option(
-                "--schedule", default="constant", show_default=True, help="As cosine, or 'lr=linear gamma=…'."
+                "--schedule",
+                default="constant",
+                show_default=True,
+                help="As cosine, or 'lr=linear gamma=…'.",
+                shell_complete=completing("schedules"),
             ),
             click.option(
                 "--search",
