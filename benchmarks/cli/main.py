@@ -9,7 +9,6 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +153,7 @@ def run(context: click.Context, /, suite: str, **machine: Any) -> None:
     Examples:
       stepscape run quick
       stepscape run mine.toml --out results/mine --minutes 10
+      stepscape run mine.toml --dry-run
     """
     from benchmarks.suite.suite import Suite
 
@@ -264,8 +264,14 @@ def check(context: click.Context, /, name: str, plugins: tuple[str, ...], data: 
     context.exit(0 if result.ok else 1)
 
 
-def _execute(suite: Suite, options: Mapping[str, Any]) -> int:
+def _execute(suite: Suite, options: dict[str, Any]) -> int:
     """Run a suite, print what came of it; the exit code."""
+    if options.pop("dry_run"):
+        from benchmarks.cli.dry_run import dry_run
+        from benchmarks.cli.execute import Machine
+
+        click.echo(dry_run(suite, Machine(**options)))
+        return 0
     from analysis.pages.results_text import text_of
     from analysis.problem_results import results_of
     from analysis.record.cells import Record

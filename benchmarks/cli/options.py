@@ -42,6 +42,7 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--tracking-uri", metavar="URI", help="MLflow store.  [default: SQLite in the folder]"),
             click.option("--no-tracking", is_flag=True, help="Write no MLflow runs."),
             click.option("--storage", metavar="URL", help="Keep Optuna's studies there, live and shared."),
+            click.option("--dry-run", is_flag=True, help="Show what would run, how long it takes and what it decides."),
             click.option("--minutes", type=click.FloatRange(min=0.1), help="Stop after this long; go on another time."),
             click.option(
                 "--children",

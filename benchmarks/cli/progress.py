@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from benchmarks.running.jobs import JobResult
     from benchmarks.suite.suite import Suite
 
-__all__ = ["Bar", "SuiteProgress", "counted", "terminal_width"]
+__all__ = ["Bar", "SuiteProgress", "counted", "duration", "terminal_width"]
 
 
 class Bar:
@@ -46,17 +46,22 @@ class SuiteProgress(Bar, RunObserver):
     """A bar over the estimated cost of a suite's jobs; without a terminal, a line for each that ended."""
 
     def __init__(self, suite: Suite) -> None:
+        from benchmarks.running.decide import what_decides
+
         super().__init__(suite.name, 1.0)
+        self.decides = what_decides(suite.cells())
         self.name, self.done_cells = suite.name, 0
         self.cells = len(suite.cells()) + len(suite.exhibits)
         self.more = " and exhibits" if suite.exhibits else ""
 
     def estimated(self, seconds: Callable[[], float], jobs: int, processes: int) -> None:
         """Say up front how long it will take."""
-        expected, used = seconds(), min(processes, jobs)
-        time = f"{expected:.0f} s" if expected < 100 else f"{expected / 60:.0f} min"
+        used = min(processes, jobs)
         where = "one process" if used == 1 else f"{used} processes"
-        click.echo(f"{self.name}: {counted(jobs, 'cell')}{self.more} to run, about {time} in {where}", err=True)
+        about = f"about {duration(seconds())} in {where}"
+        click.echo(f"{self.name}: {counted(jobs, 'cell')}{self.more} to run, {about}", err=True)
+        if self.decides:
+            click.echo(f"{self.name}: {self.decides}", err=True)
 
     def started(self, cost: float, kept: int) -> None:
         """Begin the bar at the cells that are finished already."""
@@ -78,6 +83,14 @@ class SuiteProgress(Bar, RunObserver):
         if done == 0:
             self.bar.reset(total)
         self.show(done, total)
+
+
+def duration(seconds: float) -> str:
+    """``"45 s"``, ``"12 min"``, ``"3 h 20 min"``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def counted(number: int, thing: str) -> str:
