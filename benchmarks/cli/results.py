@@ -118,13 +118,13 @@ def export_optuna(folder: Path, url: str) -> None:
       stepscape export optuna results/quick journal:///studies.log
     """
     from analysis.record.cells import Record
-    from benchmarks.tuning.optuna_export import export_cell
+    from benchmarks.tuning.optuna_export import export_cells
 
     cells = [cell for cell in Record.load(folder) if len(cell.trials)]
     with Bar("export") as bar:
         written = 0
-        for done, cell in enumerate(cells, start=1):
-            written += export_cell(cell, url)
+        for done, new in enumerate(export_cells(cells, url), start=1):
+            written += new
             bar.show(done, len(cells))
     click.echo(f"{written} studies written to {url}, {len(cells) - written} were there already")
 
