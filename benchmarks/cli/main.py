@@ -17,7 +17,7 @@ import click
 from benchmarks.cli.complete import completing
 from benchmarks.cli.options import cell_options, data_option, machine_options
 from benchmarks.cli.plain import encode_anything
-from benchmarks.cli.progress import SuiteProgress, counted, terminal_width
+from benchmarks.cli.progress import Bar, SuiteProgress, counted, terminal_width
 from benchmarks.cli.results import COMMANDS
 
 if TYPE_CHECKING:
@@ -234,7 +234,8 @@ def speed(context: click.Context, /, as_json: bool, repeats: int, check: bool) -
     """
     from benchmarks.engine import speed as measure
 
-    results = measure.all_speeds(repeats)
+    with Bar("speed"):
+        results = measure.all_speeds(repeats)
     if as_json:
         import json
 
@@ -259,7 +260,8 @@ def check(context: click.Context, /, name: str, plugins: tuple[str, ...], data: 
 
     for plugin in plugins:
         load_plugin_file(Path(plugin))
-    result = check_name(name, data)
+    with Bar(f"check {name}"):
+        result = check_name(name, data)
     click.echo("\n".join(result.lines))
     context.exit(0 if result.ok else 1)
 

@@ -63,7 +63,9 @@ def compare(context: click.Context, /, a: Path, b: Path, maps: tuple[str, ...], 
     from analysis.pages.mapped import compare_mapped
     from analysis.record.cells import Record
 
-    comparison = compare_mapped(Record.load(a), Record.load(b), dict(map(_pair_of_names, maps)))
+    names = dict(map(_pair_of_names, maps))
+    with Bar("compare"):
+        comparison = compare_mapped(Record.load(a), Record.load(b), names)
     click.echo(comparison.to_json() if as_json else comparison.text(terminal_width()))
     context.exit(1 if comparison.worsened else 0)
 

@@ -6,6 +6,7 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from benchmarks.mlflow_mirror.overview import draw_overview, overview_path
 from benchmarks.naming.registry import make_problem
 from benchmarks.record.checkpoints import Checkpoints, OutOfTime
 from benchmarks.record.folder import RecordFolder
+from benchmarks.record.meter import Meter
 from benchmarks.record.writer import write_cell
 from benchmarks.running.cell import run_cell
 from benchmarks.running.cell_tables import cell_tables
@@ -111,8 +113,10 @@ class CellJob(Job):
         if self.fingerprint not in (None, cell.fingerprint):
             raise UsageError(f"the code of optimizer {self.plan.optimizer!r} changed while the suite ran; run it again")
         kept = self.folder.unfinished / f"{self.name}-{cell.problem.fingerprint()}-{cell.fingerprint}"
-        checkpoints = Checkpoints(kept, self.deadline)
-        result = run_cell(cell, checkpoints, self.storage)
+        meter = Meter(self.folder.unfinished, self.name, cell.lane_steps)
+        checkpoints = Checkpoints(kept, self.deadline, meter)
+        with closing(meter):
+            result = run_cell(cell, checkpoints, self.storage)
         path = write_cell(self.folder, describe(cell, result), cell_tables(cell, result))
         checkpoints.forget()
         return path

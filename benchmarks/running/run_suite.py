@@ -17,10 +17,12 @@ from pathlib import Path
 from benchmarks.errors import StepscapeError
 from benchmarks.record.folder import RecordFolder
 from benchmarks.record.lock import alone
+from benchmarks.running.bars import SuiteBar
 from benchmarks.running.estimate import estimate_seconds
 from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, exhibit_jobs
-from benchmarks.running.observer import SILENT, RunObserver
+from benchmarks.running.observer import RunObserver
 from benchmarks.running.prepare import prepare
+from benchmarks.running.watch import Watch
 from benchmarks.running.workers import WorkersLostError, map_unordered
 from benchmarks.suite.suite import Suite
 from benchmarks.tuning.storages import check_storage
@@ -75,7 +77,7 @@ def run(
     data: Path | None = None,
     storage: str | None = None,
     deadline: float | None = None,
-    observer: RunObserver = SILENT,
+    observer: RunObserver | None = None,
     mirror: Callable[[Path], None] | None = None,
 ) -> SuiteResult:
     """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same
@@ -84,12 +86,18 @@ def run(
     ``suite`` may be the name of a built-in suite or the path of a TOML file. ``jobs`` processes work at the same time;
     ``data`` is the user's data folder. Studies are kept in the Optuna ``storage`` where one is given, else in memory.
     After the ``deadline`` (``time.time()``) cells stop at the next block; what they made is kept for the next run.
-    ``observer`` is told how far the run is. ``mirror`` is handed every finished cell's folder, those of earlier runs
-    too, and may raise `StepscapeError`: it is then not asked again.
+    ``observer`` is told how far the run is; by default that is a bar, on a terminal or in a notebook. ``mirror`` is
+    handed every finished cell's folder, those of earlier runs too, and may raise `StepscapeError`: it is then not asked
+    again.
 
     Raises `StepscapeError` for mistakes in the suite, the folder or the storage, before anything is run.
     """
     suite, folder = suite if isinstance(suite, Suite) else Suite.load(suite), Path(folder)
+    if observer is None:
+        with SuiteBar(suite) as bar:
+            return run(
+                suite, folder, jobs=jobs, data=data, storage=storage, deadline=deadline, observer=bar, mirror=mirror
+            )
     record = RecordFolder(folder)
     ready = [prepare(plan, data) for plan in suite.cells()]
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
@@ -118,11 +126,12 @@ def run(
             mirrored(name)
         # the costliest first keeps all workers busy to the end; where time may run out, the cheapest finish the most
         missing.sort(key=lambda job: job.cost, reverse=deadline is None)
-        for done in _carried_out([mirrored.with_its_picture(job) for job in missing], jobs):
-            result.ran.append(done)
-            observer.ended(done, costs[done.name])
-            if done.landed:
-                mirrored(done.name)
+        with Watch(record.unfinished, costs, observer):
+            for done in _carried_out([mirrored.with_its_picture(job) for job in missing], jobs):
+                result.ran.append(done)
+                observer.ended(done, costs[done.name])
+                if done.landed:
+                    mirrored(done.name)
         with suppress(OSError):  # not empty where a cell will go on another day
             record.unfinished.rmdir()
     return result

@@ -84,7 +84,8 @@ def _search(
             finished = _finished_values(tuning, blocks) if tuning.pruner.kind is PrunerKind.MEDIAN else {}
             rungs = make_rungs(tuning, len(blocks), training.evaluations, finished, trials.handles, target)
             asked = Configurations({**space.fixed, **values})
-            trace = checkpoints.trace(f"block-{len(blocks):04d}", asked, partial(train, training, on_rung=rungs))
+            make = partial(train, training, on_rung=rungs, on_segment=checkpoints.count)
+            trace = checkpoints.trace(f"block-{len(blocks):04d}", asked, make)
             if isinstance(rungs, OptunaRule):
                 rungs.catch_up(trace)
             block = Block(len(blocks), trials.numbers, values, trial_values(training.problem, tuning, trace), trace)
