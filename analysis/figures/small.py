@@ -17,7 +17,7 @@ COLORS: Final = 256
 PLACES: Final = re.compile(r'((?:\b(?:d|x|y|x1|x2|y1|y2|points|width|height)="|translate\())([^")]*)')
 LONG: Final = re.compile(r"-?\d+\.\d\d\d+")
 GLYPH: Final = re.compile(r'<use xlink:href="(#[^"]*)" transform="translate\(([-\d.]+) ([-\d.]+)\)"/>')
-PLAIN: Final = "=' /:;,()!?*@$+~"  # what a data URI in double quotes may hold as it is
+PLAIN: Final = "<>=' /:;,()!?*@$+~"  # what a data URI in double quotes may hold as it is
 
 
 def small_svg(drawn: str) -> str:

@@ -147,9 +147,9 @@ def panel_grid(
     return figure, panels[:count]
 
 
-def png(figure: Figure) -> bytes:
+def png(figure: Figure, dpi: int = PNG_DPI) -> bytes:
     """The figure as PNG; the first save lays it out, later ones keep that layout."""
-    return small_png(_saved(figure, format="png", dpi=PNG_DPI))
+    return small_png(_saved(figure, format="png", dpi=dpi))
 
 
 def webp(figure: Figure) -> bytes:
