@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from benchmarks.naming.foreign import AnyOptimizer
     from problems import Problem, ProblemSpec
 
-__all__ = ["GOOD_FOR", "everything", "text"]
+__all__ = ["GOOD_FOR", "everything", "names", "text"]
 
 GOOD_FOR: Final[Mapping[str, str]] = {
     "chapter": "an example of the book's chapter, in numbers to be checked by hand",
