@@ -175,7 +175,7 @@ def _totals(record: Record) -> dict[str, str]:
         "cells": _counted(len(record.cells), "cell"),
         "problems": _counted(len(record.problems), "problem"),
         "optimizers": _counted(len({cell.optimizer for cell in record}), "optimizer"),
-        "trials": f"{sum(cell.info.protocol.trials for cell in record):,}",
+        "trials": f"{sum(study.trials for cell in record for study in cell.info.studies):,}",
         "lane_steps": f"{sum(cell.info.lane_steps for cell in record):,}",
         "seconds": number(sum(value for cell in record for value in cell.info.seconds.to_json().values())),
     }

@@ -101,7 +101,7 @@ def prepare(plan: CellPlan, data: Path | None = None) -> ReadyCell:
     if plan.tuning.enabled:
         check_objectives(problem, plan.tuning)
         optuna_pruner(plan.tuning)
-    space = Space.of(spec, plan.searching)
+    space = Space.of(spec, plan.searching, plan.tuning.searched)
     if isinstance(spec, ForeignSpec):
         try_out(spec, space.defaults(spec), schedules)
     return ReadyCell(

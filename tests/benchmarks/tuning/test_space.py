@@ -63,3 +63,16 @@ def test_a_range_grows_by_half_of_itself_on_its_scale_at_the_end_where_its_winne
 def test_a_memory_of_zero_is_no_edge() -> None:
     whole = Hyperparameter("gamma", default=0.9, low=0.0, high=0.99, scale="log1m")
     assert Space((whole,), {}).at_edge({"gamma": 0.0}) == []
+
+
+def test_a_suite_can_ask_for_equal_numbers_of_searched_hyperparameters() -> None:
+    adam = OPTIMIZERS["adam"]
+    assert [knob.name for knob in Space.of(adam, Searching()).searched] == ["lr", "beta2"]
+    assert [knob.name for knob in Space.of(adam, Searching(), 1).searched] == ["lr"]
+    assert [knob.name for knob in Space.of(adam, Searching(), 4).searched] == ["lr", "beta2", "beta1", "eps"]
+    held = Space.of(adam, Searching(fixed={"beta2": 0.99}), 2)
+    assert [knob.name for knob in held.searched] == ["lr", "beta1"]
+    assert held.fixed == {"beta2": 0.99, "eps": adam.default_values["eps"]}
+    assert "beta2" in Space.of(adam, Searching(), 1).fixed
+    with pytest.raises(UsageError, match="'sgd' has 1 to search, and tuning.searched asks for 2"):
+        Space.of(OPTIMIZERS["sgd"], Searching(), 2)
