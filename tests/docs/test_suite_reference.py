@@ -69,8 +69,11 @@ def test_the_numbers_of_the_protocol_are_those_of_the_code() -> None:
     for seeds in (tuning.seeds, test.seeds):
         assert f"{seeds[0]} … {seeds[-1]}" in page
     assert " and ".join(map(str, landscape.seeds)) in page
-    assert f"Intervals** are {statistics.LEVEL:.0%}, percentile bootstrap over seeds" in page
-    assert f"Of a median: {resamples.SEEDS} resamples" in page
+    assert f"Intervals** are {statistics.LEVEL:.0%} unless another share stands beside them" in page
+    shares = [f"{statistics.covered(seeds):.0%}" for seeds in (10, 5, 3)]
+    assert "({} of ten seeds, {} of five, {} of three)".format(*shares) in page
+    assert f"more than {statistics.covered(3):.0%}, of four {statistics.covered(4):.0%}," in page
+    assert f"medians {resamples.SEEDS}," in page
     assert f"ranks, pairs and comparisons {resamples.CONTENDERS}" in page
     assert f"landscapes, budgets and profiles {resamples.GRID}, win probabilities {resamples.WINS}" in page
     assert f"Level {statistics.ALPHA:.0%}" in page
