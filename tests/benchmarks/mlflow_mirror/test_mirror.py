@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.record.cell_info import WinnerInfo
+from analysis.record.cell_info import StudyInfo, WinnerInfo
 from analysis.record.cells import Cell
 from benchmarks.mlflow_mirror.runs import CURVE, MirroredRun, cell_run, setting_runs, trial_runs, trials_table
 
@@ -92,8 +92,9 @@ def test_a_cell_whose_every_trial_diverged_has_no_winner_and_says_so(tmp_path, b
 
 
 def test_a_winner_at_the_edge_of_its_range_is_flagged(tmp_path, builder):
-    winner = WinnerInfo(0, 0.3, {"lr": 10.0}, at_edge=("lr",), widened=0)
-    run = cell_run(builder.cell(tmp_path / "toy--sgd", "sgd", 0, winner=winner))
+    winner = WinnerInfo(0, 0.3, {"lr": 10.0}, at_edge=("lr",))
+    studies = (StudyInfo(0, (1, 2), 10, widened=0, winner=winner),)
+    run = cell_run(builder.cell(tmp_path / "toy--sgd", "sgd", 0, studies=studies))
     assert run.tags["at_edge"] == "lr"
     assert "at the edge of its range: lr" in run.tags["mlflow.note.content"]
 
@@ -161,7 +162,7 @@ def test_every_run_carries_the_tags_that_charts_group_by(cell):
 
 def test_the_table_of_trials_is_sorted_and_free_of_infinities(cell):
     table = trials_table(cell)
-    assert list(table.columns[:5]) == ["trial", "state", "objective", "lr", "gamma"]
+    assert list(table.columns[:6]) == ["study", "trial", "state", "objective", "lr", "gamma"]
     assert len(table) == len(cell.trials)
     assert not np.isinf(table.select_dtypes("number")).any(axis=None)
     assert table["objective"].dropna().is_monotonic_increasing
