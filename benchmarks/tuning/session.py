@@ -184,7 +184,10 @@ class Session:
         self.study.sampler = RandomSampler(seed=0)
         worker = {WORKER: _worker()} if self.shared else None
         self.study.enqueue_trial(self.space.to_optuna(self.first), user_attrs=worker)  # again where a process was killed
-        return ask_quietly(self.study, self.distributions)
+        trial = ask_quietly(self.study, self.distributions)
+        if self.shared:  # another process may have asked for the trial added here
+            trial.set_user_attr(WORKER, _worker())
+        return trial
 
     def _values(self, trial: optuna.Trial) -> Mapping[str, float]:
         """The searched values of an asked trial; the setting that comes first not as "1 - (1 - memory)", which rounds.

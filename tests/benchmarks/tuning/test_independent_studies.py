@@ -18,6 +18,7 @@ from benchmarks.record import checkpoints as kept
 from benchmarks.record.checkpoints import Checkpoints
 from benchmarks.record.folder import RecordFolder
 from benchmarks.running.jobs import CellJob
+from benchmarks.running.prepare import prepare
 from benchmarks.running.run_suite import run
 from benchmarks.suite.settings import SAMPLERS, Searching, Tuning
 from benchmarks.suite.suite import Suite
@@ -133,6 +134,27 @@ def test_a_process_killed_while_it_trains_the_defaults_leaves_them_to_the_next(
         assert trials[trial.number].params["lr"] == trial.values["lr"]
 
 
+def test_processes_that_begin_a_study_at_once_train_what_the_storage_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, asked, late = f"journal:///{tmp_path}/studies.log", session.ask_quietly, []
+
+    def beaten(study: optuna.Study, distributions: dict) -> optuna.Trial:
+        if not late:  # another process takes the trial that was added here
+            late.append(study.ask(distributions))
+        return asked(study, distributions)
+
+    monkeypatch.setattr(session, "ask_quietly", beaten)
+    result = study("random", defaults=True, storage=url)
+    trials = optuna.load_study(study_name="cell", storage=open_storage(url)).trials
+    assert len(result.trials) == 12
+    for trial in result.trials:
+        told = trials[trial.number]
+        assert told.params["lr"] == trial.values["lr"] == told.user_attrs["lr"]
+        assert told.user_attrs[session.WORKER]
+    assert late[0].params["lr"] == DEFAULTS["lr"]
+
+
 def test_the_studies_of_a_cell_draw_and_train_each_by_themselves(cell: Cell) -> None:
     assert cell.info.protocol.studies == len(cell.info.studies) == 3
     assert [of.tuning_seeds for of in cell.info.studies] == [(1, 2), (10001, 10002), (20001, 20002)]
@@ -216,29 +238,36 @@ def test_each_study_of_a_cell_is_exported_as_a_study(cell: Cell, tmp_path: Path)
         assert all(trial.intermediate_values for trial in loaded.trials)
 
 
-def test_each_study_of_a_cell_is_a_study_of_its_own_in_a_shared_storage(cell: Cell, tmp_path: Path) -> None:
+def test_each_study_of_a_cell_is_a_study_of_its_own_in_a_shared_storage(tmp_path: Path) -> None:
     url = f"journal:///{tmp_path}/studies.log"
-    (shared,) = Record.load(run(SUITE, tmp_path / "tiny", storage=url).folder).cells
+    for count in (2, 3):
+        tuning = SUITE.tuning.model_copy(update={"studies": count, "trials": 2})
+        result = run(SUITE.model_copy(update={"tuning": tuning}), tmp_path / str(count), storage=url)
     names = optuna.get_all_study_names(open_storage(url))
     assert sorted(name.rpartition("/")[2][16:] for name in names) == ["", " study 2", " study 3"]
-    assert [of.tuning_seeds for of in shared.info.studies] == [of.tuning_seeds for of in cell.info.studies]
-    more = SUITE.model_copy(update={"tuning": SUITE.tuning.model_copy(update={"studies": 4})})
-    (grown,) = Record.load(run(more, tmp_path / "more", storage=url).folder).cells
-    assert [len(of) for _, of in grown.trials.groupby("study")] == [7, 7, 7, 7]
-    assert grown.trials["block"].ge(0).groupby(grown.trials["study"]).any().tolist() == [False, False, False, True]
-    assert len(optuna.get_all_study_names(open_storage(url))) == 4
+    (cell,) = Record.load(result.folder).cells
+    assert [len(of) for _, of in cell.trials.groupby("study")] == [3, 3, 3]
+    trained = cell.trials["block"] >= 0  # the first two studies were there already
+    assert trained.groupby(cell.trials["study"]).any().tolist() == [False, False, True]
+
+
+def test_the_updates_ahead_are_those_of_all_studies_and_their_winners() -> None:
+    lanes = 3 * (1 + 6) * 2 + (3 + 1) * 2
+    assert prepare(SUITE.cells()[0]).lane_steps == lanes * 32
+    assert prepare(ALONE.cells()[0]).lane_steps == ((1 + 6) * 2 + (1 + 1) * 2) * 32
 
 
 def test_a_landscape_spans_what_every_study_searched(tmp_path: Path) -> None:
     tables = {
-        "tuning": {"sampler": "random", "trials": 3, "widen": 1, "pruner": "none"},
+        "tuning": {"studies": 2, "sampler": "random", "trials": 18, "block": 18, "widen": 1, "pruner": "none"},
         "landscape": {"grid": "5x2"},
-        "optimizer": {"sgd": {"search": {"lr": [0.02, 0.5]}}},
+        "optimizer": {"sgd": {"search": {"lr": [0.02, 0.3]}}},
     }
     suite = Suite.checked({"name": "wide", "problems": ["ellipse"], "optimizers": ["sgd"], **tables}, "test")
     (cell,) = Record.load(run(suite, tmp_path / "wide").folder).cells
     (lr,) = cell.info.optimizer.hyperparameters
-    assert {of.widened for of in cell.info.studies} == {0, 1}
+    assert [of.widened for of in cell.info.studies] == [1, 0]
     assert (cell.landscape["lr"].min(), cell.landscape["lr"].max()) == (lr.low, lr.high)
-    assert (lr.low, lr.high) != (0.02, 0.5)
+    assert lr.low == 0.02
+    assert lr.high > 1
     assert cell.trials["lr"].between(lr.low, lr.high).all()

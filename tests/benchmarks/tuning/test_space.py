@@ -63,3 +63,21 @@ def test_a_range_grows_by_half_of_itself_on_its_scale_at_the_end_where_its_winne
 def test_a_memory_of_zero_is_no_edge() -> None:
     whole = Hyperparameter("gamma", default=0.9, low=0.0, high=0.99, scale="log1m")
     assert Space((whole,), {}).at_edge({"gamma": 0.0}) == []
+
+
+def test_the_space_joined_of_several_holds_them_all() -> None:
+    one, two, three = (
+        Space.of(RMSPROP, Searching(search={"lr": lr, "gamma": gamma}, fixed={"eps": 1e-4}))
+        for lr, gamma in (([1e-3, 1.0], [0.5, 0.9]), ([1e-4, 0.1], [0.5, 0.99]), ([1e-2, 0.5], [0.1, 0.9]))
+    )
+    joined = Space.joined([one, two, three])
+    assert [(knob.name, knob.low, knob.high) for knob in joined.searched] == [("lr", 1e-4, 1.0), ("gamma", 0.1, 0.99)]
+    assert joined.fixed == one.fixed
+    assert Space.joined([one, one]) == one
+
+
+def test_a_space_holds_what_lies_in_all_of_its_ranges() -> None:
+    space = Space.of(RMSPROP, Searching(search={"lr": [1e-3, 1.0], "gamma": [0.5, 0.9]}))
+    assert space.holds({"lr": 1e-3, "gamma": 0.9, "eps": 1e-6})
+    assert not space.holds({"lr": 0.9e-3, "gamma": 0.9})
+    assert not space.holds({"lr": 1e-3, "gamma": 0.91})
