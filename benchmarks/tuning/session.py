@@ -183,7 +183,9 @@ class Session:
         assert self.first is not None
         self.study.sampler = RandomSampler(seed=0)
         worker = {WORKER: _worker()} if self.shared else None
-        self.study.enqueue_trial(self.space.to_optuna(self.first), user_attrs=worker)  # again where a process was killed
+        self.study.enqueue_trial(
+            self.space.to_optuna(self.first), user_attrs=worker
+        )  # again where a process was killed
         trial = ask_quietly(self.study, self.distributions)
         if self.shared:  # another process may have asked for the trial added here
             trial.set_user_attr(WORKER, _worker())

@@ -63,7 +63,11 @@ def test_our_tuned_rmsprop_reaches_the_floor_that_the_published_one_missed(cell:
 
 
 def test_runs_of_different_instances_are_never_pooled(cell: Cell, tmp_path: Path) -> None:
-    quick = {"tuning": {"studies": 1, "trials": 4, "block": 4, "seeds": 1}, "test": {"seeds": 2}, "landscape": {"enabled": False}}
+    quick = {
+        "tuning": {"studies": 1, "trials": 4, "block": 4, "seeds": 1},
+        "test": {"seeds": 2},
+        "landscape": {"enabled": False},
+    }
     suite = Suite.checked(
         {"name": "other", "problems": ["quadratic-deep(instance=9)"], "optimizers": ["rmsprop-tf1"], **quick}, "test"
     )

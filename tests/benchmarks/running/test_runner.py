@@ -229,7 +229,11 @@ def test_tuning_and_landscape_can_be_left_out(tmp_path: Path) -> None:
 
 def test_a_suite_may_call_a_foreign_hyperparameter_by_its_own_name(tmp_path: Path) -> None:
     given = {"search": {"alpha": [0.5, 0.99]}, "fixed": {"lr": 0.01}}
-    tables = {"tuning": {"studies": 1, "trials": 4}, "landscape": {"enabled": False}, "optimizer": {"torch:RMSprop": given}}
+    tables = {
+        "tuning": {"studies": 1, "trials": 4},
+        "landscape": {"enabled": False},
+        "optimizer": {"torch:RMSprop": given},
+    }
     suite = Suite.checked({"name": "alpha", "problems": ["ellipse"], "optimizers": ["torch:RMSprop"], **tables}, "test")
     assert not run(suite, tmp_path / "alpha").failed
     (cell,) = Record.load(tmp_path / "alpha")

@@ -8,7 +8,6 @@ from pathlib import Path
 import optuna
 import pandas as pd
 import pytest
-import torch
 from optuna.trial import TrialState
 
 from analysis.record.cells import Cell, Record
@@ -68,7 +67,9 @@ def test_every_study_begins_with_the_defaults_beside_the_trials_asked_for(sample
     assert result.trials[0].values == {name: DEFAULTS[name] for name in ("lr", "gamma")}  # to the bit
     assert [trial.number for trial in result.trials] == list(range(len(without.trials) + 1))
     assert [len(block.trials) for block in result.blocks[:2]] == [5, 4][: len(result.blocks)]
-    assert result.asked == without.asked == trial_count(Tuning(sampler=sampler, trials=len(without.trials)), result.space)
+    assert (
+        result.asked == without.asked == trial_count(Tuning(sampler=sampler, trials=len(without.trials)), result.space)
+    )
 
 
 @pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "cmaes"])  # seeded by each trial's number
