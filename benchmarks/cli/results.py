@@ -99,12 +99,13 @@ def export_optuna(folder: Path, url: str) -> None:
     from benchmarks.tuning.optuna_export import export_cell
 
     cells = [cell for cell in Record.load(folder) if len(cell.trials)]
+    studies = sum(len(cell.info.studies) for cell in cells)
     with Bar("export") as bar:
         written = 0
         for done, cell in enumerate(cells, start=1):
             written += export_cell(cell, url)
             bar.show(done, len(cells))
-    click.echo(f"{written} studies written to {url}, {len(cells) - written} were there already")
+    click.echo(f"{written} studies written to {url}, {studies - written} were there already")
 
 
 @click.command(short_help="Browse the runs in MLflow's own UI.")

@@ -116,7 +116,7 @@ class RecordFolder:
         for name in FILES:
             yield from self.path.glob(HIDDEN.format(name=name, mark="*"))
         # plug-ins, cells and exhibits, replays, checkpoints
-        for place in ("plugins", "cells", "exhibits", "cells/*", "unfinished/*"):
+        for place in ("plugins", "cells", "exhibits", "cells/*", "unfinished/*", "unfinished/*/*"):
             yield from self.path.glob(f"{place}/{anything}")
 
     def open(self, suite: Suite) -> None:

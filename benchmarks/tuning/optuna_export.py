@@ -29,15 +29,14 @@ __all__ = ["export_cell", "space_of", "study_name"]
 DIGEST = "stepscape.fingerprint"
 
 
-def export_cell(cell: Cell, url: str) -> bool:
-    """Write the studies of ``cell`` to the storage at ``url``; False where all are there already.
+def export_cell(cell: Cell, url: str) -> int:
+    """Write the studies of ``cell`` to the storage at ``url``, and count them; those that are there already are left.
 
     Raises `UsageError` where a study of that name was not exported from the same cell.
     """
     storage = open_storage(url)
     try:
-        written = [_export(cell, study, storage) for study in cell.info.studies]
-        return any(written)
+        return sum(_export(cell, study, storage) for study in cell.info.studies)
     finally:
         close_storage(storage)
 

@@ -169,9 +169,7 @@ class Session:
             handles.append(ask_quietly(self.study, self.distributions))
             if self.shared:  # another process may have asked for the trial added here, and this one for another's
                 handles[-1].set_user_attr(WORKER, _worker())
-        values = [self.space.from_optuna(trial.params) for trial in handles]
-        if self.first is not None and there == 0:
-            values[0] = dict(self.first)  # not as "1 - (1 - memory)", which rounds
+        values = [self._values(trial) for trial in handles]
         if self.shared:
             for trial, value in zip(handles, values, strict=True):
                 for name, number in value.items():
@@ -184,8 +182,23 @@ class Session:
 
         assert self.first is not None
         self.study.sampler = RandomSampler(seed=0)
-        self.study.enqueue_trial(self.space.to_optuna(self.first), skip_if_exists=True)
-        return ask_quietly(self.study, self.distributions)
+        worker = {WORKER: _worker()} if self.shared else None
+        self.study.enqueue_trial(
+            self.space.to_optuna(self.first), user_attrs=worker
+        )  # again where a process was killed
+        trial = ask_quietly(self.study, self.distributions)
+        if self.shared:  # another process may have asked for the trial added here
+            trial.set_user_attr(WORKER, _worker())
+        return trial
+
+    def _values(self, trial: optuna.Trial) -> Mapping[str, float]:
+        """The searched values of an asked trial; the setting that comes first not as "1 - (1 - memory)", which rounds.
+
+        Processes that begin a shared study at once may ask for each other's trials, so its parameters tell which it is.
+        """
+        if self.first is not None and trial.params == self.space.to_optuna(self.first):
+            return dict(self.first)
+        return self.space.from_optuna(trial.params)
 
     def _fail_trials_of_dead_processes(self) -> None:
         """Tell the study that RUNNING trials of ended processes of this machine failed.

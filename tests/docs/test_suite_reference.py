@@ -65,6 +65,8 @@ def test_the_example_of_the_reference_can_be_run() -> None:
 def test_the_numbers_of_the_protocol_are_those_of_the_code() -> None:
     page = " ".join((Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8").split())
     tuning, test, landscape = known.Tuning(), known.Test(), known.Landscape()
+    assert f"tuned by {tuning.studies} independent Optuna studies" in page
+    assert f"of every further study {tuning.seeds_of(1)[0] - tuning.seeds[0]:,} higher" in page
     assert f"{tuning.trials} trials, TPE, asked in blocks of {tuning.block}" in page
     for seeds in (tuning.seeds, test.seeds):
         assert f"{seeds[0]} … {seeds[-1]}" in page

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from analysis.record.cells import Record
+
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
@@ -115,6 +117,8 @@ def test_tune_and_landscape_run_one_cell(
             "rmsprop",
             "--trials",
             "4",
+            "--studies",
+            "2",
             "--search",
             "lr=1e-3:1:log",
             "--fix",
@@ -130,10 +134,12 @@ def test_tune_and_landscape_run_one_cell(
         "tune-quadratic_dim_3-rmsprop",
     ]
     assert "rmsprop" in capsys.readouterr().out
+    (tuned,) = Record.load(tmp_path / "results" / folders[1])
+    assert [study.trials for study in tuned.info.studies] == [5, 5]  # the defaults and four
 
 
 @pytest.mark.parametrize(
-    "arguments", [["landscape", "ellipse", "rmsprop", "--grid", "5x4"], ["tune", "ellipse", "sgd"]]
+    "arguments", [["landscape", "ellipse", "rmsprop", "--grid", "5x4"], ["tune", "ellipse", "sgd", "--studies", "1"]]
 )
 def test_a_single_cell_is_mirrored_too(
     call: Callable[..., int],
@@ -157,6 +163,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["tune", "elipse", "sgd"], "unknown problem 'elipse', did you mean 'ellipse'"),
     (["tune", "ellipse", "sdg"], "unknown optimizer 'sdg', did you mean 'sgd'"),
     (["tune", "ellipse", "sgd", "--trials", "0"], "0 is not in the range"),
+    (["tune", "ellipse", "sgd", "--studies", "0"], "0 is not in the range"),
     (["tune", "ellipse", "sgd", "--sampler", "bayes"], "tuning.sampler"),
     (["tune", "ellipse", "sgd", "--schedule", "cosin"], "unknown schedule 'cosin'"),
     (["tune", "ellipse", "sgd", "--search", "lr"], "--search is written NAME=LOW:HIGH"),

@@ -32,7 +32,7 @@ SPACE = Space.of(SPEC, Searching())
 SUITE = Suite.checked(
     {
         "name": "tiny", "problems": ["quadratic(dim=4)"], "optimizers": ["rmsprop", "sgd"], "steps": 32,
-        "tuning": {"trials": 24, "block": 8, "seeds": 2}, "test": {"seeds": 2},
+        "tuning": {"studies": 1, "trials": 24, "block": 8, "seeds": 2}, "test": {"seeds": 2},
         "landscape": {"grid": "6x4", "seeds": 2},
     },
     "test",

@@ -13,7 +13,8 @@ from benchmarks.suite.suite import Suite
 SUITE = Suite.checked({"name": "mine", "problems": ["ellipse"], "optimizers": ["sgd"]}, "test")
 LANDING = (
     "suite.toml", "environment.json", "plugins/mine.py", "mlflow.db", "cells/ellipse--sgd", "exhibits/memory",
-    "cells/ellipse--sgd/replays.parquet", "unfinished/ellipse--sgd-0/block-0000-0.pt", "unfinished/x/overview.png",
+    "cells/ellipse--sgd/replays.parquet", "unfinished/ellipse--sgd-0/landscape-000000-0.pt",
+    "unfinished/ellipse--sgd-0/study-1/block-0000-0.pt", "unfinished/x/overview.png",
 )  # fmt: skip
 
 

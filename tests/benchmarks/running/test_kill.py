@@ -23,6 +23,7 @@ name = "killed"
 problems = ["digits-mlp", "quadratic(dim=10)"]
 optimizers = ["rmsprop", "sgd"]
 [tuning]
+studies = 1
 trials = 32
 block = 8
 seeds = 2
@@ -100,7 +101,7 @@ def _alive(pid: int) -> bool:
 
 def _written(out: Path) -> int:
     """How many traces and cells there are."""
-    return len(list(out.glob("unfinished/*/*.pt"))) + 5 * len(list(out.glob("cells/*/cell.json")))
+    return len(list(out.glob("unfinished/**/*.pt"))) + 5 * len(list(out.glob("cells/*/cell.json")))
 
 
 def test_a_command_that_is_interrupted_says_so_in_one_line(

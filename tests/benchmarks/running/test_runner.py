@@ -31,6 +31,7 @@ optimizers = ["sgd", "rmsprop"]
 steps = 30
 evaluations = 5
 [tuning]
+studies = 1
 trials = 6
 block = 4
 seeds = 2
@@ -72,9 +73,9 @@ def test_what_a_cell_says_of_itself_is_read_and_written_back_to_the_byte(folder:
 
 def test_the_tables_hold_what_the_protocol_says(folder: Path) -> None:
     cell = Cell.load(folder / "cells" / "airfoil--rmsprop")
-    assert len(cell.trials) == 6
-    assert list(cell.trials["block"]) == [0, 0, 0, 0, 1, 1]
-    assert len(cell.runs) == 6 * 2 + 2 * 3
+    assert len(cell.trials) == 7  # the defaults and six asked for
+    assert list(cell.trials["block"]) == [0, 0, 0, 0, 0, 1, 1]
+    assert len(cell.runs) == 7 * 2 + 2 * 3
     assert len(cell.curves) == len(cell.runs) * 6
     assert len(cell.landscape) == 4 * 3 * 2
     tuning = cell.runs[cell.runs["setting"] == "trial"]
@@ -228,7 +229,11 @@ def test_tuning_and_landscape_can_be_left_out(tmp_path: Path) -> None:
 
 def test_a_suite_may_call_a_foreign_hyperparameter_by_its_own_name(tmp_path: Path) -> None:
     given = {"search": {"alpha": [0.5, 0.99]}, "fixed": {"lr": 0.01}}
-    tables = {"tuning": {"trials": 4}, "landscape": {"enabled": False}, "optimizer": {"torch:RMSprop": given}}
+    tables = {
+        "tuning": {"studies": 1, "trials": 4},
+        "landscape": {"enabled": False},
+        "optimizer": {"torch:RMSprop": given},
+    }
     suite = Suite.checked({"name": "alpha", "problems": ["ellipse"], "optimizers": ["torch:RMSprop"], **tables}, "test")
     assert not run(suite, tmp_path / "alpha").failed
     (cell,) = Record.load(tmp_path / "alpha")
