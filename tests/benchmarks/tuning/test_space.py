@@ -74,7 +74,7 @@ def test_a_suite_can_ask_for_equal_numbers_of_searched_hyperparameters() -> None
     assert [knob.name for knob in held.searched] == ["lr", "beta1"]
     assert held.fixed == {"beta2": 0.99, "eps": adam.default_values["eps"]}
     assert "beta2" in Space.of(adam, Searching(), 1).fixed
-    with pytest.raises(UsageError, match="'sgd' has 1 to search, and tuning.searched asks for 2"):
+    with pytest.raises(UsageError, match=r"'sgd' has 1 to search, and tuning\.searched asks for 2"):
         Space.of(OPTIMIZERS["sgd"], Searching(), 2)
 
 
