@@ -66,7 +66,7 @@ def _search(
     """One search of one space."""
     blocks: list[Block] = []
     target = training.problem.target
-    with closing(Session(name, space, tuning, optuna_pruner(tuning), storage)) as session:
+    with closing(Session(name, space, tuning, optuna_pruner(tuning), storage, checkpoints.deadline)) as session:
         while trials := session.ask(len(blocks)):
             columns = {knob.name: [trial[knob.name] for trial in trials.values] for knob in space.searched}
             values = {knob: torch.tensor(column, dtype=torch.float64) for knob, column in columns.items()}
