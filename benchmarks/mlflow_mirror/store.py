@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from benchmarks.errors import TrackingError, UsageError, without_password
+from benchmarks.errors import TrackingError, UsageError
 from benchmarks.record.folder import RecordFolder, landing
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def check_uri(uri: str, *, existing: bool = False) -> None:
                 connect(uri)
         except TrackingError as error:
             known = ", ".join(DATABASES + SERVERS)
-            raise UsageError(f"MLflow knows no store like {without_password(uri)!r}; it knows {known}") from error
+            raise UsageError(f"MLflow knows no store like {uri!r}; it knows {known}") from error
     if existing and (file := _file(uri)) and not file.exists():
         raise UsageError(f"there is no MLflow store at {file}")
 
@@ -132,7 +132,7 @@ def reported(uri: str, advice: str = "") -> Iterator[None]:
     except TrackingError:
         raise
     except Exception as error:
-        raise TrackingError(f"MLflow at {without_password(uri)} failed: {_reason(error)}{advice}") from error
+        raise TrackingError(f"MLflow at {uri} failed: {_reason(error)}{advice}") from error
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

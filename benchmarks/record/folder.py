@@ -13,6 +13,7 @@ from typing import Final
 
 from benchmarks.errors import SuiteError, UsageError
 from benchmarks.record.environment import environment
+from benchmarks.redaction import redacted
 from benchmarks.suite.suite import CellPlan, Suite
 
 __all__ = ["RecordFolder", "landing", "remove"]
@@ -171,7 +172,7 @@ class RecordFolder:
             raise UsageError(f"{folder} is a file; choose a folder with --out")
         if stored.is_file():
             try:
-                same = Suite.parse(stored.read_text(encoding="utf-8"), str(stored)) == suite
+                same = Suite.parse(stored.read_text(encoding="utf-8"), str(stored)) in (suite, _as_stored(suite))
             except SuiteError:
                 same = False
             if not same:
@@ -185,6 +186,14 @@ class RecordFolder:
                 raise UsageError(f"{folder} holds other files and no record; choose an empty or new folder with --out")
 
 
+def _as_stored(suite: Suite) -> Suite | None:
+    """``suite`` as its file says it, where that hides a password; None where it cannot be read then."""
+    try:
+        return Suite.parse(redacted(suite.to_toml()), "the suite")
+    except SuiteError:
+        return None
+
+
 def _write_text(path: Path, text: str) -> None:
     with landing(path) as working:
-        working.write_text(text, encoding="utf-8")
+        working.write_text(redacted(text), encoding="utf-8")

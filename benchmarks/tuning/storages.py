@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from benchmarks.errors import StepscapeError, UsageError, without_password
+from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.suite.settings import Tuning
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def open_storage(url: str) -> optuna.storages.BaseStorage:
         return _database(url)
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
-        raise StepscapeError(f"the storage {without_password(url)} cannot be opened: {reason}") from error
+        raise StepscapeError(f"the storage {url} cannot be opened: {reason}") from error
 
 
 def _database(url: str) -> optuna.storages.RDBStorage:
