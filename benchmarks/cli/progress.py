@@ -59,6 +59,10 @@ class SuiteProgress(Bar, RunObserver):
         where = "one process" if used == 1 else f"{used} processes"
         say(f"{self.name}: {counted(jobs, 'cell')}{self.more} to run, about {time} in {where}", err=True)
 
+    def noted(self, sentence: str) -> None:
+        """Say what the user is to know."""
+        say(f"stepscape: {sentence}", err=True)
+
     def started(self, cost: float, kept: int) -> None:
         """Begin the bar at the cells that are finished already."""
         self.done_cells = kept

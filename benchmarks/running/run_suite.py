@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.errors import StepscapeError
-from benchmarks.record.folder import RecordFolder
+from benchmarks.record.damage import damaged
+from benchmarks.record.folder import RecordFolder, remove
 from benchmarks.record.lock import alone
 from benchmarks.running.estimate import estimate_seconds
 from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, exhibit_jobs
@@ -82,6 +83,9 @@ def run(
         check_storage(storage, [cell.plan.tuning for cell in ready])
     record.open(suite)
     with alone(record):
+        for place, fault in damaged(record):
+            observer.noted(f"{place} is damaged ({fault}) and is made again")
+            remove(place)
         every: list[Job] = [*exhibits, *cells]
         finished = {job.name for job in every if job.finished}
         result = SuiteResult(folder, kept=[job.name for job in every if job.name in finished])
