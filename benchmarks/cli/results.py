@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -30,9 +31,14 @@ def report(folder: str, out: Path | None, tracking_uri: str | None, jobs: int | 
             raise UsageError("mlflow:EXPERIMENT needs --tracking-uri, the store the experiment is in")
         source = fetch(folder.removeprefix("mlflow:"), tracking_uri, Path("results") / folder.removeprefix("mlflow:"))
     from benchmarks.cli.execute import write_page
+    from benchmarks.record.folder import RecordFolder
+    from benchmarks.record.lock import alone
     from benchmarks.running.workers import default_jobs
 
-    with Bar("report") as bar:
+    record = RecordFolder(source)
+    # the new report is written inside the record, where a run would take it for what a killed process left
+    here = out is None and record.suite_file.is_file()
+    with Bar("report") as bar, alone(record) if here else nullcontext():
         page = write_page(source, out, progress=bar.show, jobs=jobs or default_jobs())
     say(f"report: {page.resolve()}")
 

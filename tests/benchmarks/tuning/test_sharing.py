@@ -38,7 +38,7 @@ from benchmarks.tuning.study import tune
 
 url, folder, mine, wanted, steps = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
 spec = OPTIMIZERS["rmsprop"]
-training = Training(make_problem("quadratic(dim=4)"), spec, (1, 2), steps, 2)
+training = Training(make_problem("quadratic(dim=4)"), spec, (1, 2), steps, steps // 16)
 (folder / mine).touch()
 while len(list(folder.iterdir())) < wanted:  # so that all begin at once
     time.sleep(0.01)
@@ -82,7 +82,7 @@ def test_processes_that_share_an_sqlite_file_all_finish_and_miss_no_trial(count:
 @pytest.mark.parametrize("kind", ["sqlite", "journal"])
 def test_the_trials_of_a_process_that_is_killed_are_made_up_by_the_others(kind: str, tmp_path: Path) -> None:
     url = f"{kind}:///{tmp_path}/studies.db"
-    killed, *survivors = searchers(url, tmp_path / "ready", 3, steps=1500)
+    killed, *survivors = searchers(url, tmp_path / "ready", 3, steps=5000)
     mine = f"{socket.gethostname()}:{killed.pid}"
     while not [trial for trial in _trials_so_far(url) if trial.user_attrs[WORKER] == mine]:
         time.sleep(0.5)
