@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
+from benchmarks.redaction import redacted
 from benchmarks.running.observer import RunObserver
 
 if TYPE_CHECKING:
     from benchmarks.running.jobs import JobResult
     from benchmarks.suite.suite import Suite
 
-__all__ = ["Bar", "SuiteProgress", "counted", "terminal_width"]
+__all__ = ["Bar", "SuiteProgress", "counted", "say", "terminal_width"]
 
 
 class Bar:
@@ -56,7 +57,11 @@ class SuiteProgress(Bar, RunObserver):
         expected, used = seconds(), min(processes, jobs)
         time = f"{expected:.0f} s" if expected < 100 else f"{expected / 60:.0f} min"
         where = "one process" if used == 1 else f"{used} processes"
-        click.echo(f"{self.name}: {counted(jobs, 'cell')}{self.more} to run, about {time} in {where}", err=True)
+        say(f"{self.name}: {counted(jobs, 'cell')}{self.more} to run, about {time} in {where}", err=True)
+
+    def noted(self, sentence: str) -> None:
+        """Say what the user is to know."""
+        say(f"stepscape: {sentence}", err=True)
 
     def started(self, cost: float, kept: int) -> None:
         """Begin the bar at the cells that are finished already."""
@@ -70,7 +75,7 @@ class SuiteProgress(Bar, RunObserver):
         self.bar.update(cost)
         if self.bar.disable and not result.unfinished:  # of those one line at the end tells
             state = "failed" if result.error else f"{result.seconds:.1f} s"
-            click.echo(f"[{self.done_cells}/{self.cells}] {result.name} {state}", err=True)
+            say(f"[{self.done_cells}/{self.cells}] {result.name} {state}", err=True)
 
     def reported(self, done: int, total: int) -> None:
         """The report is being written."""
@@ -78,6 +83,11 @@ class SuiteProgress(Bar, RunObserver):
         if done == 0:
             self.bar.reset(total)
         self.show(done, total)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print ``text``, on stderr if ``err``; everything a command says is said here, without passwords."""
+    click.echo(redacted(text), err=err)
 
 
 def counted(number: int, thing: str) -> str:

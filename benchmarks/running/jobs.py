@@ -21,6 +21,7 @@ from benchmarks.naming.registry import make_problem
 from benchmarks.record.checkpoints import Checkpoints, OutOfTime
 from benchmarks.record.folder import RecordFolder
 from benchmarks.record.writer import write_cell
+from benchmarks.redaction import redacted
 from benchmarks.running.cell import run_cell
 from benchmarks.running.cell_tables import cell_tables
 from benchmarks.running.describe import describe
@@ -243,7 +244,7 @@ def carry_out(chain: Sequence[Job]) -> JobResult:
     except OutOfTime:
         unfinished = True
     except (StepscapeError, DataError, OSError) as problem:  # a broken disk is no bug of ours: no traceback
-        error = str(problem)
+        error = redacted(str(problem))
     except Exception:
-        error = traceback.format_exc()
+        error = redacted(traceback.format_exc())
     return JobResult(chain[0].name, chain[0].title, time.perf_counter() - began, error, unfinished)

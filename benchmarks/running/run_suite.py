@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.errors import StepscapeError
-from benchmarks.record.folder import RecordFolder
+from benchmarks.record.damage import damaged
+from benchmarks.record.folder import RecordFolder, remove
 from benchmarks.record.lock import alone
 from benchmarks.running.estimate import estimate_seconds
 from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, exhibit_jobs
@@ -63,6 +64,7 @@ def run(
     deadline: float | None = None,
     observer: RunObserver = SILENT,
     mirror: Callable[[Path], None] | None = None,
+    afterwards: Callable[[SuiteResult], None] | None = None,
 ) -> SuiteResult:
     """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same
     problems and code.
@@ -71,6 +73,8 @@ def run(
     ``storage`` where one is given, else in memory. After the ``deadline`` (``time.time()``) cells stop at the next
     block; what they made is kept for the next run. ``observer`` is told how far the run is. ``mirror`` is handed every
     finished cell's folder, those of earlier runs too, and may raise `StepscapeError`: it is then not asked again.
+    ``afterwards`` is called last, with what is returned, while no other process may work in the folder: it may write
+    the report there.
 
     Raises `StepscapeError` for mistakes in the suite, the folder or the storage, before anything is run.
     """
@@ -82,6 +86,9 @@ def run(
         check_storage(storage, [cell.plan.tuning for cell in ready])
     record.open(suite)
     with alone(record):
+        for place, fault in damaged(record):
+            observer.noted(f"{place} is damaged ({fault}) and is made again")
+            remove(place)
         every: list[Job] = [*exhibits, *cells]
         finished = {job.name for job in every if job.finished}
         result = SuiteResult(folder, kept=[job.name for job in every if job.name in finished])
@@ -109,6 +116,8 @@ def run(
                 mirrored(done.name)
         with suppress(OSError):  # not empty where a cell will go on another day
             record.unfinished.rmdir()
+        if afterwards is not None:
+            afterwards(result)
     return result
 
 

@@ -44,6 +44,31 @@ def test_a_report_that_a_killed_run_left_older_than_its_cells_is_written_again(
     assert len(written) == 1
 
 
+@pytest.mark.parametrize("first", ["run", "report"])
+def test_no_other_process_works_in_the_folder_while_the_report_is_drawn(
+    first: str, call: Callable[..., int], tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (tmp_path / "tiny.toml").write_text(tiny)
+    again = ["run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1"]
+    if first == "report":
+        assert call(*again) == 0
+    drawing: list[int] = []
+
+    def draw(folder: Path, *_: object, **__: object) -> Path:
+        scratch = folder / ".report-half"  # what a run that begins takes for the rest of a killed one
+        scratch.mkdir()
+        drawing.append(call(*again))
+        assert scratch.is_dir()
+        scratch.rmdir()
+        return folder / "report" / "index.html"
+
+    monkeypatch.setattr("benchmarks.cli.execute.write_page", draw)
+    assert call(*(again if first == "run" else ["report", tmp_path / "out"])) == 0
+    assert drawing == [2]
+    assert "another stepscape is at work" in capsys.readouterr().err
+
+
 def test_what_a_disk_does_not_take_is_one_line_and_nothing_half_stays(
     call: Callable[..., int],
     tiny: str,

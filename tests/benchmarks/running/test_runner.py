@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from benchmarks.errors import TrackingError, UnknownNameError, UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.record.folder import RecordFolder
 from benchmarks.running.jobs import CellJob
+from benchmarks.running.observer import RunObserver
 from benchmarks.running.prepare import prepare
 from benchmarks.running.run_suite import run
 from benchmarks.running.workers import map_unordered
@@ -281,3 +283,38 @@ def test_a_killed_worker_costs_only_the_work_it_held(tmp_path: Path) -> None:
     tasks = [(tmp_path, number) for number in range(4)]
     assert sorted(map_unordered(_die_once, tasks, 2)) == [0, 1, 2, 3]
     assert {item.name for item in tmp_path.iterdir()} == {"died", "0", "1", "2", "3"}
+
+
+class Notes(RunObserver):
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def noted(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+
+@pytest.mark.parametrize(
+    ("file", "left", "fault"),
+    [
+        ("cell.json", b"", "cell.json is no JSON"),
+        ("runs.parquet", b"", "runs.parquet is no table"),
+        ("trials.parquet", b"PAR1 junk", "trials.parquet is no table"),
+        ("curves.parquet", None, "curves.parquet is missing"),
+    ],
+)
+def test_a_cell_that_a_power_cut_damaged_is_run_again_and_the_user_is_told(
+    file: str, left: bytes | None, fault: str, folder: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(folder, tmp_path / "tiny")
+    if left is None:
+        (copy / "cells" / "ellipse--sgd" / file).unlink()
+    else:
+        (copy / "cells" / "ellipse--sgd" / file).write_bytes(left)
+    notes = Notes()
+    result = run(TINY, copy, observer=notes)
+    assert [done.name for done in result.ran] == ["ellipse--sgd"]
+    assert notes.sentences == [f"{copy / 'cells' / 'ellipse--sgd'} is damaged ({fault}) and is made again"]
+    for table in ("trials", "runs", "curves", "landscape"):
+        again, before = (getattr(Cell.load(there / "cells" / "ellipse--sgd"), table) for there in (copy, folder))
+        pd.testing.assert_frame_equal(again, before)
+    assert run(TINY, copy, observer=notes).ran == []
