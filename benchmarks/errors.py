@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 
 __all__ = [
+    "OwnCodeError",
     "StepscapeError",
     "SuiteError",
     "TrackingError",
@@ -34,6 +35,13 @@ class SuiteError(StepscapeError, ValueError):
 
 class UsageError(StepscapeError, ValueError):
     """An argument out of its range, or a folder, file or port that cannot be used."""
+
+
+class OwnCodeError(UsageError):
+    """A problem or an optimizer of the user's own that raised, or gave what nobody can use; their line is named.
+
+    It costs a run the cells that need it, and no others.
+    """
 
 
 class TrackingError(StepscapeError, RuntimeError):

@@ -17,7 +17,8 @@ from typing import TypeVar
 
 from benchmarks.conformance.optimizers import OPTIMIZER_CHECKS, RULE_CHECKS
 from benchmarks.conformance.problems import PROBLEM_CHECKS
-from benchmarks.errors import UsageError, nearest
+from benchmarks.errors import OwnCodeError, UsageError, nearest
+from benchmarks.naming.blame import in_one_line, line_raised
 from benchmarks.naming.call_syntax import import_object, parse_call
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS, make_optimizer, make_problem
@@ -31,11 +32,15 @@ Subject = TypeVar("Subject")
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found: its ``requirement`` in a sentence, and a ``complaint`` or None where all is well."""
+    """What one check found: its ``requirement`` in a sentence, and a ``complaint`` or None where all is well.
+
+    ``line`` is the user's ``file:line`` where a check broke off because their code raised.
+    """
 
     check: str
     requirement: str
     complaint: str | None
+    line: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -63,7 +68,8 @@ class Report:
             lines.append(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.requirement}")
             if finding.complaint is not None:
                 complaint = f"      {finding.complaint}"
-                lines.append("      as above" if complaint in lines else complaint)  # one cause may fail many checks
+                raised = [f"      raised in {finding.line}"] if finding.line else []
+                lines += ["      as above"] if complaint in lines else [complaint, *raised]  # one cause may fail many
         passed = sum(finding.ok for finding in self.findings)
         return [*lines, f"{self.name}: {passed} of {len(self.findings)} checks passed"]
 
@@ -110,12 +116,16 @@ def _is_problem(name: str) -> bool:
 
 
 def _run(checks: Sequence[Callable[[Subject], str | None]], subject: Subject) -> tuple[Finding, ...]:
-    return tuple(Finding(check.__name__, (check.__doc__ or "").strip(), _complaint(check, subject)) for check in checks)
+    return tuple(
+        Finding(check.__name__, (check.__doc__ or "").strip(), *_complaint(check, subject)) for check in checks
+    )
 
 
-def _complaint(check: Callable[[Subject], str | None], subject: Subject) -> str | None:
-    """What ``check`` complains of; a check that breaks off complains of the exception."""
+def _complaint(check: Callable[[Subject], str | None], subject: Subject) -> tuple[str | None, str | None]:
+    """What ``check`` complains of, and where; a check that breaks off complains of the exception."""
     try:
-        return check(subject)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
+        return check(subject), None
+    except OwnCodeError as error:
+        return str(error), None
+    except (Exception, SystemExit) as error:
+        return in_one_line(error), line_raised(error, subject)

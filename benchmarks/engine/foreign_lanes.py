@@ -17,15 +17,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.engine.calls import gradient_of, loss_of, project_
 from benchmarks.engine.driver import Lanes
 from benchmarks.engine.inputs import Configurations, Training
-from benchmarks.errors import UsageError
+from benchmarks.errors import StepscapeError, UsageError
+from benchmarks.naming.blame import blame, line_raised
 from benchmarks.naming.call_syntax import in_words
 from benchmarks.naming.foreign import ForeignSpec, write
 from optimizers import Schedule
 from problems import Batch
 
 __all__ = ["ForeignLanes", "of_seed", "try_out"]
+
+EXPECTED = "it steps on one parameter vector [P], as any torch.optim.Optimizer"
 
 
 def try_out(spec: ForeignSpec, values: Mapping[str, float], schedules: Mapping[str, Schedule]) -> None:
@@ -61,14 +65,14 @@ class ForeignLanes(Lanes):
             return
         for t, batch in enumerate(batches, start=done + 1):
             x = torch.stack([torch.stack([p.detach() for p in row.parameters]) for row in self.rows]).requires_grad_()
-            loss = self.problem.loss(x, batch)
-            (g,) = torch.autograd.grad(loss.sum(), x)
+            loss = loss_of(self.problem, x, batch)
+            g = gradient_of(self.problem, loss, x)
             self.count_step(loss.detach())
             for c, row in enumerate(self.rows):
                 row.schedule(self.spec, self.training.schedules, t, self.training.steps)
                 for s in self.alive[c].nonzero().flatten().tolist():
                     row.step(s, g[c, s], self._closure(row.parameters[s], batch, s) if self.needs_closure else None)
-                    self.problem.project_(row.parameters[s].data)
+                    project_(self.problem, row.parameters[s].data)
         self.x = torch.stack([torch.stack([p.detach() for p in row.parameters]) for row in self.rows])
         self.lane_steps += len(batches) * self.alive.numel()
 
@@ -81,9 +85,9 @@ class ForeignLanes(Lanes):
 
         def closure() -> Tensor:
             with torch.enable_grad():
-                loss = self.problem.loss(p.unsqueeze(0), alone).sum()
-            (p.grad,) = torch.autograd.grad(loss, p)
-            return loss.detach()
+                loss = loss_of(self.problem, p.unsqueeze(0), alone)
+                p.grad = gradient_of(self.problem, loss, p)
+            return loss.detach().sum()
 
         return closure
 
@@ -98,8 +102,11 @@ class _Row:
         self.parameters = [row.clone().requires_grad_() for row in x]
         try:
             self.optimizers = [spec.torch([p], **values) for p in self.parameters]
-        except Exception as error:
-            raise UsageError(f"{spec.name} refuses {dict(values)} on a parameter vector: {in_words(error)}") from error
+        except (Exception, SystemExit) as error:
+            if not isinstance(error, ValueError):  # which is how a class refuses a value
+                blame(error, f"optimizer {spec.name!r}: its construction", EXPECTED, spec.factory)
+            what = _said(error, spec.factory)
+            raise UsageError(f"{spec.name} refuses {dict(values)} on a parameter vector: {what}") from error
         group = self.optimizers[0].param_groups[0]
         for name in schedules:
             if spec.places[name][0] not in group:
@@ -121,8 +128,18 @@ class _Row:
         optimizer: Any = self.optimizers[s]  # torch types a closure as giving a float; its own L-BFGS needs a tensor
         try:
             optimizer.step(*([] if closure is None else [closure]))
-        except Exception as error:
-            raise UsageError(f"{self.name} cannot step on a parameter vector: {in_words(error)}") from error
+        except StepscapeError:  # of the problem, whose loss the optimizer asked for
+            raise
+        except (Exception, SystemExit) as error:
+            blame(error, f"optimizer {self.name!r}: step", EXPECTED, optimizer)
+            what = _said(error, optimizer)
+            raise UsageError(f"{self.name} cannot step on a parameter vector: {what}") from error
+
+
+def _said(error: BaseException, owner: object) -> str:
+    """What an exception of the optimizer says, with the line of its class or of the user's that raised."""
+    line = line_raised(error, owner)
+    return f"{in_words(error)} ({line})" if line else in_words(error)
 
 
 def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:

@@ -17,6 +17,7 @@ from analysis.record.exhibits import Exhibit
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.exhibits import Question, make_question
 from benchmarks.mlflow_mirror.overview import draw_overview, overview_path
+from benchmarks.naming.blame import line_raised, with_line
 from benchmarks.naming.registry import make_problem
 from benchmarks.record.checkpoints import Checkpoints, OutOfTime
 from benchmarks.record.folder import RecordFolder
@@ -244,6 +245,6 @@ def carry_out(chain: Sequence[Job]) -> JobResult:
         unfinished = True
     except (StepscapeError, DataError, OSError) as problem:  # a broken disk is no bug of ours: no traceback
         error = str(problem)
-    except Exception:
-        error = traceback.format_exc()
+    except (Exception, SystemExit) as problem:
+        error = with_line(problem) if line_raised(problem) else traceback.format_exc()
     return JobResult(chain[0].name, chain[0].title, time.perf_counter() - began, error, unfinished)

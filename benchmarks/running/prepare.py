@@ -9,7 +9,9 @@ from pathlib import Path
 
 from benchmarks.engine.foreign_lanes import try_out
 from benchmarks.engine.inputs import Training
+from benchmarks.engine.try_out import try_problem, try_rule
 from benchmarks.errors import UsageError, nearest
+from benchmarks.naming.call_syntax import parse_call
 from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
 from benchmarks.naming.plugins import load_plugin_file
 from benchmarks.naming.registry import make_optimizer, make_problem, make_schedules
@@ -21,9 +23,13 @@ from benchmarks.tuning.samplers import trial_count
 from benchmarks.tuning.space import Space, by_our_names
 from optimizers import Schedule
 from optimizers.fingerprint import digest_of, value_text
+from problems import BUILTIN as PROBLEMS
 from problems import Problem
 
 __all__ = ["ReadyCell", "prepare"]
+
+BUILTIN = frozenset(spec.name for spec in PROBLEMS)
+"""Problems that the suite's own tests hold; all others are tried before they run."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,8 @@ def prepare(plan: CellPlan, data: Path | None = None) -> ReadyCell:
     for plugin in plan.plugins:
         _load_plugin_once(plugin)
     problem = make_problem(plan.problem, data)
+    if parse_call(plan.problem)[0] not in BUILTIN:
+        try_problem(problem)
     spec = make_optimizer(plan.optimizer, plan.searching.search)
     plan = plan.model_copy(update={"searching": by_our_names(spec, plan.searching)})
     schedules = make_schedules(plan.schedule)
@@ -104,6 +112,8 @@ def prepare(plan: CellPlan, data: Path | None = None) -> ReadyCell:
     space = Space.of(spec, plan.searching)
     if isinstance(spec, ForeignSpec):
         try_out(spec, space.defaults(spec), schedules)
+    else:
+        try_rule(spec)
     return ReadyCell(
         plan, problem, spec, schedules, space, plan.steps or problem.steps, optimizer_fingerprint(spec, schedules)
     )

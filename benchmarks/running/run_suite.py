@@ -14,13 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.errors import StepscapeError
+from benchmarks.errors import OwnCodeError, StepscapeError
 from benchmarks.record.folder import RecordFolder
 from benchmarks.record.lock import alone
 from benchmarks.running.estimate import estimate_seconds
 from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, exhibit_jobs
 from benchmarks.running.observer import SILENT, RunObserver
-from benchmarks.running.prepare import prepare
+from benchmarks.running.prepare import ReadyCell, prepare
 from benchmarks.running.workers import WorkersLostError, map_unordered
 from benchmarks.suite.suite import Suite
 from benchmarks.tuning.storages import check_storage
@@ -75,7 +75,7 @@ def run(
     Raises `StepscapeError` for mistakes in the suite, the folder or the storage, before anything is run.
     """
     record = RecordFolder(folder)
-    ready = [prepare(plan, data) for plan in suite.cells()]
+    ready, failed = _prepared(suite, data)
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
     exhibits = exhibit_jobs(suite, record, data, deadline)
     if storage is not None:
@@ -85,6 +85,9 @@ def run(
         every: list[Job] = [*exhibits, *cells]
         finished = {job.name for job in every if job.finished}
         result = SuiteResult(folder, kept=[job.name for job in every if job.name in finished])
+        for failure in failed:
+            result.ran.append(failure)
+            observer.ended(failure, 0.0)
         fingerprints: dict[str, str] = {}
         for job in every:
             if job.name in finished:
@@ -110,6 +113,20 @@ def run(
         with suppress(OSError):  # not empty where a cell will go on another day
             record.unfinished.rmdir()
     return result
+
+
+def _prepared(suite: Suite, data: Path | None) -> tuple[list[ReadyCell], list[JobResult]]:
+    """The cells that can be run, and how the others ended: those whose problem or optimizer is the user's and fails.
+
+    Raises `StepscapeError` for mistakes in the suite.
+    """
+    ready, failed = list[ReadyCell](), list[JobResult]()
+    for plan in suite.cells():
+        try:
+            ready.append(prepare(plan, data))
+        except OwnCodeError as error:
+            failed.append(JobResult(plan.name, f"cell {plan.name}", 0.0, str(error)))
+    return ready, failed
 
 
 def _carried_out(chains: Sequence[Sequence[Job]], jobs: int) -> Iterator[JobResult]:
