@@ -145,7 +145,7 @@ class ModuleProblem(_Parts):
     @cached_property
     def _held(self) -> Tensors | None:
         held = self.heldout() if callable(self.heldout) else self.heldout
-        return None if held is None else checked(held)
+        return None if held is None else checked(held, "heldout")
 
     def _over(self, names: Sequence[str], x: Tensor, data: Tensors) -> dict[str, Tensor]:
         """Each named measure's mean over the examples ``[...]``, block by block."""

@@ -37,7 +37,9 @@ def text_of(results: Sequence[ProblemResults], width: int = 100) -> str:
     for title, group in lines.items():
         out += ["", title[:width], *(_fit(line, wide, width) for line in group)]
     unequal = [f"No best where {reason}." for reason in dict.fromkeys(found.unequal for found in results) if reason]
-    return "\n".join([*out, "", *(textwrap.fill(note, width) for note in (*unequal, *_footnotes(results)))])
+    beaten = [f"{found.beaten}." for found in results if found.beaten]
+    notes = (*unequal, *beaten, *_footnotes(results))
+    return "\n".join([*out, "", *(textwrap.fill(note, width) for note in notes)])
 
 
 def _line(found: ProblemResults, cell: CellResult) -> tuple[str, ...]:

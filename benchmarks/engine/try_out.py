@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from numbers import Real
 from typing import Any, Final
 
+import numpy as np
 import torch
 
 from benchmarks.engine.calls import (
@@ -22,12 +23,13 @@ from benchmarks.engine.calls import (
 )
 from benchmarks.engine.driver import batch_like
 from optimizers import OptimizerSpec
-from problems import Problem
+from problems import Batch, Problem
 
 __all__ = ["try_problem", "try_rule"]
 
 SEEDS: Final = (0, 1)
 STEPS: Final = 2
+ARRAYS: Final = (np.float32, np.float64)
 
 
 def try_problem(problem: Problem) -> None:
@@ -42,14 +44,14 @@ def try_problem(problem: Problem) -> None:
     for batch in batches_of(problem, SEEDS, STEPS):
         loss = loss_of(problem, x, batch_like(batch, start))
         if not bool(loss.isfinite().all()):
-            raise complain(problem, "loss", f"{_first_not_finite(loss)} at the start")
+            raise complain(problem, "loss", f"{_first_not_finite(loss)} at the start{_spoilt(problem, batch)}")
         g = gradient_of(problem, loss, x)
         if not bool(g.isfinite().all()):
             raise complain(problem, "loss", f"a gradient with {_first_not_finite(g)} in it at the start")
     with torch.no_grad():
         loss = evaluation_of(problem, x.detach())["loss"]
     if not bool(loss.isfinite().all()):
-        raise complain(problem, "evaluate", f"as 'loss' {_first_not_finite(loss)} at the start")
+        raise complain(problem, "evaluate", f"as 'loss' {_first_not_finite(loss)} at the start{_spoilt(problem)}")
     try:
         problem.fingerprint()
     except (Exception, SystemExit) as error:
@@ -113,6 +115,25 @@ FACTS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
 def _first_not_finite(values: torch.Tensor) -> str:
     """``"nan"``, ``"inf"`` or ``"-inf"``: the first value that is not finite."""
     return str(float(values.detach()[~values.isfinite()][0]))
+
+
+def _spoilt(problem: Problem, batch: Batch = None) -> str:
+    """Which array of its data, in the batch or in the problem, is not finite; empty where all are."""
+    arrays = {f"tensor {place} of the batch": part for place, part in enumerate(_parts(batch), start=1)}
+    for name, value in vars(problem).items():
+        arrays |= {f"its {name}": part for part in _parts(value)}
+    for name, array in arrays.items():
+        numbers = torch.as_tensor(array)
+        wrong = int((~numbers.isfinite()).sum())
+        if wrong:
+            return f", where {name}, {list(numbers.shape)}, holds {wrong} values that are nan or inf"
+    return ""
+
+
+def _parts(value: Any) -> list[Any]:
+    """The arrays of numbers in ``value``: itself, or those in a tuple or list."""
+    inside = value if isinstance(value, tuple | list) else [value]
+    return [part for part in inside if isinstance(part, torch.Tensor) or getattr(part, "dtype", None) in ARRAYS]
 
 
 def _short(value: Any) -> str:

@@ -126,6 +126,16 @@ PROBLEMS: Mapping[str, tuple[str, str]] = {
         "def batches(self, seeds, steps):\n    yield from [None] * 3\n    exit(0)  # here",
         "SystemExit: 0",
     ),
+    "data-of-a-field": (
+        "rows = cached_property(lambda self: spoilt(4).numpy())\n"
+        "def loss(self, x, batch):\n    return (x * torch.from_numpy(self.rows).mean(0)).sum(-1)",
+        "nan at the start, where its rows, [32, 2], holds 4 values that are nan or inf",
+    ),
+    "data-of-a-batch": (
+        "def batches(self, seeds, steps):\n    yield from [(good(spoilt(0)), spoilt(4))] * steps\n"
+        "def loss(self, x, batch):\n    return good(x) if batch is None else x.sum(-1) * batch[1].sum()",
+        "nan at the start, where tensor 2 of the batch, [32, 2], holds 4 values",
+    ),
     # the facts
     "facts-no-dim": ("@property\ndef facts(self):\n    return Facts(minimum=0.0)  # here", "'dim'"),
     "facts-none": ("facts = None", "NoneType"),
@@ -184,6 +194,16 @@ MODULES: Mapping[str, tuple[str, str]] = {
     ),
     "module-heldout": ("ModuleProblem(net, mse, DATA, heldout=(DATA[0], DATA[1][:2]))", "32 and 2 rows"),
     "module-rows": ("ModuleProblem(net, mse, (DATA[0][:8], DATA[1][:8]))", "all 8 rows, got batch=32"),
+    "data-nan": (
+        "ModuleProblem(net, mse, (spoilt(3), DATA[1]))  # here",
+        "input 1 of data, [32, 2], holds 3 values that are nan or inf",
+    ),
+    "data-inf": ("ModuleProblem(net, mse, (DATA[0], spoilt(1)))  # here", "the target of data, [32, 2], holds 1 value"),
+    "data-late-nan": ("ModuleProblem(net, mse, lambda: (DATA[0], spoilt(2)))", "the target of data"),
+    "heldout-nan": (
+        "ModuleProblem(net, mse, DATA, heldout=(spoilt(5), DATA[1]))",
+        "input 1 of heldout, [32, 2], holds 5",
+    ),
     "module-norm": ("ModuleProblem(lambda: nn.BatchNorm1d(2), mse, DATA)  # here", "running statistics"),
     "module-dropout": ("ModuleProblem(lambda: nn.Dropout(0.5), mse, DATA)  # here", "drops units at random"),
     "module-instance": ("ModuleProblem(nn.Linear(2, 1), mse, DATA)  # here", "a function that makes the module"),
@@ -234,6 +254,11 @@ mse = nn.functional.mse_loss
 
 def net():
     return nn.Linear(2, 1)
+
+def spoilt(count):
+    table = torch.ones(32, 2)
+    table.view(-1)[:count] = float('nan') if count > 1 else float('inf')
+    return table
 
 def moved(x):
     return not bool((x == 1).all())
