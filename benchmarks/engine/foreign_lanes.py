@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -27,7 +27,7 @@ from benchmarks.naming.foreign import ForeignSpec, write
 from optimizers import Schedule
 from problems import Batch
 
-__all__ = ["ForeignLanes", "of_seed", "try_out"]
+__all__ = ["ForeignLanes", "has_modes", "of_seed", "try_out"]
 
 EXPECTED = "it steps on one parameter vector [P], as any torch.optim.Optimizer"
 
@@ -39,11 +39,17 @@ def try_out(spec: ForeignSpec, values: Mapping[str, float], schedules: Mapping[s
     """
     row = _Row(spec, values, torch.zeros(1, 2), schedules)
     (p,) = row.parameters
+    row.set_mode("train")
     row.step(0, torch.ones_like(p), (lambda: p.detach().sum()) if _needs_closure(row.optimizers[0]) else None)
+    row.set_mode("eval")
 
 
 class ForeignLanes(Lanes):
-    """Configurations each of whose lanes has a foreign optimizer of its own over its row of ``x``."""
+    """Configurations each of whose lanes has a foreign optimizer of its own over its row of ``x``.
+
+    Optimizers that have two modes, as schedule-free ones, step in the one of training, and what is evaluated, and kept
+    as a path, is where they stand in the other.
+    """
 
     def __init__(
         self,
@@ -59,12 +65,25 @@ class ForeignLanes(Lanes):
             _Row(spec, configurations.row(c), self.x[c], training.schedules) for c in range(len(configurations))
         ]
         self.needs_closure = _needs_closure(self.rows[0].optimizers[0])
+        for row in self.rows:
+            row.set_mode("train")
+
+    def evaluate(self) -> dict[str, Tensor]:
+        if self.rows and has_modes(self.rows[0].optimizers[0]):
+            trained = [[p.detach().clone() for p in row.parameters] for row in self.rows]
+            for row in self.rows:
+                row.set_mode("eval")
+            self.x = self._where_they_stand()
+            for row, parameters in zip(self.rows, trained, strict=True):
+                row.set_mode("train")
+                row.put_back(parameters)
+        return super().evaluate()
 
     def advance(self, batches: Sequence[Batch], done: int) -> None:
         if not self.rows:
             return
         for t, batch in enumerate(batches, start=done + 1):
-            x = torch.stack([torch.stack([p.detach() for p in row.parameters]) for row in self.rows]).requires_grad_()
+            x = self._where_they_stand().requires_grad_()
             loss = loss_of(self.problem, x, batch)
             g = gradient_of(self.problem, loss, x)
             self.count_step(loss.detach())
@@ -73,11 +92,15 @@ class ForeignLanes(Lanes):
                 for s in self.alive[c].nonzero().flatten().tolist():
                     row.step(s, g[c, s], self._closure(row.parameters[s], batch, s) if self.needs_closure else None)
                     project_(self.problem, row.parameters[s].data)
-        self.x = torch.stack([torch.stack([p.detach() for p in row.parameters]) for row in self.rows])
+        self.x = self._where_they_stand()
         self.lane_steps += len(batches) * self.alive.numel()
 
     def keep(self, chosen: Tensor) -> None:
         self.rows = [row for row, stays in zip(self.rows, chosen.tolist(), strict=True) if stays]
+
+    def _where_they_stand(self) -> Tensor:
+        """The parameters ``[c, S, P]`` that the optimizers hold."""
+        return torch.stack([torch.stack([p.detach() for p in row.parameters]) for row in self.rows])
 
     def _closure(self, p: Tensor, batch: Batch, s: int) -> Callable[[], Tensor]:
         """The loss of one lane as a closure that leaves its gradient in ``p.grad``."""
@@ -122,6 +145,20 @@ class _Row:
                 for group in optimizer.param_groups:
                     write(group, spec.places[name], value)
 
+    def set_mode(self, mode: Literal["train", "eval"]) -> None:
+        """Tell every optimizer that it is trained, or looked at, where that makes a difference to it."""
+        for optimizer in filter(has_modes, self.optimizers):
+            try:
+                getattr(optimizer, mode)()
+            except (Exception, SystemExit) as error:
+                blame(error, f"optimizer {self.name!r}: {mode}", EXPECTED, optimizer)
+                raise UsageError(f"{self.name} cannot {mode}: {_said(error, optimizer)}") from error
+
+    def put_back(self, parameters: Sequence[Tensor]) -> None:
+        """Let every parameter be as it was: an average taken out and put in again would leave its rounding."""
+        for p, before in zip(self.parameters, parameters, strict=True):
+            p.data.copy_(before)
+
     def step(self, s: int, g: Tensor, closure: Callable[[], Tensor] | None) -> None:
         """One step of the lane of seed number ``s`` by its gradient ``g [P]``."""
         self.parameters[s].grad = g
@@ -134,6 +171,11 @@ class _Row:
             blame(error, f"optimizer {self.name!r}: step", EXPECTED, optimizer)
             what = _said(error, optimizer)
             raise UsageError(f"{self.name} cannot step on a parameter vector: {what}") from error
+
+
+def has_modes(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether it steps from other parameters than those it should be judged by, as schedule-free ones do."""
+    return all(callable(getattr(optimizer, mode, None)) for mode in ("train", "eval"))
 
 
 def _said(error: BaseException, owner: object) -> str:
