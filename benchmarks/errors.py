@@ -48,9 +48,9 @@ class TrackingError(StepscapeError, RuntimeError):
     """The MLflow store could not be reached or written; the record itself is safe."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``", did you mean 'x'?"`` for the known name most like ``name``, or nothing where none is alike."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+def nearest(name: str, known: Iterable[str], alike: float = 0.5) -> str:
+    """``", did you mean 'x'?"`` for the known name most like ``name``, or nothing where none is ``alike`` (of 1)."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=alike)
     return f", did you mean {close[0]!r}?" if close else ""
 
 

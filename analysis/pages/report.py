@@ -21,6 +21,7 @@ from analysis.pages.results_text import results_text
 from analysis.problem_results import ProblemResults, results_frame, results_of, results_table
 from analysis.record.cells import Record
 from analysis.record.errors import RecordError
+from analysis.record.failures import failures_of
 from analysis.statistics.resamples import SEEDS
 from analysis.words import estimate_text, number
 
@@ -144,6 +145,7 @@ def _page(
 
     return template("report.html.j2").render(
         record=record,
+        failures=failures_of(record.path),
         results=results,
         sections=sections,
         overview=overview,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.engine.foreign_lanes import try_out
 from benchmarks.engine.inputs import Training
 from benchmarks.engine.try_out import try_problem, try_rule
-from benchmarks.errors import UsageError, nearest
+from benchmarks.errors import OwnCodeError, StepscapeError, UsageError, nearest
 from benchmarks.naming.call_syntax import parse_call
 from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
 from benchmarks.naming.plugins import load_plugin_file
@@ -24,9 +24,9 @@ from benchmarks.tuning.space import Space, by_our_names
 from optimizers import Schedule
 from optimizers.fingerprint import digest_of, value_text
 from problems import BUILTIN as PROBLEMS
-from problems import Problem
+from problems import DataError, Problem
 
-__all__ = ["ReadyCell", "prepare"]
+__all__ = ["ReadyCell", "load_plugins", "mistakes", "prepare"]
 
 BUILTIN = frozenset(spec.name for spec in PROBLEMS)
 """Problems that the suite's own tests hold; all others are tried before they run."""
@@ -88,8 +88,7 @@ def prepare(plan: CellPlan, data: Path | None = None) -> ReadyCell:
 
     Raises `StepscapeError` for whatever is unknown or out of range.
     """
-    for plugin in plan.plugins:
-        _load_plugin_once(plugin)
+    load_plugins(plan.plugins)
     problem = make_problem(plan.problem, data)
     if parse_call(plan.problem)[0] not in BUILTIN:
         try_problem(problem)
@@ -119,9 +118,33 @@ def prepare(plan: CellPlan, data: Path | None = None) -> ReadyCell:
     )
 
 
+def mistakes(plan: CellPlan, error: StepscapeError | DataError, data: Path | None = None) -> list[str]:
+    """Why ``plan`` could not be prepared: ``error``, and what else is wrong with its names, each looked up alone."""
+    found = [str(error)]
+    lookups: list[Callable[[], object]] = [
+        lambda: make_problem(plan.problem, data),
+        lambda: make_optimizer(plan.optimizer, plan.searching.search),
+        lambda: make_schedules(plan.schedule),
+    ]
+    for look_up in lookups:
+        try:
+            look_up()
+        except OwnCodeError:  # costs its cells, and is said when they fail
+            continue
+        except (StepscapeError, DataError) as another:
+            found.append(str(another))
+    return list(dict.fromkeys(found))
+
+
 def optimizer_fingerprint(spec: AnyOptimizer, schedules: Mapping[str, Schedule]) -> str:
     """16 hex digits that name the optimizer, and with schedules the two together."""
     return digest_of(spec.fingerprint(), value_text(schedules)) if schedules else spec.fingerprint()
+
+
+def load_plugins(paths: Iterable[str]) -> None:
+    """Load each plug-in file, once in this process; raises `StepscapeError` where one fails."""
+    for path in paths:
+        _load_plugin_once(path)
 
 
 @cache

@@ -14,16 +14,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.errors import OwnCodeError, StepscapeError
+from benchmarks.errors import OwnCodeError, StepscapeError, SuiteError
 from benchmarks.record.folder import RecordFolder
 from benchmarks.record.lock import alone
 from benchmarks.running.estimate import estimate_seconds
 from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, exhibit_jobs
 from benchmarks.running.observer import SILENT, RunObserver
-from benchmarks.running.prepare import ReadyCell, prepare
+from benchmarks.running.prepare import ReadyCell, load_plugins, mistakes, prepare
 from benchmarks.running.workers import WorkersLostError, map_unordered
 from benchmarks.suite.suite import Suite
 from benchmarks.tuning.storages import check_storage
+from problems import DataError
 
 __all__ = ["SuiteResult", "run"]
 
@@ -110,6 +111,7 @@ def run(
             observer.ended(done, costs[done.name])
             if done.landed:
                 mirrored(done.name)
+        record.keep_failures({done.name: done.error or "" for done in result.failed})
         with suppress(OSError):  # not empty where a cell will go on another day
             record.unfinished.rmdir()
     return result
@@ -118,14 +120,29 @@ def run(
 def _prepared(suite: Suite, data: Path | None) -> tuple[list[ReadyCell], list[JobResult]]:
     """The cells that can be run, and how the others ended: those whose problem or optimizer is the user's and fails.
 
-    Raises `StepscapeError` for mistakes in the suite.
+    Raises `StepscapeError` for mistakes in the suite, with all of them; where it says ``on_error = "skip"`` they cost
+    the cells that have them.
     """
+    load_plugins(suite.plugins)
     ready, failed = list[ReadyCell](), list[JobResult]()
+    wrong: dict[str, StepscapeError | DataError] = {}
     for plan in suite.cells():
         try:
             ready.append(prepare(plan, data))
-        except OwnCodeError as error:
-            failed.append(JobResult(plan.name, f"cell {plan.name}", 0.0, str(error)))
+        except (StepscapeError, DataError) as error:
+            said = str(error)
+            if not isinstance(error, OwnCodeError):
+                found = mistakes(plan, error, data)
+                wrong |= {text: error for text in found if text not in wrong}
+                said = "; ".join(found)
+            failed.append(JobResult(plan.name, f"cell {plan.name}", 0.0, said))
+    if wrong and suite.on_error == "stop":
+        if len(wrong) == 1:
+            raise next(iter(wrong.values()))
+        raise SuiteError(
+            f"{len(wrong)} mistakes in {suite.name}, and nothing was run: {'; '.join(wrong)} "
+            '(on_error = "skip" in the suite runs the other cells)'
+        )
     return ready, failed
 
 
