@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from analysis.problem_results import ProblemResults, results_of, results_table
     from analysis.record.cells import Cell, Record
     from analysis.record.errors import RecordError
-    from analysis.statistics.bootstrap import Band, Estimate, band, bootstrap_mean, bootstrap_median
+    from analysis.statistics.bootstrap import Band, Estimate, band, bootstrap_mean, median_interval
 
 __all__ = [
     "Band",
@@ -55,7 +55,7 @@ __all__ = [
     "Transfer",
     "band",
     "bootstrap_mean",
-    "bootstrap_median",
+    "median_interval",
     "budget_curve",
     "budget_table",
     "cell_figure",
@@ -105,7 +105,7 @@ _HOMES = {
     "problem_results": ("ProblemResults", "results_of", "results_table"),
     "record.cells": ("Cell", "Record"),
     "record.errors": ("RecordError",),
-    "statistics.bootstrap": ("Band", "Estimate", "band", "bootstrap_mean", "bootstrap_median"),
+    "statistics.bootstrap": ("Band", "Estimate", "band", "bootstrap_mean", "median_interval"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -47,8 +47,13 @@ class ProblemResults:
 
     @property
     def exact(self) -> bool:
-        """Whether one run says all: the problem is deterministic."""
+        """Whether one run of a setting says all: the problem is deterministic."""
         return self.problem.deterministic
+
+    @property
+    def studies(self) -> int:
+        """The fewest studies that any cell was tuned by; 0 where one was not tuned."""
+        return min(len(cell.info.studies) for cell in self.cells)
 
     @property
     def searched(self) -> bool:
@@ -138,15 +143,17 @@ def results_frame(results: Iterable[ProblemResults]) -> pd.DataFrame:
     """One row a cell.
 
     Columns: ``problem``, ``optimizer``, ``schedule``, ``label`` (optimizer and schedule), ``hyperparameters`` (the
-    winner's that were searched, as text), ``trials`` (of the tuning; 0: none was asked for), ``at_edge`` (names at the
-    edge of their range, as text), ``best`` (lowest tuned median of its problem; equal within rounding are all best),
-    ``tied`` (not significantly worse than the best, by `analysis.measures.paired_tests.not_worse`), ``unequal`` (why
-    the budgets of its problem are unequal, in which case no cell is best; empty where they are equal), ``measure`` (gap
-    or loss), ``smallest`` (rounding of the measure), ``start``, ``exact`` (deterministic problem: one run says all);
-    and for each setting, tuned and default, the median after the last step, the ends ``_low`` and ``_high`` of its 90%
-    bootstrap interval, the numbers ``_diverged`` of ``_n`` test seeds, and ``_steps``, the median number of steps to
-    the problem's target (inf: not reached by half of the seeds; NaN: no target). A median is inf where half of the
-    seeds diverged and NaN where the setting was not run.
+    searched values of the study in the middle, as text), ``studies`` and ``trials`` (of the tuning, of each study; 0:
+    none was asked for), ``at_edge`` (names at the edge of their range, as text), ``best`` (lowest tuned median of its
+    problem; equal within rounding are all best), ``tied`` (not significantly worse than the best, by
+    `analysis.measures.paired_tests.not_worse`), ``unequal`` (why the budgets of its problem are unequal, in which case
+    no cell is best; empty where they are equal), ``measure`` (gap or loss), ``smallest`` (rounding of the measure),
+    ``start``, ``exact`` (deterministic problem: one run of a setting says all); and for each setting, tuned and
+    default, the median after the last step (tuned: over studies of the medians over seeds), the ends ``_low`` and
+    ``_high`` of its interval, the number ``_diverged`` of runs that diverged on ``_n`` test seeds, and ``_steps``, the
+    median number of steps to the problem's target (inf: not reached by half of the runs; NaN: no target). A median is
+    inf where half of the runs diverged and NaN where the setting was not run. ``best_study`` is the median of the study
+    that the tuning seeds put first.
     """
     return pd.DataFrame([_row(found, cell) for found in results for cell in found.cells])
 
@@ -158,6 +165,7 @@ def _row(found: ProblemResults, cell: CellResult) -> dict[str, object]:
         "schedule": cell.cell.schedule,
         "label": cell.label,
         "hyperparameters": cell.hyperparameters,
+        "studies": cell.info.protocol.studies,
         "trials": cell.info.protocol.trials,
         "at_edge": ", ".join(cell.at_edge),
         "best": cell in found.best,
@@ -169,7 +177,8 @@ def _row(found: ProblemResults, cell: CellResult) -> dict[str, object]:
     }
     for setting in SETTINGS:
         row |= _setting_columns(setting, cell.settings.get(setting))
-    return {**row, "unequal": found.unequal}
+    best = math.nan if cell.best_tuned is None else cell.best_tuned.value
+    return {**row, "best_study": best, "unequal": found.unequal}
 
 
 def _setting_columns(setting: str, found: SettingResult | None) -> dict[str, float]:

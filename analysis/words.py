@@ -67,19 +67,27 @@ class Interval(Protocol):
 
 
 def interval_text(
-    found: Interval, diverged: int, *, smallest: float, exact: bool, interval: bool = True, lost: bool = True
+    found: Interval,
+    diverged: int,
+    runs: int,
+    smallest: float,
+    *,
+    exact: bool,
+    interval: bool = True,
+    lost: bool = True,
 ) -> str:
-    """A median over test seeds with its interval and, where ``lost``, how many of the seeds ``diverged``.
+    """A median over ``runs`` test runs with its interval and, where ``lost``, how many of the runs ``diverged``.
 
-    What lies below ``smallest`` is rounding; an ``exact`` result, of a deterministic problem, has no interval.
+    What lies below ``smallest`` is rounding; an ``exact`` result, of a setting on a deterministic problem, has no
+    interval.
     """
-    counts = f"{'all' if diverged == found.n > 1 else f'{diverged} of {found.n}'} diverged"
+    counts = f"{'all' if diverged == runs > 1 else f'{diverged} of {runs}'} diverged"
     if math.isinf(found.value):
-        return counts if found.n > 1 else "diverged"
+        return counts if runs > 1 else "diverged"
     text = held_text(found.value, smallest)
     if exact:
         text += " exact" if interval else ""
-    elif interval and found.n > 1:
+    elif interval and runs > 1:
         text += f" [{held_text(found.low, smallest)}, {held_text(found.high, smallest)}]"
     return f"{text} ({counts})" if diverged and lost else text
 

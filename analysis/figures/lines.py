@@ -139,9 +139,9 @@ def _measure_axis(axes: Axes, measure: Measure, limits: tuple[float, float]) -> 
 
 
 def outcome_figure(tuned: Outcomes, default: Outcomes, measure: Measure, looks: Mapping[str, Look]) -> Figure:
-    """Draw every test seed's final measure as a tick, its median and interval above: tuned filled, default hollow."""
+    """Draw every test run's final measure as a tick, its median and interval above: tuned filled, default hollow."""
     labels = [label for label in looks if label in tuned or label in default]
-    every = np.concatenate([result.values for side in (tuned, default) for result in side.values()])
+    every = np.concatenate([result.values.ravel() for side in (tuned, default) for result in side.values()])
     low, high = frame_limits(measure.shown(every), measure)
     with drawing():
         figure = new_figure(9, 0.5 * len(labels) + 1.6)
@@ -160,7 +160,7 @@ def outcome_figure(tuned: Outcomes, default: Outcomes, measure: Measure, looks: 
         axes.set_ylim(len(labels) - 0.5, -0.65)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(f"{measure.label} after the last step")
-        seeds = any(result.n > 1 for side in (tuned, default) for result in side.values())
+        seeds = any(result.runs > 1 for side in (tuned, default) for result in side.values())
         beyond = bool((measure.shown(every) > high).any())
         figure.legend(
             handles=_outcome_signs(seeds=seeds, beyond=beyond), loc="outside lower center", ncols=5, handletextpad=0.4
@@ -172,8 +172,8 @@ def _outcome_signs(*, seeds: bool, beyond: bool) -> list[Line2D]:
     """The legend of the outcome figure: of several ``seeds``, or with runs ``beyond`` the frame."""
     dot: dict[str, Any] = {"marker": "o", "ls": "none", "color": INK, "ms": 6}
     over_seeds = [
-        Line2D([], [], marker="|", ls="none", color=INK, ms=8, label="one test seed"),
-        Line2D([], [], color=INK, lw=2.6, label=f"{LEVEL:.0%} interval of the median"),
+        Line2D([], [], marker="|", ls="none", color=INK, ms=8, label="one test run"),
+        Line2D([], [], color=INK, lw=2.6, label="interval of the median"),
     ]
     return [
         Line2D([], [], label="tuned, median" if seeds else "tuned", **dot),
@@ -184,11 +184,11 @@ def _outcome_signs(*, seeds: bool, beyond: bool) -> list[Line2D]:
 
 
 def _outcome(axes: Axes, y: float, result: SettingResult, measure: Measure, color: str, *, filled: bool) -> None:
-    """Draw one setting's seeds, interval and median; those beyond the frame share one cross at its border."""
-    values, estimate = result.values, result.estimate
+    """Draw one setting's runs, interval and median; those beyond the frame share one cross at its border."""
+    values, estimate = result.values.ravel(), result.estimate
     top = axes.get_xlim()[1]
     held, middle = measure.shown(values), float(measure.shown(estimate.value))
-    if estimate.n > 1:
+    if result.runs > 1:
         inside = held[held <= top]
         axes.plot(inside, np.full(inside.size, y), "|", color=color, ms=8, alpha=0.55, mew=1)
         ends = np.minimum(measure.shown(np.array([estimate.low, estimate.high])), top)
@@ -268,11 +268,16 @@ def _lowest(lines: Lines) -> float:
 
 
 def n_text(lines: Lines) -> str:
-    """The part of a title that says over how many seeds ``lines`` go, and what their bands are."""
-    n = max((line.band.n for line in lines.values()), default=0)
-    return f" (n = {n} seeds; band: {band_text(n)})" if n > 1 else " (one run)"
+    """The part of a title that says over how many studies and seeds ``lines`` go, and what their bands are."""
+    widest = max(lines.values(), key=lambda line: line.band.n, default=None)
+    if widest is None or widest.band.n == 1:
+        return " (one run)"
+    seeds = f"{widest.seeds} seed{'s' if widest.seeds > 1 else ''}"
+    n = f"n = {seeds}" if widest.studies == 1 else f"{widest.studies} studies"
+    n += "" if widest.studies == 1 or widest.seeds == 1 else f" × {seeds}"
+    return f" ({n}; band: {band_text(widest.band.n)})"
 
 
 def band_text(n: int) -> str:
-    """Which of ``n`` seeds lie in a band: of a few, no order statistic leaves any out."""
+    """Which of ``n`` runs lie in a band: of a few, no order statistic leaves any out."""
     return "all of them" if n * (1 - LEVEL) / 2 < 1 else f"middle {LEVEL:.0%}"

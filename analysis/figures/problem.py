@@ -131,7 +131,10 @@ def _trajectories(cells: Results, measure: Measure, looks: Mapping[str, Look]) -
     surface = next((s for s in (surface_of(cell.cell, measure) for cell in cells.values()) if s is not None), None)
     if surface is None:
         return None
-    paths = {label: [path_of(cell.cell, setting, surface) for setting in SETTINGS] for label, cell in cells.items()}
+    paths = {
+        label: [path_of(cell.cell, setting, surface, cell.typical_study) for setting in SETTINGS]
+        for label, cell in cells.items()
+    }
     shown = {label: [path for path in both if path is not None] for label, both in paths.items() if any(both)}
     if not shown:
         return None

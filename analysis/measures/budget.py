@@ -22,7 +22,7 @@ from analysis.measures.results import CellResult, cell_results
 from analysis.measures.wins import win_probability
 from analysis.record.cells import Cell
 from analysis.statistics.arrays import Array, Integers
-from analysis.statistics.bootstrap import LEVEL, SEED, bootstrap_weights, interval
+from analysis.statistics.bootstrap import LEVEL, SEED, bootstrap_weights, interval, resampled_means
 from analysis.statistics.resamples import GRID
 
 __all__ = [
@@ -99,7 +99,7 @@ def budget_curve(table: SearchTable, budgets: Sequence[int] = BUDGETS) -> Budget
     measure, (turns, points) = table.measure, table.objective.shape
     rng = np.random.default_rng(SEED)
     made, resampled = progress(measure, table.reported), np.zeros((GRID, len(budgets)))
-    weights = bootstrap_weights(turns, GRID, rng) / turns
+    weights = bootstrap_weights(turns, GRID, rng) / max(turns - 1, 1)
     counts = bootstrap_weights(points, GRID, rng)
     for turn, share in enumerate(weights.T):
         resampled += share[:, None] * group_chances(table.objective[turn], budgets, counts).mean(made[turn])
@@ -157,7 +157,7 @@ def replay_curves(replays: pd.DataFrame, measure: Measure) -> list[ReplayCurve]:
         wide = group.set_index(["repeat", "k"])["best"].unstack().sort_index(axis=1)  # noqa: PD010  (raises on a doubled row)
         made = progress(measure, wide.to_numpy(dtype=np.float64))
         n = made.shape[0]
-        resampled = bootstrap_weights(n, GRID, np.random.default_rng(SEED)) @ made / n
+        resampled = resampled_means(made, bootstrap_weights(n, GRID, np.random.default_rng(SEED)))
         worst, best = interval(resampled)
         expected, low, high = (_from_progress(measure, values) for values in (made.mean(axis=0), best, worst))
         found.append(ReplayCurve(str(sampler), wide.columns.to_numpy(dtype=np.int64), expected, low, high, n))

@@ -13,7 +13,8 @@ from analysis.words import named_first
 __all__ = ["BUDGET", "PoolingError", "check_budgets", "check_instances", "shortened", "unequal_budgets"]
 
 BUDGET: Final = (
-    "steps", "trials", "pruner", "objective", "aggregate", "tuning_seeds", "test_seeds", "evaluate_every",
+    "steps", "studies", "trials", "sampler", "block", "pruner", "objective",
+    "aggregate", "tuning_seeds", "test_seeds", "evaluate_every",
 )  # fmt: skip
 """Entries of a cell's protocol that must agree among the contenders of a problem."""
 

@@ -1,9 +1,9 @@
-"""Data of the convergence figures: median and band over the test seeds, at every evaluation, of a cell's settings."""
+"""Data of the convergence figures: typical run and band over studies and test seeds, at every evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,22 +14,47 @@ from analysis.record.cells import Cell
 from analysis.record.errors import RecordError
 from analysis.record.outcome import Outcome
 from analysis.statistics.arrays import Array
-from analysis.statistics.bootstrap import Band, band
+from analysis.statistics.bootstrap import Band, band, typical
 
-__all__ = ["SETTINGS", "Convergence", "beaten_floor", "curve_matrix", "diverged_runs", "measure_of", "metric_curves"]
+__all__ = [
+    "SETTINGS",
+    "Convergence",
+    "beaten_floor",
+    "by_study",
+    "curve_matrix",
+    "diverged_runs",
+    "measure_of",
+    "metric_curves",
+]
 
 SETTINGS: Final = ("tuned", "default")
 
 
 @dataclass(frozen=True)
 class Convergence:
-    """A setting's ``band`` of a ``quantity`` at ``steps`` ``[E]``; ``diverged`` of its ``band.n`` seeds diverged."""
+    """A setting's ``band`` of a ``quantity`` at ``steps`` ``[E]``; ``diverged`` of its ``band.n`` runs, which are those
+    of ``studies`` studies (one for the defaults), diverged.
+    """
 
     setting: str
     quantity: str
     steps: Array
     band: Band
     diverged: int
+    studies: int
+
+    @property
+    def seeds(self) -> int:
+        """The number of test seeds."""
+        return self.band.n // self.studies
+
+    @classmethod
+    def of(cls, cell: Cell, setting: str, quantity: str, steps: Array, values: Array) -> Convergence:
+        """The curve of the runs ``values`` ``[K, S, E]``: the typical run, and the middle of all of them."""
+        studies, seeds, evaluations = values.shape
+        around = band(values.reshape(studies * seeds, evaluations))
+        found = Band(typical(values), around.low, around.high, around.n)
+        return cls(setting, quantity, steps, found, diverged_runs(cell, setting), studies)
 
 
 def measure_of(cells: tuple[Cell, ...]) -> Measure:
@@ -59,35 +84,48 @@ def beaten_floor(cells: Iterable[Cell]) -> float | None:
     return None if floor is None or not is_beaten(floor, start, lowest) else lowest
 
 
-def curve_matrix(curves: pd.DataFrame, setting: str, quantity: str = "loss") -> tuple[Array, Array]:
-    """The steps ``[E]`` and the values ``[S, E]`` of a column ``quantity`` of a setting's curves.
+def curve_matrix(cell: Cell, setting: str, quantity: str = "loss") -> tuple[Array, Array]:
+    """The steps ``[E]`` and the values ``[K, S, E]`` of a column ``quantity`` of a setting's curves.
 
-    ``curves`` is a cell's table of that name; a setting that was not run has no rows. Raises `ValueError` where a seed
-    has a step twice.
+    K are the studies of the cell (one for the defaults), S the test seeds by rising number; a study without a winner
+    has NaN. Empty where the setting was not run. Raises `ValueError` where a run has a step twice.
     """
-    chosen = curves[curves["setting"] == setting]
-    table = chosen.set_index(["seed", "step"])[quantity].unstack()  # noqa: PD010  (raises on a doubled row)
-    return table.columns.to_numpy(dtype=np.float64), table.to_numpy(dtype=np.float64)
+    chosen = cell.curves[cell.curves["setting"] == setting]
+    if chosen.empty:
+        return np.empty(0), np.empty((0, 0, 0))
+    table = chosen.assign(study=chosen["study"].fillna(0)).set_index(["study", "seed", "step"])[quantity].unstack()  # noqa: PD010  (raises on a doubled row)
+    return table.columns.to_numpy(dtype=np.float64), by_study(cell, setting, table)
+
+
+def by_study(cell: Cell, setting: str, table: pd.DataFrame | pd.Series) -> Array:
+    """``table``, a row a (study, seed), as an array ``[K, S, ...]``; NaN for a study of the cell that has no rows."""
+    studies = range(len(cell.info.studies)) if setting == "tuned" else range(1)
+    seeds = table.index.get_level_values("seed").unique().sort_values()
+    full = table.reindex(pd.MultiIndex.from_product([studies, seeds]))
+    values = full.to_numpy(dtype=np.float64, na_value=np.nan)
+    return values.reshape(len(studies), seeds.size, *values.shape[1:])
 
 
 def metric_curves(cell: Cell, setting: str, metric: str) -> Convergence | None:
     """The curve of a further metric; it ends (NaN) where the first seed diverges, for no value is the worst."""
     if metric not in cell.curves:
         return None
-    steps, values = curve_matrix(cell.curves, setting, metric)
+    steps, values = curve_matrix(cell, setting, metric)
     if values.size == 0:
         return None
-    alive = np.isfinite(values).all(axis=0)
-    full = band(np.where(alive, values, 0.0))
-    median, low, high = (np.where(alive, part, np.nan) for part in (full.median, full.low, full.high))
-    shown = Band(median, low, high, full.n)
-    return Convergence(setting, metric, steps, shown, diverged_runs(cell, setting))
+    alive = np.isfinite(values).all(axis=(0, 1))
+    full = Convergence.of(cell, setting, metric, steps, np.where(alive, values, 0.0))
+    middle, low, high = (np.where(alive, part, np.nan) for part in (full.band.median, full.band.low, full.band.high))
+    return replace(full, band=Band(middle, low, high, full.band.n))
 
 
 def diverged_runs(cell: Cell, setting: str) -> int:
-    """How many of the test runs of a setting diverged."""
+    """How many of the test runs of a setting diverged; those of a study in which no trial survived all did."""
     runs = cell.runs
-    return int(((runs["setting"] == setting) & (runs["status"] == Outcome.DIVERGED.word)).sum())
+    lost = int(((runs["setting"] == setting) & (runs["status"] == Outcome.DIVERGED.word)).sum())
+    if setting != "tuned":
+        return lost
+    return lost + len(cell.info.protocol.test_seeds) * sum(study.winner is None for study in cell.info.studies)
 
 
 def _lowest(cell: Cell) -> float:

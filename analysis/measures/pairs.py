@@ -7,10 +7,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from analysis.measures.paired_tests import difference, holm
+from analysis.measures.paired_tests import Side, difference, holm, study_difference
 from analysis.measures.pooling import Pool
 from analysis.statistics.arrays import Array
-from analysis.statistics.bootstrap import SEED, bootstrap_weights, interval
+from analysis.statistics.bootstrap import SEED, Draws, interval
 from analysis.statistics.resamples import CONTENDERS
 
 __all__ = ["improvement", "improvement_matrix", "paired_table"]
@@ -34,18 +34,20 @@ def improvement_matrix(pool: Pool, setting: str = "tuned") -> tuple[Array, Array
 
     Rows and columns are the contenders A in the order of ``pool.labels``, ``setting`` is "tuned" or "default". The
     mean over problems (rounding ties); the interval resamples the seeds within each problem, the same for both
-    sides, which shared them.
+    sides, which shared them, and the studies of each side.
     """
     rng, contenders = np.random.default_rng(SEED), len(pool.labels)
     value = np.full((contenders, contenders), 0.5)
     resampled = np.full((CONTENDERS, contenders, contenders), 0.0)
     for problem in pool.problems:
         runs = pool.measure(problem).shown(pool.finals(problem, setting))
-        weights = bootstrap_weights(runs.shape[1], CONTENDERS, rng)
+        weights = Draws.of(runs, CONTENDERS, rng).weights
+        flat = runs.reshape(contenders, -1)
         for i, j in combinations(range(contenders), 2):
-            won = float(improvement(runs[i], runs[j])) - 0.5
+            won = float(improvement(flat[i], flat[j])) - 0.5
             value[i, j], value[j, i] = value[i, j] + won / len(pool.problems), value[j, i] - won / len(pool.problems)
-            resampled[:, i, j] += (improvement(runs[i], runs[j], weights, weights) - 0.5) / len(pool.problems)
+            drawn = improvement(flat[i], flat[j], weights[:, i], weights[:, j])
+            resampled[:, i, j] += (drawn - 0.5) / len(pool.problems)
     resampled += 0.5 - np.swapaxes(resampled, 1, 2)
     return value, *interval(resampled)
 
@@ -54,14 +56,19 @@ def paired_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
     """Every pair of contenders on every problem: one row a problem and pair (a, b).
 
     ``change`` with ``low`` and ``high`` as in `Difference`, ``p_holm`` adjusted for the pairs of the problem,
-    ``verdict`` of b ("worse": a ends lower), ``n`` seeds.
+    ``verdict`` of b ("worse": a ends lower), ``n`` seeds. Of one study a contender the verdict is of the settings
+    found.
     """
     rows: list[dict[str, object]] = []
     for problem in pool.problems:
         measure, runs = pool.measure(problem), pool.finals(problem, setting)
         exact = pool.of_problem(problem)[0].info.problem.deterministic
         pairs = list(combinations(range(len(pool.labels)), 2))
-        found = [difference(runs[i], runs[j], measure, exact=exact) for i, j in pairs]
+        if runs.shape[1] > 1:
+            sides = [Side.of(each, measure) for each in runs]
+            found = [study_difference(sides[i], sides[j], measure) for i, j in pairs]
+        else:
+            found = [difference(runs[i], runs[j], measure, exact=exact) for i, j in pairs]
         adjusted = holm([each.p_value for each in found])
         for (i, j), each, p_holm in zip(pairs, found, adjusted):
             change = each.change
@@ -77,6 +84,7 @@ def paired_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
                     "p": each.p_value,
                     "p_holm": p_holm,
                     "verdict": each.verdict(p_holm),
+                    "studies": runs.shape[1],
                     "n": change.n,
                 }
             )

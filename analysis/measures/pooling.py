@@ -59,16 +59,16 @@ class Pool:
         return self.cells[problem, self.labels[0]].measure
 
     def finals(self, problem: str, setting: str = "tuned") -> Array:
-        """The measure ``[A, S]`` after the last step on every test seed; inf where it diverged.
+        """The measure ``[A, K, S]`` after the last step of every study on every test seed; inf where it diverged.
 
         A contender none of whose trials survived has nothing to test: all of its runs count as diverged. Raises
         `PoolingError` where no contender of the problem was run under ``setting``.
         """
         found = [result.settings.get(setting) for result in self.of_problem(problem)]
-        seeds = max((one.n for one in found if one is not None), default=0)
-        if seeds == 0:
+        shape = next((one.values.shape for one in found if one is not None), None)
+        if shape is None:
             raise PoolingError(f"no contender on {problem} was run under the {setting} setting")
-        return np.stack([np.full(seeds, np.inf) if one is None else one.values for one in found])
+        return np.stack([np.full(shape, np.inf) if one is None else one.values for one in found])
 
 
 def pool(cells: Iterable[Cell]) -> Pool:

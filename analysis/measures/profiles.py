@@ -19,7 +19,7 @@ import pandas as pd
 from analysis.measures.measure import Measure, steps_to_target
 from analysis.measures.pooling import Pool
 from analysis.statistics.arrays import Array
-from analysis.statistics.bootstrap import SEED, bootstrap_weights, interval
+from analysis.statistics.bootstrap import SEED, Draws, interval, typical
 from analysis.statistics.resamples import GRID
 
 __all__ = [
@@ -44,15 +44,15 @@ class NoProgressError(ValueError):
 
 
 Weights = Sequence[Array]
-"""How often each seed counts, ``[S]`` a problem."""
+"""How much each run counts, ``[A, R]`` a problem."""
 
 
 @dataclass(frozen=True)
 class Hits:
     """When the runs of one problem first reached its ``targets`` ``[T]`` (measures, falling).
 
-    ``first`` ``[A, S, T]`` in steps, inf where never (censored); ``spent`` ``[A, S]`` the steps a run made, fewer than
-    its ``budget`` where it diverged.
+    ``first`` ``[A, R, T]`` in steps, inf where never (censored); ``spent`` ``[A, R]`` the steps a run made, fewer than
+    its ``budget`` where it diverged. The R runs are those of ``studies`` studies on every test seed, study by study.
     """
 
     problem: str
@@ -60,10 +60,11 @@ class Hits:
     first: Array
     spent: Array
     budget: int
+    studies: int = 1
 
     @property
-    def seeds(self) -> int:
-        """Number of seeds."""
+    def runs(self) -> int:
+        """Number of runs of each contender."""
         return int(self.spent.shape[1])
 
 
@@ -105,37 +106,37 @@ def hits(pool: Pool, problem: str, setting: str = "tuned", targets: Array | None
     whose trials survived reached nothing and spent its whole budget. Raises as `targets_of` and `Pool.finals` do.
     """
     measure, cells = pool.measure(problem), pool.of_problem(problem)
-    seeds = pool.finals(problem, setting).shape[1]
+    _, studies, seeds = pool.finals(problem, setting).shape
     curves = [result.curves.get(setting) for result in cells]
     if targets is None:
-        reached = (measure(curve[1]).min(axis=1) for curve in curves if curve is not None)
-        lowest = min((float(np.median(values)) for values in reached), default=np.inf)
+        reached = (measure(curve[1]).min(axis=-1) for curve in curves if curve is not None)
+        lowest = min((float(typical(values)) for values in reached), default=np.inf)
         targets = targets_of(measure, lowest)
     slack = targets * (1 + 1e-12) if measure.log else targets  # the last target is a value that was reached
     budget = cells[0].info.protocol.steps
-    first, spent = np.full((len(cells), seeds, targets.size), np.inf), np.full((len(cells), seeds), float(budget))
+    runs = studies * seeds
+    first, spent = np.full((len(cells), runs, targets.size), np.inf), np.full((len(cells), runs), float(budget))
     for place, (result, curve) in enumerate(zip(cells, curves)):
         if curve is not None:
-            steps, values = curve[0], measure(curve[1])
+            steps, values = curve[0], measure(curve[1]).reshape(runs, -1)
             hit = np.stack([steps_to_target(steps, values, target) for target in slack], axis=-1)
             first[place] = np.maximum(hit, 1)  # a seed may start below a target: no time is 0, so that ratios exist
-            runs = result.cell.runs
-            runs = runs[runs["setting"] == setting].sort_values("seed")
-            spent[place] = runs["stopped_at"].to_numpy(dtype=np.float64)
-    return Hits(problem, targets, first, spent, budget)
+            made = result.stopped_at(setting).ravel()
+            spent[place] = np.where(np.isnan(made), budget, made)
+    return Hits(problem, targets, first, spent, budget, studies)
 
 
 def expected_running_time(first: Array, spent: Array, weights: Array | None = None) -> Array:
     """The expected running time ``[A, T]`` in steps: all steps spent, over the number of runs that succeeded.
 
-    ``first`` ``[A, S, T]`` are hitting times, inf where censored, and ``spent`` ``[A, S]`` the steps such runs made:
-    what restarting until success would cost. inf where none succeeded. ``weights`` ``[S]`` count the seeds.
+    ``first`` ``[A, R, T]`` are hitting times, inf where censored, and ``spent`` ``[A, R]`` the steps such runs made:
+    what restarting until success would cost. inf where none succeeded. ``weights`` ``[A, R]`` count the runs.
     Source: COCO's ERT (Hansen et al. 2016, "COCO: Performance Assessment", aRT).
     """
-    share = np.ones(first.shape[1]) if weights is None else weights
+    share = np.ones(first.shape[:2]) if weights is None else weights
     reached = np.isfinite(first)
-    cost = np.einsum("s,ast->at", share, np.where(reached, first, spent[..., None]))
-    successes = np.einsum("s,ast->at", share, reached.astype(np.float64))
+    cost = np.einsum("ar,art->at", share, np.where(reached, first, spent[..., None]))
+    successes = np.einsum("ar,art->at", share, reached.astype(np.float64))
     return np.asarray(np.divide(cost, successes, out=np.full(cost.shape, np.inf), where=successes > 0))
 
 
@@ -163,20 +164,20 @@ def data_profile(times: Array, budgets: npt.ArrayLike) -> Array:
 def solved_share(found: Hits, shares: npt.ArrayLike, weights: Array | None = None) -> Array:
     """The share ``[A, R]`` of a problem's (run, target) pairs that are reached by ``shares`` of the budget.
 
-    This is the empirical distribution of running times; ``weights`` ``[S]`` count the seeds.
+    This is the empirical distribution of running times; ``weights`` ``[A, R]`` count the runs.
     """
-    counts = np.ones(found.seeds) if weights is None else weights
+    counts = np.ones(found.spent.shape) if weights is None else weights
     limits = np.asarray(shares, dtype=np.float64) * found.budget * (1 + 1e-12)
     reached = (found.first[..., None] <= limits).mean(axis=2)
-    return np.asarray(np.einsum("s,asr->ar", counts / counts.sum(), reached))
+    return np.asarray(np.einsum("as,asr->ar", counts / counts.sum(axis=1, keepdims=True), reached))
 
 
 def profiles(pool: Pool, setting: str = "tuned") -> list[Profile]:
     """The performance profile, the data profile and the share of targets solved, over all problems of ``pool``.
 
-    Times are expected running times, one for each (problem, target); bands resample the seeds within each problem. A
-    problem on which no run got below the start has no targets and is left out; empty where there is no other. Raises
-    `PoolingError` where no contender was run under ``setting``.
+    Times are expected running times, one for each (problem, target); bands resample studies and seeds within each
+    problem. A problem on which no run got below the start has no targets and is left out; empty where there is no
+    other. Raises `PoolingError` where no contender was run under ``setting``.
     """
     found = []
     for problem in pool.problems:
@@ -201,17 +202,14 @@ def profiles(pool: Pool, setting: str = "tuned") -> list[Profile]:
         "data": (steps, lambda weights: data_profile(times(weights), steps)),
         "solved": (shares, solved),
     }
-    return [
-        Profile(name, pool.labels, at, *_banded(curve, [each.seeds for each in found]), pairs)
-        for name, (at, curve) in curves.items()
-    ]
+    return [Profile(name, pool.labels, at, *_banded(curve, found), pairs) for name, (at, curve) in curves.items()]
 
 
 def running_time_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
     """The expected running time to each problem's own target: one row a problem and contender.
 
     Problems without a target are left out. ``ert`` is in steps, inf where no seed succeeded; ``low`` and ``high`` are
-    the ends of its bootstrap interval over the seeds, ``successes`` of ``n`` seeds reached the target.
+    the ends of its bootstrap interval over studies and seeds, ``successes`` of ``n`` runs reached the target.
     """
     rows = []
     for problem in pool.problems:
@@ -219,10 +217,10 @@ def running_time_table(pool: Pool, setting: str = "tuned") -> pd.DataFrame:
         if target is None:
             continue
         found = hits(pool, problem, setting, pool.measure(problem)(np.array([float(target)])))
-        value, low, high = _banded(partial(_running_time, found), [found.seeds])
+        value, low, high = _banded(partial(_running_time, found), [found])
         successes = np.isfinite(found.first[..., 0]).sum(axis=1)
         keys = {"problem": problem, "label": pool.labels, "target": float(target)}
-        columns = {"ert": value[:, 0], "low": low[:, 0], "high": high[:, 0], "successes": successes, "n": found.seeds}
+        columns = {"ert": value[:, 0], "low": low[:, 0], "high": high[:, 0], "successes": successes, "n": found.runs}
         rows.append(pd.DataFrame({**keys, **columns}))
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
 
@@ -231,12 +229,13 @@ def _running_time(found: Hits, weights: Weights) -> Array:
     return expected_running_time(found.first, found.spent, weights[0])
 
 
-def _banded(curve: Callable[[Weights], Array], seeds: Sequence[int]) -> tuple[Array, Array, Array]:
-    """``curve`` of the seeds as they are, and the ends of its pointwise band over resampled seeds."""
+def _banded(curve: Callable[[Weights], Array], found: Sequence[Hits]) -> tuple[Array, Array, Array]:
+    """``curve`` of the runs as they are, and the ends of its pointwise band over resampled studies and seeds."""
     rng = np.random.default_rng(SEED)
-    value = curve([np.ones(n) for n in seeds])
-    if max(seeds) == 1:
+    value = curve([np.ones(each.spent.shape) for each in found])
+    if max(each.runs for each in found) == 1:
         return value, value, value
-    weights = [bootstrap_weights(n, GRID, rng) for n in seeds]
+    runs = [each.spent.reshape(len(each.spent), each.studies, -1) for each in found]
+    weights = [Draws.of(each, GRID, rng).weights for each in runs]
     resampled = np.stack([curve(each) for each in zip(*weights)])
     return value, *interval(resampled)

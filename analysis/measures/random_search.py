@@ -100,9 +100,9 @@ def group_chances(objective: Array, budgets: Sequence[int], counts: Array, *, re
 
     A group is kept where every draw misses all better groups, but not this one as well.
     """
-    n, k = objective.size, np.asarray(budgets, dtype=np.float64)[:, None]
-    if k.min() < 1 or (not replacement and k.max() > n):
-        raise ValueError(f"a budget must be between 1 and the {n} points of the table, got {list(budgets)}")
+    n, k = counts.sum(axis=1)[:, None, None], np.asarray(budgets, dtype=np.float64)[:, None]
+    if k.min() < 1 or (not replacement and k.max() > n.min()):
+        raise ValueError(f"a budget must be between 1 and the {n.min():.0f} points of the table, got {list(budgets)}")
     order = np.argsort(objective, kind="stable")
     ordered = objective[order]
     begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))

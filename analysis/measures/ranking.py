@@ -3,7 +3,8 @@
 Scores compare across problems because they are shares of a problem's best progress (see
 `analysis.measures.landscape_grid`): 1 is the best contender's median, 0 no better than not to train; a diverged run has
 0, the worst there is on this scale. Every problem weighs the same, however many seeds it has. Intervals resample the
-seeds within each problem: they say how sure we are on these problems, not on others; for that, see the ranks.
+studies and the seeds within each problem, and with them the best it is a share of: they say how sure we are on these
+problems, not on others; for that, see the ranks.
 """
 
 from __future__ import annotations
@@ -21,12 +22,11 @@ from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import (
     ALPHA,
     SEED,
+    Draws,
     Estimate,
-    bootstrap_weights,
     estimate_of,
     interval,
-    median,
-    resampled_medians,
+    typical,
 )
 from analysis.statistics.resamples import CONTENDERS
 
@@ -79,42 +79,51 @@ class Standing:
 
 
 def scores(pool: Pool, setting: str = "tuned") -> list[Array]:
-    """For each problem the score ``[A, S]`` of every contender and seed; all 0 where none made progress."""
+    """For each problem the score ``[A, K, S]`` of every contender's runs; all 0 where none made progress."""
     found = []
     for problem in pool.problems:
         made = progress(pool.measure(problem), pool.finals(problem, setting))
-        best = float(median(made.T).max())
+        best = max(float(typical(runs)) for runs in made)
         found.append(made / best if best > 0 else np.zeros_like(made))
     return found
 
 
 def interquartile_mean(values: Array, weights: Array | None = None) -> Array:
-    """The mean of the middle half of ``values`` ``[N]``, by weight: ``weights`` ``[..., N]``, default even.
+    """The mean of the middle half of ``values`` ``[..., N]``, by weight: ``weights`` ``[..., N]``, default even.
 
     Where the half ends inside a value, that part of it counts. Source: Agarwal et al. 2021, "Deep Reinforcement
     Learning at the Edge of the Statistical Precipice".
     """
-    order = np.argsort(values, kind="stable")
-    share = np.ones(values.size) if weights is None else weights
-    share = share[..., order] / share.sum(axis=-1, keepdims=True)
+    order = np.argsort(values, kind="stable", axis=-1)
+    share = np.ones(values.shape[-1]) if weights is None else weights
+    share = np.broadcast_to(share / share.sum(axis=-1, keepdims=True), np.broadcast_shapes(share.shape, values.shape))
+    share = np.take_along_axis(share, np.broadcast_to(order, share.shape), axis=-1)
+    ordered = np.take_along_axis(values, order, axis=-1)
     end = np.cumsum(share, axis=-1)
     inside = np.clip(np.minimum(end, 0.75) - np.maximum(end - share, 0.25), 0, None)
-    return np.asarray((inside * values[order]).sum(axis=-1) / inside.sum(axis=-1))
+    return np.asarray((inside * ordered).sum(axis=-1) / inside.sum(axis=-1))
 
 
 def stratified(values: Sequence[Array], statistic: Callable[[Array, Array], Array]) -> list[Estimate]:
-    """``statistic`` of each contender over all problems, with its stratified bootstrap interval.
+    """``statistic`` of each contender's scores over all problems, with its stratified bootstrap interval.
 
-    ``values`` are ``[A, S]`` a problem; ``statistic(values [N], weights [..., N])`` gets all of a contender's runs.
-    Problems weigh the same; the seeds of a problem are resampled together for all contenders, which shared them.
+    ``values`` are the scores ``[A, K, S]`` a problem; ``statistic(values [..., N], weights [..., N])`` gets all of a
+    contender's runs. Problems weigh the same. In every resample the seeds of a problem are drawn together for all
+    contenders, which shared them, the studies for each on its own, and the scores are shares of the best of that
+    resample.
     """
-    rng, seeds = np.random.default_rng(SEED), [array.shape[1] for array in values]
-    even = np.concatenate([np.full(n, 1 / n) for n in seeds])
-    resampled = np.concatenate([bootstrap_weights(n, CONTENDERS, rng) / n for n in seeds], axis=1)
+    rng = np.random.default_rng(SEED)
+    even = np.concatenate([np.full(array[0].size, 1 / array[0].size) for array in values])
+    draws = [Draws.of(array, CONTENDERS, rng) for array in values]
+    weights = [each.weights for each in draws]
+    best = [np.where((top := each.typical(array).max(axis=1)) > 0, top, 1.0) for each, array in zip(draws, values)]
     found = []
-    for runs in np.concatenate(values, axis=1):
-        point = float(statistic(runs, even))
-        found.append(estimate_of(point, statistic(runs, resampled), runs.size))
+    for place in range(len(values[0])):
+        runs = [array[place].ravel() for array in values]
+        drawn = np.concatenate([run / top[:, None] for run, top in zip(runs, best)], axis=1)
+        shares = np.concatenate([each[:, place] for each in weights], axis=1)
+        point = float(statistic(np.concatenate(runs), even))
+        found.append(estimate_of(point, statistic(drawn, shares), even.size))
     return found
 
 
@@ -154,13 +163,10 @@ def rank_groups(labels: Sequence[str], ranks: Array, critical: float) -> tuple[t
 def ranking(pool: Pool, setting: str = "tuned") -> Ranking:
     """The mean ranks of the contenders' medians over the problems; equal within rounding is a tie."""
     values = [pool.measure(p).shown(pool.finals(p, setting)) for p in pool.problems]
-    ranks = ranks_of(np.stack([median(array.T) for array in values]))
+    ranks = ranks_of(np.stack([[float(typical(runs)) for runs in array] for array in values]))
     count, contenders = ranks.shape
     rng = np.random.default_rng(SEED)
-    resampled = []
-    for array in values:
-        weights = bootstrap_weights(array.shape[1], CONTENDERS, rng)
-        resampled.append(ranks_of(np.stack([resampled_medians(row, weights) for row in array], axis=-1)))
+    resampled = [ranks_of(Draws.of(array, CONTENDERS, rng).typical(array)) for array in values]
     low, high = interval(np.mean(resampled, axis=0))
     mean = ranks.mean(axis=0)
     estimates = tuple(Estimate(float(m), float(a), float(b), count) for m, a, b in zip(mean, low, high))

@@ -33,9 +33,10 @@ Source = Literal["tuned", "landscape"]
 class Recommendation:
     """A setting for one optimizer on one problem.
 
-    ``setting`` is the tuned winner (``source`` "tuned", its ``value`` the median over ``seeds`` test seeds) where the
-    landscape confirms it: its grid point is stable, and that or the tested winner is ``within`` of the best progress.
-    Else it is the landscape's best stable point ("landscape", the median over its seeds).
+    ``setting`` is the winner of the best study, which the tuning seeds chose (``source`` "tuned", its own ``value`` the
+    median over ``seeds`` test seeds), where the landscape confirms it: its grid point is stable, and that or the tested
+    winner is ``within`` of the best progress. Else it is the landscape's best stable point ("landscape", the median
+    over its seeds).
 
     ``ranges`` say how far each hyperparameter may move alone and stay so; empty without a landscape.
     ``factor_to_instability`` is how many times the learning rate may grow before a seed diverges or ends above its
@@ -84,7 +85,7 @@ def recommendations(cells: Iterable[Cell], within: float = WITHIN) -> list[Recom
 
 def recommendation_of(result: CellResult, within: float = WITHIN) -> Recommendation | None:
     """The recommendation of a cell; None where no setting of it made progress."""
-    grid, tuned, measure = _slice(result), result.tuned, result.measure
+    grid, tuned, measure = _slice(result), result.best_tuned, result.measure
     anchor = None if grid is None else _anchor(result, grid, within)
     source: Source
     if tuned is not None and (grid is None or anchor == _winner_point(result, grid)):
@@ -145,7 +146,9 @@ def _winner_point(result: CellResult, grid: Grid) -> tuple[int, int] | None:
 def _anchor(result: CellResult, grid: Grid, within: float) -> tuple[int, int] | None:
     """The grid point of the recommended setting: the winner's if it is good, else the best one."""
     winner, good = _winner_point(result, grid), _good(grid, within)
-    if winner is not None and (good[winner] or (_always_stable(grid)[winner] and _kept(grid, result.tuned, within))):
+    if winner is not None and (
+        good[winner] or (_always_stable(grid)[winner] and _kept(grid, result.best_tuned, within))
+    ):
         return winner
     return best_point(grid.measure.shown(grid.median), _always_stable(grid))
 

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.measures.convergence import SETTINGS, Convergence, curve_matrix, diverged_runs, measure_of
+from analysis.measures.convergence import SETTINGS, Convergence, by_study, curve_matrix, measure_of
 from analysis.measures.landscape_grid import Grid, grid_of
 from analysis.measures.lr_sensitivity import Landscape, RateCurve, landscape_from, rate_curve
 from analysis.measures.measure import Measure, steps_to_target
-from analysis.record.cell_info import CellInfo
+from analysis.record.cell_info import CellInfo, WinnerInfo
 from analysis.record.cells import Cell
 from analysis.record.outcome import Outcome
 from analysis.statistics.arrays import Array
-from analysis.statistics.bootstrap import Estimate, band, bootstrap_median, median
+from analysis.statistics.bootstrap import Estimate, estimate_of_studies, median, typical
 from analysis.words import hyperparameter_text, interval_text
 
 __all__ = ["CellResult", "SettingResult", "cell_results", "final_values", "table_rows"]
@@ -28,9 +28,11 @@ __all__ = ["CellResult", "SettingResult", "cell_results", "final_values", "table
 class SettingResult:
     """One setting of a cell, tuned or default, on the test seeds.
 
-    ``values`` ``[S]`` are the measure after the last step by rising seed, inf where the run diverged; ``estimate`` is
-    their median with its 90% bootstrap interval, inf where half of the seeds diverged. ``steps`` is the median number
-    of steps to the problem's target: inf where half of the seeds do not reach it, NaN where there is no target.
+    ``values`` ``[K, S]`` are the measure after the last step of what each of K studies found (the default: K is 1), by
+    rising seed, inf where the run diverged or a study found nothing; ``estimate`` is the median over studies of their
+    medians, what a user gets who tunes once, with its interval (`analysis.statistics.bootstrap.estimate_of_studies`),
+    inf where half of the studies lost half of their seeds. ``steps`` is the number of steps to the problem's target in
+    the same median: inf where it is not reached, NaN where there is no target.
     """
 
     setting: str
@@ -50,8 +52,18 @@ class SettingResult:
 
     @property
     def diverged(self) -> int:
-        """Number of test seeds whose run diverged."""
+        """Number of test runs that diverged."""
         return int(np.isinf(self.values).sum())
+
+    @property
+    def studies(self) -> int:
+        """Number of studies; 1 for the default."""
+        return len(self.values)
+
+    @property
+    def runs(self) -> int:
+        """Number of test runs: studies times seeds."""
+        return self.values.size
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,30 +97,52 @@ class CellResult:
 
     @property
     def hyperparameters(self) -> str:
-        """The winner's hyperparameters that were searched, as text; empty where nothing won."""
-        if self.info.winner is None:
+        """The hyperparameters of `typical_winner` that were searched, as text; empty where nothing won."""
+        if self.typical_winner is None:
             return ""
-        return hyperparameter_text(self.cell, self.info.optimizer.searched_of(self.info.winner.hyperparameters))
+        return hyperparameter_text(self.cell, self.info.optimizer.searched_of(self.typical_winner.hyperparameters))
 
     @property
     def tuned_at(self) -> str:
-        """The winner's hyperparameters or, where there are none, why."""
+        """The hyperparameters of `typical_winner` or, where there are none, why."""
         return self.hyperparameters or ("none: every trial diverged" if self.info.protocol.trials else "not tuned")
 
     @property
     def at_edge(self) -> tuple[str, ...]:
-        """Names of the winner's hyperparameters that lie at the edge of their range."""
-        return () if self.info.winner is None else self.info.winner.at_edge
+        """Names of hyperparameters that lie at the edge of their range, of `typical_winner`."""
+        return () if self.typical_winner is None else self.typical_winner.at_edge
+
+    @property
+    def typical_study(self) -> int | None:
+        """The number of the study in the middle: the one whose median makes the result; None where nothing won.
+
+        Of an even number it is the lower of the two in the middle; where that found nothing, the best study.
+        """
+        best = self.info.best_study
+        if best is None or self.tuned is None:
+            return None
+        order = np.argsort(median(self.tuned.values.T), kind="stable")
+        middle = int(order[(order.size - 1) // 2])
+        return middle if self.info.studies[middle].winner is not None else best.study
+
+    @property
+    def typical_winner(self) -> WinnerInfo | None:
+        """What the study in the middle found; None where nothing won."""
+        return None if self.typical_study is None else self.info.studies[self.typical_study].winner
+
+    @cached_property
+    def best_tuned(self) -> SettingResult | None:
+        """The result of the best study alone, which the tuning seeds chose; None where nothing won."""
+        best = self.info.best_study
+        if best is None or self.tuned is None:
+            return None
+        return self._setting("tuned", self.tuned.values[best.study : best.study + 1], best.study)
 
     @cached_property
     def settings(self) -> Mapping[str, SettingResult]:
         """The results of the settings that were run on the test seeds, by name."""
         ends = {setting: final_values(self.cell, setting, self.measure) for setting in SETTINGS}
-        return {
-            setting: SettingResult(setting, values, bootstrap_median(values), self._steps(setting))
-            for setting, values in ends.items()
-            if values.size
-        }
+        return {setting: self._setting(setting, values) for setting, values in ends.items() if values.size}
 
     @property
     def tuned(self) -> SettingResult | None:
@@ -122,15 +156,15 @@ class CellResult:
 
     @cached_property
     def curves(self) -> Mapping[str, tuple[Array, Array]]:
-        """The steps ``[E]`` and losses ``[S, E]`` of the settings that were run, by name."""
-        found = {setting: curve_matrix(self.cell.curves, setting) for setting in SETTINGS}
+        """The steps ``[E]`` and losses ``[K, S, E]`` of the settings that were run, by name."""
+        found = {setting: curve_matrix(self.cell, setting) for setting in SETTINGS}
         return {setting: (steps, losses) for setting, (steps, losses) in found.items() if losses.size}
 
     @cached_property
     def convergence(self) -> Mapping[str, Convergence]:
         """How the measure falls under the settings that were run, by name."""
         return {
-            setting: Convergence(setting, "loss", steps, band(self.measure(losses)), diverged_runs(self.cell, setting))
+            setting: Convergence.of(self.cell, setting, "loss", steps, self.measure(losses))
             for setting, (steps, losses) in self.curves.items()
         }
 
@@ -159,15 +193,26 @@ class CellResult:
         found = self.settings.get(setting)
         if found is None:
             return "not run"
-        smallest, exact = self.measure.smallest, self.exact
+        exact = self.exact and setting == "default"  # a tuned result hangs on its studies
         return interval_text(
-            found.estimate, found.diverged, smallest=smallest, exact=exact, interval=interval, lost=lost
+            found.estimate, found.diverged, found.runs, self.measure.smallest, exact=exact, interval=interval, lost=lost
         )
 
-    def _steps(self, setting: str) -> float:
-        """The median number of steps to the problem's target; NaN where there is no target."""
-        target = self.info.problem.target
-        return np.nan if target is None else float(median(steps_to_target(*self.curves[setting], target)))
+    def stopped_at(self, setting: str) -> Array:
+        """The updates ``[K, S]`` that every test run of a setting made; NaN for a study that found nothing."""
+        runs = self.cell.runs
+        runs = runs[runs["setting"] == setting]
+        index = pd.MultiIndex.from_arrays([runs["study"].fillna(0), runs["seed"]], names=["study", "seed"])
+        return by_study(self.cell, setting, runs["stopped_at"].set_axis(index))
+
+    def _setting(self, setting: str, values: Array, study: int | None = None) -> SettingResult:
+        """The result of the runs ``values`` ``[K, S]``: of all studies, or of one ``study``."""
+        target, steps = self.info.problem.target, np.nan
+        if target is not None:
+            at, losses = self.curves[setting]
+            chosen = losses if study is None else losses[study : study + 1]
+            steps = float(typical(steps_to_target(at, chosen, target)))
+        return SettingResult(setting, values, estimate_of_studies(values), steps)
 
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to another process: not what was computed, which is much and is computed anew where needed."""
@@ -186,9 +231,15 @@ def cell_results(cells: Iterable[Cell]) -> list[CellResult]:
 
 
 def final_values(cell: Cell, setting: str, measure: Measure) -> Array:
-    """The measure ``[S]`` after the last step on every test seed, ``inf`` where it diverged; none if not run."""
-    runs = cell.runs[cell.runs["setting"] == setting].sort_values("seed")
-    return measure(runs["final_loss"].where(runs["status"] != Outcome.DIVERGED.word).to_numpy(dtype=np.float64))
+    """The measure ``[K, S]`` after the last step of every study on every test seed, ``inf`` where the run diverged or
+    the study found nothing; empty where the setting was not run.
+    """
+    runs = cell.runs[cell.runs["setting"] == setting]
+    if runs.empty:
+        return np.empty((0, 0))
+    loss = runs["final_loss"].where(runs["status"] != Outcome.DIVERGED.word)
+    index = pd.MultiIndex.from_arrays([runs["study"].fillna(0), runs["seed"]], names=["study", "seed"])
+    return measure(by_study(cell, setting, loss.set_axis(index)))
 
 
 def table_rows(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -69,14 +69,16 @@ def surface_of(cell: Cell, measure: Measure) -> Surface | None:
     return Surface(table.columns.to_numpy(dtype=np.float64), table.index.to_numpy(dtype=np.float64), value)
 
 
-def path_of(cell: Cell, setting: str, surface: Surface) -> Path2D | None:
-    """The path of a setting's first seed; None where it was not run.
+def path_of(cell: Cell, setting: str, surface: Surface, study: int | None = None) -> Path2D | None:
+    """The path of a setting's first seed, of what ``study`` found where there are several; None where it was not run.
 
     It ends before its first missing point (the run diverged); points beyond `FAR` frames are drawn in towards them.
     """
     if cell.paths is None:
         return None
     table = cell.paths[cell.paths["setting"] == setting]
+    if study is not None and setting == "tuned":
+        table = table[table["study"] == study]
     if table.empty:
         return None
     table = table[table["seed"] == table["seed"].min()].sort_values("step")

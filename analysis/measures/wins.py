@@ -28,7 +28,7 @@ def win_probability(searches: Mapping[str, SearchTable], budgets: Sequence[int])
     count, rng = turns.pop(), np.random.default_rng(SEED)
     duels = [_Duel(list(searches.values()), turn) for turn in range(count)]
     resampled = np.zeros((WINS, len(searches), len(budgets)))
-    for resample, weights in enumerate(bootstrap_weights(count, WINS, rng) / count):
+    for resample, weights in enumerate(bootstrap_weights(count, WINS, rng) / max(count - 1, 1)):
         urns = [bootstrap_weights(search.objective.shape[1], 1, rng)[0] for search in searches.values()]
         resampled[resample] = sum(w * duel.wins(budgets, urns) for w, duel in zip(weights, duels) if w)
     low, high = interval(resampled)

@@ -11,24 +11,48 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
+from scipy.stats import norm
 
 from analysis.measures.comparable import shortened
 from analysis.measures.convergence import measure_of
 from analysis.measures.measure import Measure
-from analysis.measures.paired_tests import Difference, difference, holm, seeds_to_decide, unpaired_difference
+from analysis.measures.paired_tests import (
+    FEWEST_STUDIES,
+    Difference,
+    difference,
+    holm,
+    resolved,
+    seeds_to_decide,
+    unpaired_difference,
+)
 from analysis.measures.pairs import improvement
 from analysis.measures.pooling import PoolingError
 from analysis.measures.results import final_values
 from analysis.record.cells import Cell, Record
 from analysis.statistics.arrays import Array
-from analysis.statistics.bootstrap import ALPHA, SEED, Estimate, bootstrap_median, bootstrap_weights, estimate_of
+from analysis.statistics.bootstrap import (
+    ALPHA,
+    SEED,
+    Draws,
+    Estimate,
+    bootstrap_weights,
+    estimate_of,
+    estimate_of_studies,
+)
 from analysis.statistics.resamples import CONTENDERS
 from analysis.words import named_first, number
 
 __all__ = ["Comparison", "Pair", "compare"]
 
-SAME: Final = ("steps", "trials", "objective", "aggregate", "pruner")
+SAME: Final = ("steps", "studies", "trials", "sampler", "block", "objective", "aggregate", "pruner")
 """Entries of the protocol that must agree for two cells to answer the same question; seeds may differ."""
+
+SHARE: Final = ALPHA / 2
+"""The level of the cells' tests together, and that of the overall test: a false claim of any kind has `ALPHA` in all.
+"""
+
+LARGEST: Final = 8.0
+"""A certain difference, in deviations of a normal: none of a few is to outvote the other cells by itself."""
 
 PERMUTATIONS: Final = 2000
 
@@ -37,15 +61,19 @@ MARKS: Final = {"better": "+", "worse": "!", "equal": "=", "undecided": " "}
 
 @dataclass(frozen=True)
 class Pair:
-    """One cell in both records: the medians of ``a`` and ``b``, and how much higher b ends (`analysis.measures.pairs`).
+    """One cell in both records: the results ``a`` and ``b``, and how much higher b ends
+    (`analysis.measures.paired_tests`).
 
-    ``paired`` says whether both sides were tested on the same seeds; ``exact`` that the problem is deterministic.
-    ``p_holm`` is adjusted for all pairs of the comparison. ``verdict`` is of b: better, worse, equal or undecided.
+    ``studies`` is the number of studies a side, 0 where the defaults are compared; of fewer than three nothing is said
+    of the optimizers, and the p-values are NaN. ``paired`` says whether both sides were tested on the same seeds;
+    ``exact`` that the problem is deterministic. ``p_holm`` is adjusted for all pairs of the comparison. ``verdict`` is
+    of b: better, worse, equal or undecided.
     """
 
     problem: str
     label: str
     setting: str
+    studies: int
     unit: str
     a: Estimate
     b: Estimate
@@ -61,9 +89,9 @@ class Pair:
 class Comparison:
     """Record b against record a. ``better`` is the probability that a run of b ends lower, over all pairs.
 
-    ``p_better`` and ``p_worse`` are the chances that the runs of an unchanged b would end lower, or higher, at least as
-    often (see `_chances`); NaN where no pair needs a test. ``unmatched`` says of every cell that could not be compared
-    why; ``other_code`` are the optimizers whose code, options or defaults differ. ``notes`` are for people.
+    ``p_better`` and ``p_worse`` are the chances that an unchanged b would end as low, or as high, as this over all
+    cells together (see `_chances`); NaN where no pair can be tested. ``unmatched`` says of every cell that could not be
+    compared why; ``other_code`` are the optimizers whose code, options or defaults differ. ``notes`` are for people.
     """
 
     a: str
@@ -85,17 +113,24 @@ class Comparison:
     @property
     def worsened(self) -> bool:
         """Whether b is significantly worse in any cell, or overall."""
-        return self.counts["worse"] > 0 or self.p_worse <= ALPHA / 2
+        return self.counts["worse"] > 0 or self.p_worse <= SHARE / 2
 
     @property
     def verdict(self) -> str:
-        """Whether b is better, worse, mixed (better here, worse there), equal or undecided."""
-        improved = self.counts["better"] > 0 or self.p_better <= ALPHA / 2
-        if self.worsened:
-            return "mixed" if improved else "worse"
-        if improved:
-            return "better"
-        return "equal" if self.counts["equal"] == len(self.pairs) else "undecided"
+        """Whether b is better, worse, mixed, equal or undecided over all cells.
+
+        The overall test decides; cells that contradict it make it mixed. Where no pair can be tested, as of defaults on
+        deterministic problems, whose order is exact, the cells do: all that differ one way.
+        """
+        counts, better, worse = self.counts, self.p_better <= SHARE / 2, self.p_worse <= SHARE / 2
+        if math.isnan(self.p_better):
+            better, worse = counts["better"] > 0, counts["worse"] > 0
+        if better or worse:
+            against = counts["worse" if better else "better"] > 0
+            return "mixed" if against or (better and worse) else "better" if better else "worse"
+        if counts["better"] and counts["worse"]:
+            return "mixed"
+        return "equal" if counts["equal"] == len(self.pairs) else "undecided"
 
     def to_json(self) -> str:
         """The comparison as JSON; what is infinite (a diverged side) or no test (p-values of exact results) is null."""
@@ -117,16 +152,17 @@ class Comparison:
         chance = f"{self.better.value:.0%} [{self.better.low:.0%}, {self.better.high:.0%}]"
         p_value = min(1.0, 2 * min(self.p_better, self.p_worse))
         test = "" if math.isnan(self.p_better) else f" (p {number(p_value, 2)} over all cells)"
-        return f"B is {self.verdict}: {counts}; a run of B ends lower with probability {chance}{test}."
+        return f"Overall B is {self.verdict}: {counts}; a run of B ends lower with probability {chance}{test}."
 
 
 def compare(a: Record, b: Record) -> Comparison:
     """Compare record ``b`` with record ``a``: tuned results on the test seeds, defaults where nothing was tuned.
 
-    Cells are matched by problem, optimizer and schedule, and compared where the instance (fingerprint) and the budget
-    agree; where the code of the optimizer differs, which may be the question, that is said. Differences are paired
-    where the test seeds are the same; p-values are adjusted by Holm's method for all pairs that need a test. Raises
-    `PoolingError` where nothing can be compared.
+    Cells are matched by problem, optimizer and schedule, and compared where the instance (fingerprint), the budget, the
+    sampler with its blocks and the searched ranges agree; where the code of the optimizer differs, which may be the
+    question, that is said. Tuned results are told apart by their studies, three or more a side. Differences are paired
+    where the test seeds are the same; p-values are adjusted by Holm's method for all pairs that have a test, which
+    share half of the level; the overall test has the other half. Raises `PoolingError` where nothing can be compared.
     """
     left, right = ({(cell.problem, cell.label): cell for cell in record} for record in (a, b))
     unmatched = [f"only in A: {cell.name}" for key, cell in left.items() if key not in right]
@@ -142,8 +178,7 @@ def compare(a: Record, b: Record) -> Comparison:
         why = named_first(sorted(unmatched, key=lambda text: not text.startswith("not compared")))
         raise PoolingError(f"no cell of {b.path} can be compared with one of {a.path}: {why}")
     runs = [_runs(x, y) for x, y in matched]
-    found = [each.difference for each in runs]
-    adjusted = holm([each.p_value for each in found])
+    adjusted = holm([each.p_value for each in runs])
     pairs = tuple(each.pair(float(p)) for each, p in zip(runs, adjusted))
     edited = [x.label for x, y in matched if x.info.optimizer.fingerprint != y.info.optimizer.fingerprint]
     other_code = tuple(dict.fromkeys(edited))
@@ -165,21 +200,36 @@ class _Runs:
     seeds: tuple[int, ...] | None
     difference: Difference
 
+    @property
+    def studies(self) -> int:
+        """The number of studies a side; 0 where the defaults are compared, which none found."""
+        return len(self.a) if self.setting == "tuned" else 0
+
+    @property
+    def decides(self) -> bool:
+        """Whether the difference says something of the optimizers, and not only of the settings that were found."""
+        return self.setting == "default" or self.studies >= FEWEST_STUDIES
+
+    @property
+    def p_value(self) -> float:
+        return self.difference.p_value if self.decides else math.nan
+
     def pair(self, p_holm: float) -> Pair:
         found, log = self.difference, self.measure.log
         return Pair(
             self.cell.problem,
             self.cell.label,
             self.setting,
+            self.studies,
             "decades" if log else self.measure.name,
-            bootstrap_median(self.a),
-            bootstrap_median(self.b),
+            estimate_of_studies(self.a),
+            estimate_of_studies(self.b),
             found.change,
             self.seeds is not None,
-            found.exact,
-            found.p_value,
+            found.exact and self.decides,
+            self.p_value,
             p_holm,
-            found.verdict(p_holm),
+            found.verdict(p_holm, SHARE) if self.decides else "undecided",
         )
 
 
@@ -188,9 +238,10 @@ def _runs(a: Cell, b: Cell) -> _Runs:
     tuned = [final_values(cell, "tuned", measure) for cell in (a, b)]
     setting = "tuned" if any(side.size for side in tuned) else "default"
     left, right = tuned if setting == "tuned" else [final_values(cell, "default", measure) for cell in (a, b)]
-    tested = [cell.info.protocol.test_seeds for cell in (a, b)]
     # a side none of whose trials survived has nothing to test: all of its runs count as diverged
-    left, right = (side if side.size else np.full(len(seeds), np.inf) for side, seeds in zip((left, right), tested))
+    lost = [np.full((cell.info.protocol.studies, len(cell.info.protocol.test_seeds)), np.inf) for cell in (a, b)]
+    left, right = (side if side.size else nothing for side, nothing in zip((left, right), lost))
+    tested = [cell.info.protocol.test_seeds for cell in (a, b)]
     if tested[0] != tested[1]:
         return _Runs(a, setting, measure, left, right, None, unpaired_difference(left, right, measure))
     exact = a.info.problem.deterministic
@@ -207,13 +258,28 @@ def _why_incomparable(a: Cell, b: Cell) -> str:
         if values[0] != values[1]:
             return f"had another budget ({field}: {values[0]} and {values[1]})"
     counts = [len(cell.info.protocol.tuning_seeds) for cell in (a, b)]
-    return "" if counts[0] == counts[1] else f"had another budget (tuning seeds: {counts[0]} and {counts[1]})"
+    if counts[0] != counts[1]:
+        return f"had another budget (tuning seeds: {counts[0]} and {counts[1]})"
+    ranges = [_ranges(cell) for cell in (a, b)]
+    for name in dict.fromkeys((*ranges[0], *ranges[1])):
+        ends = [searched.get(name, "not searched") for searched in ranges]
+        if ends[0] != ends[1]:
+            return f"was searched in other ranges ({name}: {ends[0]} and {ends[1]})"
+    return ""
+
+
+def _ranges(cell: Cell) -> dict[str, str]:
+    """The searched ranges as text; none where nothing was tuned, or where studies widened them as they went."""
+    if not cell.info.studies or any(study.widened for study in cell.info.studies):
+        return {}
+    searched = [each for each in cell.info.optimizer.hyperparameters if each.name in cell.info.optimizer.searched]
+    return {each.name: f"{each.low:g} to {each.high:g} ({each.scale})" for each in searched}
 
 
 def _overall(runs: Sequence[_Runs]) -> Estimate:
     """The mean probability over pairs that a run of b ends lower; seeds that cells share are resampled together.
 
-    Where sides are paired a run meets the other side's run of the same seed, else all of them. Ties count half.
+    Where sides are paired a run meets the other side's runs of the same seed, else all of them. Ties count half.
     """
     rng = np.random.default_rng(SEED)
     weights: dict[tuple[int, ...], Array] = {}
@@ -225,29 +291,46 @@ def _overall(runs: Sequence[_Runs]) -> Estimate:
             value, resampled = value + won, resampled + won
         elif each.seeds is not None:
             if each.seeds not in weights:
-                weights[each.seeds] = bootstrap_weights(a.size, CONTENDERS, rng) / a.size
-            lower = (b < a) + 0.5 * (b == a)
-            value, resampled = value + float(lower.mean()), resampled + weights[each.seeds] @ lower
+                drawn = bootstrap_weights(len(each.seeds), CONTENDERS, rng)
+                weights[each.seeds] = drawn / drawn.sum(axis=1, keepdims=True)
+            of_a, of_b = (bootstrap_weights(len(side), CONTENDERS, rng) for side in (a, b))
+            lower = (b < a[:, None]) + 0.5 * (b == a[:, None])  # [K of a, K of b, S]
+            value += float(lower.mean())
+            scale = of_a.sum(axis=1) * of_b.sum(axis=1)
+            resampled += np.einsum("ri,rj,rs,ijs->r", of_a, of_b, weights[each.seeds], lower, optimize=True) / scale
         else:
-            sides = [bootstrap_weights(side.size, CONTENDERS, rng) for side in (b, a)]
-            value, resampled = value + float(improvement(b, a)), resampled + improvement(b, a, *sides)
+            sides = [Draws.of(side[None], CONTENDERS, rng).weights[:, 0] for side in (b, a)]
+            value += float(improvement(b.ravel(), a.ravel()))
+            resampled += improvement(b.ravel(), a.ravel(), *sides)
     return estimate_of(value / len(runs), resampled / len(runs), len(runs))
 
 
 def _chances(runs: Sequence[_Runs]) -> tuple[float, float]:
-    """The chances that b, were it no other than a, would win at least and at most as often over all cells.
+    """The chances that b, were it no other than a, would end as low, and as high, over all cells.
 
-    A permutation test: where sides are paired a seed's two runs change sides, in all cells at once, for cells that
-    share a seed are not independent; else all runs are dealt anew. A few seeds have few such permutations, so that they
-    cannot decide anything. Exact results need no test. NaN where there are none but those.
+    Tuned cells have studies of their own: their p-values are put together by Stouffer's method, each as the deviation
+    of a normal, with the sign of its difference. Defaults have none; see `_permuted`. NaN where nothing can be tested.
+    """
+    tuned = [each for each in runs if each.setting == "tuned" and each.decides]
+    if not tuned:
+        return _permuted([each for each in runs if each.setting == "default" and not each.difference.exact])
+    away = [min(LARGEST, -float(norm.ppf(each.p_value / 2))) for each in tuned]
+    signs = [np.sign(each.difference.change.value) for each in tuned]
+    total = float(np.dot(signs, away)) / math.sqrt(len(tuned))
+    return float(norm.cdf(total)), float(norm.sf(total))
+
+
+def _permuted(tested: Sequence[_Runs]) -> tuple[float, float]:
+    """The chances of one setting a side, by a permutation test: where sides are paired a seed's two runs change sides,
+    in all cells at once, for cells that share a seed are not independent; else all runs are dealt anew. A few seeds
+    have few such permutations, so that they cannot decide anything.
     """
     rng = np.random.default_rng(SEED)
-    tested = [each for each in runs if not each.difference.exact]
     flips: dict[int, Array] = {}
     deals: dict[tuple[int, int], Array] = {}
     seen, drawn = 0.0, np.zeros(PERMUTATIONS)
     for each in tested:
-        a, b = each.measure.shown(each.a), each.measure.shown(each.b)
+        a, b = each.measure.shown(each.a[0]), each.measure.shown(each.b[0])
         if each.seeds is None:
             sizes, every = (a.size, b.size), np.concatenate([a, b])
             if sizes not in deals:
@@ -270,15 +353,31 @@ def _chances(runs: Sequence[_Runs]) -> tuple[float, float]:
 
 
 def _notes(runs: Sequence[_Runs]) -> list[str]:
-    tested = [each for each in runs if not each.difference.exact]
-    if not tested:
-        return []
-    fewest, needed = min(min(each.a.size, each.b.size) for each in tested), seeds_to_decide(len(tested))
-    if fewest >= needed:
-        return []
-    return [
-        f"With {fewest} test seeds none of {len(tested)} cells can be decided alone at {ALPHA:.0%}; {needed} would do."
-    ]
+    """What the comparison can and cannot tell."""
+    notes = []
+    tuned = [each for each in runs if each.setting == "tuned"]
+    fewest = min((each.studies for each in tuned), default=FEWEST_STUDIES)
+    if fewest < FEWEST_STUDIES:
+        notes.append(
+            f"{'One study' if fewest == 1 else 'Two studies'} a side: the differences are of the settings found, which "
+            f"are luck of the search in good part, and say nothing of the optimizers; {FEWEST_STUDIES} studies would."
+        )
+    elif tuned:
+        away = resolved(fewest, len(tuned), SHARE)
+        notes.append(
+            f"With {fewest} studies a side a cell alone is told apart, 4 times in 5, where it differs by "
+            f"{number(away, 2)} standard deviations among its studies."
+        )
+    tested = [each for each in runs if each.setting == "default" and not each.difference.exact]
+    if tested:
+        seeds = min(min(each.a.shape[1], each.b.shape[1]) for each in tested)
+        needed = seeds_to_decide(len(tested), SHARE)
+        if seeds < needed:
+            notes.append(
+                f"With {seeds} test seeds none of {len(tested)} cells can be decided alone at {ALPHA:.0%}; "
+                f"{needed} would do."
+            )
+    return notes
 
 
 def _line(pair: Pair) -> tuple[str, ...]:

@@ -19,7 +19,9 @@ def convergence_table(cells: Sequence[CellResult]) -> pd.DataFrame:
         for setting, line in cell.convergence.items():
             columns = {"step": line.steps.astype(int), "median": line.band.median}
             frame = pd.DataFrame({**columns, "low": line.band.low, "high": line.band.high})
-            parts.append(_keyed(frame, cell, setting=setting, measure=cell.measure.name, n=line.band.n))
+            parts.append(
+                _keyed(frame, cell, setting=setting, measure=cell.measure.name, n=line.seeds, studies=line.studies)
+            )
     return _joined(parts)
 
 

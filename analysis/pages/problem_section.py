@@ -18,11 +18,12 @@ from analysis.measures.comparable import PoolingError
 from analysis.measures.recommendation import Recommendation
 from analysis.measures.stability import Stability, boundary_frame, stability_frame
 from analysis.pages.csv_tables import convergence_table, sensitivity_table
+from analysis.pages.results_text import intervals_text
 from analysis.pages.sentences import problem_reading
 from analysis.problem_results import ProblemResults
 from analysis.record.cell_info import HyperparameterInfo, ProblemInfo
 from analysis.record.cells import Cell
-from analysis.words import plain, value_text
+from analysis.words import listing, plain, value_text
 
 __all__ = ["Picture", "Section", "budget_figures", "picture_of", "section_of"]
 
@@ -32,12 +33,12 @@ LARGEST_SVG: Final = 120_000
 CAPTIONS: Final = {
     "overview": "The tuned median of every optimizer over the lowest of its problem: 1× is the best, darker is better; "
     "lost: the median diverged; blank: not run, or unequal budgets.",
-    "outcome": "Where each run ended: filled circles are tuned medians, hollow ones the default setting; bars are 90% "
-    "bootstrap intervals of the median, ticks single test seeds. Further left is better.",
-    "convergence": "Median over the test seeds at every evaluation; the shaded band holds the middle 90% of the seeds, "
+    "outcome": "Where each run ended: filled circles are tuned medians over independent studies and test seeds, "
+    "hollow ones the default setting; bars are intervals of the median, ticks single runs. Further left is better.",
+    "convergence": "The typical run at every evaluation; the shaded band holds the middle 90% of the runs, "
     "or all of them where there are fewer than 20. "
-    "The left side shows the winner of the tuning on fresh seeds, the right side the default setting. A cross marks "
-    "where the typical run diverges or leaves the frame for good.",
+    "The left side shows what the tuning studies found, on fresh seeds, the right side the default setting. A cross "
+    "marks where the typical run diverges or leaves the frame for good.",
     "sensitivity": "What a learning rate leads to. Wide valleys forgive a wrong guess. Marker: the best rate. Cross "
     "at the top: the first rate above it at which a seed diverges; dotted: rates where some seeds diverge.",
     "landscape": "Every point of the grid, trained on seeds of its own; darker is better. A memory is drawn by its "
@@ -47,15 +48,15 @@ CAPTIONS: Final = {
     "Shaded: 90% intervals over seeds and grid points. A search that found nothing stays at the start.",
     "replay": "The tuning studies that would have been, replayed over the landscape: mean over searches with its 90% "
     "interval, beside random search, which is known exactly.",
-    "ranks": "Mean rank of the tuned medians over the problems, with its 90% interval over seeds. A bar at the right "
-    "joins optimizers whose ranks are closer than the critical difference: "
+    "ranks": "Mean rank of the tuned medians over the problems, with its 90% interval over studies and seeds. A bar at "
+    "the right joins optimizers whose ranks are closer than the critical difference: "
     "there are too few problems to tell them apart.",
     "profiles": "Targets fall evenly from every problem's start to the lowest value that anyone's median run reached. "
-    "Left and middle: expected steps with restarts; right: single runs. Shaded: 90% bands over seeds.",
+    "Left and middle: expected steps with restarts; right: single runs. Shaded: 90% bands over studies and seeds.",
     "transfer": "The best setting of the row's problem, used on the column's: the percentage of the progress of the "
     "best setting there that is given away. Darker is better; where no setting makes progress, none is given away.",
-    "trajectory": "The path of the first test seed, tuned in colour and default in grey, over contours at even "
-    "distances of the logarithm.",
+    "trajectory": "The path of the first test seed, tuned (by the study in the middle) in colour and default in grey, "
+    "over contours at even distances of the logarithm.",
 }
 
 
@@ -75,14 +76,15 @@ class Picture:
 class Section:
     """What the page says about one problem beside its results; ``tables`` become CSV files.
 
-    ``steps`` are those that were made, ``advice`` the recommendations, ``stability`` what the landscapes say,
-    ``refused`` the sentence on what could not be compared, if any.
+    ``steps`` are those that were made, ``intervals`` say what the values are, ``advice`` the recommendations,
+    ``stability`` what the landscapes say, ``refused`` the sentence on what could not be compared, if any.
     """
 
     anchor: str
     problem: ProblemInfo
     steps: str
     reading: list[str]
+    intervals: list[str]
     pictures: list[Picture]
     measured: list[tuple[str, str]]
     advice: Sequence[Recommendation]
@@ -104,6 +106,7 @@ def section_of(figures: Path, anchor: str, results: ProblemResults, looks: Mappi
         problem=results.problem,
         steps=" or ".join(map(str, sorted({cell.info.protocol.steps for cell in cells}))),
         reading=problem_reading(results),
+        intervals=list(intervals_text([results])),
         pictures=[picture_of(figures, anchor, name, figure) for name, figure in figured],
         measured=_measured(cells),
         advice=results.recommendations,
@@ -171,10 +174,15 @@ def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
 
 
 def _winner(cell: Cell) -> str:
-    """Which trial won, or why none did."""
+    """Which trial won each study, or why none did."""
     if cell.info.winner is None:
         return "none: every trial diverged" if cell.info.protocol.trials else "none: not tuned"
-    return f"trial {cell.info.winner.trial}"
+    found = [study.winner.trial if study.winner else None for study in cell.info.studies]
+    trials = listing([f"trial {trial}" if trial is not None else "none" for trial in found])
+    if len(found) == 1:
+        return trials
+    assert cell.info.best_study is not None
+    return f"{trials}; study {cell.info.best_study.study + 1} is best on its tuning seeds"
 
 
 def _range(hyperparameter: HyperparameterInfo) -> str:

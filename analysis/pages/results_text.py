@@ -9,10 +9,10 @@ from typing import Final
 from analysis.measures.results import CellResult
 from analysis.problem_results import ProblemResults, results_of
 from analysis.record.cells import Cell
-from analysis.statistics.bootstrap import ALPHA
+from analysis.statistics.bootstrap import ALPHA, covered
 from analysis.words import number
 
-__all__ = ["MIN_SETTING", "results_text", "text_of"]
+__all__ = ["MIN_SETTING", "intervals_text", "results_text", "text_of"]
 
 MIN_SETTING: Final = 16
 """Columns that hold one hyperparameter of the text table."""
@@ -74,15 +74,33 @@ def _fit(line: tuple[str, ...], wide: list[int], width: int) -> str:
     return "\n".join(row.replace("\xa0", " ").rstrip()[:width] for row in rows)
 
 
-def _footnotes(results: Sequence[ProblemResults]) -> Iterator[str]:
-    tied = f" ~ not told apart from it: paired tests, Holm's correction, {ALPHA:.0%}."
-    if any(found.best for found in results):
-        yield f"* lowest median of its problem.{tied if any(found.tied for found in results) else ''}"
-    drawn = [cell for found in results if not found.exact for cell in found.cells]
+def intervals_text(results: Sequence[ProblemResults]) -> Iterator[str]:
+    """What the values and intervals of ``results`` are, in sentences."""
+    cells = [cell for found in results for cell in found.cells]
+    tuned = sorted({cell.tuned.studies for cell in cells if cell.tuned is not None})
+    drawn = [cell for cell in cells if not cell.exact]
     seeds = sorted({max(found.n for found in cell.settings.values()) for cell in drawn if cell.settings})
+    fresh = f"{' or '.join(map(str, seeds))} fresh test seed{'' if seeds == [1] else 's'}"
+    if tuned and tuned != [1]:
+        share = covered(max(tuned))
+        yield (
+            f"tuned: median [{share:.0%} interval] over {' or '.join(map(str, tuned))} independent studies"
+            f"{f' and {fresh}' if seeds else ''}; at the values that the study in the middle found."
+        )
+    elif tuned:
+        yield "tuned: of the setting found by one study; another one finds another. --studies 3 shows by how much."
     if seeds == [1]:
         yield "Values of one fresh test seed, without an interval."
+    elif seeds and tuned in ([], [1]):
+        yield f"Median [{covered(max(seeds)):.0%} interval] over {fresh}."
     elif seeds:
-        yield f"Median [90% interval] over {' or '.join(map(str, seeds))} fresh test seeds."
+        yield f"default: median [{covered(max(seeds)):.0%} interval] over {fresh}."
+
+
+def _footnotes(results: Sequence[ProblemResults]) -> Iterator[str]:
+    tied = f" ~ not told apart from it: Holm's correction, {ALPHA:.0%}."
+    if any(found.best for found in results):
+        yield f"* lowest median of its problem.{tied if any(found.tied for found in results) else ''}"
+    yield from intervals_text(results)
     if any(cell.at_edge for found in results for cell in found.cells):
         yield "! = at the edge of its search range."

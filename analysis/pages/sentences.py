@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from analysis.measures.lr_sensitivity import RateCurve
-from analysis.measures.paired_tests import seeds_to_decide
-from analysis.measures.results import CellResult
+from analysis.measures.paired_tests import FEWEST_STUDIES, resolved, seeds_to_decide
+from analysis.measures.results import CellResult, SettingResult
 from analysis.problem_results import ProblemResults
 from analysis.words import listing, number, times
 
@@ -42,15 +42,14 @@ def _winner(results: ProblemResults) -> str:
         solved = "reach the floor within rounding" if first.value <= smallest else "end equally low"
         both, value = "both" if len(best) == 2 else "all", best[0].text("tuned", interval=False)
         return f"{names} {both} {solved} ({what} {value})."
-    seeds = "" if results.exact else f" over {first.n} test seed{'s' if first.n > 1 else ''}"
-    value = best[0].text("tuned", interval=not results.exact)
-    sentence = f"{names} ends lowest: {what} {value}{seeds} at {best[0].hyperparameters}"
+    value = best[0].text("tuned")
+    sentence = f"{names} ends lowest: {what} {value}{_over(first, exact=results.exact)} at {best[0].hyperparameters}"
     close = [cell.label for cell in results.tied]
-    if close and results.exact:
+    if close and results.exact and first.studies == 1:
         return f"{sentence}; {listing(close)} end{'s' if len(close) == 1 else ''} within 1% of it."
     if close:
-        needed = seeds_to_decide(len(ended) - len(best))
-        few = "" if first.n >= needed else f": that takes {needed} test seeds"
+        tests = len(ended) - len(best)
+        few = _takes(first, tests)
         return f"{sentence}, but {listing(close)} {'is' if len(close) == 1 else 'are'} not told apart from it{few}."
     rest = {cell: found.value for cell, found in ended.items() if cell not in best}
     if rest and first.value > 0:
@@ -58,6 +57,25 @@ def _winner(results: ProblemResults) -> str:
         ratio = rest[second] / max(first.value, smallest)
         return f"{sentence}; the next, {second.label}, ends {times(ratio)} as high."
     return f"{sentence}."
+
+
+def _over(found: SettingResult, *, exact: bool) -> str:
+    """What a tuned result is over, in words: " in the middle of 3 studies, over 10 test seeds"."""
+    seeds = "" if exact else f"over {found.n} test seed{'s' if found.n > 1 else ''}"
+    if found.studies == 1:
+        return f"{' ' if seeds else ''}{seeds}, of the setting found by one study,"
+    return f" in the middle of {found.studies} studies{', ' if seeds else ''}{seeds}"
+
+
+def _takes(found: SettingResult, tests: int) -> str:
+    """What it would take to tell optimizers apart, as the end of a sentence; empty where enough is there."""
+    if found.studies == 1:
+        needed = seeds_to_decide(tests)
+        return "" if found.n >= needed else f": that takes {needed} test seeds"
+    if found.studies < FEWEST_STUDIES:
+        return f": that takes {FEWEST_STUDIES} studies"
+    away = number(resolved(found.studies, tests), 2)
+    return f": {found.studies} studies find differences of {away} standard deviations among them"
 
 
 def _margin(best: CellResult) -> str:
@@ -117,8 +135,8 @@ def _defaults(results: ProblemResults) -> str:
 def _lost(cells: Sequence[CellResult]) -> str:
     parts = [
         f"the {setting} run of {cell.label}"
-        if found.n == 1
-        else f"{found.diverged} of {found.n} {setting} runs of {cell.label}"
+        if found.runs == 1
+        else f"{found.diverged} of {found.runs} {setting} runs of {cell.label}"
         for cell in cells
         for setting, found in cell.settings.items()
         if found.diverged
@@ -126,7 +144,6 @@ def _lost(cells: Sequence[CellResult]) -> str:
     edges = [f"{cell.label} ({', '.join(cell.at_edge)})" for cell in cells if cell.at_edge]
     sentence = f"Diverged: {listing(parts)}." if parts else ""
     if edges:
-        sentence += (
-            f" The winner lies at the edge of the search range for {listing(edges)}: a wider range may do better."
-        )
+        where = f"at the edge of the search range for {listing(edges)}"
+        sentence += f" What tuning found lies {where}: a wider range may do better."
     return sentence.strip()

@@ -18,6 +18,7 @@ __all__ = [
     "Protocol",
     "Scale",
     "Seconds",
+    "StudyInfo",
     "WinnerInfo",
 ]
 
@@ -99,13 +100,16 @@ class OptimizerInfo:
 class Protocol:
     """How the cell was tuned, tested and mapped.
 
-    ``sampler`` asked ``trials`` in all (0: not tuned), ``block`` at a time; ``objectives`` are what a trial was judged
-    by, one or two; ``aggregate`` joined its seeds; ``pruner`` stopped trials early. The three lists of seeds are those
-    that were trained on; ``grid`` is the landscape's number of points by learning rate and by the second
-    hyperparameter, None where there is no landscape; ``steps`` updates were made by every run, evaluated after each
-    ``evaluate_every``, None where evaluations are spaced by powers.
+    ``studies`` were made independently of each other (0: not tuned), in each of which ``sampler`` asked ``trials``,
+    ``block`` at a time, after the defaults, which it was told first; ``objectives`` are what a trial was judged by, one
+    or two; ``aggregate`` joined its seeds; ``pruner`` stopped trials early. The three lists of seeds are those that
+    were trained on, the tuning seeds those of the first study (`StudyInfo` has those of each); ``grid`` is the
+    landscape's number of points by learning rate and by the second hyperparameter, None where there is no landscape;
+    ``steps`` updates were made by every run, evaluated after each ``evaluate_every``, None where evaluations are spaced
+    by powers.
     """
 
+    studies: int
     sampler: str
     trials: int
     block: int
@@ -126,16 +130,29 @@ class Protocol:
 
 @dataclass(frozen=True)
 class WinnerInfo:
-    """The best trial: its number, its first ``objective`` and all its ``hyperparameters``, fixed ones included.
-
-    ``at_edge`` names those at an end of their range; ``widened`` says how often the ranges were widened to find it.
+    """The best trial of a study: its number, its first ``objective`` and all its ``hyperparameters``, fixed ones
+    included; ``at_edge`` names those at an end of their range.
     """
 
     trial: int
     objective: float
     hyperparameters: Mapping[str, float]
     at_edge: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StudyInfo:
+    """One study of a cell: its number, from 0, the ``tuning_seeds`` it was judged on and the number of its ``trials``,
+    the defaults included.
+
+    ``widened`` says how often its ranges were widened; ``winner`` is None where every trial diverged or was pruned.
+    """
+
+    study: int
+    tuning_seeds: tuple[int, ...]
+    trials: int
     widened: int
+    winner: WinnerInfo | None
 
 
 @dataclass(frozen=True)
@@ -157,7 +174,7 @@ class CellInfo:
     """The content of ``cell.json``, after its first key ``schema``, the version of the record's schema.
 
     ``cell`` is the name of the cell and of its folder; ``suite`` the suite's; ``position`` the place in the suite, from
-    0; ``schedule`` "constant" or as written in the suite; ``winner`` None where every trial diverged or none was made;
+    0; ``schedule`` "constant" or as written in the suite; ``studies`` are empty where nothing was tuned;
     ``defaults`` the default of every hyperparameter, by name, with what the suite fixed; ``lane_steps`` the number of
     training steps of single runs made for this cell.
     """
@@ -169,7 +186,7 @@ class CellInfo:
     optimizer: OptimizerInfo
     schedule: str
     protocol: Protocol
-    winner: WinnerInfo | None
+    studies: tuple[StudyInfo, ...]
     defaults: Mapping[str, float]
     seconds: Seconds
     lane_steps: int
@@ -185,6 +202,20 @@ class CellInfo:
     def to_json(self) -> dict[str, Any]:
         """The content of ``cell.json``, its keys in order."""
         return {"schema": SCHEMA_VERSION, **to_json(self)}
+
+    @property
+    def best_study(self) -> StudyInfo | None:
+        """The study whose winner has the lowest objective, by tuning seeds alone; None where no trial survived."""
+        won = [study for study in self.studies if study.winner is not None]
+        return min(
+            won, key=lambda study: (study.winner.objective, study.study) if study.winner else (0.0, 0), default=None
+        )
+
+    @property
+    def winner(self) -> WinnerInfo | None:
+        """The winner of the best study; None where no trial survived."""
+        best = self.best_study
+        return None if best is None else best.winner
 
     @property
     def label(self) -> str:

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "SCHEMA_VERSION", "check_columns"]
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 
 COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
     "trials": {
-        "trial": "number of the trial, from 0, in the order asked",
+        "study": "number of the study, from 0",
+        "trial": "number of the trial within its study, from 0, in the order asked; trial 0 is the defaults where they "
+        "lie in the searched ranges",
         "block": "number of the block the trial was asked in; -1 for a trial another process told a shared study",
         "state": "complete | diverged (told inf) | pruned",
         "objective": "what the sampler was told, lower is better; inf where diverged, NaN where pruned; "
@@ -28,7 +30,8 @@ COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
         "diverged": "number of tuning seeds that diverged",
     },
     "runs": {
-        "setting": "trial | tuned | default: a tuning trial, or the winner / the defaults on fresh test seeds",
+        "setting": "trial | tuned | default: a tuning trial, or a study's winner / the defaults on fresh test seeds",
+        "study": "number of the study; missing for 'default'",
         "trial": "number of the trial; missing for 'tuned' and 'default'",
         "seed": "seed of data order, noise and start",
         "status": "finished | diverged | pruned",
@@ -39,6 +42,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "curves": {
         "setting": "as in runs",
+        "study": "as in runs",
         "trial": "as in runs",
         "seed": "as in runs",
         "step": "updates made before this evaluation; 0 is the start",
@@ -54,6 +58,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "paths": {
         "setting": "tuned | default",
+        "study": "as in runs",
         "seed": "as in runs",
         "step": "as in curves",
         "x1": "first parameter",

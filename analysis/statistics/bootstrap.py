@@ -1,8 +1,13 @@
-"""Medians and means over seeds with their intervals: bootstrap by multinomial weights, bands by order statistics.
+"""Medians and means over seeds, and over studies and seeds, with their intervals.
 
-Seeds are the first axis, ``[S, ...]``; whole seeds are resampled, so that intervals along a curve are coherent. ``inf``
-(a diverged run) is an ordinary, worst value: a median is ``inf`` once half of the seeds have diverged. Every answer
-carries its ``n``.
+Runs are ``[S]`` over seeds or ``[K, S]`` over K tuning studies and the seeds on which their winners were tested; the
+typical run of several studies is the median over studies of each study's median over seeds, what a user gets who tunes
+once. Seeds are resampled for all studies together, which shared them, and studies on their own. ``inf`` (a diverged
+run) is an ordinary, worst value: a median is ``inf`` once half of the seeds have diverged. Every answer carries its
+``n``.
+
+A resample of n draws n - 1: the variance of a resampled mean is then the unbiased one of the mean (McCarthy and Snowden
+1985, "The bootstrap and finite population sampling"), where n draws of three studies would miss a third of it.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from typing import Final, Literal
 
 import numpy as np
 from scipy.special import ndtr, ndtri
+from scipy.stats import binom
 
 from analysis.statistics.arrays import Array
 from analysis.statistics.resamples import SEEDS
@@ -21,24 +27,30 @@ __all__ = [
     "LEVEL",
     "SEED",
     "Band",
+    "Draws",
     "Estimate",
     "Spread",
     "band",
     "bootstrap_mean",
-    "bootstrap_median",
     "bootstrap_weights",
+    "covered",
     "estimate_of",
+    "estimate_of_studies",
     "interval",
     "interval_bca",
     "median",
+    "median_interval",
     "resampled_means",
     "resampled_medians",
     "spread",
+    "typical",
 ]
 
 LEVEL: Final = 0.9
 ALPHA: Final = 0.05
 """Level of the tests: the chance of any false claim in a family of them."""
+SLACK: Final = 0.02
+"""How much less than `LEVEL` the interval of a median may cover: order statistics come in steps."""
 SEED: Final = 20121208
 """Every interval is drawn from its own generator with this seed, so that a report is the same to the byte each time."""
 
@@ -108,24 +120,74 @@ def spread(values: Array) -> Spread:
 
 
 def bootstrap_weights(n: int, resamples: int, rng: np.random.Generator) -> Array:
-    """Counts ``[resamples, n]``, drawn by ``rng``: how often each of ``n`` seeds occurs in each; rows sum to n."""
-    return rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
+    """Counts ``[resamples, n]``, drawn by ``rng``: how often each of ``n`` seeds occurs in each; rows sum to n - 1, the
+    number of draws (to 1 where n is 1)."""
+    return rng.multinomial(max(n - 1, 1), np.full(n, 1 / n), size=resamples).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Resamples of the runs ``[A, K, S]`` of A contenders: ``seeds`` ``[B, S]`` and ``studies`` ``[B, A, K]`` count how
+    often each was drawn.
+
+    Seeds are drawn for all contenders together, which shared them, studies for each on its own.
+    """
+
+    seeds: Array
+    studies: Array
+
+    @classmethod
+    def of(cls, runs: Array, resamples: int, rng: np.random.Generator) -> Draws:
+        """Resamples of ``runs`` ``[A, K, S]``, drawn by ``rng``."""
+        contenders, studies, seeds = runs.shape
+        shared = bootstrap_weights(seeds, resamples, rng)
+        own = [bootstrap_weights(studies, resamples, rng) for _ in range(contenders)]
+        return cls(shared, np.stack(own, axis=1))
+
+    @property
+    def weights(self) -> Array:
+        """The weights ``[B, A, K * S]`` of the runs; those of a contender sum to 1."""
+        weights = self.studies[..., None] * self.seeds[:, None, None]
+        flat = weights.reshape(*weights.shape[:2], -1)
+        return np.asarray(flat / flat.sum(axis=-1, keepdims=True))
+
+    def typical(self, runs: Array) -> Array:
+        """`typical` ``[B, A]`` of every resample of ``runs`` ``[A, K, S]``."""
+        found = np.empty(self.studies.shape[:2])
+        for place, own in enumerate(runs):
+            medians = np.stack([resampled_medians(row, self.seeds) for row in own], axis=1)  # [B, K]
+            order = np.argsort(medians, axis=1, kind="stable")
+            ordered = np.take_along_axis(medians, order, axis=1)
+            counts = np.take_along_axis(self.studies[:, place], order, axis=1).cumsum(axis=1)
+            n = int(counts[0, -1])
+            ends = [np.argmax(counts > middle, axis=1)[:, None] for middle in ((n - 1) // 2, n // 2)]
+            lower, upper = (np.take_along_axis(ordered, end, axis=1)[:, 0] for end in ends)
+            found[:, place] = _middle(lower, upper)
+        return found
 
 
 def resampled_means(values: Array, weights: Array) -> Array:
     """The mean ``[B, ...]`` of every resample of ``values`` ``[S, ...]`` by the counts ``weights`` ``[B, S]``."""
     flat = values.reshape(values.shape[0], -1)
-    return np.asarray((weights @ flat / values.shape[0]).reshape(-1, *values.shape[1:]))
+    share = weights / weights.sum(axis=1, keepdims=True)
+    return np.asarray((share @ flat).reshape(-1, *values.shape[1:]))
 
 
 def resampled_medians(values: Array, weights: Array) -> Array:
-    """The exact median ``[B]`` of every resample of ``values`` ``[S]`` by the counts ``weights`` ``[B, S]``."""
+    """The exact median ``[B]`` of every resample of ``values`` ``[S]`` by the counts ``weights`` ``[B, S]``, whose rows
+    have equal sums.
+    """
     order = np.argsort(values, kind="stable")
     ordered, counts = values[order], weights[:, order].cumsum(axis=1)
-    n = values.size
+    n = int(counts[0, -1])
     lower = ordered[np.argmax(counts > (n - 1) // 2, axis=1)]
     upper = ordered[np.argmax(counts > n // 2, axis=1)]
     return np.asarray(_middle(lower, upper))
+
+
+def typical(values: Array) -> Array:
+    """The median over studies of the medians over seeds: ``[...]`` of runs ``[K, S, ...]``."""
+    return median(median(np.moveaxis(values, 1, 0)))
 
 
 def interval(resampled: Array, level: float = LEVEL) -> tuple[Array, Array]:
@@ -165,17 +227,39 @@ def interval_bca(resampled: Array, value: float, jackknife: Array, level: float 
     return low, high
 
 
-def bootstrap_median(values: Array, level: float = LEVEL, resamples: int = SEEDS) -> Estimate:
-    """The median of ``values`` ``[S]`` with its percentile bootstrap interval; raises `ValueError` for a missing one.
+def covered(n: int, level: float = LEVEL) -> float:
+    """The chance that the interval of `median_interval` over ``n`` values, however they are distributed, holds their
+    median.
 
-    The percentile interval, because the jackknife that BCa needs is inconsistent for medians (Efron and Tibshirani
-    1993, section 11.6).
+    It is that of the order statistics nearest above ``level - SLACK``; with few values, of their whole range.
     """
-    point = float(median(_checked(values)))
-    if values.size == 1:
-        return Estimate(point, point, point, 1)
-    weights = bootstrap_weights(values.size, resamples, np.random.default_rng(SEED))
-    return estimate_of(point, resampled_medians(values, weights), values.size, level)
+    return 1 - 2 * float(binom.cdf(_outside(n, level), n, 0.5)) if n > 1 else 0.0
+
+
+def median_interval(values: Array, level: float = LEVEL) -> Estimate:
+    """The median of ``values`` ``[S]`` with its order-statistics (sign-test) interval; raises `ValueError` for a
+    missing one.
+
+    It covers the median of any distribution with the chance `covered`: 90% or a little less, no less than `SLACK`,
+    where there are at least five values. Its ends are values that occurred.
+    """
+    ordered = np.sort(_checked(values))
+    out = _outside(ordered.size, level)
+    return Estimate(float(median(ordered)), float(ordered[out]), float(ordered[-1 - out]), ordered.size)
+
+
+def estimate_of_studies(values: Array, level: float = LEVEL, resamples: int = SEEDS) -> Estimate:
+    """`typical` of the runs ``values`` ``[K, S]`` with its interval; raises `ValueError` where one is missing.
+
+    Of one study it is `median_interval`. Of more it is the percentile interval over resampled studies and seeds, whose
+    ends are values that occurred. It covers what the typical study finds with about the chance `covered` (of K): three
+    studies have no interval that would cover more whatever the distribution is.
+    """
+    if len(values) == 1:
+        return median_interval(values[0], level)
+    point = float(typical(_checked(values)))
+    resampled = Draws.of(values[None], resamples, np.random.default_rng(SEED)).typical(values[None])[:, 0]
+    return estimate_of(point, resampled, values.shape[1], level)
 
 
 def bootstrap_mean(
@@ -198,7 +282,15 @@ def _middle(lower: Array, upper: Array) -> Array:
     return np.where(lower == upper, lower, lower / 2 + upper / 2)
 
 
+def _outside(n: int, level: float) -> int:
+    """How many of ``n`` ordered values lie beyond either end of the interval of their median."""
+    out = 0
+    while 2 * (out + 1) < n and 1 - 2 * binom.cdf(out + 1, n, 0.5) >= level - SLACK:
+        out += 1
+    return out
+
+
 def _checked(values: Array) -> Array:
-    if values.ndim != 1 or values.size == 0 or np.isnan(values).any():
+    if values.size == 0 or np.isnan(values).any():
         raise ValueError(f"expected one number a seed, none missing, got shape {values.shape}: {values}")
     return values

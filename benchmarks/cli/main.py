@@ -118,9 +118,9 @@ def list_(kind: str, as_json: bool) -> None:
 def run(context: click.Context, /, suite: str, **machine: Any) -> None:
     """Run SUITE: a built-in name, or the path of a TOML file of your own.
 
-    Every cell (problem × optimizer × schedule) is tuned by an Optuna study, its winner and its defaults are trained
-    again on fresh seeds, and its landscape is mapped. Finished cells are kept: the same command goes on where it
-    stopped. `stepscape list suites` shows the built-in ones.
+    Every cell (problem × optimizer × schedule) is tuned by independent Optuna studies, their winners and its defaults
+    are trained again on fresh seeds, and its landscape is mapped. Finished cells are kept: the same command goes on
+    where it stopped. `stepscape list suites` shows the built-in ones.
 
     \b
     Examples:
@@ -134,7 +134,8 @@ def run(context: click.Context, /, suite: str, **machine: Any) -> None:
 
 @cli.command(short_help="Tune an optimizer on a problem.")
 @cell_options
-@click.option("--trials", default=64, show_default=True, type=click.IntRange(1), help="Configurations tried.")
+@click.option("--studies", default=3, show_default=True, type=click.IntRange(1), help="Independent studies.")
+@click.option("--trials", default=64, show_default=True, type=click.IntRange(1), help="Configurations tried by each.")
 @click.option("--block", default=16, show_default=True, type=click.IntRange(1), help="Trials asked at once.")
 @click.option("--sampler", default="tpe", show_default=True, help="tpe, random, qmc, cmaes, gp (slow), grid.")
 @click.option("--seeds", default=4, show_default=True, type=click.IntRange(1), help="Tuning seeds.")
@@ -152,7 +153,8 @@ def run(context: click.Context, /, suite: str, **machine: Any) -> None:
 @machine_options
 @click.pass_context
 def tune(context: click.Context, /, test_seeds: int, **options: Any) -> None:
-    """Tune OPTIMIZER on PROBLEM with an Optuna study, and compare the winner with the defaults on fresh seeds.
+    """Tune OPTIMIZER on PROBLEM by independent Optuna studies, and compare the winners with the defaults on fresh
+    seeds.
 
     \b
     Examples:
@@ -161,7 +163,7 @@ def tune(context: click.Context, /, test_seeds: int, **options: Any) -> None:
     """
     from benchmarks.cli.single_cell import single_cell_suite
 
-    names = ("trials", "block", "sampler", "seeds", "objective", "aggregate", "pruner", "widen")
+    names = ("studies", "trials", "block", "sampler", "seeds", "objective", "aggregate", "pruner", "widen")
     tuning = {name: value for name in names if (value := options.pop(name)) is not None}
     tables = {"tuning": tuning, "test": {"seeds": test_seeds}, "landscape": {"enabled": False}}
     context.exit(_execute(single_cell_suite("tune", tables, options), options))

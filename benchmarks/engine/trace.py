@@ -39,6 +39,25 @@ class Trace:
         """The full-data loss ``[C, S, E]``."""
         return self.metrics["loss"]
 
+    def of(self, place: int) -> Trace:
+        """The trace ``[1, S]`` of configuration number ``place``; times and counts are its share."""
+        one, count = slice(place, place + 1), len(self.status)
+
+        def part(kept: Tensor | None) -> Tensor | None:
+            return None if kept is None else kept[one]
+
+        return Trace(
+            self.step,
+            {name: metric[one] for name, metric in self.metrics.items()},
+            self.status[one],
+            self.stopped_at[one],
+            self.seconds / count,
+            self.lane_steps // count,
+            part(self.path),
+            part(self.gradient),
+            None if self.state is None else {name: value[one] for name, value in self.state.items()},
+        )
+
     @property
     def final_loss(self) -> Tensor:
         """The loss after the last step ``[C, S]``, NaN unless the lane finished."""

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from analysis.measures.measure import gap
+from analysis.measures.results import CellResult
 from analysis.record.cells import Cell
 from analysis.record.outcome import Outcome
 from analysis.statistics.bootstrap import median
@@ -60,7 +60,7 @@ def short_hash(*files: Path) -> str:
 
 
 def cell_run(cell: Cell) -> MirroredRun:
-    """The run of the whole cell: protocol and winner as params, results on the test seeds as metrics."""
+    """The run of the whole cell: protocol and best winner as params, results on the test seeds as metrics."""
     info, winner = cell.info, cell.info.winner
     tags = {
         **_tags(cell, "cell"),
@@ -82,31 +82,39 @@ def trial_runs(cell: Cell, children: Children) -> list[MirroredRun]:
     """The runs of the best trials, best first. A number takes only trials that were told a finite objective."""
     if children == "none":
         return []
-    ranked = cell.trials.sort_values(["objective", "trial"])
+    ranked = cell.trials.sort_values(["objective", "study", "trial"])
     if children != "all":
         ranked = ranked[np.isfinite(ranked["objective"])].head(children)
-    lines = _median_curves(cell.curves[cell.curves["trial"].isin(ranked["trial"])], "trial")
-    return [_trial_run(cell, row, lines.get(row["trial"], ())) for row in ranked.to_dict("records")]
+    chosen = pd.MultiIndex.from_frame(ranked[["study", "trial"]])
+    of_trials = cell.curves[cell.curves["setting"] == "trial"]
+    shown = of_trials[pd.MultiIndex.from_frame(of_trials[["study", "trial"]]).isin(chosen)]
+    lines = _median_curves(shown, ["study", "trial"])
+    return [_trial_run(cell, row, lines.get((row["study"], row["trial"]), ())) for row in ranked.to_dict("records")]
 
 
 def setting_runs(cell: Cell) -> list[MirroredRun]:
-    """The runs of the tuned and of the default setting on the test seeds, as far as they were run."""
+    """The runs of the tuned and of the default setting on the test seeds, as far as they were run.
+
+    The tuned one is over all studies; its hyperparameters are those of the best of them.
+    """
     settings = _settings(cell)
-    lines = _median_curves(cell.curves[cell.curves["setting"].isin(settings)], "setting")
+    lines = _median_curves(cell.curves[cell.curves["setting"].isin(settings)], ["setting"])
     runs = []
     for setting, values in settings.items():
-        if setting in lines:
+        if (setting,) in lines:
             tags = {**_tags(cell, "test"), "setting": setting, "seeds": _seeds(cell.info.protocol.test_seeds)}
-            points = _finite([*_outcome(cell, setting, ""), *lines[setting]])
-            name = f"{setting} on test seeds: {_short(cell, values)}"
+            points = _finite([*_outcome(cell, setting, ""), *lines[setting,]])
+            studies = len(cell.info.studies) if setting == "tuned" else 1
+            best = f"best of {studies} studies at " if studies > 1 else ""
+            name = f"{setting} on test seeds: {best}{_short(cell, values)}"
             runs.append(MirroredRun(name, tags, _params(cell, values), points))
     return runs
 
 
 def trials_table(cell: Cell) -> pd.DataFrame:
     """All trials with the best first, ready to be read: infinite objectives are missing."""
-    first = ["trial", "state", "objective", *_searched(cell)]
-    table = cell.trials.sort_values(["objective", "trial"])
+    first = ["study", "trial", "state", "objective", *_searched(cell)]
+    table = cell.trials.sort_values(["objective", "study", "trial"])
     table = table[[*first, *(column for column in table.columns if column not in first)]]
     return table.replace([np.inf, -np.inf], np.nan).reset_index(drop=True)
 
@@ -115,14 +123,16 @@ def _trial_run(cell: Cell, row: Mapping[Any, Any], line: Iterable[Point]) -> Mir
     values = {name: float(row[name]) for name in _searched(cell)}
     tags = {
         **_tags(cell, "trial"),
+        "study": str(row["study"] + 1),
         "trial_number": str(row["trial"]),
         "state": str(row["state"]),
-        "seeds": _seeds(cell.info.protocol.tuning_seeds),
+        "seeds": _seeds(cell.info.studies[row["study"]].tuning_seeds),
         "diverged": str(row["diverged"]),
     }
     points = _finite([("objective", float(row["objective"]), 0), *line])
     params = _params(cell, {**cell.info.optimizer.fixed, **values})
-    return MirroredRun(f"trial {row['trial']}: {_short(cell, values)}", tags, params, points)
+    study = f"study {row['study'] + 1}, " if len(cell.info.studies) > 1 else ""
+    return MirroredRun(f"{study}trial {row['trial']}: {_short(cell, values)}", tags, params, points)
 
 
 def _tags(cell: Cell, role: str) -> dict[str, str]:
@@ -140,25 +150,28 @@ def _tags(cell: Cell, role: str) -> dict[str, str]:
 def _cell_points(cell: Cell) -> Iterator[Point]:
     for setting in ("tuned", "default"):
         yield from _outcome(cell, setting, f"{setting}/")
-    told = cell.trials.set_index("trial")["objective"].sort_index()
-    best = np.fmin.accumulate(told.to_numpy(dtype=np.float64))  # a pruned trial, NaN, changes nothing
-    yield from (("best_objective", float(value), int(trial)) for trial, value in zip(told.index, best, strict=True))
+    if len(cell.trials):
+        told = cell.trials.set_index(["trial", "study"])["objective"].unstack().sort_index()  # noqa: PD010  (raises on a doubled row)
+        best = np.fmin.accumulate(told.to_numpy(dtype=np.float64))  # a pruned trial, NaN, changes nothing
+        typical = median(np.where(np.isnan(best), np.inf, best).T)
+        yield from (("best_objective", float(v), int(trial)) for trial, v in zip(told.index, typical, strict=True))
     yield "trials/diverged", float((cell.trials["state"] == Outcome.DIVERGED.word).sum()), 0
     yield from ((f"seconds/{key}", float(value), 0) for key, value in cell.info.seconds.to_json().items())
     yield "lane_steps", float(cell.info.lane_steps), 0
 
 
 def _outcome(cell: Cell, setting: str, prefix: str) -> Iterator[Point]:
-    """Yield the medians over the test seeds after the last step, with a diverged run as the worst, and the counts."""
-    runs = cell.runs[cell.runs["setting"] == setting]
-    if runs.empty:
+    """Yield the typical results on the test seeds after the last step, with a diverged run as the worst, and the
+    counts.
+    """
+    found = CellResult.alone(cell).settings.get(setting)
+    if found is None:
         return
-    loss = runs["final_loss"].where(runs["status"] != Outcome.DIVERGED.word).to_numpy(dtype=np.float64)
-    yield f"{prefix}final_loss", _rounded(median(gap(loss, 0.0))), 0
+    yield f"{prefix}final_loss", _rounded(found.value + (cell.floor or 0.0)), 0
     if cell.floor is not None:
-        yield f"{prefix}final_gap", _rounded(median(gap(loss, cell.floor))), 0
-    yield f"{prefix}runs", float(len(runs)), 0
-    yield f"{prefix}diverged", float((runs["status"] == Outcome.DIVERGED.word).sum()), 0
+        yield f"{prefix}final_gap", _rounded(found.value), 0
+    yield f"{prefix}runs", float(found.runs), 0
+    yield f"{prefix}diverged", float(found.diverged), 0
 
 
 def _rounded(value: Any) -> float:
@@ -166,22 +179,22 @@ def _rounded(value: Any) -> float:
     return float(f"{float(value):.5g}")
 
 
-def _median_curves(curves: pd.DataFrame, by: str) -> dict[Any, list[Point]]:
-    """For each value of column ``by``, the median over seeds of loss and metrics by step.
+def _median_curves(curves: pd.DataFrame, by: list[str]) -> dict[tuple[Any, ...], list[Point]]:
+    """For each value of the columns ``by``, the median over runs of loss and metrics by step.
 
     Curves are thinned to `CURVE` evaluations, with the first and the last. A diverged seed is the worst loss there is;
     a metric that a seed lacks is left out, not averaged over the others.
     """
-    metrics = list(curves.columns.drop(["setting", "trial", "seed", "step"]))
+    metrics = list(curves.columns.drop(["setting", "study", "trial", "seed", "step"]))
     steps = curves["step"].unique()
     kept = steps[np.unique(np.linspace(0, len(steps) - 1, min(len(steps), CURVE)).round().astype(int))]
     curves = curves[curves["step"].isin(kept)]
-    groups = curves.fillna({"loss": np.inf}).groupby([by, "step"])[metrics]
+    groups = curves.fillna({"loss": np.inf}).groupby([*by, "step"])[metrics]
     middle = groups.median().where(groups.count().eq(groups.size(), axis=0))
-    lines: dict[Any, list[Point]] = {}
+    lines: dict[tuple[Any, ...], list[Point]] = {}
     for key in metrics:
-        for value, step, loss in middle[key].reset_index().itertuples(index=False, name=None):
-            lines.setdefault(value, []).append((f"train/{key}", float(loss), int(step)))
+        for *of, step, loss in middle[key].reset_index().itertuples(index=False, name=None):
+            lines.setdefault(tuple(of), []).append((f"train/{key}", float(loss), int(step)))
     return lines
 
 
@@ -235,8 +248,8 @@ def _description(cell: Cell) -> str:
         [
             *lines,
             "",
-            f"Tuned over {protocol.trials} trials by {protocol.sampler}, {protocol.block} asked at a time, "
-            f"{len(protocol.tuning_seeds)} seeds each. {_verdict(cell)}",
+            f"Tuned by {_counted_studies(cell)} of {protocol.trials} trials by {protocol.sampler}, {protocol.block} "
+            f"asked at a time, {len(protocol.tuning_seeds)} seeds each. {_verdict(cell)}",
             "",
             f"- {cell.problem}: {problem.description}",
             f"- {cell.optimizer}: {optimizer.description} ({optimizer.reference})",
@@ -249,7 +262,15 @@ def _verdict(cell: Cell) -> str:
     if winner is None:
         return "Every trial diverged, so there is no winner." if len(cell.trials) else "Nothing was tuned."
     edge = f" It is at the edge of its range: {', '.join(winner.at_edge)}." if winner.at_edge else ""
-    return f"Trial {winner.trial} won.{edge}"
+    best = cell.info.best_study
+    study = f" of study {best.study + 1}, the best on its tuning seeds," if best and len(cell.info.studies) > 1 else ""
+    return f"Trial {winner.trial}{study} won.{edge}"
+
+
+def _counted_studies(cell: Cell) -> str:
+    """The number of studies in words."""
+    count = len(cell.info.studies)
+    return f"{count} {'study' if count == 1 else 'independent studies'}"
 
 
 def _settings(cell: Cell) -> dict[str, Mapping[str, float]]:

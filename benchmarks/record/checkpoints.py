@@ -55,6 +55,10 @@ class Checkpoints:
             _keep(trace, path)
         return trace
 
+    def within(self, name: str) -> Checkpoints:
+        """Those of a part ``name`` of the cell, in a folder of their own."""
+        return Checkpoints(None if self.folder is None else self.folder / name, self.deadline)
+
     def forget(self) -> None:
         """Remove what was kept, once the cell has landed."""
         if self.folder is not None:

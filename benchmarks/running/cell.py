@@ -1,4 +1,4 @@
-"""One ready cell to its cell result: a study, test runs on fresh seeds, and a landscape."""
+"""One ready cell to its cell result: studies, test runs of their winners on fresh seeds, and a landscape."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+
+import torch
 
 from analysis.record.cell_info import Seconds
 from benchmarks.engine.trace import Trace
@@ -25,23 +27,27 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class SettingRuns:
-    """The runs of one setting, "tuned" or "default", on the test seeds: its hyperparameters and their trace
-    ``[1, S]``.
+    """The runs of one setting on the test seeds: its hyperparameters and their trace ``[1, S]``.
+
+    ``setting`` is "tuned", the winner of the ``study`` of that number, or "default", of no study.
     """
 
     setting: str
+    study: int | None
     values: Mapping[str, float]
     trace: Trace
 
 
 @dataclass(frozen=True)
 class FinishedCell:
-    """All that a cell made: its study, the runs of its settings, and its landscape (None where the plan has none).
+    """All that a cell made: its studies, the runs of its settings, and its landscape (None where the plan has none).
 
-    The defaults are the last setting; the winner's runs come before them where there is a winner.
+    ``studies`` is empty where nothing is tuned. ``space`` holds all that was searched. The defaults are the last
+    setting; the runs of the winners come before them, for studies that have one.
     """
 
-    study: Study
+    studies: Sequence[Study]
+    space: Space
     settings: Sequence[SettingRuns]
     grid: GridMap | None
     tuning_seconds: float
@@ -56,57 +62,73 @@ class FinishedCell:
     def seconds(self) -> Seconds:
         """What each part took; sampling is part of tuning."""
         mapped = self.grid.seconds if self.grid else 0.0
-        return Seconds(self.tuning_seconds, self.study.sampling_seconds, self.test_seconds, mapped)
+        sampling = sum(study.sampling_seconds for study in self.studies)
+        return Seconds(self.tuning_seconds, sampling, self.test_seconds, mapped)
 
     @property
     def lane_steps(self) -> int:
         """The number of updates of single runs that were made."""
-        traces = [*(block.trace for block in self.study.blocks), *(runs.trace for runs in self.settings)]
+        blocks = [block for study in self.studies for block in study.blocks]
+        traces = [*(block.trace for block in blocks), *(runs.trace for runs in self.settings)]
         return sum(trace.lane_steps for trace in traces) + (self.grid.lane_steps if self.grid else 0)
 
 
 def run_cell(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None = None) -> FinishedCell:
-    """Tune the optimizer, test its winner and its defaults on fresh seeds, and map the landscape.
+    """Tune the optimizer in independent studies, test their winners and the defaults on fresh seeds, and map the
+    landscape.
 
-    The study is kept in the Optuna ``storage`` where one is given. Raises `OutOfTime` where the deadline of
+    The studies are kept in the Optuna ``storage`` where one is given. Raises `OutOfTime` where the deadline of
     ``checkpoints`` came first; a later call goes on from the blocks that were made.
     """
-    study, tuning_seconds = _timed(lambda: _tune(cell, checkpoints, storage))
-    settings, test_seconds = _timed(lambda: _test(cell, study))
-    grid = _landscape(cell, study.space, checkpoints)
-    return FinishedCell(study, settings, grid, tuning_seconds, test_seconds)
+    studies, tuning_seconds = _timed(lambda: _tune(cell, checkpoints, storage))
+    settings, test_seconds = _timed(lambda: _test(cell, studies))
+    space = Space.joined([study.space for study in studies]) if studies else cell.space
+    grid = _landscape(cell, space, checkpoints)
+    return FinishedCell(studies, space, settings, grid, tuning_seconds, test_seconds)
 
 
-def _tune(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None) -> Study:
+def _tune(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None) -> list[Study]:
+    """The studies of the cell: each has a name, which seeds its sampler, and tuning seeds of its own."""
     tuning = cell.plan.tuning
     if not tuning.enabled:
-        return Study(cell.space, [], None, 0, 0.0)
+        return []
     name = cell.plan.name if storage is None else _shared_name(cell)
-    training = cell.training(cell.seeds(tuning.seeds), cell.evaluate)
-    return tune(name, training, cell.space, tuning, checkpoints, storage)
+    first, found = cell.space.defaults(cell.spec), []
+    for study in range(tuning.studies):
+        training = cell.training(cell.seeds(tuning.seeds_of(study)), cell.evaluate)
+        own = f"{name} study {study + 1}" if study else name
+        kept = checkpoints.within(f"study-{study + 1}")
+        found.append(tune(own, training, cell.space, tuning, kept, storage, first))
+    return found
 
 
 def _shared_name(cell: ReadyCell) -> str:
     """The name of the cell's study in a storage; it differs where the trials would mean something else."""
     parts = {"steps", "evaluations", "spacing", "tuning", "searching"}
-    meaning = cell.plan.model_dump_json(include=parts, exclude={"tuning": {"trials"}})  # more trials may join the same
+    grows = {"tuning": {"trials", "studies"}}  # more trials may join the same, and more studies stand beside it
+    meaning = cell.plan.model_dump_json(include=parts, exclude=grows)
     prints = f"{cell.problem.fingerprint()}\n{cell.fingerprint}"
     digest = hashlib.sha256(f"{prints}\n{meaning}".encode()).hexdigest()[:16]
     return f"{cell.plan.suite}/{cell.plan.name}/{digest}"
 
 
-def _test(cell: ReadyCell, study: Study) -> list[SettingRuns]:
-    """The winner, where there is one, and the defaults, trained on the test seeds."""
-    settings = {"tuned": study.winner.values} if study.winner else {}
-    settings["default"] = cell.space.defaults(cell.spec)
+def _test(cell: ReadyCell, studies: Sequence[Study]) -> list[SettingRuns]:
+    """The winner of every study that has one, and the defaults, trained on the test seeds, all at once."""
+    settings: list[tuple[str, int | None, Mapping[str, float]]] = [
+        ("tuned", place, study.winner.values) for place, study in enumerate(studies) if study.winner
+    ]
+    settings.append(("default", None, cell.space.defaults(cell.spec)))
+    names = settings[-1][2]
+    values = {name: torch.tensor([own[name] for *_, own in settings], dtype=torch.float64) for name in names}
     planar = cell.problem.dim == 2
     seeds = cell.seeds(cell.plan.test.seeds)
     training = cell.training(seeds, 1 if planar else cell.evaluate, keep_path=planar)
-    return [SettingRuns(setting, values, train(training, values)) for setting, values in settings.items()]
+    trace = train(training, values)
+    return [SettingRuns(setting, study, own, trace.of(place)) for place, (setting, study, own) in enumerate(settings)]
 
 
 def _landscape(cell: ReadyCell, space: Space, checkpoints: Checkpoints) -> GridMap | None:
-    """The map of the ranges last searched: where they were widened, the winner would lie beyond the first ones."""
+    """The map of all that was searched: where ranges were widened, winners would lie beyond the first ones."""
     wanted = cell.plan.landscape
     if not wanted.enabled:
         return None

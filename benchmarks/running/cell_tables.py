@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def cell_tables(cell: ReadyCell, result: FinishedCell) -> dict[str, pd.DataFrame
     """Every table of ``cell`` by name: trials, runs, curves and landscape, of 2-D problems paths and surface too."""
     landscape_seeds = cell.seeds(cell.plan.landscape.seeds)
     return {
-        "trials": trials_table(result.study),
+        "trials": trials_table(result.studies),
         **_tables_of_runs(cell, result),
         "landscape": landscape_table(result.grid, landscape_seeds) if result.grid else empty_table("landscape"),
         **_tables_of_the_plane(cell, result),
@@ -34,12 +35,18 @@ def cell_tables(cell: ReadyCell, result: FinishedCell) -> dict[str, pd.DataFrame
 
 
 def _tables_of_runs(cell: ReadyCell, result: FinishedCell) -> dict[str, pd.DataFrame]:
-    blocks, fixed = result.study.blocks, cell.space.fixed
-    tuning_seeds, test_seeds = cell.seeds(cell.plan.tuning.seeds), cell.seeds(cell.plan.test.seeds)
-    runs = [runs_table("trial", b.trace, b.values, fixed, tuning_seeds, b.trial_numbers) for b in blocks]
-    curves = [curves_table("trial", b.trace, tuning_seeds, b.trial_numbers) for b in blocks]
-    runs += [runs_table(made.setting, made.trace, {}, made.values, test_seeds) for made in result.settings]
-    curves += [curves_table(made.setting, made.trace, test_seeds) for made in result.settings]
+    runs, curves = [], []
+    for number, study in enumerate(result.studies):
+        seeds = cell.seeds(cell.plan.tuning.seeds_of(number))
+        for block in study.blocks:
+            of = Origin("trial", number, block.trial_numbers)
+            runs.append(runs_table(of, block.trace, block.values, cell.space.fixed, seeds))
+            curves.append(curves_table(of, block.trace, seeds))
+    seeds = cell.seeds(cell.plan.test.seeds)
+    for made in result.settings:
+        of = Origin(made.setting, made.study)
+        runs.append(runs_table(of, made.trace, {}, made.values, seeds))
+        curves.append(curves_table(of, made.trace, seeds))
     return {"runs": pd.concat(runs, ignore_index=True), "curves": pd.concat(curves, ignore_index=True)}
 
 
@@ -49,7 +56,7 @@ def _tables_of_the_plane(cell: ReadyCell, result: FinishedCell) -> dict[str, pd.
     if cell.problem.dim != 2 or surface is None:
         return {}
     seeds = cell.seeds(cell.plan.test.seeds)
-    paths = [paths_table(made.setting, made.trace, seeds) for made in result.settings]
+    paths = [paths_table(Origin(made.setting, made.study), made.trace, seeds) for made in result.settings]
     return {"paths": pd.concat(paths, ignore_index=True), "surface": surface}
 
 
@@ -57,12 +64,42 @@ OBJECTIVES = ("objective", "objective_2")
 UNTRAINED = {"block": -1, "seeds": 0, "diverged": 0}  # of a trial that another process trained
 
 
-def trials_table(study: Study) -> pd.DataFrame:
-    """One row a trial, with every hyperparameter's value; trials of other processes in a shared study have no block."""
+@dataclass(frozen=True)
+class Origin:
+    """Where runs come from: their ``setting`` ("trial", "tuned" or "default"), the number of their ``study``, None for
+    the defaults, and the numbers of the ``trials`` of C, None where they are not trials.
+    """
+
+    setting: str
+    study: int | None
+    trials: Sequence[int] | None = None
+
+    def columns(self, count: int, repeats: int) -> dict[str, Any]:
+        """The columns of ``count`` configurations with ``repeats`` rows each."""
+        rows = count * repeats
+        trial = [pd.NA] * rows if self.trials is None else np.repeat(np.asarray(self.trials), repeats)
+        study = pd.NA if self.study is None else self.study
+        return {
+            "setting": self.setting,
+            "study": pd.array([study] * rows, dtype="Int64"),
+            "trial": pd.array(trial, dtype="Int64"),
+        }
+
+
+def trials_table(studies: Sequence[Study]) -> pd.DataFrame:
+    """One row a trial, study by study, with every hyperparameter's value; trials of other processes in a shared study
+    have no block.
+    """
+    frames = [frame for number, study in enumerate(studies) for frame in _trials_of(number, study)]
+    return pd.concat(frames, ignore_index=True) if frames else empty_table("trials")
+
+
+def _trials_of(number: int, study: Study) -> list[pd.DataFrame]:
     blocks, fixed = study.blocks, study.space.fixed
     frames = [
         pd.DataFrame(
             {
+                "study": number,
                 "trial": block.trial_numbers,
                 "block": block.number,
                 "state": [state.value for state in block.states],
@@ -75,30 +112,24 @@ def trials_table(study: Study) -> pd.DataFrame:
         for block in blocks
     ]
     if study.others:
-        frames.append(pd.DataFrame([{**_other_row(other), **fixed, **UNTRAINED} for other in study.others]))
-    return pd.concat(frames, ignore_index=True) if frames else empty_table("trials")
+        own = [{"study": number, **_other_row(other), **fixed, **UNTRAINED} for other in study.others]
+        frames.append(pd.DataFrame(own))
+    return frames
 
 
 def runs_table(
-    setting: str,
-    trace: Trace,
-    values: Mapping[str, Tensor],
-    fixed: Mapping[str, float],
-    seeds: Sequence[int],
-    trials: Sequence[int] | None = None,
+    of: Origin, trace: Trace, values: Mapping[str, Tensor], fixed: Mapping[str, float], seeds: Sequence[int]
 ) -> pd.DataFrame:
-    """One row a run of ``trace`` ``[C, S]`` under ``setting`` ("trial", "tuned" or "default").
+    """One row a run of ``trace`` ``[C, S]``.
 
-    ``values`` are the searched hyperparameters ``{name: [C]}``, ``fixed`` the others; ``seeds`` are those of S;
-    ``trials`` are the trial numbers of C, None for a setting.
+    ``values`` are the searched hyperparameters ``{name: [C]}``, ``fixed`` the others; ``seeds`` are those of S.
     """
     count = len(trace.status)
     each = {name: np.repeat(column, len(seeds)) for name, column in _columns(values, fixed, count).items()}
     best = trace.loss.nan_to_num(torch.inf).amin(-1)
     return pd.DataFrame(
         {
-            "setting": setting,
-            "trial": _trial_column(trials, count, len(seeds)),
+            **of.columns(count, len(seeds)),
             "seed": np.tile(seeds, count),
             "status": _status_column(trace.status),
             "stopped_at": trace.stopped_at.flatten().numpy(),
@@ -110,13 +141,12 @@ def runs_table(
     )
 
 
-def curves_table(setting: str, trace: Trace, seeds: Sequence[int], trials: Sequence[int] | None = None) -> pd.DataFrame:
+def curves_table(of: Origin, trace: Trace, seeds: Sequence[int]) -> pd.DataFrame:
     """One row a run and evaluation: the loss and the problem's further metrics."""
     count, evaluations = len(trace.status), len(trace.step)
     return pd.DataFrame(
         {
-            "setting": setting,
-            "trial": _trial_column(trials, count, len(seeds) * evaluations),
+            **of.columns(count, len(seeds) * evaluations),
             "seed": np.tile(np.repeat(seeds, evaluations), count),
             "step": np.tile(trace.step.numpy(), count * len(seeds)),
             **{name: metric.flatten().numpy() for name, metric in trace.metrics.items()},
@@ -141,14 +171,16 @@ def landscape_table(grid: GridMap, seeds: Sequence[int]) -> pd.DataFrame:
     )
 
 
-def paths_table(setting: str, trace: Trace, seeds: Sequence[int]) -> pd.DataFrame:
+def paths_table(of: Origin, trace: Trace, seeds: Sequence[int]) -> pd.DataFrame:
     """The parameters of 2-D runs at every evaluation, for one configuration: one row a step."""
     assert trace.path is not None
     path = trace.path[0]  # [S, E, 2]
     evaluations = len(trace.step)
+    origin = of.columns(1, len(seeds) * evaluations)
     return pd.DataFrame(
         {
-            "setting": setting,
+            "setting": origin["setting"],
+            "study": origin["study"],
             "seed": np.repeat(seeds, evaluations),
             "step": np.tile(trace.step.numpy(), len(seeds)),
             "x1": path[..., 0].flatten().double().numpy(),
@@ -176,12 +208,6 @@ def _other_row(trial: Trial) -> dict[str, Any]:
 
 def _columns(values: Mapping[str, Tensor], fixed: Mapping[str, float], count: int) -> dict[str, Any]:
     return {**{name: v.numpy() for name, v in values.items()}, **{name: np.full(count, v) for name, v in fixed.items()}}
-
-
-def _trial_column(trials: Sequence[int] | None, count: int, repeats: int) -> Any:
-    if trials is None:
-        return pd.array([pd.NA] * (count * repeats), dtype="Int64")
-    return pd.array(np.repeat(np.asarray(trials), repeats), dtype="Int64")
 
 
 def _status_column(status: Tensor) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from analysis.record.cell_info import (
     CellInfo,
     HyperparameterInfo,
@@ -9,6 +11,7 @@ from analysis.record.cell_info import (
     ProblemInfo,
     Protocol,
     Seconds,
+    StudyInfo,
     WinnerInfo,
 )
 from benchmarks.engine.trace import Trace
@@ -25,16 +28,16 @@ __all__ = ["describe"]
 
 def describe(cell: ReadyCell, result: FinishedCell) -> CellInfo:
     """The content of ``cell.json`` for ``cell`` and its ``result``."""
-    plan, study = cell.plan, result.study
+    plan = cell.plan
     return CellInfo(
         cell=plan.name,
         suite=plan.suite,
         position=plan.position,
         problem=_problem(cell.problem, result.default.trace),
-        optimizer=_optimizer(cell, study.space),
+        optimizer=_optimizer(cell, result.space),
         schedule=plan.schedule,
-        protocol=_protocol(cell, study),
-        winner=None if study.winner is None else _winner(study.winner, study.widened),
+        protocol=_protocol(cell, result.studies),
+        studies=tuple(_study(cell, place, study) for place, study in enumerate(result.studies)),
         defaults=cell.space.defaults(cell.spec),
         seconds=Seconds(**{name: round(value, 4) for name, value in result.seconds.to_json().items()}),
         lane_steps=result.lane_steps,
@@ -61,7 +64,7 @@ def _problem(problem: Problem, trace: Trace) -> ProblemInfo:
 
 
 def _optimizer(cell: ReadyCell, space: Space) -> OptimizerInfo:
-    """The optimizer; the ranges of what was searched are those of ``space``, the last one searched."""
+    """The optimizer; the ranges of what was searched are those of ``space``, which holds them all."""
     spec = cell.spec
     last = {knob.name: knob for knob in space.searched}
     knobs = [last.get(knob.name, knob) for knob in spec.hyperparameters]
@@ -77,12 +80,13 @@ def _optimizer(cell: ReadyCell, space: Space) -> OptimizerInfo:
     )
 
 
-def _protocol(cell: ReadyCell, study: Study) -> Protocol:
+def _protocol(cell: ReadyCell, studies: Sequence[Study]) -> Protocol:
     plan, tuning = cell.plan, cell.plan.tuning
     every = cell.evaluate
     return Protocol(
         sampler=tuning.sampler,
-        trials=len(study.trials),
+        studies=len(studies),
+        trials=max((study.asked for study in studies), default=0),
         block=tuning.block,
         objectives=tuple(map(str, tuning.objective)),
         aggregate=str(tuning.aggregate),
@@ -96,13 +100,23 @@ def _protocol(cell: ReadyCell, study: Study) -> Protocol:
     )
 
 
-def _winner(winner: Winner, widened: int) -> WinnerInfo:
+def _study(cell: ReadyCell, place: int, study: Study) -> StudyInfo:
+    winner = study.winner
+    return StudyInfo(
+        study=place,
+        tuning_seeds=tuple(cell.seeds(cell.plan.tuning.seeds_of(place))),
+        trials=len(study.trials),
+        widened=study.widened,
+        winner=None if winner is None else _winner(winner),
+    )
+
+
+def _winner(winner: Winner) -> WinnerInfo:
     return WinnerInfo(
         trial=winner.trial,
         objective=winner.objective,
         hyperparameters=dict(winner.values),
         at_edge=tuple(winner.at_edge),
-        widened=widened,
     )
 
 

@@ -83,17 +83,17 @@ class _Cost:
 def _cell_seconds(cell: ReadyCell, cost: _Cost) -> float:
     plan, chunk, steps = cell.plan, cell.problem.chunk, cell.steps
     seconds = CELL
+    studies = plan.tuning.studies if plan.tuning.enabled else 0
     parts = [
-        (2, len(cell.seeds(plan.test.seeds)), plan.evaluations, 1.0)
+        (studies + 1, len(cell.seeds(plan.test.seeds)), plan.evaluations, 1.0)
     ]  # (configurations, seeds, evaluations, share)
     if plan.tuning.enabled:
         share = PRUNED.get(plan.tuning.pruner.kind, 1.0)
         blocks, rest = divmod(plan.tuning.trials, plan.tuning.block)
         seeds = len(cell.seeds(plan.tuning.seeds))
-        parts += [(plan.tuning.block, seeds, plan.evaluations, share)] * blocks + [
-            (rest, seeds, plan.evaluations, share)
-        ]
-        seconds += plan.tuning.trials * SAMPLING
+        parts += [(plan.tuning.block, seeds, plan.evaluations, share)] * blocks * studies
+        parts += [(rest, seeds, plan.evaluations, share)] * studies
+        seconds += studies * plan.tuning.trials * SAMPLING
     if plan.landscape.enabled:
         points = math.prod(count for _, count in grid_axes(cell.spec, cell.space, plan.landscape.grid))
         parts.append((points, len(cell.seeds(plan.landscape.seeds)), plan.landscape.evaluations, 1.0))

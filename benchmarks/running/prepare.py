@@ -67,9 +67,9 @@ class ReadyCell:
     def lane_steps(self) -> int:
         """The number of updates the cell will make, for estimates of time."""
         plan = self.plan
-        lanes = 2 * len(self.seeds(plan.test.seeds))
-        if plan.tuning.enabled:
-            lanes += trial_count(plan.tuning, self.space) * len(self.seeds(plan.tuning.seeds))
+        studies = plan.tuning.studies if plan.tuning.enabled else 0
+        lanes = (studies + 1) * len(self.seeds(plan.test.seeds))
+        lanes += studies * (1 + trial_count(plan.tuning, self.space)) * len(self.seeds(plan.tuning.seeds))
         if plan.landscape.enabled:
             points = 1
             for _, count in grid_axes(self.spec, self.space, plan.landscape.grid):

@@ -41,6 +41,7 @@ Count = Annotated[int, Field(gt=0, strict=True)]
 LARGEST_GRID = 10_000_000
 MOST_SEEDS = 1000  # a count: more would run into the seeds of the next purpose
 FIRST_TUNING_SEED, FIRST_TEST_SEED, FIRST_LANDSCAPE_SEED = 1, 1001, 2001
+BETWEEN_STUDIES = 10_000  # from the tuning seeds of one study to those of the next
 
 
 def _seeds(first: int) -> Any:
@@ -106,14 +107,18 @@ class Strict(BaseModel):
 
 
 class Tuning(Strict):
-    """How the best configuration is searched: an Optuna study, asked a block at a time.
+    """How the best configuration is searched: independent Optuna studies, each asked a block at a time.
 
-    ``aggregate`` joins the seeds of a trial: mean, median, or a quantile as q0.9. ``pruner`` stops lanes at rungs, each
-    ``reduction`` times later than the one before; with two objectives nothing is pruned. ``widen`` allows so many
-    searches again, with a wider range, where the winner is at the edge of its range.
+    ``studies`` are made of every cell, each with a sampler seed and tuning seeds of its own: what one study finds is
+    luck in good part. ``seeds`` are those of the first study (see `seeds_of`), ``trials`` the number of each, the
+    defaults, which every study begins with, aside. ``aggregate`` joins the seeds of a trial: mean, median, or a
+    quantile as q0.9. ``pruner`` stops lanes at rungs, each ``reduction`` times later than the one before; with two
+    objectives nothing is pruned. ``widen`` allows so many searches again, with a wider range, where the winner is at
+    the edge of its range.
     """
 
     enabled: bool = True
+    studies: Count = 3
     sampler: Sampler = "tpe"
     trials: Count = 64
     block: Count = 16
@@ -143,7 +148,16 @@ class Tuning(Strict):
             raise ValueError("pruning needs a single objective")
         if self.sampler == "grid" and self.pruner.kind is PrunerKind.OPTUNA:
             raise ValueError("a grid is told to Optuna afterwards, so its own pruners see nothing; use halving")
+        if self.studies > 1 and max(self.seeds) - min(self.seeds) >= BETWEEN_STUDIES:
+            raise ValueError(
+                f"the tuning seeds of one study lie within {BETWEEN_STUDIES:,} of each other: "
+                f"the next study has those {BETWEEN_STUDIES:,} higher"
+            )
         return self
+
+    def seeds_of(self, study: int) -> list[int]:
+        """The tuning seeds of study number ``study``, from 0: no two studies share one."""
+        return [seed + study * BETWEEN_STUDIES for seed in self.seeds]
 
 
 class Test(Strict):

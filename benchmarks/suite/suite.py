@@ -120,7 +120,8 @@ class Suite(Strict):
         except ValidationError as error:  # overrides that do not go together
             raise ValueError(_sentence(error.errors()[0])) from error
         for plan in plans:
-            shared = sorted(set(plan.tuning.seeds) & set(plan.test.seeds)) if plan.tuning.enabled else []
+            tuned = [seed for study in range(plan.tuning.studies) for seed in plan.tuning.seeds_of(study)]
+            shared = sorted(set(tuned) & set(plan.test.seeds)) if plan.tuning.enabled else []
             if shared:
                 raise ValueError(
                     f"{plan.name}: tuning and test seeds overlap ({shared[0]}): "

@@ -1,4 +1,4 @@
-"""Finished cells as Optuna studies, so that ``optuna.load_study`` and optuna-dashboard show them."""
+"""The studies of finished cells as Optuna studies, so that ``optuna.load_study`` and optuna-dashboard show them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import torch
 
+from analysis.record.cell_info import StudyInfo
 from analysis.record.cells import Cell
 from benchmarks.errors import UsageError
 from benchmarks.suite.judging import Aggregate
@@ -28,20 +30,21 @@ DIGEST = "stepscape.fingerprint"
 
 
 def export_cell(cell: Cell, url: str) -> bool:
-    """Write the study of ``cell`` to the storage at ``url``; False where it is there already.
+    """Write the studies of ``cell`` to the storage at ``url``; False where all are there already.
 
     Raises `UsageError` where a study of that name was not exported from the same cell.
     """
     storage = open_storage(url)
     try:
-        return _export(cell, storage)
+        written = [_export(cell, study, storage) for study in cell.info.studies]
+        return any(written)
     finally:
         close_storage(storage)
 
 
-def study_name(cell: Cell) -> str:
-    """The name of the exported study: suite and cell."""
-    return f"{cell.info.suite}/{cell.name}"
+def study_name(cell: Cell, study: int = 0) -> str:
+    """The name of the exported study number ``study``, from 0: suite and cell, and for further ones their number."""
+    return f"{cell.info.suite}/{cell.name}" + (f" study {study + 1}" if study else "")
 
 
 def space_of(cell: Cell) -> Space:
@@ -51,12 +54,13 @@ def space_of(cell: Cell) -> Space:
     return Space(tuple(knobs[name] for name in optimizer.searched), optimizer.fixed)
 
 
-def _export(cell: Cell, storage: optuna.storages.BaseStorage) -> bool:
+def _export(cell: Cell, made: StudyInfo, storage: optuna.storages.BaseStorage) -> bool:
     import optuna
     from optuna.exceptions import ExperimentalWarning
 
-    name = study_name(cell)
-    content = cell.trials.to_csv(index=False, lineterminator="\n")
+    name = study_name(cell, made.study)
+    trials = cell.trials[cell.trials["study"] == made.study]
+    content = trials.to_csv(index=False, lineterminator="\n")
     digest = f"{cell.info.problem.fingerprint} {hashlib.sha256(content.encode()).hexdigest()[:16]}"
     if name in optuna.get_all_study_names(storage):
         if optuna.load_study(study_name=name, storage=storage).user_attrs.get(DIGEST) != digest:
@@ -67,14 +71,14 @@ def _export(cell: Cell, storage: optuna.storages.BaseStorage) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # metric names are only for display
         study.set_metric_names(list(cell.info.protocol.objectives[: len(objectives)]))
-    for key, value in _attributes(cell).items():
+    for key, value in _attributes(cell, made).items():
         study.set_user_attr(key, value)
-    study.add_trials(list(_trials(cell, objectives)))
+    study.add_trials(list(_trials(cell, trials, objectives)))
     study.set_user_attr(DIGEST, digest)
     return True
 
 
-def _attributes(cell: Cell) -> Mapping[str, Any]:
+def _attributes(cell: Cell, made: StudyInfo) -> Mapping[str, Any]:
     problem, protocol = cell.info.problem, cell.info.protocol
     return {
         "suite": cell.info.suite,
@@ -87,19 +91,20 @@ def _attributes(cell: Cell) -> Mapping[str, Any]:
         "block": protocol.block,
         "pruner": protocol.pruner,
         "aggregate": protocol.aggregate,
-        "tuning_seeds": list(protocol.tuning_seeds),
+        "study": made.study + 1,
+        "tuning_seeds": list(made.tuning_seeds),
         "test_seeds": list(protocol.test_seeds),
     }
 
 
-def _trials(cell: Cell, objectives: list[str]) -> Iterator[optuna.trial.FrozenTrial]:
-    """Every trial with its state, its values, its distributions and the curve it was judged by."""
+def _trials(cell: Cell, trials: pd.DataFrame, objectives: list[str]) -> Iterator[optuna.trial.FrozenTrial]:
+    """Every one of ``trials`` with its state, its values, its distributions and the curve it was judged by."""
     import optuna
 
     space = space_of(cell)
     distributions = space.distributions()
-    curves = _joined_curves(cell)
-    for row in cell.trials.to_dict("records"):
+    curves = _joined_curves(cell, trials)
+    for row in trials.to_dict("records"):
         values = [float(row[name]) for name in objectives]
         state = State(row["state"])
         hyperparameters = {knob.name: float(row[knob.name]) for knob in space.searched}
@@ -118,10 +123,11 @@ def _trials(cell: Cell, objectives: list[str]) -> Iterator[optuna.trial.FrozenTr
         )
 
 
-def _joined_curves(cell: Cell) -> dict[int, dict[int, float]]:
+def _joined_curves(cell: Cell, trials: pd.DataFrame) -> dict[int, dict[int, float]]:
     """For each trial the loss at each step, its seeds joined as the suite says; none once a seed diverged."""
-    of_trials = cell.curves[cell.curves["setting"] == "trial"]
-    losses = of_trials.pivot(index=["trial", "step"], columns="seed", values="loss")  # [C * E, S]
+    of_trials = cell.curves[(cell.curves["setting"] == "trial") & cell.curves["study"].isin(trials["study"])]
+    keys = ["trial", "step", "seed"]
+    losses = of_trials.set_index(keys)["loss"].unstack()  # noqa: PD010  (raises on a doubled row)  # [C * E, S]
     how, runs = Aggregate.parse(cell.info.protocol.aggregate), torch.tensor(losses.to_numpy())
     joined = aggregate(how, runs.nan_to_num(torch.inf), dim=1)
     curves: dict[int, dict[int, float]] = {}

@@ -12,7 +12,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from benchmarks.suite.judging import PrunerKind
@@ -35,11 +35,18 @@ WORKER = "stepscape.worker"
 class Session:
     """An Optuna study while it runs; ``seconds`` is the time asking and telling took.
 
-    ``storage`` is the URL it is kept at and shared with other processes; None keeps it in memory.
+    ``storage`` is the URL it is kept at and shared with other processes; None keeps it in memory. The searched values
+    ``first`` are trial 0, asked with the first block and beside its number.
     """
 
     def __init__(
-        self, name: str, space: Space, tuning: Tuning, pruner: optuna.pruners.BasePruner, storage: str | None
+        self,
+        name: str,
+        space: Space,
+        tuning: Tuning,
+        pruner: optuna.pruners.BasePruner,
+        storage: str | None,
+        first: Mapping[str, float] | None = None,
     ) -> None:
         import optuna
 
@@ -47,7 +54,8 @@ class Session:
         began = time.perf_counter()
         self.name, self.space, self.tuning = name, space, tuning
         self.shared = storage is not None
-        self.count = trial_count(tuning, space)
+        self.first, self.before = first, int(first is not None)
+        self.count = self.before + trial_count(tuning, space)
         self.distributions = space.distributions()
         self.storage = open_storage(storage) if storage else None
         self.study = optuna.create_study(
@@ -132,8 +140,13 @@ class Session:
 
     def _ask_grid(self) -> Asked | None:
         first = len(self.study.get_trials(deepcopy=False))
-        numbers = range(first, min(first + self.tuning.block, self.count))
-        return Asked(numbers, grid_points(self.space, numbers, self.tuning.trials), []) if numbers else None
+        size = self.tuning.block + (self.before if first == 0 else 0)
+        numbers = range(first, min(first + size, self.count))
+        if not numbers:
+            return None
+        places = [number - self.before for number in numbers if number >= self.before]
+        points = grid_points(self.space, places, self.tuning.trials)
+        return Asked(numbers, [self.first, *points] if self.first is not None and first == 0 else points, [])
 
     def _ask_sampler(self, block: int) -> Asked | None:
         import optuna
@@ -141,13 +154,13 @@ class Session:
 
         busy = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
         there = len(self.study.get_trials(deepcopy=False, states=busy))
-        wanted = min(self.tuning.block, self.count - there)
+        handles = [self._ask_first()] if self.first is not None and there == 0 else []
+        wanted = min(self.tuning.block, self.count - there - len(handles))
         if wanted <= 0:
             return None
         one_sequence = self.tuning.sampler == "qmc"  # Optuna keeps its place in it, for all processes
         key = f"{self.name}\n{there}\n{_worker()}" if self.shared and not one_sequence else self.name
         self.study.sampler = make_sampler(self.tuning, self.distributions, key, block)
-        handles = []
         for _ in range(wanted):
             if self.shared:  # named before it is asked: a process killed while asking leaves no orphaned RUNNING trial
                 self.study.add_trial(
@@ -157,11 +170,22 @@ class Session:
             if self.shared:  # another process may have asked for the trial added here, and this one for another's
                 handles[-1].set_user_attr(WORKER, _worker())
         values = [self.space.from_optuna(trial.params) for trial in handles]
+        if self.first is not None and there == 0:
+            values[0] = dict(self.first)  # not as "1 - (1 - memory)", which rounds
         if self.shared:
             for trial, value in zip(handles, values, strict=True):
                 for name, number in value.items():
                     trial.set_user_attr(name, number)
         return Asked([trial.number for trial in handles], values, handles)
+
+    def _ask_first(self) -> optuna.Trial:
+        """The trial of the setting that comes first; no sampler spends a draw on it."""
+        from optuna.samplers import RandomSampler
+
+        assert self.first is not None
+        self.study.sampler = RandomSampler(seed=0)
+        self.study.enqueue_trial(self.space.to_optuna(self.first), skip_if_exists=True)
+        return ask_quietly(self.study, self.distributions)
 
     def _fail_trials_of_dead_processes(self) -> None:
         """Tell the study that RUNNING trials of ended processes of this machine failed.

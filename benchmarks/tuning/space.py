@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,17 @@ class Space:
     def defaults(self, spec: AnyOptimizer) -> dict[str, float]:
         """The setting of a user who tunes nothing: the spec's defaults, and what the suite fixes."""
         return {name: self.fixed.get(name, default) for name, default in spec.default_values.items()}
+
+    def holds(self, values: Mapping[str, float]) -> bool:
+        """Whether every searched hyperparameter of ``values`` lies in its range."""
+        return all(knob.low <= values[knob.name] <= knob.high for knob in self.searched)
+
+    @classmethod
+    def joined(cls, spaces: Sequence[Space]) -> Space:
+        """The space whose ranges hold those of all ``spaces``, which search the same hyperparameters."""
+        columns = zip(*(space.searched for space in spaces), strict=True)
+        searched = (replace(c[0], low=min(k.low for k in c), high=max(k.high for k in c)) for c in columns)
+        return replace(spaces[0], searched=tuple(searched))
 
     def at_edge(self, values: Mapping[str, float]) -> list[str]:
         """The searched names whose value is at a bound of its range; 0 is no bound one could move."""

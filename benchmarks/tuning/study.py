@@ -1,9 +1,10 @@
-"""Tuning a cell: an Optuna study that asks a block of trials, trains all their lanes at once, and tells.
+"""Tuning a cell, one study of it: an Optuna study that asks a block of trials, trains all their lanes at once, and
+tells.
 
-A study is a pure function of its cell. It lives in memory, its sampler is built anew for every block, and the traces of
-its blocks are kept while it runs: interrupted and resumed, it asks the same, reads what was trained, and ends with the
-same trials, to the bit. A configuration that diverged on a tuning seed is told as ``inf``, one that was pruned as
-PRUNED with its intermediate values; neither is told as nan, which Optuna would drop.
+A study is a pure function of its cell and its number. It lives in memory, its sampler is built anew for every block,
+and the traces of its blocks are kept while it runs: interrupted and resumed, it asks the same, reads what was trained,
+and ends with the same trials, to the bit. A configuration that diverged on a tuning seed is told as ``inf``, one that
+was pruned as PRUNED with its intermediate values; neither is told as nan, which Optuna would drop.
 
 With a storage of the user's the study lives there instead, written trial by trial, and other processes and machines may
 ask and tell trials of it at the same time; its trials then depend on the order in which they ask.
@@ -11,7 +12,7 @@ ask and tell trials of it at the same time; its trials then depend on the order 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -39,16 +40,20 @@ def tune(
     tuning: Tuning,
     checkpoints: Checkpoints | None = None,
     storage: str | None = None,
+    first: Mapping[str, float] | None = None,
 ) -> Study:
     """Search ``space`` with ``tuning.trials`` trials, and wider ones where the winner is at the edge and the suite
     allows.
 
-    ``training`` is what every trial trains; what the sampler draws depends on the ``name``. The study is kept at the
-    URL ``storage``, in memory where it is None. Raises `OutOfTime` at a block's end after the deadline of
-    ``checkpoints``.
+    ``training`` is what every trial trains; what the sampler draws depends on the ``name``. A setting ``first``, the
+    defaults as a rule, is tried as trial 0, beside those asked for, where it lies in the space: what is found is never
+    worse on these seeds. The study is kept at the URL ``storage``, in memory where it is None. Raises `OutOfTime` at a
+    block's end after the deadline of ``checkpoints``.
     """
     checkpoints = checkpoints or Checkpoints()
-    study = _search(name, training, space, tuning, checkpoints, storage)
+    if first is not None:
+        first = {knob.name: first[knob.name] for knob in space.searched} if space.holds(first) else None
+    study = _search(name, training, space, tuning, checkpoints, storage, first)
     for number in range(1, tuning.widen + 1):
         if study.winner is None or not study.winner.at_edge:
             break
@@ -61,12 +66,18 @@ def tune(
 
 
 def _search(
-    name: str, training: Training, space: Space, tuning: Tuning, checkpoints: Checkpoints, storage: str | None
+    name: str,
+    training: Training,
+    space: Space,
+    tuning: Tuning,
+    checkpoints: Checkpoints,
+    storage: str | None,
+    first: Mapping[str, float] | None = None,
 ) -> Study:
     """One search of one space."""
     blocks: list[Block] = []
     target = training.problem.target
-    with closing(Session(name, space, tuning, optuna_pruner(tuning), storage)) as session:
+    with closing(Session(name, space, tuning, optuna_pruner(tuning), storage, first)) as session:
         while trials := session.ask(len(blocks)):
             columns = {knob.name: [trial[knob.name] for trial in trials.values] for knob in space.searched}
             values = {knob: torch.tensor(column, dtype=torch.float64) for knob, column in columns.items()}
@@ -80,7 +91,7 @@ def _search(
             session.tell(trials, block)
             blocks.append(block)
         others = session.others({number for block in blocks for number in block.trial_numbers})
-    return _study(space, blocks, others, 0, session.seconds)
+    return _study(space, blocks, others, 0, session.seconds, session.before)
 
 
 def _joined(first: Study, again: Study, widened: int) -> Study:
@@ -91,7 +102,8 @@ def _joined(first: Study, again: Study, widened: int) -> Study:
         numbers = [offset + number for number in block.trial_numbers]
         blocks.append(replace(block, number=len(blocks), trial_numbers=numbers))
     others = [*first.others, *(replace(other, number=offset + other.number) for other in again.others)]
-    return _study(again.space, blocks, others, widened, first.sampling_seconds + again.sampling_seconds)
+    seconds = first.sampling_seconds + again.sampling_seconds
+    return _study(again.space, blocks, others, widened, seconds, first.before)
 
 
 def _finished_values(tuning: Tuning, blocks: Sequence[Block]) -> dict[int, Tensor]:
@@ -105,10 +117,10 @@ def _finished_values(tuning: Tuning, blocks: Sequence[Block]) -> dict[int, Tenso
 
 
 def _study(
-    space: Space, blocks: Sequence[Block], others: Sequence[Trial], widened: int, sampling_seconds: float
+    space: Space, blocks: Sequence[Block], others: Sequence[Trial], widened: int, sampling_seconds: float, before: int
 ) -> Study:
     """The study with its winner: the complete trial with the lowest (first) objective, the earliest of equals."""
-    study = Study(space, blocks, None, widened, sampling_seconds, others)
+    study = Study(space, blocks, None, widened, sampling_seconds, others, before)
     complete = [trial for trial in study.trials if trial.state is State.COMPLETE]
     if not complete:
         return study

@@ -111,7 +111,8 @@ class Winner:
 @dataclass(frozen=True)
 class Study:
     """A finished study. ``space`` is the last one searched, ``widened`` how often it grew; ``others`` are the trials
-    other processes told a shared study; ``sampling_seconds`` is what asking and telling took.
+    other processes told a shared study; ``sampling_seconds`` is what asking and telling took; ``before`` is 1 where the
+    first trial is a given setting, beside those asked for.
     """
 
     space: Space
@@ -120,8 +121,14 @@ class Study:
     widened: int
     sampling_seconds: float
     others: Sequence[Trial] = ()
+    before: int = 0
 
     @property
     def trials(self) -> list[Trial]:
         """Every finished trial: its own, then those of other processes."""
         return [*(trial for block in self.blocks for trial in block.trials), *self.others]
+
+    @property
+    def asked(self) -> int:
+        """The number of finished trials that were asked of the sampler."""
+        return len(self.trials) - self.before

@@ -24,6 +24,7 @@ from analysis.record.cell_info import (
     ProblemInfo,
     Protocol,
     Seconds,
+    StudyInfo,
     WinnerInfo,
 )
 from analysis.record.cells import Cell, Record
@@ -139,12 +140,13 @@ def curve_rows(toy: Toy, points: np.ndarray, seeds: list[int], every: int) -> pd
 
 @dataclass(frozen=True)
 class Builder:
-    """Writes records; each field is a knob of a test."""
+    """Writes records; each field is a knob of a test. Of several ``studies`` each has draws of its own."""
 
     steps: int = 40
     grid: tuple[int, int] = (13, 6)
     seeds: int = 5
     trials: int = 12
+    studies: int = 1
 
     def record(
         self, folder: Path, toys: tuple[Toy, ...] = TOYS, optimizers: tuple[str, ...] = tuple(OPTIMIZERS)
@@ -159,12 +161,12 @@ class Builder:
         return folder
 
     def cell(self, folder: Path, toy: Toy, name: str, position: int, fixed: dict[str, float] | None = None) -> Path:
-        """Write one cell; ``fixed`` gives the winner, else the best of a random search wins."""
+        """Write one cell; ``fixed`` gives every winner, else the best of a random search wins."""
         folder.mkdir(parents=True)
         names = [axis for axis in OPTIMIZERS[name].axes if axis is not None]
         test = list(range(100, 100 + (self.seeds if toy.noise else 1)))
-        tables, winner = self._tables(toy, name, names, test, fixed)
-        info = self._info(toy, name, names, test, position, winner)
+        tables, studies = self._tables(toy, name, names, test, fixed)
+        info = self._info(toy, name, names, test, position, studies)
         (folder / "cell.json").write_text(json.dumps(info.to_json()), encoding="utf-8")
         for table, frame in tables.items():
             assert set(COLUMNS[table]) <= set(frame.columns), table
@@ -173,28 +175,23 @@ class Builder:
 
     def _tables(
         self, toy: Toy, name: str, names: list[str], test: list[int], fixed: dict[str, float] | None
-    ) -> tuple[dict[str, pd.DataFrame], WinnerInfo]:
-        rng = np.random.default_rng(len(toy.name) + len(name))
-        lr, knob = 10 ** rng.uniform(-4, 1, self.trials), 1 - 10 ** -rng.uniform(0, 3, self.trials)
-        trial_runs = run_rows(toy, train(toy, name, (lr, knob), [0, 1], self.steps), [0, 1])
-        trial_runs.insert(0, "trial", np.repeat(np.arange(self.trials), 2))
-        loss = trial_runs["final_loss"].fillna(np.inf).groupby(trial_runs["trial"]).median()
-        trials = pd.DataFrame({"trial": loss.index, "block": loss.index // 4, "objective": loss, "seeds": 2})
-        trials["state"] = np.where(np.isfinite(loss), "complete", "diverged")
-        trials["diverged"] = trial_runs["status"].eq("diverged").groupby(trial_runs["trial"]).sum()
-        best = int(loss.argmin())
-        chosen = fixed or dict(zip(names, (float(lr[best]), float(knob[best])), strict=False))
-        settings = {"tuned": chosen, "default": {"lr": 0.01, **({names[1]: 0.9} if len(names) > 1 else {})}}
-        parts: dict[str, list[pd.DataFrame]] = {"runs": [trial_runs.assign(setting="trial")], "curves": [], "paths": []}
-        for setting, values in settings.items():
+    ) -> tuple[dict[str, pd.DataFrame], tuple[StudyInfo, ...]]:
+        searched = [self._study(toy, name, names, study, fixed) for study in range(self.studies)]
+        settings = [("tuned", study, winner.hyperparameters) for study, (*_, winner) in enumerate(searched)]
+        settings.append(("default", None, {"lr": 0.01, **({names[1]: 0.9} if len(names) > 1 else {})}))
+        runs = [runs.assign(setting="trial", study=study) for study, (_, runs, _) in enumerate(searched)]
+        parts: dict[str, list[pd.DataFrame]] = {"runs": runs, "curves": [], "paths": []}
+        for setting, study, values in settings:
             second = values.get(names[-1], 0.0) if len(names) > 1 else 0.0
             points = train(toy, name, (np.array([values["lr"]]), np.array([second])), test, self.steps)
-            parts["runs"].append(run_rows(toy, points, test).assign(setting=setting, trial=np.nan))
-            parts["curves"].append(curve_rows(toy, points, test, 4).assign(setting=setting, trial=np.nan))
+            of = {"setting": setting, "study": np.nan if study is None else study, "trial": np.nan}
+            parts["runs"].append(run_rows(toy, points, test).assign(**of))
+            parts["curves"].append(curve_rows(toy, points, test, 4).assign(**of))
             steps = np.arange(points.shape[0])
             flat = {"seed": test[0], "step": steps, "x1": points[:, 0, 0, 0], "x2": points[:, 0, 0, 1]}
-            parts["paths"].append(pd.DataFrame(flat).assign(setting=setting))
-        tables = {"trials": trials, **{key: pd.concat(frames, ignore_index=True) for key, frames in parts.items()}}
+            parts["paths"].append(pd.DataFrame(flat).assign(**of))
+        tables = {key: pd.concat(frames, ignore_index=True) for key, frames in parts.items()}
+        tables["trials"] = pd.concat([trials for trials, *_ in searched], ignore_index=True)
         tables["landscape"] = self._landscape(toy, name, names)
         if len(toy.start) == 2:
             x1, x2 = np.meshgrid(np.linspace(-6, 6, 41), np.linspace(-4, 4, 31))
@@ -202,8 +199,28 @@ class Builder:
             tables["surface"] = pd.DataFrame({"x1": x1.ravel(), "x2": x2.ravel(), "loss": loss_there})
         else:
             del tables["paths"]
+        return tables, tuple(
+            StudyInfo(study, (0, 1), self.trials, widened=0, winner=winner)
+            for study, (*_, winner) in enumerate(searched)
+        )
+
+    def _study(
+        self, toy: Toy, name: str, names: list[str], study: int, fixed: dict[str, float] | None
+    ) -> tuple[pd.DataFrame, pd.DataFrame, WinnerInfo]:
+        rng = np.random.default_rng(len(toy.name) + len(name) + 100 * study)
+        lr, knob = 10 ** rng.uniform(-4, 1, self.trials), 1 - 10 ** -rng.uniform(0, 3, self.trials)
+        trial_runs = run_rows(toy, train(toy, name, (lr, knob), [0, 1], self.steps), [0, 1])
+        trial_runs.insert(0, "trial", np.repeat(np.arange(self.trials), 2))
+        loss = trial_runs["final_loss"].fillna(np.inf).groupby(trial_runs["trial"]).median()
+        trials = pd.DataFrame(
+            {"study": study, "trial": loss.index, "block": loss.index // 4, "objective": loss, "seeds": 2}
+        )
+        trials["state"] = np.where(np.isfinite(loss), "complete", "diverged")
+        trials["diverged"] = trial_runs["status"].eq("diverged").groupby(trial_runs["trial"]).sum()
+        best = int(loss.argmin())
+        chosen = fixed or dict(zip(names, (float(lr[best]), float(knob[best])), strict=False))
         at_edge = tuple(key for key in names if key == "lr" and chosen["lr"] > 5)
-        return tables, WinnerInfo(best, float(loss[best]), chosen, at_edge, widened=0)
+        return trials, trial_runs, WinnerInfo(best, float(loss[best]), chosen, at_edge)
 
     def _landscape(self, toy: Toy, name: str, names: list[str]) -> pd.DataFrame:
         seeds = [10, 11, 12] if toy.noise else [10]
@@ -217,7 +234,7 @@ class Builder:
         return frame
 
     def _info(
-        self, toy: Toy, name: str, names: list[str], test: list[int], position: int, winner: WinnerInfo
+        self, toy: Toy, name: str, names: list[str], test: list[int], position: int, studies: tuple[StudyInfo, ...]
     ) -> CellInfo:
         knob = OPTIMIZERS[name].knob
         return CellInfo(
@@ -251,6 +268,7 @@ class Builder:
             ),
             schedule="constant",
             protocol=Protocol(
+                studies=self.studies,
                 sampler="random",
                 trials=self.trials,
                 block=4,
@@ -264,7 +282,7 @@ class Builder:
                 steps=self.steps,
                 evaluate_every=4,
             ),
-            winner=winner,
+            studies=studies,
             defaults={LR.name: LR.default, **({knob.name: knob.default} if knob else {})},
             seconds=Seconds(tuning=0.5, sampling=0.1, test=0.1, landscape=0.2),
             lane_steps=1000,

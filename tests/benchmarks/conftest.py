@@ -14,6 +14,7 @@ from analysis.record.cell_info import (
     ProblemInfo,
     Protocol,
     Seconds,
+    StudyInfo,
     WinnerInfo,
 )
 from benchmarks.cli.main import main
@@ -70,6 +71,7 @@ def cell_info() -> CellInfo:
         ),
         schedule="constant",
         protocol=Protocol(
+            studies=1,
             sampler="random",
             trials=1,
             block=1,
@@ -83,7 +85,7 @@ def cell_info() -> CellInfo:
             steps=5,
             evaluate_every=5,
         ),
-        winner=WinnerInfo(0, 0.5, {"lr": 0.1, "gamma": 0.9}, at_edge=(), widened=0),
+        studies=(StudyInfo(0, (1,), 1, widened=0, winner=WinnerInfo(0, 0.5, {"lr": 0.1, "gamma": 0.9}, at_edge=())),),
         defaults={"lr": 0.01, "gamma": 0.9},
         seconds=Seconds(tuning=0.4, sampling=0.1, test=0.2, landscape=0.3),
         lane_steps=5,

@@ -15,7 +15,7 @@ from analysis.record.cells import Cell
 from analysis.record.errors import RecordError
 
 CONTENT: dict[str, Any] = {
-    "schema": 2,
+    "schema": 3,
     "cell": "airfoil--rmsprop",
     "suite": "smoke",
     "position": 3,
@@ -46,6 +46,7 @@ CONTENT: dict[str, Any] = {
     },
     "schedule": "constant",
     "protocol": {
+        "studies": 1,
         "sampler": "tpe",
         "trials": 16,
         "block": 8,
@@ -59,13 +60,15 @@ CONTENT: dict[str, Any] = {
         "steps": 300,
         "evaluate_every": 30,
     },
-    "winner": {
-        "trial": 0,
-        "objective": 0.24,
-        "hyperparameters": {"lr": 0.004},
-        "at_edge": [],
-        "widened": 0,
-    },
+    "studies": [
+        {
+            "study": 0,
+            "tuning_seeds": [1, 2],
+            "trials": 17,
+            "widened": 0,
+            "winner": {"trial": 0, "objective": 0.24, "hyperparameters": {"lr": 0.004}, "at_edge": []},
+        }
+    ],
     "defaults": {"lr": 0.01},
     "seconds": {"tuning": 0.5, "sampling": 0.1, "test": 0.4, "landscape": 0.3},
     "lane_steps": 69000,
@@ -79,7 +82,7 @@ NULLABLE = {
     "optimizer.axes[1]",
     "protocol.grid",
     "protocol.evaluate_every",
-    "winner",
+    "studies[0].winner",
 }
 BY_NAME = {"fixed", "defaults", "hyperparameters"}  # objects whose keys are names of hyperparameters
 
@@ -187,7 +190,7 @@ def test_null_is_no_value_where_one_is_always_known(place: Place) -> None:
             "optimizer.hyperparameters[0].scale should be one of linear, log, log1m, got 'cubic'",
         ),
         (("protocol", "objective"), ["final"], "protocol.objective should be a text, got ['final']"),
-        (("winner",), [], "winner should be an object or null, got []"),
+        (("studies", 0, "winner"), [], "studies[0].winner should be an object or null, got []"),
         (("seconds",), 3, "seconds should be an object, got 3"),
     ],
 )

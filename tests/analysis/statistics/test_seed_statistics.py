@@ -7,16 +7,20 @@ import pytest
 import scipy.stats
 
 from analysis.statistics.bootstrap import (
+    Draws,
     band,
     bootstrap_mean,
-    bootstrap_median,
     bootstrap_weights,
+    covered,
+    estimate_of_studies,
     interval,
     interval_bca,
     median,
+    median_interval,
     resampled_means,
     resampled_medians,
     spread,
+    typical,
 )
 
 
@@ -51,10 +55,19 @@ def test_a_band_of_a_hundred_seeds_leaves_out_a_tenth() -> None:
     assert (found.low, found.high) == (5, 95)
 
 
-def test_every_resample_has_as_many_seeds_as_there_are() -> None:
+def test_every_resample_draws_one_less_than_there_are_seeds_and_one_of_one() -> None:
     weights = bootstrap_weights(7, 50, np.random.default_rng(0))
     assert weights.shape == (50, 7)
-    np.testing.assert_array_equal(weights.sum(axis=1), 7)
+    np.testing.assert_array_equal(weights.sum(axis=1), 6)
+    np.testing.assert_array_equal(bootstrap_weights(1, 3, np.random.default_rng(0)), 1)
+
+
+@pytest.mark.parametrize("n", [3, 10])
+def test_resampled_means_vary_as_the_mean_does(n: int) -> None:
+    values = np.random.default_rng(n).normal(size=n)
+    means = resampled_means(values, bootstrap_weights(n, 40_000, np.random.default_rng(1)))
+    # the unbiased variance of the mean; of 40,000 resamples its standard error is below 2%
+    assert means.var() == pytest.approx(values.var(ddof=1) / n, rel=0.05)
 
 
 def test_resampled_means_by_one_product_are_those_of_the_repeated_rows() -> None:
@@ -70,16 +83,15 @@ def test_resampled_medians_from_counts_are_those_of_the_repeated_values(n: int) 
     np.testing.assert_allclose(resampled_medians(values, weights), expected)
 
 
-@pytest.mark.parametrize("n", [5, 11, 15])
-def test_the_interval_of_the_median_agrees_with_scipys_percentile_bootstrap(n: int) -> None:
+@pytest.mark.parametrize("n", [5, 10, 11, 30])
+def test_the_interval_of_the_median_is_that_of_scipys_sign_test(n: int) -> None:
     values = sample(n)
-    expected = scipy.stats.bootstrap(
-        (values,), np.median, confidence_level=0.9, n_resamples=4000, method="percentile", rng=np.random.default_rng(0)
-    ).confidence_interval
-    found = bootstrap_median(values)
-    # both ends are order statistics of the sample: equal but for a resample on the edge of a quantile
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-12)
+    found = median_interval(values)
+    assert {found.low, found.high} <= set(values)
     assert (found.value, found.n) == (pytest.approx(np.median(values)), n)
+    # the level at which the sign test just refuses a median below the lower end
+    below = int((values < found.low).sum())
+    assert covered(n) == pytest.approx(1 - scipy.stats.binomtest(below, n).pvalue)
 
 
 @pytest.mark.parametrize("method", ["percentile", "bca"])
@@ -135,17 +147,17 @@ def test_a_spread_takes_the_ends_of_the_band() -> None:
 
 
 def test_equal_input_gives_equal_intervals() -> None:
-    assert bootstrap_median(sample(9)) == bootstrap_median(sample(9))
+    assert median_interval(sample(9)) == median_interval(sample(9))
 
 
 def test_diverged_seeds_make_an_end_of_the_interval_infinite_and_not_missing() -> None:
-    found = bootstrap_median(np.array([1.0, 2.0, 3.0, np.inf, np.inf]))
+    found = median_interval(np.array([1.0, 2.0, 3.0, np.inf, np.inf]))
     assert (found.value, found.high) == (3.0, np.inf)
     assert np.isfinite(found.low)
 
 
 def test_one_seed_has_no_spread() -> None:
-    found = bootstrap_median(np.array([2.5]))
+    found = median_interval(np.array([2.5]))
     assert (found.low, found.value, found.high, found.n) == (2.5, 2.5, 2.5, 1)
 
 
@@ -153,16 +165,44 @@ def test_the_mean_of_a_diverged_seed_is_infinite() -> None:
     assert bootstrap_mean(np.array([1.0, np.inf])).value == np.inf
 
 
-@pytest.mark.parametrize("values", [[], [1.0, np.nan], [[1.0]]])
-def test_an_interval_refuses_values_that_are_missing_or_of_another_shape(values: list[float]) -> None:
+@pytest.mark.parametrize("values", [[], [1.0, np.nan]])
+def test_an_interval_refuses_values_that_are_missing(values: list[float]) -> None:
     with pytest.raises(ValueError, match="one number a seed"):
-        bootstrap_median(np.array(values))
+        median_interval(np.array(values))
 
 
-@pytest.mark.parametrize(("n", "promised"), [(2, 0.5), (3, 0.75), (10, 0.88)])
-def test_an_interval_holds_the_true_median_as_often_as_the_report_says(n: int, promised: float) -> None:
-    weights = bootstrap_weights(n, 4000, np.random.default_rng(0))
-    draws = np.random.default_rng(n).normal(size=(400, n))
-    ends = [interval(resampled_medians(values, weights)) for values in draws]
-    held = np.mean([low <= 0 <= high for low, high in ends])
-    assert held == pytest.approx(promised, abs=0.05)  # three standard errors of 400 draws are at most 0.075
+@pytest.mark.parametrize(("n", "promised"), [(2, 0.5), (3, 0.75), (5, 0.9375), (10, 0.890625)])
+def test_an_interval_holds_the_true_median_as_often_as_it_says(n: int, promised: float) -> None:
+    assert covered(n) == pytest.approx(promised)
+    draws = [median_interval(values) for values in np.random.default_rng(n).exponential(size=(2000, n))]
+    held = np.mean([each.low <= np.log(2) <= each.high for each in draws])
+    assert held == pytest.approx(promised, abs=0.034)  # three standard errors of 2000 draws
+
+
+def test_the_typical_run_is_the_median_over_studies_of_the_medians_over_seeds() -> None:
+    runs = np.array([[1.0, 2.0, 9.0], [4.0, 4.0, np.inf], [3.0, 0.0, 3.0]])
+    assert typical(runs) == 3.0
+    assert typical(np.array([[1.0, np.inf], [2.0, 2.0], [np.inf, np.inf]])) == np.inf
+
+
+def test_draws_resample_studies_apart_and_seeds_together() -> None:
+    runs = np.random.default_rng(0).normal(size=(2, 3, 4))
+    draws = Draws.of(runs, 30, np.random.default_rng(1))
+    assert draws.weights.shape == (30, 2, 12)
+    np.testing.assert_allclose(draws.weights.sum(axis=-1), 1)
+    for resample in range(30):
+        seeds = np.repeat(np.arange(4), draws.seeds[resample].astype(int))
+        for contender in range(2):
+            studies = np.repeat(np.arange(3), draws.studies[resample, contender].astype(int))
+            expected = np.median(np.median(runs[contender][np.ix_(studies, seeds)], axis=1))
+            assert draws.typical(runs)[resample, contender] == pytest.approx(expected)
+
+
+def test_the_interval_of_studies_reaches_from_the_worst_of_three_to_the_best() -> None:
+    runs = np.array([[1.0], [5.0], [2.0]])
+    found = estimate_of_studies(runs)
+    assert (found.low, found.value, found.high) == (1.0, 2.0, 5.0)
+
+
+def test_the_interval_of_one_study_is_that_of_its_seeds() -> None:
+    assert estimate_of_studies(sample(10)[None]) == median_interval(sample(10))
