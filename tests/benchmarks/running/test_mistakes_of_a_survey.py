@@ -21,6 +21,7 @@ schedules = ["constant", "cosin"]
 steps = 4
 evaluations = 2
 [tuning]
+studies = 1
 trials = 2
 block = 2
 [landscape]

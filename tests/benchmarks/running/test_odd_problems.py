@@ -29,6 +29,7 @@ problems = {problems}
 optimizers = {optimizers}
 [tuning]
 enabled = {tuned}
+studies = 1
 trials = 3
 block = 3
 seeds = 2
