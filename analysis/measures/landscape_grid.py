@@ -131,7 +131,7 @@ def over_seeds(statistic: Callable[[Array], float], values: Array, level: float 
     n, point = values.shape[0], float(statistic(values))
     if n == 1 or np.isnan(point):
         return Estimate(point, point, point, n)
-    weights = bootstrap_weights(n, GRID, np.random.default_rng(SEED)).astype(np.int64)
+    weights = bootstrap_weights(n, GRID, np.random.default_rng(SEED), draws=n).astype(np.int64)  # any statistic
     unique, counts = np.unique(weights, axis=0, return_counts=True)
     found = np.array([statistic(np.repeat(values, row, axis=0)) for row in unique])
     found = np.repeat(found, counts)

@@ -152,7 +152,7 @@ class Comparison:
         chance = f"{self.better.value:.0%} [{self.better.low:.0%}, {self.better.high:.0%}]"
         p_value = min(1.0, 2 * min(self.p_better, self.p_worse))
         test = "" if math.isnan(self.p_better) else f" (p {number(p_value, 2)} over all cells)"
-        return f"Overall B is {self.verdict}: {counts}; a run of B ends lower with probability {chance}{test}."
+        return f"B is {self.verdict}: {counts}; a run of B ends lower with probability {chance}{test}."
 
 
 def compare(a: Record, b: Record) -> Comparison:

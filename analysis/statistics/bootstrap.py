@@ -119,10 +119,10 @@ def spread(values: Array) -> Spread:
     return Spread(float(kept.mean()), deviation, low, float(middle.median), high, values.size, values.size - kept.size)
 
 
-def bootstrap_weights(n: int, resamples: int, rng: np.random.Generator) -> Array:
-    """Counts ``[resamples, n]``, drawn by ``rng``: how often each of ``n`` seeds occurs in each; rows sum to n - 1, the
-    number of draws (to 1 where n is 1)."""
-    return rng.multinomial(max(n - 1, 1), np.full(n, 1 / n), size=resamples).astype(np.float64)
+def bootstrap_weights(n: int, resamples: int, rng: np.random.Generator, draws: int | None = None) -> Array:
+    """Counts ``[resamples, n]``, drawn by ``rng``: how often each of ``n`` seeds occurs in each; rows sum to the number
+    of ``draws``, by default n - 1 (1 where n is 1)."""
+    return rng.multinomial(draws or max(n - 1, 1), np.full(n, 1 / n), size=resamples).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -140,13 +140,16 @@ def curve_rows(toy: Toy, points: np.ndarray, seeds: list[int], every: int) -> pd
 
 @dataclass(frozen=True)
 class Builder:
-    """Writes records; each field is a knob of a test. Of several ``studies`` each has draws of its own."""
+    """Writes records; each field is a knob of a test. Of several ``studies`` each has draws of its own, but without
+    ``luck``.
+    """
 
     steps: int = 40
     grid: tuple[int, int] = (13, 6)
     seeds: int = 5
     trials: int = 12
     studies: int = 1
+    luck: bool = True
 
     def record(
         self, folder: Path, toys: tuple[Toy, ...] = TOYS, optimizers: tuple[str, ...] = tuple(OPTIMIZERS)
@@ -207,7 +210,7 @@ class Builder:
     def _study(
         self, toy: Toy, name: str, names: list[str], study: int, fixed: dict[str, float] | None
     ) -> tuple[pd.DataFrame, pd.DataFrame, WinnerInfo]:
-        rng = np.random.default_rng(len(toy.name) + len(name) + 100 * study)
+        rng = np.random.default_rng(len(toy.name) + len(name) + 100 * study * self.luck)
         lr, knob = 10 ** rng.uniform(-4, 1, self.trials), 1 - 10 ** -rng.uniform(0, 3, self.trials)
         trial_runs = run_rows(toy, train(toy, name, (lr, knob), [0, 1], self.steps), [0, 1])
         trial_runs.insert(0, "trial", np.repeat(np.arange(self.trials), 2))

@@ -64,7 +64,7 @@ def test_a_report_computes_the_measure_once_a_problem_and_all_else_once_a_cell(
     measures = counted(monkeypatch, measure_of, lambda cells: cells[0].problem)
     grids = counted(monkeypatch, grid_of, lambda cell, _: cell.name)
     finals = counted(monkeypatch, final_values, lambda cell, setting, _: (cell.name, setting))
-    curves = counted(monkeypatch, curve_matrix, lambda table, setting, quantity="loss": (setting, quantity))
+    curves = counted(monkeypatch, curve_matrix, lambda cell, setting, quantity="loss": (setting, quantity))
     monkeypatch.setattr(problem_section, "embedded", lambda *_: ("", 1, 1))  # drawing it is another matter
     folder = shutil.copytree(record_folder, tmp_path / "record")
     write_report(folder)
@@ -101,7 +101,7 @@ def test_a_result_holds_the_values_of_the_test_seeds_and_their_estimate(record: 
     result = CellResult.alone(cell)
     runs = cell.runs[cell.runs["setting"] == "tuned"].sort_values("seed")
     assert result.tuned is not None
-    np.testing.assert_allclose(result.tuned.values, runs["final_loss"] - 0.25)
+    np.testing.assert_allclose(result.tuned.values, [runs["final_loss"] - 0.25])
     assert (result.tuned.n, result.tuned.diverged) == (5, 0)
     assert result.tuned.estimate.low <= result.tuned.value <= result.tuned.estimate.high
     assert tuple(result.settings) == SETTINGS

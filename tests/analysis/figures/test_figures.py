@@ -90,9 +90,15 @@ def one_seed(frame: pd.DataFrame) -> pd.DataFrame:
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 BOTH, ALL = ("runs", "curves"), ("runs", "curves", "landscape")
 EDITS: dict[str, tuple[dict[str, Any], dict[str, Change]]] = {
-    "everything diverged": ({"winner": None}, dict.fromkeys(ALL, diverge)),
+    "everything diverged": (
+        {"studies": [{"study": 0, "tuning_seeds": [0, 1], "trials": 12, "widened": 0, "winner": None}]},
+        dict.fromkeys(ALL, diverge),
+    ),
     "no landscape": ({}, {"landscape": lambda frame: frame[:0]}),
-    "no winner": ({"winner": None}, dict.fromkeys(BOTH, untuned)),
+    "no winner": (
+        {"studies": [{"study": 0, "tuning_seeds": [0, 1], "trials": 12, "widened": 0, "winner": None}]},
+        dict.fromkeys(BOTH, untuned),
+    ),
     "gaps of zero": ({}, dict.fromkeys(ALL, solve)),
     "a default outside of the grid": ({"defaults": {"gamma": 0.99999, "lr": 100.0}}, {}),
     "negative losses": ({"problem": {"minimum": None, "start_loss": -0.5}}, dict.fromkeys(ALL, sink)),
@@ -117,7 +123,12 @@ def test_a_setting_that_was_not_run_has_no_panel_and_its_rows_keep_their_order(
         return frame[frame["setting"] != "tuned"]
 
     tables = {"runs": untuned, "curves": untuned}
-    alone = edited_cell(1, "sgd", {"winner": None}, **tables)
+    alone = edited_cell(
+        1,
+        "sgd",
+        {"studies": [{"study": 0, "tuning_seeds": [0, 1], "trials": 12, "widened": 0, "winner": None}]},
+        **tables,
+    )
     assert len(drawn(alone, laid_out=False)["convergence"].axes) == 1
     rows = drawn(alone, edited_cell(1, "rmsprop"), laid_out=False)["outcome"].axes[0].get_yticklabels()
     assert [row.get_text() for row in rows] == ["sgd", "rmsprop"]

@@ -35,21 +35,21 @@ INF = np.inf
 TWO_ROWS = [[0.9, 0.5, 0.10, 0.15, INF], [0.8, 0.05, 0.06, 2.0, 3.0]]
 
 
-def test_a_curve_matrix_has_a_row_a_seed_and_a_column_an_evaluation(record: Record) -> None:
+def test_a_curve_matrix_has_a_study_a_seed_and_an_evaluation_an_axis(record: Record) -> None:
     cell = record.of_problem("noisy")[0]
-    steps, losses = curve_matrix(cell.curves, "tuned")
+    steps, losses = curve_matrix(cell, "tuned")
     np.testing.assert_array_equal(steps, np.arange(0, 41, 4))
-    assert losses.shape == (5, 11)
+    assert losses.shape == (1, 5, 11)
     one = cell.curves.query("setting == 'tuned' and seed == 102").sort_values("step")["loss"]
-    np.testing.assert_array_equal(losses[2], one)
+    np.testing.assert_array_equal(losses[0, 2], one)
 
 
 def test_convergence_is_the_median_gap_over_the_test_seeds(record: Record) -> None:
     cell = record.of_problem("noisy")[2]
     line = CellResult.alone(cell).convergence.get("tuned")
-    _, losses = curve_matrix(cell.curves, "tuned")
+    _, losses = curve_matrix(cell, "tuned")
     assert line is not None
-    np.testing.assert_allclose(line.band.median, np.median(losses - 0.25, axis=0))
+    np.testing.assert_allclose(line.band.median, np.median(losses[0] - 0.25, axis=0))
     assert (line.band.n, line.diverged) == (5, 0)
 
 

@@ -26,7 +26,7 @@ def test_a_full_suite_is_pooled_in_its_own_order(record: Record) -> None:
     found = pool(record.cells)
     assert found.problems == ("ellipse", "noisy", "classes")
     assert found.labels == ("sgd", "momentum", "rmsprop")
-    assert found.finals("noisy").shape == (3, 5)
+    assert found.finals("noisy").shape == (3, 1, 5)
     assert [cell.problem for cell in found.of_problem("classes")] == ["classes"] * 3
 
 

@@ -57,7 +57,7 @@ def test_weights_count_runs_as_if_they_were_repeated() -> None:
     first, spent = np.array([[[10.0], [INF], [20.0]]]), np.array([[90.0, 40.0, 90.0]])
     repeated = np.repeat(first, [2, 1, 0], axis=1), np.repeat(spent, [2, 1, 0], axis=1)
     np.testing.assert_allclose(
-        expected_running_time(first, spent, np.array([2.0, 1.0, 0.0])), expected_running_time(*repeated)
+        expected_running_time(first, spent, np.array([[2.0, 1.0, 0.0]])), expected_running_time(*repeated)
     )
 
 
@@ -79,7 +79,7 @@ def test_the_solved_share_counts_pairs_of_run_and_target() -> None:
     first = np.array([[[2.0, 8.0], [4.0, INF]]])
     found = Hits("p", np.array([0.1, 0.01]), first, np.full((1, 2), 10.0), 10)
     np.testing.assert_allclose(solved_share(found, [0, 0.2, 0.4, 1]), [[0, 0.25, 0.5, 0.75]])
-    np.testing.assert_allclose(solved_share(found, [1], np.array([2.0, 0.0])), [[1.0]])
+    np.testing.assert_allclose(solved_share(found, [1], np.array([[2.0, 0.0]])), [[1.0]])
 
 
 def test_targets_fall_evenly_on_the_scale_of_the_measure() -> None:

@@ -66,7 +66,8 @@ def both(*changes: Planted) -> Planted:
 
 
 def winner(lr: float) -> dict[str, Any]:
-    return {"winner": {"trial": 0, "objective": 0.01, "hyperparameters": {"lr": lr}, "at_edge": []}}
+    found = {"trial": 0, "objective": 0.01, "hyperparameters": {"lr": lr}, "at_edge": []}
+    return {"studies": [{"study": 0, "tuning_seeds": [0, 1], "trials": 12, "widened": 0, "winner": found}]}
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from analysis.measures.pooling import PoolingError
 from analysis.pages.compare import compare
 from analysis.record.cells import Record
 
+WIDER = {"name": "lr", "default": 0.01, "low": 1e-4, "high": 20.0, "scale": "log"}
 FLOOR = {"ellipse": 0.0, "noisy": 0.25, "classes": 0.0}
 
 
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory, builder: Any) -> Path:
-    """A record whose ten seeds suffice to decide."""
-    return replace(builder, seeds=10).record(tmp_path_factory.mktemp("compare") / "a")
+    """A record of three studies without luck, and ten seeds: what differs is told apart."""
+    return replace(builder, seeds=10, studies=3, luck=False).record(tmp_path_factory.mktemp("compare") / "a")
 
 
 @pytest.fixture
@@ -55,6 +57,28 @@ def changed(tmp_path: Path, wide: Path) -> Callable[..., Record]:
     return edit
 
 
+@pytest.fixture
+def untuned(tmp_path: Path, builder: Any) -> Callable[..., Record]:
+    """A function that writes a record of nothing but defaults; the losses on a toy may be multiplied."""
+    count = iter(range(9))
+
+    def make(toy: str = "", factor: float = 1.0) -> Record:
+        folder = builder.record(tmp_path / f"untuned{next(count)}")
+        for cell in (folder / "cells").iterdir():
+            for table in ("runs", "curves"):
+                rows = pd.read_parquet(cell / f"{table}.parquet")
+                rows = rows[rows["setting"] == "default"]
+                if table == "runs" and toy and cell.name.startswith(toy):
+                    rows = rows.assign(final_loss=factor * rows["final_loss"])
+                rows.to_parquet(cell / f"{table}.parquet")
+            content = json.loads((cell / "cell.json").read_text(encoding="utf-8"))
+            content["studies"], content["protocol"]["studies"], content["protocol"]["trials"] = [], 0, 0
+            (cell / "cell.json").write_text(json.dumps(content), encoding="utf-8")
+        return Record.load(folder)
+
+    return make
+
+
 def test_a_record_equals_itself(wide: Path) -> None:
     found = compare(Record.load(wide), Record.load(wide))
     assert found.verdict == "equal"
@@ -68,7 +92,7 @@ def test_a_cell_that_ends_higher_on_every_seed_is_worse(wide: Path, changed: Cal
     (pair,) = [pair for pair in found.pairs if pair.verdict != "equal"]
     assert (pair.problem, pair.label, pair.verdict) == ("noisy", "rmsprop", "worse")
     assert pair.change.value == pytest.approx(np.log10(1.5))
-    assert pair.paired
+    assert (pair.paired, pair.studies) == (True, 3)
     assert found.verdict == "worse"
     assert found.worsened
 
@@ -88,11 +112,14 @@ def test_better_here_and_worse_there_is_mixed_and_counts_as_worsened(
     assert found.worsened
 
 
-def test_a_side_that_diverges_is_infinitely_worse_and_null_in_json(wide: Path, changed: Callable[..., Record]) -> None:
+def test_a_side_that_diverges_is_worse_by_all_that_the_other_made_and_null_in_json(
+    wide: Path, changed: Callable[..., Record]
+) -> None:
     found = compare(Record.load(wide), changed({"noisy--rmsprop": np.inf}))
     (pair,) = [pair for pair in found.pairs if pair.verdict == "worse"]
     assert np.isinf(pair.b.value)
-    assert np.isinf(pair.change.value)
+    start = np.log10(0.5 * 4.4 * 4)  # of the noisy toy: a diverged run counts as its start
+    assert pair.change.value == pytest.approx(start - np.log10(pair.a.value), abs=0.05)
     (written,) = [one for one in json.loads(found.to_json())["pairs"] if one["verdict"] == "worse"]
     assert written["b"]["value"] is None
     assert "diverged" in found.text()
@@ -174,11 +201,75 @@ def test_where_nothing_was_tuned_the_defaults_are_compared(wide: Path, changed: 
     assert {pair.setting for pair in found.pairs} == {"default"}
 
 
-def test_too_few_seeds_to_decide_anything_are_said_to_be_too_few(record: Record) -> None:
-    found = compare(record, record)  # six cells with five seeds each need a test
+def test_too_few_seeds_to_decide_anything_are_said_to_be_too_few(untuned: Callable[..., Record]) -> None:
+    found = compare(untuned(), untuned())  # six cells with five seeds each need a test
     assert found.notes == (
-        f"With 5 test seeds none of 6 cells can be decided alone at 5%; {seeds_to_decide(6)} would do.",
+        f"With 5 test seeds none of 6 cells can be decided alone at 5%; {seeds_to_decide(6, 0.025)} would do.",
     )
+
+
+@pytest.mark.parametrize(("studies", "words"), [(1, "One study a side"), (2, "Two studies a side")])
+def test_of_fewer_than_three_studies_nothing_is_said_of_the_optimizers(
+    tmp_path: Path, builder: Any, studies: int, words: str
+) -> None:
+    sides = [replace(builder, studies=studies, luck=False).record(tmp_path / name) for name in "ab"]
+    for file in (sides[1] / "cells").glob("*/runs.parquet"):
+        runs = pd.read_parquet(file)
+        runs["final_loss"] = runs["final_loss"].mask(runs["setting"] == "tuned", 9 * runs["final_loss"])
+        runs.to_parquet(file)
+    found = compare(*map(Record.load, sides))
+    assert (found.verdict, found.worsened, found.counts["undecided"]) == ("undecided", False, 9)
+    assert all(np.isnan(pair.p_value) for pair in found.pairs)
+    assert found.notes[0].startswith(f"{words}: the differences are of the settings found")
+
+
+def test_what_so_many_studies_can_tell_is_said(wide: Path) -> None:
+    note = compare(Record.load(wide), Record.load(wide)).notes[0]
+    assert re.match(
+        r"With 3 studies a side a cell alone is told apart, 4 times in 5, where it differs by [\d.]+ st", note
+    )
+
+
+def test_an_overall_line_says_better_only_where_the_overall_test_does(
+    wide: Path, changed: Callable[..., Record]
+) -> None:
+    found = compare(Record.load(wide), changed({"noisy--rmsprop": 0.7, "ellipse--sgd": 1.5, "classes--sgd": 1.5}))
+    assert found.counts["better"] == 1
+    assert found.p_better > 0.5
+    assert found.verdict != "better"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"protocol": {"block": 5}}, r"another budget \(block: 4 and 5\)"),
+        ({"protocol": {"sampler": "tpe"}}, r"another budget \(sampler: random and tpe\)"),
+        ({"protocol": {"studies": 9}}, r"another budget \(studies: 3 and 9\)"),
+        ({"optimizer": {"hyperparameters": [WIDER]}}, r"other ranges \(lr: 0.0001 to 10 \(log\) and 0.0001 to 20"),
+    ],
+)
+def test_studies_that_were_made_otherwise_are_not_compared(
+    wide: Path, changed: Callable[..., Record], change: dict[str, Any], reason: str
+) -> None:
+    found = compare(Record.load(wide), changed(info={"noisy--sgd": change}))
+    assert re.search(f"not compared: noisy--sgd .*{reason}", found.unmatched[0])
+
+
+def test_copies_of_one_record_by_other_luck_are_not_told_apart(tmp_path: Path, builder: Any) -> None:
+    sides = [replace(builder, seeds=10, studies=6).record(tmp_path / name) for name in "ab"]
+    for side, kept in zip(sides, (0, 3), strict=True):  # the first three studies against the last three
+        for folder in (side / "cells").iterdir():
+            for table in ("runs", "curves"):
+                rows = pd.read_parquet(folder / f"{table}.parquet")
+                mine = rows["study"].isna() | rows["study"].between(kept, kept + 2)
+                rows[mine].assign(study=rows["study"] - kept).to_parquet(folder / f"{table}.parquet")
+            content = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
+            content["studies"] = [{**each, "study": i} for i, each in enumerate(content["studies"][kept : kept + 3])]
+            content["protocol"]["studies"] = 3
+            (folder / "cell.json").write_text(json.dumps(content), encoding="utf-8")
+    found = compare(*map(Record.load, sides))
+    assert (found.verdict, found.worsened) == ("undecided", False)
+    assert found.counts["better"] == found.counts["worse"] == 0
 
 
 def test_the_text_fits_its_width_and_ends_with_the_verdict(wide: Path, changed: Callable[..., Record]) -> None:
@@ -196,13 +287,8 @@ def test_json_holds_the_verdict_for_machines(wide: Path, changed: Callable[..., 
     assert {"problem", "label", "change", "p_holm", "verdict"} <= set(found["pairs"][0])
 
 
-def test_a_few_seeds_that_all_end_higher_decide_nothing(record: Record, tmp_path: Path) -> None:
-    shutil.copytree(record.path, tmp_path / "b")
-    for file in (tmp_path / "b" / "cells").glob("noisy--*/runs.parquet"):
-        runs = pd.read_parquet(file)
-        runs["final_loss"] = runs["final_loss"].mask(runs["setting"] == "tuned", 2 * runs["final_loss"])
-        runs.to_parquet(file)
-    found = compare(record, Record.load(tmp_path / "b"))  # five seeds: 1 in 32 for all to end higher by chance
+def test_a_few_seeds_that_all_end_higher_decide_nothing(untuned: Callable[..., Record]) -> None:
+    found = compare(untuned(), untuned("noisy", 2.0))  # five seeds: 1 in 32 for all to end higher by chance
     assert found.p_worse == pytest.approx(1 / 32, abs=0.015)
     assert (found.verdict, found.worsened) == ("undecided", False)
 
@@ -211,12 +297,12 @@ def test_many_small_harms_are_worse_over_all_though_no_cell_is_alone(
     wide: Path, changed: Callable[..., Record]
 ) -> None:
     other = changed()
-    flips = [1.1] * 8 + [0.7] * 2  # eight seeds of ten end higher, two much lower
+    flips = [1.3, 0.9, 1.3, 1.2, 1.3, 0.9, 1.3, 1.2, 1.3, 1.2]  # eight seeds of ten end higher, two lower
     for file in sorted((other.path / "cells").glob("[nc]*/runs.parquet")):
         runs = pd.read_parquet(file)
         tuned = runs["setting"] == "tuned"
         floor = FLOOR[file.parent.name.partition("--")[0]]
-        runs.loc[tuned, "final_loss"] = floor + (runs.loc[tuned, "final_loss"] - floor) * flips
+        runs.loc[tuned, "final_loss"] = floor + (runs.loc[tuned, "final_loss"] - floor) * (flips * 3)
         flips = [*flips[1:], flips[0]]  # other seeds in every cell
         runs.to_parquet(file)
     found = compare(Record.load(wide), Record.load(other.path))
@@ -226,12 +312,12 @@ def test_many_small_harms_are_worse_over_all_though_no_cell_is_alone(
     assert re.search(r"with probability \d+% \[.*\] \(p [\d.e-]+ over all cells\)\.", " ".join(found.text().split()))
 
 
-def test_exact_results_alone_need_no_test_over_all(wide: Path, changed: Callable[..., Record]) -> None:
-    other = changed({"ellipse--sgd": 2.0})
-    for name in ("noisy", "classes"):
-        for folder in (other.path / "cells").glob(f"{name}--*"):
+def test_exact_results_alone_need_no_test_over_all(untuned: Callable[..., Record]) -> None:
+    sides = [untuned(), untuned("ellipse", 2.0)]
+    for side, name in product(sides, ("noisy", "classes")):
+        for folder in (side.path / "cells").glob(f"{name}--*"):
             shutil.rmtree(folder)
-    found = compare(Record.load(wide), Record.load(other.path))
+    found = compare(*(Record.load(side.path) for side in sides))
     assert np.isnan(found.p_worse)
     assert found.worsened
     assert json.loads(found.to_json())["p_worse"] is None

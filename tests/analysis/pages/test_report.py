@@ -203,7 +203,14 @@ def test_a_report_of_a_problem_that_nothing_survived_says_so(edited_cell: Callab
         return frame.assign(status="diverged", final_loss=np.nan)
 
     curves = {"curves": lambda frame: frame.assign(loss=frame["loss"].mask(frame["step"] > 0))}
-    cell = edited_cell(1, "rmsprop", {"winner": None}, runs=lost, landscape=lost, **curves).path
+    cell = edited_cell(
+        1,
+        "rmsprop",
+        {"studies": [{"study": 0, "tuning_seeds": [0, 1], "trials": 12, "widened": 0, "winner": None}]},
+        runs=lost,
+        landscape=lost,
+        **curves,
+    ).path
     folder = cell.parent / "record"
     shutil.copytree(twins, folder, ignore=lambda _, names: [name for name in names if name.startswith("twin")])
     shutil.move(cell, folder / "cells" / "lost")
