@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from analysis import Cell, Record, recommendations, results_text, write_report
+from analysis import Cell, Record, recommendations, results_text
 from analysis.measures.results import CellResult
 from analysis.pages.csv_tables import metrics_table
 from analysis.words import metric_text
@@ -58,15 +56,6 @@ def test_the_advice_tells_the_metrics_of_its_setting(record: Record) -> None:
     for advice in recommendations(record):
         assert bool(advice.metrics) == (advice.problem == "classes" and advice.source == "tuned")
         assert dict(advice.to_dict()["metrics"]) == dict(advice.metrics)
-
-
-def test_page_tables_and_advice_of_a_report_hold_the_metrics(record_folder: Path, tmp_path: Path) -> None:
-    page = write_report(record_folder, tmp_path / "report")
-    text = page.read_text(encoding="utf-8")
-    assert text.count('it selects nothing; –: a run diverged">accuracy</th>') == 1
-    assert not pd.read_csv(page.parent / "tables" / "metrics.csv").empty
-    advice = json.loads((page.parent / "recommendation.json").read_text(encoding="utf-8"))
-    assert all("metrics" in cell for cell in advice["cells"])
 
 
 @pytest.mark.parametrize(
