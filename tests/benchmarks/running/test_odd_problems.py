@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,8 @@ from benchmarks.conformance.report import check_name
 from benchmarks.engine.training import Training, train
 from benchmarks.errors import OwnCodeError, StepscapeError
 from benchmarks.naming.plugins import load_plugin_file
+from benchmarks.naming.registry import OPTIMIZERS, make_optimizer, make_problem
 from benchmarks.naming.registry import PROBLEMS as REGISTERED
-from benchmarks.naming.registry import make_optimizer, make_problem
 from benchmarks.running.run_suite import SuiteResult, run
 from benchmarks.suite.suite import Suite
 
@@ -59,6 +59,16 @@ def names_the_line(said: str, body: str, plugin: Path) -> bool:
     named = re.search(rf"\(\S*{plugin.name}:(\d+)\)", said)
     line = plugin.read_text().splitlines()[int(named[1]) - 1] if named else ""
     return line.endswith("# here") if "# here" in body else bool(line)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registries() -> Iterator[None]:
+    """The registries, as they were before once these tests are over: no list shows an odd problem."""
+    before = [(registry, dict(registry._specs)) for registry in (OPTIMIZERS, REGISTERED)]
+    yield
+    for registry, specs in before:
+        registry._specs.clear()
+        registry._specs.update(specs)
 
 
 @pytest.fixture(scope="module")
