@@ -108,7 +108,7 @@ class CellJob(Job):
 
     def run(self) -> Path:
         torch.set_num_threads(1)
-        cell = prepare(self.plan, self.data)
+        cell = prepare(self.plan, self.data, {self.plan.problem: None})  # tried when the suite was prepared
         if self.fingerprint not in (None, cell.fingerprint):
             raise UsageError(f"the code of optimizer {self.plan.optimizer!r} changed while the suite ran; run it again")
         kept = self.folder.unfinished / f"{self.name}-{cell.problem.fingerprint()}-{cell.fingerprint}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,10 +26,14 @@ from optimizers.fingerprint import digest_of, value_text
 from problems import BUILTIN as PROBLEMS
 from problems import DataError, Problem
 
-__all__ = ["ReadyCell", "load_plugins", "mistakes", "prepare"]
+__all__ = ["ReadyCell", "Tried", "load_plugins", "mistakes", "prepare"]
 
 BUILTIN = frozenset(spec.name for spec in PROBLEMS)
 """Problems that the suite's own tests hold; all others are tried before they run."""
+
+
+Tried = MutableMapping[str, OwnCodeError | None]
+"""What came of problems of the user's own that were tried: by the text that names them, the error, or None."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +87,15 @@ class ReadyCell:
         return self.lane_steps * (1 + self.problem.dim / 2) + 2e5
 
 
-def prepare(plan: CellPlan, data: Path | None = None) -> ReadyCell:
-    """The ready cell of ``plan``; ``data`` is the user's data folder.
+def prepare(plan: CellPlan, data: Path | None = None, tried: Tried | None = None) -> ReadyCell:
+    """The ready cell of ``plan``; ``data`` is the user's data folder, ``tried`` what came of problems tried before.
 
     Raises `StepscapeError` for whatever is unknown or out of range.
     """
     load_plugins(plan.plugins)
     problem = make_problem(plan.problem, data)
     if parse_call(plan.problem)[0] not in BUILTIN:
-        try_problem(problem)
+        _try_once(plan.problem, problem, {} if tried is None else tried)
     spec = make_optimizer(plan.optimizer, plan.searching.search)
     plan = plan.model_copy(update={"searching": by_our_names(spec, plan.searching)})
     schedules = make_schedules(plan.schedule)
@@ -116,6 +120,19 @@ def prepare(plan: CellPlan, data: Path | None = None) -> ReadyCell:
     return ReadyCell(
         plan, problem, spec, schedules, space, plan.steps or problem.steps, optimizer_fingerprint(spec, schedules)
     )
+
+
+def _try_once(name: str, problem: Problem, tried: Tried) -> None:
+    """Try the problem called ``name`` where it was not tried yet: it costs two evaluations. Raises `OwnCodeError`."""
+    if name not in tried:
+        try:
+            try_problem(problem)
+            tried[name] = None
+        except OwnCodeError as error:
+            tried[name] = error
+    failed = tried[name]
+    if failed is not None:
+        raise failed
 
 
 def mistakes(plan: CellPlan, error: StepscapeError | DataError, data: Path | None = None) -> list[str]:

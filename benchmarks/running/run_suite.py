@@ -20,7 +20,7 @@ from benchmarks.record.lock import alone
 from benchmarks.running.estimate import estimate_seconds
 from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, exhibit_jobs
 from benchmarks.running.observer import SILENT, RunObserver
-from benchmarks.running.prepare import ReadyCell, load_plugins, mistakes, prepare
+from benchmarks.running.prepare import ReadyCell, Tried, load_plugins, mistakes, prepare
 from benchmarks.running.workers import WorkersLostError, map_unordered
 from benchmarks.suite.suite import Suite
 from benchmarks.tuning.storages import check_storage
@@ -126,9 +126,10 @@ def _prepared(suite: Suite, data: Path | None) -> tuple[list[ReadyCell], list[Jo
     load_plugins(suite.plugins)
     ready, failed = list[ReadyCell](), list[JobResult]()
     wrong: dict[str, StepscapeError | DataError] = {}
+    tried: Tried = {}
     for plan in suite.cells():
         try:
-            ready.append(prepare(plan, data))
+            ready.append(prepare(plan, data, tried))
         except (StepscapeError, DataError) as error:
             said = str(error)
             if not isinstance(error, OwnCodeError):

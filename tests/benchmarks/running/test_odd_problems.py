@@ -120,6 +120,15 @@ def test_a_check_of_an_odd_problem_never_breaks_off(ran: SuiteResult, name: str)
     assert all("\n" not in line for line in lines)
 
 
+def test_a_problem_is_tried_once_however_many_cells_it_has(
+    plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr("benchmarks.running.prepare.try_problem", lambda problem: calls.append(problem.name))
+    run(suite(plugin, ["good"], ["sgd", "momentum"], tuned=False, mapped=False), tmp_path / "out")
+    assert calls == ["good"]
+
+
 def test_an_interrupt_from_a_problem_is_passed_on(tmp_path: Path) -> None:
     path = tmp_path / "interrupting.py"
     source = plugin_file().partition("class Odd0")[0].replace("'good'", "'interrupting'")
