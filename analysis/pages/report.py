@@ -94,6 +94,8 @@ def _fill(new: Path, record: Record, progress: Callable[[int, int], None] | None
         overview = picture_of(new / "figures", "overview", "overview", ratios_figure(ratios))
     across = across_of(new / "figures", results, looks)
     tables = {name: pd.concat([section.tables[name] for section in sections]) for name in sections[0].tables}
+    if tables["metrics"].empty:  # no problem has any
+        del tables["metrics"]
     for name, content in {
         "results": results_frame(results.values()),
         **tables,

@@ -38,7 +38,8 @@ def blame(error: BaseException, what: str, expected: str, *owners: Any) -> None:
 
 def in_one_line(error: BaseException) -> str:
     """The type of an exception and what it says, on one line, cut where it is long."""
-    return said(type(error).__name__, " ".join(str(error).split()))
+    text = "" if isinstance(error, SystemExit) and error.code is None else str(error)
+    return said(type(error).__name__, " ".join(text.split()))
 
 
 def said(kind: str, text: str) -> str:

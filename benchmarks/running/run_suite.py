@@ -86,9 +86,6 @@ def run(
         every: list[Job] = [*exhibits, *cells]
         finished = {job.name for job in every if job.finished}
         result = SuiteResult(folder, kept=[job.name for job in every if job.name in finished])
-        for failure in failed:
-            result.ran.append(failure)
-            observer.ended(failure, 0.0)
         fingerprints: dict[str, str] = {}
         for job in every:
             if job.name in finished:
@@ -101,6 +98,9 @@ def run(
             observer.estimated(lambda: asked + estimate_seconds(ahead, jobs), len(missing), jobs)
         costs = {job.name: job.cost for job in missing}
         observer.started(sum(costs.values()), len(finished))
+        for failure in failed:
+            result.ran.append(failure)
+            observer.ended(failure, 0.0)
         mirrored = _Mirror(mirror, record, {job.name for job in cells}, result.warnings)
         for name in result.kept:
             mirrored(name)
