@@ -119,7 +119,8 @@ def _existing_page(record: RecordFolder, suite: Suite) -> Path | None:
 def _outdated(page: Path, record: RecordFolder) -> bool:
     """Whether a cell or exhibit landed after the report was written, in this run or in one that was killed."""
     written = page.stat().st_mtime
-    return any(file.stat().st_mtime > written for file in record.landed())
+    told = [record.failures_file] if record.failures_file.is_file() else []
+    return any(file.stat().st_mtime > written for file in [*record.landed(), *told])
 
 
 def _tracker(machine: Machine, suite: Suite, folder: Path) -> Tracker:

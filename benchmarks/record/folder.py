@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from benchmarks.suite.suite import CellPlan, Suite
 
 __all__ = ["RecordFolder", "landing", "remove"]
 
-FILES: Final = ("suite.toml", "environment.json", "mlflow.db")
+FILES: Final = ("suite.toml", "environment.json", "failures.json", "mlflow.db")
 FOLDERS: Final = ("plugins", "cells", "exhibits", "unfinished", "report", "mlartifacts")
 HIDDEN: Final = ".{name}.{mark}"  # what lands as ``name`` is written under this name first, marked by the process
 
@@ -78,6 +78,11 @@ class RecordFolder:
     def environment_file(self) -> Path:
         """Versions and machine, as JSON."""
         return self.path / "environment.json"
+
+    @property
+    def failures_file(self) -> Path:
+        """What the last run could not make, as JSON: the error of every cell and exhibit that failed, by name."""
+        return self.path / "failures.json"
 
     @property
     def report(self) -> Path:
@@ -160,6 +165,15 @@ class RecordFolder:
         with self._writing():
             self._keep_plugins(suite, again=True)
 
+    def keep_failures(self, failures: Mapping[str, str]) -> None:
+        """Write down what failed in a run, by name; nothing is left of earlier runs, and no file where all is well."""
+        text = json.dumps(failures, indent=2, ensure_ascii=False) + "\n"
+        with self._writing():
+            if not failures:
+                remove(self.failures_file)
+            elif not self.failures_file.is_file() or self.failures_file.read_text(encoding="utf-8") != text:
+                _write_text(self.failures_file, text)
+
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
@@ -187,7 +201,8 @@ class RecordFolder:
             raise UsageError(f"{folder} is a file; choose a folder with --out")
         if stored.is_file():
             try:
-                same = Suite.parse(stored.read_text(encoding="utf-8"), str(stored)) in (suite, _as_stored(suite))
+                kept = Suite.parse(stored.read_text(encoding="utf-8"), str(stored))
+                same = any(each and kept.makes_the_record_of(each) for each in (suite, _as_stored(suite)))
             except SuiteError:
                 same = False
             if not same:
