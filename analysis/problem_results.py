@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.measures.comparable import unequal_budgets
-from analysis.measures.convergence import SETTINGS, measure_of
+from analysis.measures.convergence import SETTINGS, beaten_floor, measure_of
 from analysis.measures.measure import Measure
 from analysis.measures.paired_tests import not_worse
 from analysis.measures.recommendation import Recommendation, recommendation_of
@@ -19,6 +19,7 @@ from analysis.measures.results import CellResult, SettingResult, cell_results
 from analysis.measures.stability import Stability, stability
 from analysis.record.cell_info import ProblemInfo
 from analysis.record.cells import Cell
+from analysis.words import number
 
 __all__ = ["ProblemResults", "results_frame", "results_of", "results_table"]
 
@@ -68,6 +69,18 @@ class ProblemResults:
     def unequal(self) -> str:
         """Why the budgets are unequal, in which case no cell is best; empty where they are equal."""
         return unequal_budgets([cell.cell for cell in self.cells])
+
+    @cached_property
+    def beaten(self) -> str:
+        """What is wrong with the stated minimum, where losses fell below it; then the measure is the loss."""
+        lowest = beaten_floor(cell.cell for cell in self.cells)
+        if lowest is None or self.problem.minimum is None:
+            return ""
+        stated, reached = number(self.problem.minimum, 4), number(lowest, 4)
+        return (
+            f"The minimum stated of {self.problem.name}, {stated}, is too high: a loss of {reached} was reached, so "
+            "that losses are compared and not gaps; state the lowest loss there can be, or none"
+        )
 
     @cached_property
     def best(self) -> tuple[CellResult, ...]:

@@ -16,6 +16,7 @@ __all__ = [
     "hyperparameter_text",
     "interval_text",
     "listing",
+    "metric_text",
     "named_first",
     "number",
     "plain",
@@ -37,6 +38,11 @@ def number(value: float, digits: int = 3, smallest: float = 1e-4) -> str:
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
     return f"{mantissa}e{int(exponent)}" if mantissa != "1" else f"1e{int(exponent)}"
+
+
+def metric_text(name: str) -> str:
+    """A metric's name in words: "held-out accuracy"."""
+    return name.replace("heldout", "held-out").replace("_", " ")
 
 
 def value_text(value: float, scale: str) -> str:
@@ -87,7 +93,7 @@ def interval_text(
     text = held_text(found.value, smallest)
     if exact:
         text += " exact" if interval else ""
-    elif interval and runs > 1:
+    elif interval and runs > 1 and not max(found.value, found.high) < smallest:  # all of it is rounding
         text += f" [{held_text(found.low, smallest)}, {held_text(found.high, smallest)}]"
     return f"{text} ({counts})" if diverged and lost else text
 

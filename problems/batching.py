@@ -52,8 +52,11 @@ def one_by_one(of_lane: OfLane, lanes: Tensor, batch: Tensors) -> Tensors:
     return tuple(torch.stack(rows) for rows in zip(*stacked, strict=True))
 
 
-def checked(data: Tensors) -> Tensors:
-    """``data`` itself; raises ``ValueError`` unless it is tensors with one row for each example."""
+def checked(data: Tensors, name: str = "data") -> Tensors:
+    """``data`` itself, which is called ``name``.
+
+    Raises ``ValueError`` unless it is tensors with one row for each example, all of whose numbers are finite.
+    """
     if not all(isinstance(part, Tensor) for part in data):
         kinds = ", ".join(type(part).__name__ for part in data)
         raise ValueError(f"data are torch tensors, inputs first and the target last; got {kinds}")
@@ -61,6 +64,14 @@ def checked(data: Tensors) -> Tensors:
         raise ValueError(
             f"data have one row for each example, got {' and '.join(str(len(part)) for part in data)} rows"
         )
+    for place, part in enumerate(data):
+        wrong = int((~part.isfinite()).sum())
+        if wrong:
+            role = "the target" if place == len(data) - 1 else f"input {place + 1}"
+            raise ValueError(
+                f"{role} of {name}, {list(part.shape)}, holds {wrong} value{'s' if wrong > 1 else ''} that "
+                f"{'are' if wrong > 1 else 'is'} nan or inf; drop those rows or fill them in"
+            )
     return data
 
 

@@ -145,7 +145,7 @@ class ModuleProblem(_Parts):
     @cached_property
     def _held(self) -> Tensors | None:
         held = self.heldout() if callable(self.heldout) else self.heldout
-        return None if held is None else checked(held)
+        return None if held is None else checked(held, "heldout")
 
     def _over(self, names: Sequence[str], x: Tensor, data: Tensors) -> dict[str, Tensor]:
         """Each named measure's mean over the examples ``[...]``, block by block."""
@@ -165,10 +165,16 @@ class ModuleProblem(_Parts):
         def of_lane(lane: Tensor, *rows: Tensor) -> Tensors:
             *inputs, target = rows
             output = functional_call(self.module, self._named(lane), tuple(inputs))
-            values = tuple(measure(output, target).to(lane.dtype) for measure in measures)
-            if any(value.dim() for value in values):
-                raise ValueError("loss and metrics are one number each, a mean over the examples, not one for each")
-            return values
+            values = tuple(measure(output, target) for measure in measures)
+            for measure, value in zip(measures, values, strict=True):
+                if not isinstance(value, Tensor) or value.dim():
+                    name = getattr(measure, "__name__", type(measure).__name__)
+                    came = f"shape {list(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+                    raise ValueError(
+                        "loss and metrics are one number each, a mean over the examples, not one for each: "
+                        f"{name} gave {came} instead of a tensor of no axis"
+                    )
+            return tuple(value.to(lane.dtype) for value in values)
 
         seeds = x.shape[-2]
         parts = [
@@ -200,7 +206,10 @@ def _fresh(factory: Callable[[], nn.Module], seed: int) -> nn.Module:
     """A module as it initialises itself under ``seed``; global random state is put back as it was."""
     with torch.random.fork_rng(devices=[]):  # a module draws from the global generator, and from no other
         torch.default_generator.manual_seed(int(generator(seed, "module").integers(2**62)))
-        return factory()
+        module = factory()
+    if not isinstance(module, nn.Module):
+        raise ValueError(f"the function that makes the module gave a {type(module).__name__}")
+    return module
 
 
 def _refuse_what_lanes_cannot_share(module: nn.Module) -> None:

@@ -23,7 +23,7 @@ from analysis.measures.measure import Measure
 from analysis.measures.results import SettingResult
 from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import LEVEL, Band
-from analysis.words import number
+from analysis.words import metric_text, number
 
 __all__ = [
     "START",
@@ -91,7 +91,7 @@ def convergence_figure(
                 if name.endswith("loss") and _lowest(lines) > 0:
                     axes.set_yscale("log")
                     log_axis(axes, "y", *axes.get_ylim())
-            row[0].set_ylabel(name.replace("_", " ").replace("heldout", "held-out"))
+            row[0].set_ylabel(metric_text(name))
         for axes in grid[-1]:
             axes.set_xlabel("steps (updates)")
         _legend(figure, grid[0])

@@ -16,7 +16,7 @@ from analysis.figures import contours as plane
 from analysis.figures import heat_maps as maps
 from analysis.figures import lines
 from analysis.figures.style import INK, Look, drawing, looks_of, new_figure, tick_text, wrapped
-from analysis.measures.convergence import SETTINGS, metric_curves
+from analysis.measures.convergence import SETTINGS
 from analysis.measures.lr_sensitivity import RateCurve
 from analysis.measures.measure import Measure
 from analysis.measures.results import CellResult
@@ -99,8 +99,8 @@ def _convergence(cells: Results, measure: Measure, looks: Mapping[str, Look]) ->
         return None
     metrics = {}
     for metric in next(iter(cells.values())).info.problem.metrics:
-        sides = {s: {label: metric_curves(cell.cell, s, metric) for label, cell in cells.items()} for s in panels}
-        metrics[metric] = {s: {label: c for label, c in side.items() if c is not None} for s, side in sides.items()}
+        curves = {label: cell.metrics[metric] for label, cell in cells.items()}
+        metrics[metric] = {s: {label: found[s] for label, found in curves.items() if s in found} for s in panels}
     return lines.convergence_figure(panels, measure, looks, metrics)
 
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from analysis.measures.measure import Measure
+from analysis.measures.measure import Measure, is_beaten
 from analysis.record.cells import Cell
 from analysis.record.errors import RecordError
 from analysis.record.outcome import Outcome
 from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import Band, band, typical
 
-__all__ = ["SETTINGS", "Convergence", "by_study", "curve_matrix", "diverged_runs", "measure_of", "metric_curves"]
+__all__ = [
+    "SETTINGS",
+    "Convergence",
+    "beaten_floor",
+    "by_study",
+    "curve_matrix",
+    "diverged_runs",
+    "measure_of",
+    "metric_curves",
+]
 
 SETTINGS: Final = ("tuned", "default")
 
@@ -48,16 +58,30 @@ class Convergence:
 
 
 def measure_of(cells: tuple[Cell, ...]) -> Measure:
-    """The measure that the cells of one problem share; raises `RecordError` where their problems differ."""
+    """The measure that the cells of one problem share: the loss, not the gap, where the floor proved too high.
+
+    Raises `RecordError` where their problems differ.
+    """
     instances = sorted({f"{cell.problem} {cell.info.problem.fingerprint}" for cell in cells})
     if len(instances) != 1:
         raise RecordError(
             f"one problem instance was expected, got {' and '.join(instances)}: their numbers cannot be compared; "
             "keep the cells of each in a results folder of their own"
         )
-    floor = cells[0].floor
+    floor = cells[0].floor if beaten_floor(cells) is None else None
     lowest = np.nan if floor is not None else min(_lowest(cell) for cell in cells)
     return Measure.of(floor, cells[0].info.problem.start_loss, lowest)
+
+
+def beaten_floor(cells: Iterable[Cell]) -> float | None:
+    """The lowest loss of any test run where it is below the stated floor by more than rounding, else None.
+
+    Gaps to such a floor say nothing: all that pass it would be equal.
+    """
+    found = list(cells)
+    floor, start = found[0].floor, found[0].info.problem.start_loss
+    lowest = min(float(cell.curves["loss"].min()) for cell in found)
+    return None if floor is None or not is_beaten(floor, start, lowest) else lowest
 
 
 def curve_matrix(cell: Cell, setting: str, quantity: str = "loss") -> tuple[Array, Array]:

@@ -14,11 +14,15 @@ import numpy.typing as npt
 
 from analysis.statistics.arrays import Array
 
-__all__ = ["Measure", "gap", "log_gap", "resolution", "steps_to_target"]
+__all__ = ["Measure", "gap", "is_beaten", "log_gap", "resolution", "steps_to_target"]
 
 
 ROUNDING = 2.0**-22
 """Two units in the last place of a single-precision loss, relative: losses are computed in single precision."""
+
+CANCELLED = 2.0**-20
+"""How far rounding may carry a loss below its floor, in parts of the larger of start and floor: terms of that size may
+cancel in single precision."""
 
 DEPTH = 1e-16
 """Gaps below this share of the start's gap count as solved: it is where double precision would end as well."""
@@ -36,6 +40,11 @@ def resolution(floor: float, start_gap: float) -> float:
     Where both are zero, as of a run that starts at a minimum of zero, it is `DEPTH`: no figure shows 300 decades.
     """
     return max(ROUNDING * abs(floor), DEPTH * start_gap) or DEPTH
+
+
+def is_beaten(floor: float, start_loss: float, lowest_loss: float) -> bool:
+    """Whether a loss fell below the ``floor`` by more than rounding, so that the floor is stated too high."""
+    return bool(lowest_loss < floor - CANCELLED * max(abs(floor), abs(start_loss)))
 
 
 def log_gap(gaps: npt.ArrayLike, smallest: float) -> Array:

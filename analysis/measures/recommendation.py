@@ -42,7 +42,8 @@ class Recommendation:
     ``factor_to_instability`` is how many times the learning rate may grow before a seed diverges or ends above its
     start; None where no rate of the grid does. ``default_regret`` is the share of the setting's progress that the
     defaults give away, ``default_ratio`` how many times as high they end (None where they diverge or the measure is not
-    logarithmic).
+    logarithmic). ``metrics`` are the medians at the end of the problem's further metrics, as held-out accuracy, where
+    they were measured of the setting: of a tuned one none of whose runs diverged. They select nothing.
     """
 
     problem: str
@@ -57,6 +58,7 @@ class Recommendation:
     factor_to_instability: float | None
     default_regret: float
     default_ratio: float | None
+    metrics: Mapping[str, float]
     sentence: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,6 +113,7 @@ def recommendation_of(result: CellResult, within: float = WITHIN) -> Recommendat
         factor_to_instability=None if grid is None or anchor is None else _factor(grid, anchor, setting),
         default_regret=float(regret(measure, default, value)),
         default_ratio=float(measure.ratio(default, value)) if measure.log and math.isfinite(default) else None,
+        metrics=_metrics(result) if source == "tuned" else {},
         sentence="",
     )
     return replace(found, sentence=_sentence(result, found, default, mapped=grid is not None))
@@ -124,6 +127,12 @@ def best_point(value: Array, allowed: Mask) -> tuple[int, int] | None:
     ties = np.argwhere(held <= held.min())
     row, column = ties[int(np.argmin(np.abs(ties - ties.mean(axis=0)).sum(axis=1)))]
     return int(row), int(column)
+
+
+def _metrics(result: CellResult) -> dict[str, float]:
+    """The medians of the problem's further metrics at the end of the tuned runs, where there are any."""
+    ends = {metric: result.metric_at_end(metric, "tuned") for metric in result.info.problem.metrics}
+    return {metric: value for metric, value in ends.items() if math.isfinite(value)}
 
 
 def _slice(result: CellResult) -> Grid | None:

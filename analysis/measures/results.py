@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.measures.convergence import SETTINGS, Convergence, by_study, curve_matrix, measure_of
+from analysis.measures.convergence import SETTINGS, Convergence, by_study, curve_matrix, measure_of, metric_curves
 from analysis.measures.landscape_grid import Grid, grid_of
 from analysis.measures.lr_sensitivity import Landscape, RateCurve, landscape_from, rate_curve
 from analysis.measures.measure import Measure, steps_to_target
@@ -176,6 +177,23 @@ class CellResult:
             setting: Convergence.of(self.cell, setting, "loss", steps, self.measure(losses))
             for setting, (steps, losses) in self.curves.items()
         }
+
+    @cached_property
+    def metrics(self) -> Mapping[str, Mapping[str, Convergence]]:
+        """How the problem's further metrics, as those on held-out data, go: by metric, then by setting that was run."""
+        curves = {
+            metric: {setting: metric_curves(self.cell, setting, metric) for setting in SETTINGS}
+            for metric in self.info.problem.metrics
+        }
+        return {
+            metric: {setting: curve for setting, curve in found.items() if curve is not None}
+            for metric, found in curves.items()
+        }
+
+    def metric_at_end(self, metric: str, setting: str) -> float:
+        """The median of a further metric after the last step; NaN where a run diverged or the setting was not run."""
+        curve = self.metrics.get(metric, {}).get(setting)
+        return math.nan if curve is None else float(curve.band.median[-1])
 
     @cached_property
     def grid(self) -> Grid | None:

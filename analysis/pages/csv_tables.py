@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.measures.results import CellResult
 
-__all__ = ["convergence_table", "sensitivity_table"]
+__all__ = ["convergence_table", "metrics_table", "sensitivity_table"]
 
 
 def convergence_table(cells: Sequence[CellResult]) -> pd.DataFrame:
@@ -22,6 +22,21 @@ def convergence_table(cells: Sequence[CellResult]) -> pd.DataFrame:
             parts.append(
                 _keyed(frame, cell, setting=setting, measure=cell.measure.name, n=line.seeds, studies=line.studies)
             )
+    return _joined(parts)
+
+
+def metrics_table(cells: Sequence[CellResult]) -> pd.DataFrame:
+    """The problem's further metrics, as held-out accuracy: one row a label, setting, metric and step.
+
+    Median, low, high and n, NaN from where a run diverged on; empty where the problem has no further metric.
+    """
+    parts = []
+    for cell in cells:
+        for metric, lines in cell.metrics.items():
+            for setting, line in lines.items():
+                columns = {"step": line.steps.astype(int), "median": line.band.median}
+                frame = pd.DataFrame({**columns, "low": line.band.low, "high": line.band.high})
+                parts.append(_keyed(frame, cell, setting=setting, metric=metric, n=line.band.n))
     return _joined(parts)
 
 

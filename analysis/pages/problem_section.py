@@ -17,7 +17,7 @@ from analysis.measures.budget import BudgetResult, budget_frame, budget_results,
 from analysis.measures.comparable import PoolingError
 from analysis.measures.recommendation import Recommendation
 from analysis.measures.stability import Stability, boundary_frame, stability_frame
-from analysis.pages.csv_tables import convergence_table, sensitivity_table
+from analysis.pages.csv_tables import convergence_table, metrics_table, sensitivity_table
 from analysis.pages.results_text import intervals_text
 from analysis.pages.sentences import problem_reading
 from analysis.problem_results import ProblemResults
@@ -114,6 +114,7 @@ def section_of(figures: Path, anchor: str, results: ProblemResults, looks: Mappi
         refused=refused,
         tables={
             "convergence": convergence_table(results.cells),
+            "metrics": metrics_table(results.cells),
             "sensitivity": sensitivity_table(results.cells),
             "stability": stability_frame(results.stability),
             "boundary": boundary_frame(results.stability),

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from analysis.pages.drawing import drawn
 from analysis.pages.results_text import results_text
 from analysis.problem_results import ProblemResults, results_frame, results_of, results_table
 from analysis.record.cells import Record
 from analysis.record.errors import RecordError
+from analysis.record.failures import failures_of
 from analysis.statistics.resamples import SEEDS
 from analysis.words import estimate_text, number
 
@@ -93,6 +95,8 @@ def _fill(new: Path, record: Record, progress: Callable[[int, int], None] | None
         overview = picture_of(new / "figures", "overview", "overview", ratios_figure(ratios))
     across = across_of(new / "figures", results, looks)
     tables = {name: pd.concat([section.tables[name] for section in sections]) for name in sections[0].tables}
+    if tables["metrics"].empty:  # no problem has any
+        del tables["metrics"]
     for name, content in {
         "results": results_frame(results.values()),
         **tables,
@@ -122,14 +126,7 @@ def _sections(
     from analysis.pages.problem_section import section_of
 
     anchors = _anchors([*results])
-    tasks = [(figures, anchors[problem], found, looks) for problem, found in results.items()]
-    if jobs <= 1 or len(tasks) == 1:
-        return (section_of(*task) for task in tasks)
-    from joblib import Parallel, delayed
-
-    parallel = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator")
-    sections: Iterable[Section] = parallel(delayed(section_of)(*task) for task in tasks)
-    return sections
+    return drawn([(section_of, (figures, anchors[problem], found, looks)) for problem, found in results.items()], jobs)
 
 
 def _page(
@@ -144,6 +141,7 @@ def _page(
 
     return template("report.html.j2").render(
         record=record,
+        failures=failures_of(record.path),
         results=results,
         sections=sections,
         overview=overview,
@@ -159,12 +157,13 @@ def template(name: str) -> jinja2.Template:
     """The page template called ``name``, which escapes all it is given and fails for what it is not given."""
     import jinja2
 
-    from analysis.words import plain
+    from analysis.words import metric_text, plain
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"number": number, "plain": plain}
+    environment.filters["metric"] = metric_text
     environment.filters |= {"estimate": estimate_text, "share": partial(estimate_text, form="{:.0%}".format)}
     return environment.get_template(name)
 
@@ -175,7 +174,7 @@ def _totals(record: Record) -> dict[str, str]:
         "cells": _counted(len(record.cells), "cell"),
         "problems": _counted(len(record.problems), "problem"),
         "optimizers": _counted(len({cell.optimizer for cell in record}), "optimizer"),
-        "trials": f"{sum(cell.info.protocol.trials for cell in record):,}",
+        "trials": f"{sum(study.trials for cell in record for study in cell.info.studies):,}",
         "lane_steps": f"{sum(cell.info.lane_steps for cell in record):,}",
         "seconds": number(sum(value for cell in record for value in cell.info.seconds.to_json().values())),
     }

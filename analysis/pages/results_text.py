@@ -10,7 +10,7 @@ from analysis.measures.results import CellResult
 from analysis.problem_results import ProblemResults, results_of
 from analysis.record.cells import Cell
 from analysis.statistics.bootstrap import ALPHA, covered
-from analysis.words import number
+from analysis.words import metric_text, number
 
 __all__ = ["MIN_SETTING", "intervals_text", "results_text", "text_of"]
 
@@ -36,14 +36,27 @@ def text_of(results: Sequence[ProblemResults], width: int = 100) -> str:
     out = [_fit(header, wide, width)]
     for title, group in lines.items():
         out += ["", title[:width], *(_fit(line, wide, width) for line in group)]
+        out += [line for found in results if _title(found) == title for line in _metrics(found, width)]
     unequal = [f"No best where {reason}." for reason in dict.fromkeys(found.unequal for found in results) if reason]
-    return "\n".join([*out, "", *(textwrap.fill(note, width) for note in (*unequal, *_footnotes(results)))])
+    beaten = [f"{found.beaten}." for found in results if found.beaten]
+    notes = (*unequal, *beaten, *_footnotes(results))
+    return "\n".join([*out, "", *(textwrap.fill(note, width) for note in notes)])
 
 
 def _line(found: ProblemResults, cell: CellResult) -> tuple[str, ...]:
     mark = "*" if cell in found.best else "~" if cell in found.tied else ""
     default = cell.text("default") + (" <" if cell.default_is_lower else "")
     return mark, cell.label, cell.text("tuned"), default, _marked(cell.tuned_at, cell.at_edge)
+
+
+def _metrics(found: ProblemResults, width: int) -> Iterator[str]:
+    """A line for each further metric of the problem: its median at the end of every tuned cell."""
+    for metric in found.problem.metrics:
+        ends = {cell.label: cell.metric_at_end(metric, "tuned") for cell in found.cells if cell.tuned}
+        if ends:
+            said = ", ".join(f"{label}\xa0{number(value)}" for label, value in ends.items())
+            text = textwrap.fill(f"{metric_text(metric)}, tuned: {said}", width - 3, subsequent_indent="  ")
+            yield textwrap.indent(text, "   ").replace("\xa0", " ")
 
 
 def _marked(hyperparameters: str, at_edge: Sequence[str]) -> str:

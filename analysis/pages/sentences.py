@@ -16,6 +16,10 @@ __all__ = ["problem_reading"]
 
 def problem_reading(results: ProblemResults) -> list[str]:
     """The sentences for one problem."""
+    return [*([f"{results.beaten}."] if results.beaten else []), *_reading(results)]
+
+
+def _reading(results: ProblemResults) -> list[str]:
     cells = results.cells
     if results.unequal:
         said = [f"No optimizer is named the best, for {results.unequal}.", _defaults(results), _lost(cells)]

@@ -67,6 +67,18 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
     jobs = machine.jobs or default_jobs()
     tracker = None if machine.no_tracking else _tracker(machine, suite, folder)
     deadline = None if machine.minutes is None else began + 60 * machine.minutes - _reserve(suite, jobs)
+    record, pages = RecordFolder(folder), list[Path]()
+
+    def report(result: SuiteResult) -> None:
+        page = _existing_page(record, suite)
+        if record.finished(suite.cells()):
+            if page is None or _outdated(page, record):
+                page = write_page(folder, progress=observer.reported, jobs=jobs)
+            pages.append(page)
+            if tracker is not None and not result.warnings:
+                result.warnings.extend(_attempt(lambda: tracker.log_report(folder)))
+                share_files(folder)
+
     result = runner.run(
         suite,
         folder,
@@ -76,18 +88,9 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
         deadline=deadline,
         observer=observer,
         mirror=tracker.log_cell_folder if tracker else None,
+        afterwards=report,
     )
-    warnings, record = list(result.warnings), RecordFolder(folder)
-    page = _existing_page(record, suite)
-    if not record.finished(suite.cells()):
-        page = None
-    else:
-        if page is None or _outdated(page, record):
-            page = write_page(folder, progress=observer.reported, jobs=jobs)
-        if tracker is not None and not warnings:
-            warnings += _attempt(lambda: tracker.log_report(folder))
-            share_files(folder)
-    return Executed(folder, result, page, warnings)
+    return Executed(folder, result, pages[0] if pages else None, list(result.warnings))
 
 
 def write_page(
@@ -118,7 +121,8 @@ def _existing_page(record: RecordFolder, suite: Suite) -> Path | None:
 def _outdated(page: Path, record: RecordFolder) -> bool:
     """Whether a cell or exhibit landed after the report was written, in this run or in one that was killed."""
     written = page.stat().st_mtime
-    return any(file.stat().st_mtime > written for file in record.landed())
+    told = [record.failures_file] if record.failures_file.is_file() else []
+    return any(file.stat().st_mtime > written for file in [*record.landed(), *told])
 
 
 def _tracker(machine: Machine, suite: Suite, folder: Path) -> Tracker:

@@ -17,8 +17,9 @@ import click
 from benchmarks.cli.complete import completing
 from benchmarks.cli.options import cell_options, data_option, machine_options
 from benchmarks.cli.plain import encode_anything
-from benchmarks.cli.progress import Bar, SuiteProgress, counted, terminal_width
+from benchmarks.cli.progress import Bar, SuiteProgress, counted, say, terminal_width
 from benchmarks.cli.results import COMMANDS
+from benchmarks.redaction import guard_output
 
 if TYPE_CHECKING:
     from benchmarks.suite.suite import Suite
@@ -32,6 +33,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
+    guard_output()
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     encode_anything()
     if "" not in sys.path:  # package.module:OBJECT may be a file in the working folder; last, to shadow nothing
@@ -39,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = cli.main(arguments, prog_name="stepscape", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        say(error.format_message(), err=True)
         sys.exit(2)
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "stepscape"
@@ -68,7 +70,7 @@ def _is_users_mistake(error: Exception) -> bool:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"stepscape: {' '.join(message.split())}", err=True)
+    say(f"stepscape: {' '.join(message.split())}", err=True)
     sys.exit(code)
 
 
@@ -104,14 +106,14 @@ def list_(kind: str, as_json: bool) -> None:
     from benchmarks.cli import listing as catalog
 
     for note in catalog.notes(kind):
-        click.echo(f"stepscape: {note}", err=True)
+        say(f"stepscape: {note}", err=True)
     entries = catalog.entries(kind, exact=as_json)
     if as_json:
         import json
 
-        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        say(json.dumps(entries, indent=2, ensure_ascii=False))
     else:
-        click.echo(catalog.text(kind, entries, terminal_width() if sys.stdout.isatty() else None))
+        say(catalog.text(kind, entries, terminal_width() if sys.stdout.isatty() else None))
 
 
 @cli.command(short_help="Show everything known of one of them.")
@@ -133,9 +135,9 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         import json
 
-        click.echo(json.dumps({"kind": kind.removesuffix("s"), **known}, indent=2, ensure_ascii=False, default=str))
+        say(json.dumps({"kind": kind.removesuffix("s"), **known}, indent=2, ensure_ascii=False, default=str))
     else:
-        click.echo(shown.text(kind, known, terminal_width()))
+        say(shown.text(kind, known, terminal_width()))
 
 
 @cli.command(short_help="Run a suite: tune, test, map, report.")
@@ -239,9 +241,9 @@ def speed(context: click.Context, /, as_json: bool, repeats: int, check: bool) -
     if as_json:
         import json
 
-        click.echo(json.dumps([result.as_dict() for result in results], indent=2))
+        say(json.dumps([result.as_dict() for result in results], indent=2))
     else:
-        click.echo(measure.text(results))
+        say(measure.text(results))
     context.exit(1 if check and not all(result.reached for result in results) else 0)
 
 
@@ -262,7 +264,7 @@ def check(context: click.Context, /, name: str, plugins: tuple[str, ...], data: 
         load_plugin_file(Path(plugin))
     with Bar(f"check {name}"):
         result = check_name(name, data)
-    click.echo("\n".join(result.lines))
+    say("\n".join(result.lines))
     context.exit(0 if result.ok else 1)
 
 
@@ -272,7 +274,7 @@ def _execute(suite: Suite, options: dict[str, Any]) -> int:
         from benchmarks.cli.dry_run import dry_run
         from benchmarks.cli.execute import Machine
 
-        click.echo(dry_run(suite, Machine(**options)))
+        say(dry_run(suite, Machine(**options)))
         return 0
     from analysis.pages.results_text import text_of
     from analysis.problem_results import results_of
@@ -284,24 +286,24 @@ def _execute(suite: Suite, options: dict[str, Any]) -> int:
         executed = execute(suite, machine, progress)
     result = executed.result
     for failure in result.failed:
-        click.echo(f"stepscape: {failure.title} failed: {failure.error}", err=True)
+        say(f"stepscape: {failure.title} failed: {failure.error}", err=True)
     if result.unfinished:
         cells = f"{len(result.unfinished)} of {_parts(suite)}"
-        click.echo(f"stepscape: time is up before {cells} ended; the same command goes on from there", err=True)
+        say(f"stepscape: time is up before {cells} ended; the same command goes on from there", err=True)
     if not result.ran:
-        click.echo(f"{suite.name}: {_parts(suite)} finished already.")
+        say(f"{suite.name}: {_parts(suite)} finished already.")
     for warning in executed.warnings:
-        click.echo(f"stepscape: {warning}", err=True)
+        say(f"stepscape: {warning}", err=True)
     if executed.page is not None:
         results = tuple(results_of(Record.load(executed.folder)).values())
-        click.echo(text_of(results, terminal_width()))
+        say(text_of(results, terminal_width()))
         if len(results) == len(results[0].cells) == 1:  # of many cells the report says it
             for advice in results[0].recommendations:
-                click.echo(f"\n{textwrap.fill(advice.sentence, terminal_width())}")
-        click.echo(f"\nrecord:  {executed.folder}\nreport:  {executed.page.resolve()}")
+                say(f"\n{textwrap.fill(advice.sentence, terminal_width())}")
+        say(f"\nrecord:  {executed.folder}\nreport:  {executed.page.resolve()}")
         if not machine.no_tracking and not machine.tracking_uri and not executed.warnings:
-            click.echo(f"browse:  stepscape ui {executed.folder}")
-    click.echo(f"{suite.name}: {time.time() - STARTED:.0f} s")
+            say(f"browse:  stepscape ui {executed.folder}")
+    say(f"{suite.name}: {time.time() - STARTED:.0f} s")
     return executed.exit_code
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from benchmarks.cli.complete import completing
+from benchmarks.cli.progress import say
 
 __all__ = ["data_option", "machine_options", "cell_options"]
 
@@ -19,7 +20,7 @@ def _say_what_is_missing(_context: click.Context, _option: click.Parameter, fold
         from problems.data import AIRFOIL_FILE
 
         if not (folder / AIRFOIL_FILE).is_file():
-            click.echo(f"stepscape: {folder} holds no {AIRFOIL_FILE}; airfoil runs on the surrogate", err=True)
+            say(f"stepscape: {folder} holds no {AIRFOIL_FILE}; airfoil runs on the surrogate", err=True)
     return folder
 
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks.redaction import redacted
 from benchmarks.running.bars import Bar, SuiteBar
 
 if TYPE_CHECKING:
     from benchmarks.running.jobs import JobResult
     from benchmarks.suite.suite import Suite
 
-__all__ = ["Bar", "SuiteProgress", "counted", "duration", "terminal_width"]
+__all__ = ["Bar", "SuiteProgress", "counted", "duration", "say", "terminal_width"]
 
 
 class SuiteProgress(SuiteBar):
@@ -30,16 +31,20 @@ class SuiteProgress(SuiteBar):
         used = min(processes, jobs)
         where = "one process" if used == 1 else f"{used} processes"
         about = f"about {duration(seconds())} in {where}"
-        click.echo(f"{self.name}: {counted(jobs, 'cell')}{self.more} to run, {about}", err=True)
+        say(f"{self.name}: {counted(jobs, 'cell')}{self.more} to run, {about}", err=True)
         if self.decides:
-            click.echo(f"{self.name}: {self.decides}", err=True)
+            say(f"{self.name}: {self.decides}", err=True)
+
+    def noted(self, sentence: str) -> None:
+        """Say what the user is to know."""
+        say(f"stepscape: {sentence}", err=True)
 
     def ended(self, result: JobResult, cost: float) -> None:
         """A cell or an exhibit ended."""
         super().ended(result, cost)
         if self.bar.disable and not result.unfinished:  # of those one line at the end tells
             state = "failed" if result.error else f"{result.seconds:.1f} s"
-            click.echo(f"[{self.done_cells}/{self.cells}] {result.name} {state}", err=True)
+            say(f"[{self.done_cells}/{self.cells}] {result.name} {state}", err=True)
 
 
 def duration(seconds: float) -> str:
@@ -48,6 +53,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print ``text``, on stderr if ``err``; everything a command says is said here, without passwords."""
+    click.echo(redacted(text), err=err)
 
 
 def counted(number: int, thing: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
-from benchmarks.cli.progress import Bar, terminal_width
+from benchmarks.cli.progress import Bar, say, terminal_width
 
 __all__ = ["COMMANDS"]
 
@@ -30,11 +31,16 @@ def report(folder: str, out: Path | None, tracking_uri: str | None, jobs: int | 
             raise UsageError("mlflow:EXPERIMENT needs --tracking-uri, the store the experiment is in")
         source = fetch(folder.removeprefix("mlflow:"), tracking_uri, Path("results") / folder.removeprefix("mlflow:"))
     from benchmarks.cli.execute import write_page
+    from benchmarks.record.folder import RecordFolder
+    from benchmarks.record.lock import alone
     from benchmarks.running.workers import default_jobs
 
-    with Bar("report") as bar:
+    record = RecordFolder(source)
+    # the new report is written inside the record, where a run would take it for what a killed process left
+    here = out is None and record.suite_file.is_file()
+    with Bar("report") as bar, alone(record) if here else nullcontext():
         page = write_page(source, out, progress=bar.show, jobs=jobs or default_jobs())
-    click.echo(f"report: {page.resolve()}")
+    say(f"report: {page.resolve()}")
 
 
 @click.command(short_help="Tell whether a change helped.")
@@ -66,7 +72,7 @@ def compare(context: click.Context, /, a: Path, b: Path, maps: tuple[str, ...], 
     names = dict(map(_pair_of_names, maps))
     with Bar("compare"):
         comparison = compare_mapped(Record.load(a), Record.load(b), names)
-    click.echo(comparison.to_json() if as_json else comparison.text(terminal_width()))
+    say(comparison.to_json() if as_json else comparison.text(terminal_width()))
     context.exit(1 if comparison.worsened else 0)
 
 
@@ -100,7 +106,7 @@ def replay(folder: Path, samplers: tuple[str, ...], budget: int, repeats: int) -
         files = replay_record(
             folder, samplers or USUAL, budget, repeats, on_cell=lambda _: bar.show(bar.done + 1, cells)
         )
-    click.echo(f"{len(files)} landscapes searched; `stepscape report {folder}` shows how fast")
+    say(f"{len(files)} landscapes searched; `stepscape report {folder}` shows how fast")
 
 
 @click.group(short_help="Write results in another tool's form.")
@@ -123,12 +129,13 @@ def export_optuna(folder: Path, url: str) -> None:
     from benchmarks.tuning.optuna_export import export_cells
 
     cells = [cell for cell in Record.load(folder) if len(cell.trials)]
+    studies = sum(len(cell.info.studies) for cell in cells)
     with Bar("export") as bar:
         written = 0
         for done, new in enumerate(export_cells(cells, url), start=1):
             written += new
             bar.show(done, len(cells))
-    click.echo(f"{written} studies written to {url}, {len(cells) - written} were there already")
+    say(f"{written} studies written to {url}, {studies - written} were there already")
 
 
 @click.command(short_help="Browse the runs in MLflow's own UI.")
@@ -139,7 +146,7 @@ def ui(folder: Path, port: int, open_browser: bool) -> None:
     """Browse the runs of the results folder DIR in MLflow's own UI, on this machine only (127.0.0.1)."""
     from benchmarks.mlflow_mirror.ui import serve
 
-    serve(folder, port=port, open_browser=open_browser, say=click.echo)
+    serve(folder, port=port, open_browser=open_browser, say=say)
 
 
 COMMANDS: tuple[click.Command, ...] = (report, compare, replay, export, ui)

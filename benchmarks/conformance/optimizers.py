@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.conformance.randomness import global_random_state
+from benchmarks.engine.foreign_lanes import has_modes
 from benchmarks.engine.training import Training, train
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import make_problem
@@ -20,7 +21,7 @@ from optimizers import OptimizerSpec, Rule
 from optimizers.rule import Hyperparameters
 from problems.problem import generator
 
-__all__ = ["OPTIMIZER_CHECKS", "RULE_CHECKS", "OptimizerCheck", "RuleCheck"]
+__all__ = ["NOTED_OF_FOREIGN", "OPTIMIZER_CHECKS", "RULE_CHECKS", "OptimizerCheck", "RuleCheck"]
 
 OptimizerCheck = Callable[[AnyOptimizer], str | None]
 RuleCheck = Callable[[OptimizerSpec], str | None]
@@ -201,6 +202,9 @@ OPTIMIZER_CHECKS: tuple[OptimizerCheck, ...] = (
 )
 """The checks of any optimizer."""
 
+NOTED_OF_FOREIGN: tuple[OptimizerCheck, ...] = (knobs_are_sound, it_is_described)
+"""Those that its user can do nothing about where the class is somebody else's: they are noted, and fail nothing."""
+
 RULE_CHECKS: tuple[RuleCheck, ...] = (
     state_is_shaped,
     updates_keep_their_hands_off,
@@ -246,6 +250,8 @@ def _trained(spec: AnyOptimizer, gradients: Tensor) -> Tensor:
 
 def _torch_steps(optimizer: torch.optim.Optimizer, x: Tensor, gradients: Tensor) -> None:
     """Step under given gradients, through a closure, which every torch optimizer accepts and some demand."""
+    if has_modes(optimizer):
+        optimizer.train()  # type: ignore[attr-defined]  # just looked for
     for g in gradients:
 
         def closure(g: Tensor = g) -> Tensor:

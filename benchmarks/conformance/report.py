@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks.conformance.optimizers import OPTIMIZER_CHECKS, RULE_CHECKS
+from benchmarks.conformance.optimizers import NOTED_OF_FOREIGN, OPTIMIZER_CHECKS, RULE_CHECKS
 from benchmarks.conformance.problems import PROBLEM_CHECKS
-from benchmarks.errors import UsageError, nearest
+from benchmarks.errors import OwnCodeError, UsageError, nearest
+from benchmarks.naming.blame import in_one_line, line_raised
 from benchmarks.naming.call_syntax import import_object, parse_call
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS, make_optimizer, make_problem
@@ -31,16 +32,22 @@ Subject = TypeVar("Subject")
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found: its ``requirement`` in a sentence, and a ``complaint`` or None where all is well."""
+    """What one check found: its ``requirement`` in a sentence, and a ``complaint`` or None where all is well.
+
+    ``line`` is the user's ``file:line`` where a check broke off because their code raised. A ``note`` is of somebody
+    else's class, about which the user can do nothing: its complaint is said and fails nothing.
+    """
 
     check: str
     requirement: str
     complaint: str | None
+    line: str | None = None
+    note: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether the requirement holds."""
-        return self.complaint is None
+        """Whether the requirement holds, or need not."""
+        return self.complaint is None or self.note
 
 
 @dataclass(frozen=True)
@@ -60,10 +67,12 @@ class Report:
         """A line for each check, a further one for each complaint, and a count: what ``stepscape check`` prints."""
         lines: list[str] = []
         for finding in self.findings:
-            lines.append(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.requirement}")
+            mark = "ok  " if finding.complaint is None else "note" if finding.note else "FAIL"
+            lines.append(f"{mark}  {finding.requirement}")
             if finding.complaint is not None:
                 complaint = f"      {finding.complaint}"
-                lines.append("      as above" if complaint in lines else complaint)  # one cause may fail many checks
+                raised = [f"      raised in {finding.line}"] if finding.line else []
+                lines += ["      as above"] if complaint in lines else [complaint, *raised]  # one cause may fail many
         passed = sum(finding.ok for finding in self.findings)
         return [*lines, f"{self.name}: {passed} of {len(self.findings)} checks passed"]
 
@@ -79,12 +88,15 @@ def check_problem(problem: Problem | str) -> Report:
 
 def check_optimizer(spec: AnyOptimizer | str) -> Report:
     """Run the checks of `benchmarks.conformance.optimizers` on ``spec``, or on the optimizer of that name: the common
-    ones, and for a rule the rule's too.
+    ones, and for a rule the rule's too. What a foreign class says of itself is noted only.
     """
     spec = make_optimizer(spec) if isinstance(spec, str) else spec
     findings = _run(OPTIMIZER_CHECKS, spec)
     if isinstance(spec, OptimizerSpec):
         findings += _run(RULE_CHECKS, spec)
+    else:
+        noted = {check.__name__ for check in NOTED_OF_FOREIGN}
+        findings = tuple(replace(finding, note=finding.check in noted) for finding in findings)
     return Report(spec.name, findings)
 
 
@@ -112,12 +124,16 @@ def _is_problem(name: str) -> bool:
 
 
 def _run(checks: Sequence[Callable[[Subject], str | None]], subject: Subject) -> tuple[Finding, ...]:
-    return tuple(Finding(check.__name__, (check.__doc__ or "").strip(), _complaint(check, subject)) for check in checks)
+    return tuple(
+        Finding(check.__name__, (check.__doc__ or "").strip(), *_complaint(check, subject)) for check in checks
+    )
 
 
-def _complaint(check: Callable[[Subject], str | None], subject: Subject) -> str | None:
-    """What ``check`` complains of; a check that breaks off complains of the exception."""
+def _complaint(check: Callable[[Subject], str | None], subject: Subject) -> tuple[str | None, str | None]:
+    """What ``check`` complains of, and where; a check that breaks off complains of the exception."""
     try:
-        return check(subject)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
+        return check(subject), None
+    except OwnCodeError as error:
+        return str(error), None
+    except (Exception, SystemExit) as error:
+        return in_one_line(error), line_raised(error, subject)

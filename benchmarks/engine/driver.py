@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from analysis.record.outcome import Outcome
+from benchmarks.engine.calls import batches_of, complain, evaluation_of
 from benchmarks.engine.inputs import Training
 from benchmarks.engine.trace import Trace
 from optimizers.rule import State
@@ -72,7 +73,7 @@ class Lanes(ABC):
     @torch.no_grad()
     def evaluate(self) -> dict[str, Tensor]:
         """The metrics ``[c, S]`` in double precision; a lane whose loss is invalid is marked, and NaN from then on."""
-        metrics = {name: value.double() for name, value in self.problem.evaluate(self.x).items()}
+        metrics = evaluation_of(self.problem, self.x)
         if self.limit is not None:
             self.alive &= (metrics["loss"] <= self.limit) & (metrics["loss"].abs() < torch.inf)
         return {name: value.masked_fill(~self.alive, torch.nan) for name, value in metrics.items()}
@@ -109,7 +110,7 @@ def drive(
     out = _Recorder(training, sum(len(lanes.index) for lanes in chunks), grid)
     out.record(0, chunks)
     lanes_in_all = sum(len(lanes.index) for lanes in chunks) * len(training.seeds)
-    data = training.problem.batches(training.seeds, steps)
+    data = batches_of(training.problem, training.seeds, steps)
     for place, (before, after) in enumerate(pairwise(grid), start=1):
         for first in range(before, after, SEGMENT):
             batches = [batch_like(batch, start) for batch in islice(data, min(SEGMENT, after - first))]
@@ -137,8 +138,13 @@ def drive(
 
 
 def divergence_limit(problem: Problem, start: Tensor) -> Tensor:
-    """The loss ``[S]`` above which a lane counts as diverged: a million times the gap it started with."""
-    loss = problem.evaluate(start)["loss"].double()
+    """The loss ``[S]`` above which a lane counts as diverged: a million times the gap it started with.
+
+    Raises `OwnCodeError` where the loss is not finite at the start.
+    """
+    loss = evaluation_of(problem, start)["loss"]
+    if not bool(loss.isfinite().all()):
+        raise complain(problem, "evaluate", f"as 'loss' {float(loss[~loss.isfinite()][0])} at the start")
     gap = loss - (problem.minimum if problem.minimum is not None else 0.0)
     scale = torch.where(gap > 0, gap, loss.abs().clamp_min(1.0))
     return loss + DIVERGENCE_FACTOR * scale

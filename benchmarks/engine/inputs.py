@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from benchmarks.engine.calls import start_of
 from benchmarks.errors import UsageError
 from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
 from benchmarks.naming.registry import make_optimizer, make_problem
@@ -151,7 +152,7 @@ class Training:
 
     def start(self) -> Tensor:
         """The start points ``[S, P]`` on the device and in the precision of the runs."""
-        return self.problem.start(self.seeds).to(self.device, self.dtype or self.problem.dtype)
+        return start_of(self.problem, self.seeds).to(self.device, self.dtype or self.problem.dtype)
 
     def filled(self, given: Configurations) -> Configurations:
         """``given`` with the optimizer's default for what it does not name: the engine fills in defaults here only.

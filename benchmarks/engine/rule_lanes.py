@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from benchmarks.engine.calls import gradient_of, loss_of, project_, state_of, step_
 from benchmarks.engine.driver import Lanes
 from benchmarks.engine.inputs import Configurations, Training
 from optimizers import Rule
@@ -50,7 +51,7 @@ class _RuleLanes(Lanes):
         limit: Tensor | None,
     ) -> None:
         super().__init__(training, index, start, limit)
-        self.rule, self.state = rule, rule.init(self.x)
+        self.rule, self.state = rule, state_of(rule, self.x, training.name)
         self.values: dict[str, Value] = {
             name: value.view(-1, 1, 1).to(start.device) if isinstance(value, Tensor) else value
             for name, value in configurations.values.items()
@@ -61,14 +62,14 @@ class _RuleLanes(Lanes):
             return
         x = self.x.requires_grad_()
         for t, batch in enumerate(batches, start=done + 1):
-            loss = self.problem.loss(x, batch)
-            (g,) = torch.autograd.grad(loss.sum(), x)
+            loss = loss_of(self.problem, x, batch)
+            g = gradient_of(self.problem, loss, x)
             if self.gradient is not None:
                 self.gradient = g
             with torch.no_grad():
                 self.count_step(loss)
-                self.rule.step_(x, g, self.state, self._at(t), t)
-                self.problem.project_(x)
+                step_(self.rule, x, g, self.state, self._at(t), t, self.training.name)
+                project_(self.problem, x)
         self.x = x.detach()
         self.lane_steps += len(batches) * self.alive.numel()
 

@@ -6,6 +6,8 @@ import ast
 import importlib
 import inspect
 import math
+import pkgutil
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -93,9 +95,25 @@ def import_object(path: str) -> Any:
     try:
         if in_standard_library(module):
             raise UsageError(f"{module} is part of Python, which has neither problems nor optimizers")
-        return getattr(importlib.import_module(module), name)
+        found = importlib.import_module(module)
     except (Exception, SystemExit) as error:
-        raise UsageError(f"{path!r} cannot be imported: {in_words(error)}") from error
+        near = _nearest_module(error.name) if isinstance(error, ModuleNotFoundError) and error.name else ""
+        raise UsageError(f"{path!r} cannot be imported: {in_words(error)}{near}") from error
+    try:
+        return getattr(found, name)
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{path!r} cannot be imported: {in_words(error)}{nearest(name, vars(found))}") from error
+
+
+def _nearest_module(missing: str) -> str:
+    """The installed module most like the one that is ``missing``, as `nearest` says it."""
+    package, _, name = missing.rpartition(".")
+    try:
+        places = importlib.import_module(package).__path__ if package else None
+    except (Exception, SystemExit):
+        return ""
+    known = {module.name for module in pkgutil.iter_modules(places)} - sys.stdlib_module_names
+    return nearest(name, sorted(known), alike=0.7)  # of hundreds of modules one is always a little alike
 
 
 def in_words(error: BaseException) -> str:

@@ -1,7 +1,9 @@
 """Foreign optimizers: any `torch.optim.Optimizer` class as an entry like our own, its names translated at the edge.
 
 torch's ``alpha`` of RMSprop and ``rho`` of Adadelta are our ``gamma``; ``betas`` are ``beta1`` and ``beta2``. Defaults
-are read from the class's signature; ranges are known for the standard names and given by the user for all others. What
+are read from the class's signature; ranges are known for the standard names and given by the user for all others. A
+``gamma`` that nobody knows to be a memory is called after its class (AdaBound's, the speed of its bounds, is
+``adabound_gamma``), and so is any number with a memory's name whose default no memory could have. What
 is no hyperparameter (booleans, tuples, numbers without a range) stays an option, written in brackets behind the name:
 ``torch:RMSprop(centered=True)``.
 """
@@ -57,7 +59,8 @@ STANDARD = {
 
 SCALES: Sequence[str] = get_args(Scale)
 SECOND_AXIS = ("gamma", "beta2", "momentum", "beta1")
-GAMMA_OF = {"rmsprop": "alpha", "adadelta": "rho"}  # whose leaky average of squared gradients decays by which keyword
+GAMMA_OF = {"rmsprop": ("alpha", "gamma"), "adadelta": ("rho", "gamma")}
+"""Whose leaky average of squared gradients decays by which keyword."""
 
 
 @dataclass(frozen=True)
@@ -249,14 +252,29 @@ def _signature(
 
 def _places(kind: type, keywords: Mapping[str, Any]) -> dict[str, tuple[str, int | None]]:
     """The place of each of our hyperparameter names among the foreign keywords: every plain number, and ``betas``."""
-    gamma = next((keyword for family, keyword in GAMMA_OF.items() if family in kind.__name__.lower()), None)
+    gamma = next((known for family, known in GAMMA_OF.items() if family in kind.__name__.lower()), ())
     places: dict[str, tuple[str, int | None]] = {}
     for keyword, value in keywords.items():
         if keyword == "betas" and isinstance(value, tuple | list):
-            places.update({f"beta{index + 1}": (keyword, index) for index in range(len(value))})
+            names = [_known(kind, f"beta{index + 1}", entry) for index, entry in enumerate(value)]
+            places.update({name: (keyword, index) for index, name in enumerate(names)})
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            places["gamma" if keyword == gamma else keyword] = (keyword, None)
+            meant = "gamma" if keyword in gamma else keyword
+            known = keyword in gamma or keyword != "gamma"
+            places[_known(kind, meant, value) if known else _own_name(kind, keyword)] = (keyword, None)
     return places
+
+
+def _known(kind: type, name: str, default: Any) -> str:
+    """``name``, or one of the class's own where it is a memory's and the ``default`` could be none."""
+    knob = STANDARD.get(name)
+    is_number = isinstance(default, int | float)
+    return _own_name(kind, name) if knob and knob.is_memory and not (is_number and 0 <= default < 1) else name
+
+
+def _own_name(kind: type, keyword: str) -> str:
+    """What the hyperparameter of a class is called whose keyword means something else everywhere else."""
+    return f"{kind.__name__.lower()}_{keyword}"
 
 
 def _our_names(ranges: Ranges, places: Mapping[str, tuple[str, int | None]]) -> dict[str, Range]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import sys
 import sysconfig
+from functools import cache
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import Any, Final, get_type_hints
 
 from problems import Problem
 
-__all__ = ["in_standard_library", "makes_problem"]
+__all__ = ["OURS", "in_standard_library", "is_the_users_file", "makes_problem"]
 
 OURS: Final = ("analysis", "benchmarks", "optimizers", "problems")
+ROOT: Final = Path(__file__).resolve().parents[2]
 INSTALLED: Final = ("site-packages", "dist-packages")
 STANDARD: Final = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
 
@@ -52,6 +54,19 @@ def _is_the_users(module: str) -> bool:
     if file is None or module.partition(".")[0] in OURS:
         return False
     return not _is_standard(Path(file)) and not any(part in INSTALLED for part in Path(file).parts)
+
+
+@cache
+def is_the_users_file(file: str) -> bool:
+    """Whether the code in ``file`` is the user's own: none of Python's, of an installed package's or of this suite's.
+
+    What is typed into a notebook or at the prompt is the user's too; what is made while a program runs is nobody's.
+    """
+    if file.startswith("<"):
+        return file.startswith(("<stdin>", "<ipython-input"))
+    path = Path(file)
+    ours = any(path.resolve().is_relative_to(ROOT / part) for part in OURS)
+    return not ours and not _is_standard(path) and not any(part in INSTALLED for part in path.parts)
 
 
 def _is_standard(file: Path) -> bool:

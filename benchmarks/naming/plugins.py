@@ -6,6 +6,7 @@ import runpy
 from pathlib import Path
 
 from benchmarks.errors import StepscapeError, UsageError
+from benchmarks.naming.blame import with_line
 from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS, register
 from optimizers import OptimizerSpec
 from problems import ProblemSpec
@@ -24,7 +25,7 @@ def load_plugin_file(path: Path) -> None:
     try:
         namespace = runpy.run_path(str(path))
     except (Exception, SystemExit) as error:
-        raise StepscapeError(f"the plug-in file {path} failed: {type(error).__name__}: {error}") from error
+        raise StepscapeError(f"the plug-in file {path} failed: {with_line(error)}") from error
     specs = [value for value in namespace.values() if isinstance(value, OptimizerSpec | ProblemSpec)]
     if not specs:
         raise StepscapeError(f"the plug-in file {path} defines no OptimizerSpec and no ProblemSpec at its top level")

@@ -17,7 +17,8 @@ import torch
 
 import optimizers
 import problems
-from benchmarks.errors import StepscapeError, UnknownNameError, UsageError, nearest
+from benchmarks.errors import OwnCodeError, StepscapeError, UnknownNameError, UsageError, nearest
+from benchmarks.naming.blame import line_of, line_raised, with_line
 from benchmarks.naming.call_syntax import check_arguments, import_object, in_words, parse_call, split_outside_brackets
 from benchmarks.naming.foreign import AnyOptimizer, Ranges, choose_axes, first_line, foreign, ranged
 from benchmarks.naming.own_code import makes_problem
@@ -116,7 +117,7 @@ class Registry(Mapping[str, Spec], Generic[Spec]):
         except (Exception, SystemExit) as error:
             raise StepscapeError(
                 f"the plug-in {point.value}, which should define the {self.kind} {point.name!r}, cannot be loaded: "
-                f"{type(error).__name__}: {error}"
+                f"{with_line(error)}"
             ) from error
         if not isinstance(spec, self.spec_type) or spec.name != point.name:
             raise StepscapeError(
@@ -190,7 +191,7 @@ def _with_options(text: str, kind: type[Rule], given: Mapping[str, Any]) -> Rule
     check_arguments(f"optimizer {text!r}", given, inspect.signature(kind).parameters)
     try:
         return kind(**given)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"optimizer {text!r}: {in_words(error)}") from error
 
 
@@ -215,10 +216,15 @@ def make_problem(text: str, data: Path | None = None) -> Problem:
         problem = spec.build(**given, **({"data": data} if spec.takes_data else {}))
     except (StepscapeError, DataError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        line = line_raised(error, spec.build) or line_of(spec.build)
+        if line is not None:
+            raise OwnCodeError(f"problem {text!r}: {in_words(error)} ({line})") from error
         raise UsageError(f"problem {text!r}: {in_words(error)}") from error
     if not isinstance(problem, Problem):
-        raise UsageError(f"problem {text!r}: it should make a Problem, and made {type(problem).__name__}")
+        line = line_of(spec.build)
+        made = f"{type(problem).__name__}{f' ({line})' if line else ''}"
+        raise OwnCodeError(f"problem {text!r}: it should make a Problem, and made {made}")
     changed = [f"{key}={value!r}" for key, value in given.items() if value != known[key]]
     return problem.named(f"{name}({', '.join(changed)})" if changed else name)
 

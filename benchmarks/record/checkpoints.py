@@ -50,8 +50,7 @@ class Checkpoints:
         Raises `OutOfTime` where it is not kept and the deadline has passed.
         """
         path = None if self.folder is None else self.folder / f"{name}-{_digest(configurations)}.pt"
-        if path is not None and path.exists():
-            kept = Trace(**torch.load(path, weights_only=True))
+        if path is not None and (kept := _kept(path)) is not None:
             self.count(kept.status.numel() * int(kept.step[-1]))
             return kept
         if self._late:
@@ -89,6 +88,16 @@ class Checkpoints:
         """Remove what was kept, once the cell has landed."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _kept(path: Path) -> Trace | None:
+    """The trace at ``path``; None where there is none that can be read: it can be made again."""
+    if not path.exists():
+        return None
+    try:
+        return Trace(**torch.load(path, weights_only=True))
+    except Exception:  # torch raises anything for a file that a power cut left empty or short
+        return None
 
 
 def _keep(trace: Trace, path: Path) -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from benchmarks.errors import SuiteError, UsageError
 from benchmarks.record.environment import environment
+from benchmarks.redaction import redacted
 from benchmarks.suite.suite import CellPlan, Suite
 
 __all__ = ["RecordFolder", "landing", "remove"]
 
-FILES: Final = ("suite.toml", "environment.json", "mlflow.db")
+FILES: Final = ("suite.toml", "environment.json", "failures.json", "mlflow.db")
 FOLDERS: Final = ("plugins", "cells", "exhibits", "unfinished", "report", "mlartifacts")
 HIDDEN: Final = ".{name}.{mark}"  # what lands as ``name`` is written under this name first, marked by the process
 
@@ -26,7 +27,8 @@ HIDDEN: Final = ".{name}.{mark}"  # what lands as ``name`` is written under this
 def landing(path: Path) -> Iterator[Path]:
     """Give the hidden name beside ``path`` at which to write a file or a folder, which then takes the name ``path``.
 
-    The rename is one step, so that ``path`` is whole or not there. A file that is there already is replaced;
+    The rename is one step, and made when the disk has all that was written, so that ``path`` is whole or not there,
+    after a power cut too. A file that is there already is replaced;
     a folder stays, for what exists is finished. After an exception nothing is left; what a killed process leaves is
     among `RecordFolder.half_written`.
     """
@@ -34,9 +36,23 @@ def landing(path: Path) -> Iterator[Path]:
     try:
         yield working
         if not path.is_dir():
+            for item in (*working.rglob("*"), working):
+                _flush(item)
             working.replace(path)
+            _flush(path.parent)
     finally:
         remove(working)
+
+
+def _flush(path: Path) -> None:
+    """Wait until the disk has the file ``path``, or the names in that folder where the system can tell."""
+    folder = path.is_dir()
+    with suppress(OSError) if folder else nullcontext():  # Windows and some network drives open no folders
+        place = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)
 
 
 def remove(path: Path) -> None:
@@ -62,6 +78,11 @@ class RecordFolder:
     def environment_file(self) -> Path:
         """Versions and machine, as JSON."""
         return self.path / "environment.json"
+
+    @property
+    def failures_file(self) -> Path:
+        """What the last run could not make, as JSON: the error of every cell and exhibit that failed, by name."""
+        return self.path / "failures.json"
 
     @property
     def report(self) -> Path:
@@ -116,7 +137,7 @@ class RecordFolder:
         for name in FILES:
             yield from self.path.glob(HIDDEN.format(name=name, mark="*"))
         # plug-ins, cells and exhibits, replays, checkpoints
-        for place in ("plugins", "cells", "exhibits", "cells/*", "unfinished/*"):
+        for place in ("plugins", "cells", "exhibits", "cells/*", "unfinished/*", "unfinished/*/*"):
             yield from self.path.glob(f"{place}/{anything}")
 
     def open(self, suite: Suite) -> None:
@@ -143,6 +164,15 @@ class RecordFolder:
         """
         with self._writing():
             self._keep_plugins(suite, again=True)
+
+    def keep_failures(self, failures: Mapping[str, str]) -> None:
+        """Write down what failed in a run, by name; nothing is left of earlier runs, and no file where all is well."""
+        text = json.dumps(failures, indent=2, ensure_ascii=False) + "\n"
+        with self._writing():
+            if not failures:
+                remove(self.failures_file)
+            elif not self.failures_file.is_file() or self.failures_file.read_text(encoding="utf-8") != text:
+                _write_text(self.failures_file, text)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -171,7 +201,8 @@ class RecordFolder:
             raise UsageError(f"{folder} is a file; choose a folder with --out")
         if stored.is_file():
             try:
-                same = Suite.parse(stored.read_text(encoding="utf-8"), str(stored)) == suite
+                kept = Suite.parse(stored.read_text(encoding="utf-8"), str(stored))
+                same = any(each and kept.makes_the_record_of(each) for each in (suite, _as_stored(suite)))
             except SuiteError:
                 same = False
             if not same:
@@ -185,6 +216,14 @@ class RecordFolder:
                 raise UsageError(f"{folder} holds other files and no record; choose an empty or new folder with --out")
 
 
+def _as_stored(suite: Suite) -> Suite | None:
+    """``suite`` as its file says it, where that hides a password; None where it cannot be read then."""
+    try:
+        return Suite.parse(redacted(suite.to_toml()), "the suite")
+    except SuiteError:
+        return None
+
+
 def _write_text(path: Path, text: str) -> None:
     with landing(path) as working:
-        working.write_text(text, encoding="utf-8")
+        working.write_text(redacted(text), encoding="utf-8")

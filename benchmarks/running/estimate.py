@@ -100,7 +100,7 @@ class _Cost:
             with torch.no_grad():
                 cell.problem.evaluate(cell.problem.start(range(few)).to(cell.problem.dtype))
             evaluation = (time.perf_counter() - began) / few
-        except Exception:  # a broken rule or problem of the user's says so when its cell runs
+        except (Exception, SystemExit):  # a broken rule or problem of the user's says so when its cell runs
             return cls(0.0, 0.0, 0.0)
         lane = max(0.0, large - small) / (many - few) if many > few else large / many
         return cls(max(0.0, small - lane * few), lane, evaluation)

@@ -18,11 +18,13 @@ from analysis.record.exhibits import Exhibit
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.exhibits import Question, make_question
 from benchmarks.mlflow_mirror.overview import draw_overview, overview_path
+from benchmarks.naming.blame import line_raised, with_line
 from benchmarks.naming.registry import make_problem
 from benchmarks.record.checkpoints import Checkpoints, OutOfTime
 from benchmarks.record.folder import RecordFolder
 from benchmarks.record.meter import Meter
 from benchmarks.record.writer import write_cell
+from benchmarks.redaction import redacted
 from benchmarks.running.cell import run_cell
 from benchmarks.running.cell_tables import cell_tables
 from benchmarks.running.describe import describe
@@ -109,7 +111,7 @@ class CellJob(Job):
 
     def run(self) -> Path:
         torch.set_num_threads(1)
-        cell = prepare(self.plan, self.data)
+        cell = prepare(self.plan, self.data, {self.plan.problem: None})  # tried when the suite was prepared
         if self.fingerprint not in (None, cell.fingerprint):
             raise UsageError(f"the code of optimizer {self.plan.optimizer!r} changed while the suite ran; run it again")
         kept = self.folder.unfinished / f"{self.name}-{cell.problem.fingerprint()}-{cell.fingerprint}"
@@ -247,7 +249,7 @@ def carry_out(chain: Sequence[Job]) -> JobResult:
     except OutOfTime:
         unfinished = True
     except (StepscapeError, DataError, OSError) as problem:  # a broken disk is no bug of ours: no traceback
-        error = str(problem)
-    except Exception:
-        error = traceback.format_exc()
+        error = redacted(str(problem))
+    except (Exception, SystemExit) as problem:
+        error = redacted(with_line(problem) if line_raised(problem) else traceback.format_exc())
     return JobResult(chain[0].name, chain[0].title, time.perf_counter() - began, error, unfinished)

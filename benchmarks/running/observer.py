@@ -17,6 +17,9 @@ class RunObserver:
     def estimated(self, seconds: Callable[[], float], jobs: int, processes: int) -> None:
         """``jobs`` jobs will run in ``processes`` processes; ``seconds()`` measures briefly and estimates the time."""
 
+    def noted(self, sentence: str) -> None:
+        """Something the user is to know before the jobs begin."""
+
     def started(self, cost: float, kept: int) -> None:
         """The jobs begin: ``cost`` in the units of `Job.cost`; ``kept`` cells and exhibits were finished before."""
 

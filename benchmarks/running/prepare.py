@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from benchmarks.engine.foreign_lanes import try_out
 from benchmarks.engine.inputs import Training
-from benchmarks.errors import UsageError, nearest
+from benchmarks.engine.try_out import try_problem, try_rule
+from benchmarks.errors import OwnCodeError, StepscapeError, UsageError, nearest
+from benchmarks.naming.call_syntax import parse_call
 from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
 from benchmarks.naming.plugins import load_plugin_file
 from benchmarks.naming.registry import make_optimizer, make_problem, make_schedules
@@ -21,9 +23,17 @@ from benchmarks.tuning.samplers import trial_count
 from benchmarks.tuning.space import Space, by_our_names
 from optimizers import Schedule
 from optimizers.fingerprint import digest_of, value_text
-from problems import Problem
+from problems import BUILTIN as PROBLEMS
+from problems import DataError, Problem
 
-__all__ = ["ReadyCell", "prepare"]
+__all__ = ["ReadyCell", "Tried", "load_plugins", "mistakes", "prepare"]
+
+BUILTIN = frozenset(spec.name for spec in PROBLEMS)
+"""Problems that the suite's own tests hold; all others are tried before they run."""
+
+
+Tried = MutableMapping[str, OwnCodeError | None]
+"""What came of problems of the user's own that were tried: by the text that names them, the error, or None."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +87,15 @@ class ReadyCell:
         return self.lane_steps * (1 + self.problem.dim / 2) + 2e5
 
 
-def prepare(plan: CellPlan, data: Path | None = None) -> ReadyCell:
-    """The ready cell of ``plan``; ``data`` is the user's data folder.
+def prepare(plan: CellPlan, data: Path | None = None, tried: Tried | None = None) -> ReadyCell:
+    """The ready cell of ``plan``; ``data`` is the user's data folder, ``tried`` what came of problems tried before.
 
     Raises `StepscapeError` for whatever is unknown or out of range.
     """
-    for plugin in plan.plugins:
-        _load_plugin_once(plugin)
+    load_plugins(plan.plugins)
     problem = make_problem(plan.problem, data)
+    if parse_call(plan.problem)[0] not in BUILTIN:
+        _try_once(plan.problem, problem, {} if tried is None else tried)
     spec = make_optimizer(plan.optimizer, plan.searching.search)
     plan = plan.model_copy(update={"searching": by_our_names(spec, plan.searching)})
     schedules = make_schedules(plan.schedule)
@@ -101,17 +112,56 @@ def prepare(plan: CellPlan, data: Path | None = None) -> ReadyCell:
     if plan.tuning.enabled:
         check_objectives(problem, plan.tuning)
         optuna_pruner(plan.tuning)
-    space = Space.of(spec, plan.searching)
+    space = Space.of(spec, plan.searching, plan.tuning.searched)
     if isinstance(spec, ForeignSpec):
         try_out(spec, space.defaults(spec), schedules)
+    else:
+        try_rule(spec)
     return ReadyCell(
         plan, problem, spec, schedules, space, plan.steps or problem.steps, optimizer_fingerprint(spec, schedules)
     )
 
 
+def _try_once(name: str, problem: Problem, tried: Tried) -> None:
+    """Try the problem called ``name`` where it was not tried yet: it costs two evaluations. Raises `OwnCodeError`."""
+    if name not in tried:
+        try:
+            try_problem(problem)
+            tried[name] = None
+        except OwnCodeError as error:
+            tried[name] = error
+    failed = tried[name]
+    if failed is not None:
+        raise failed
+
+
+def mistakes(plan: CellPlan, error: StepscapeError | DataError, data: Path | None = None) -> list[str]:
+    """Why ``plan`` could not be prepared: ``error``, and what else is wrong with its names, each looked up alone."""
+    found = [str(error)]
+    lookups: list[Callable[[], object]] = [
+        lambda: make_problem(plan.problem, data),
+        lambda: make_optimizer(plan.optimizer, plan.searching.search),
+        lambda: make_schedules(plan.schedule),
+    ]
+    for look_up in lookups:
+        try:
+            look_up()
+        except OwnCodeError:  # costs its cells, and is said when they fail
+            continue
+        except (StepscapeError, DataError) as another:
+            found.append(str(another))
+    return list(dict.fromkeys(found))
+
+
 def optimizer_fingerprint(spec: AnyOptimizer, schedules: Mapping[str, Schedule]) -> str:
     """16 hex digits that name the optimizer, and with schedules the two together."""
     return digest_of(spec.fingerprint(), value_text(schedules)) if schedules else spec.fingerprint()
+
+
+def load_plugins(paths: Iterable[str]) -> None:
+    """Load each plug-in file, once in this process; raises `StepscapeError` where one fails."""
+    for path in paths:
+        _load_plugin_once(path)
 
 
 @cache

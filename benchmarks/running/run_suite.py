@@ -14,18 +14,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.errors import StepscapeError
-from benchmarks.record.folder import RecordFolder
+from benchmarks.errors import OwnCodeError, StepscapeError, SuiteError
+from benchmarks.record.damage import damaged
+from benchmarks.record.folder import RecordFolder, remove
 from benchmarks.record.lock import alone
 from benchmarks.running.bars import SuiteBar
 from benchmarks.running.estimate import estimate_seconds
 from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, exhibit_jobs
 from benchmarks.running.observer import RunObserver
-from benchmarks.running.prepare import prepare
+from benchmarks.running.prepare import ReadyCell, Tried, load_plugins, mistakes, prepare
 from benchmarks.running.watch import Watch
 from benchmarks.running.workers import WorkersLostError, map_unordered
 from benchmarks.suite.suite import Suite
 from benchmarks.tuning.storages import check_storage
+from problems import DataError
 
 __all__ = ["SuiteResult", "run"]
 
@@ -79,6 +81,7 @@ def run(
     deadline: float | None = None,
     observer: RunObserver | None = None,
     mirror: Callable[[Path], None] | None = None,
+    afterwards: Callable[[SuiteResult], None] | None = None,
 ) -> SuiteResult:
     """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same
     problems and code.
@@ -89,6 +92,8 @@ def run(
     ``observer`` is told how far the run is; by default that is a bar, on a terminal or in a notebook. ``mirror`` is
     handed every finished cell's folder, those of earlier runs too, and may raise `StepscapeError`: it is then not asked
     again.
+    ``afterwards`` is called last, with what is returned, while no other process may work in the folder: it may write
+    the report there.
 
     Raises `StepscapeError` for mistakes in the suite, the folder or the storage, before anything is run.
     """
@@ -96,16 +101,27 @@ def run(
     if observer is None:
         with SuiteBar(suite) as bar:
             return run(
-                suite, folder, jobs=jobs, data=data, storage=storage, deadline=deadline, observer=bar, mirror=mirror
+                suite,
+                folder,
+                jobs=jobs,
+                data=data,
+                storage=storage,
+                deadline=deadline,
+                observer=bar,
+                mirror=mirror,
+                afterwards=afterwards,
             )
     record = RecordFolder(folder)
-    ready = [prepare(plan, data) for plan in suite.cells()]
+    ready, failed = _prepared(suite, data)
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
     exhibits = exhibit_jobs(suite, record, data, deadline)
     if storage is not None:
         check_storage(storage, [cell.plan.tuning for cell in ready])
     record.open(suite)
     with alone(record):
+        for place, fault in damaged(record):
+            observer.noted(f"{place} is damaged ({fault}) and is made again")
+            remove(place)
         every: list[Job] = [*exhibits, *cells]
         finished = {job.name for job in every if job.finished}
         result = SuiteResult(folder, kept=[job.name for job in every if job.name in finished])
@@ -121,6 +137,9 @@ def run(
             observer.estimated(lambda: asked + estimate_seconds(ahead, jobs), len(missing), jobs)
         costs = {job.name: job.cost for job in missing}
         observer.started(sum(costs.values()), len(finished))
+        for failure in failed:
+            result.ran.append(failure)
+            observer.ended(failure, 0.0)
         mirrored = _Mirror(mirror, record, {job.name for job in cells}, result.warnings)
         for name in result.kept:
             mirrored(name)
@@ -132,9 +151,42 @@ def run(
                 observer.ended(done, costs[done.name])
                 if done.landed:
                     mirrored(done.name)
+        record.keep_failures({done.name: done.error or "" for done in result.failed})
         with suppress(OSError):  # not empty where a cell will go on another day
             record.unfinished.rmdir()
+        if afterwards is not None:
+            afterwards(result)
     return result
+
+
+def _prepared(suite: Suite, data: Path | None) -> tuple[list[ReadyCell], list[JobResult]]:
+    """The cells that can be run, and how the others ended: those whose problem or optimizer is the user's and fails.
+
+    Raises `StepscapeError` for mistakes in the suite, with all of them; where it says ``on_error = "skip"`` they cost
+    the cells that have them.
+    """
+    load_plugins(suite.plugins)
+    ready, failed = list[ReadyCell](), list[JobResult]()
+    wrong: dict[str, StepscapeError | DataError] = {}
+    tried: Tried = {}
+    for plan in suite.cells():
+        try:
+            ready.append(prepare(plan, data, tried))
+        except (StepscapeError, DataError) as error:
+            said = str(error)
+            if not isinstance(error, OwnCodeError):
+                found = mistakes(plan, error, data)
+                wrong |= {text: error for text in found if text not in wrong}
+                said = "; ".join(found)
+            failed.append(JobResult(plan.name, f"cell {plan.name}", 0.0, said))
+    if wrong and suite.on_error == "stop":
+        if len(wrong) == 1:
+            raise next(iter(wrong.values()))
+        raise SuiteError(
+            f"{len(wrong)} mistakes in {suite.name}, and nothing was run: {'; '.join(wrong)} "
+            '(on_error = "skip" in the suite runs the other cells)'
+        )
+    return ready, failed
 
 
 def _carried_out(chains: Sequence[Sequence[Job]], jobs: int) -> Iterator[JobResult]:

@@ -130,7 +130,8 @@ class Tuning(Strict):
     defaults, which every study begins with, aside. ``aggregate`` joins the seeds of a trial: mean, median, or a
     quantile as q0.9. ``pruner`` stops lanes at rungs, each ``reduction`` times later than the one before; with two
     objectives nothing is pruned. ``widen`` allows so many searches again, with a wider range, where the winner is at
-    the edge of its range.
+    the edge of its range. ``searched`` is how many hyperparameters of every optimizer are searched: its axes, and then
+    the others in its own order; by default the axes.
     """
 
     enabled: bool = True
@@ -145,6 +146,7 @@ class Tuning(Strict):
     pruner: Annotated[Pruner, _written_as(r"^(none|halving|hyperband|median|optuna:\w+)$")] = Pruner.parse("hyperband")
     reduction: Annotated[int, Field(ge=2, strict=True)] = 2
     widen: Annotated[int, Field(ge=0, le=5, strict=True)] = 0
+    searched: Count | None = None
     seeds: _seeds(FIRST_TUNING_SEED) = 4  # type: ignore[valid-type]
 
     @model_validator(mode="before")

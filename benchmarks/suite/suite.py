@@ -75,6 +75,7 @@ class Suite(Strict):
     exhibits: list[str] = []
     report: Literal["standard", "chapter"] = "standard"
     plugins: list[str] = []
+    on_error: Literal["stop", "skip"] = "stop"
     steps: Count | None = None
     evaluations: Count = 20
     spacing: Spacing = "linear"
@@ -203,11 +204,17 @@ class Suite(Strict):
             **own,
         )
 
+    def makes_the_record_of(self, other: Suite) -> bool:
+        """Whether ``other`` asks for the same cells; what is done about those that cannot run is no part of them."""
+        return self == other.model_copy(update={"on_error": self.on_error})
+
     def to_toml(self) -> str:
         """The suite with every default of its own tables written out; reads back as an equal suite."""
         changes = {"problem", "optimizer", "cell", "exhibit"}
         data = json.loads(self.model_dump_json(exclude_none=True, exclude=changes))
         data |= json.loads(self.model_dump_json(exclude_unset=True, include=changes))
+        if self.on_error == "stop":  # says nothing of the cells
+            del data["on_error"]
         lines, tables = [], []
         for key, value in data.items():
             if key in ("problem", "optimizer", "exhibit"):

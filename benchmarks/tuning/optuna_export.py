@@ -30,8 +30,8 @@ __all__ = ["export_cell", "export_cells", "space_of", "study_name"]
 DIGEST = "stepscape.fingerprint"
 
 
-def export_cell(cell: Cell, url: str) -> bool:
-    """Write the studies of ``cell`` to the storage at ``url``; False where all are there already.
+def export_cell(cell: Cell, url: str) -> int:
+    """Write the studies of ``cell`` to the storage at ``url``, and count them; those that are there already are left.
 
     Raises `UsageError` where a study of that name was not exported from the same cell.
     """
@@ -39,13 +39,12 @@ def export_cell(cell: Cell, url: str) -> bool:
     return written
 
 
-def export_cells(cells: Iterable[Cell], url: str) -> Iterator[bool]:
+def export_cells(cells: Iterable[Cell], url: str) -> Iterator[int]:
     """Write the studies of ``cells`` as `export_cell` does, and yield what it tells of each; opens ``url`` once."""
     storage = open_storage(url)
     try:
         for cell in cells:
-            written = [_export(cell, study, storage) for study in cell.info.studies]
-            yield any(written)
+            yield sum(_export(cell, study, storage) for study in cell.info.studies)
     finally:
         close_storage(storage)
 

@@ -77,7 +77,8 @@ def _search(
     """One search of one space."""
     blocks: list[Block] = []
     target = training.problem.target
-    with closing(Session(name, space, tuning, optuna_pruner(tuning), storage, first)) as session:
+    kept_at = Session(name, space, tuning, optuna_pruner(tuning), storage, first, checkpoints.deadline)
+    with closing(kept_at) as session:
         while trials := session.ask(len(blocks)):
             columns = {knob.name: [trial[knob.name] for trial in trials.values] for knob in space.searched}
             values = {knob: torch.tensor(column, dtype=torch.float64) for knob, column in columns.items()}

@@ -167,6 +167,17 @@ def test_the_report_says_what_holds_across_problems_and_what_to_set(page: Path) 
         assert not pd.read_csv(page.parent / "tables" / f"{name}.csv").empty
 
 
+def test_page_tables_and_advice_hold_a_problems_further_metrics(page: Path) -> None:
+    assert page.read_text(encoding="utf-8").count('it selects nothing; –: a run diverged">accuracy</th>') == 1
+    metrics = pd.read_csv(page.parent / "tables" / "metrics.csv")
+    assert set(metrics["problem"]) == {"classes"}
+    assert set(metrics["metric"]) == {"accuracy"}
+    advice = json.loads((page.parent / "recommendation.json").read_text(encoding="utf-8"))["cells"]
+    assert [bool(one["metrics"]) for one in advice] == [
+        one["problem"] == "classes" and one["source"] == "tuned" for one in advice
+    ]
+
+
 def test_the_report_is_the_same_to_the_byte_whatever_the_number_of_processes(twins: Path, twin_report: Path) -> None:
     second = write_report(twins, twins.parent / "again", jobs=2).parent
     files = sorted(file.relative_to(twin_report) for file in twin_report.rglob("*") if file.is_file())

@@ -1,0 +1,65 @@
+"""What a problem reports besides its loss, as held-out accuracy, stands where its results do, and selects nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from analysis import Cell, Record, recommendations, results_text
+from analysis.measures.results import CellResult
+from analysis.pages.csv_tables import metrics_table
+from analysis.words import metric_text
+
+
+@pytest.fixture
+def cell(record: Record) -> Cell:
+    return record.of_problem("classes")[0]
+
+
+def end_of(cell: Cell) -> pd.Series:
+    """The accuracies of the tuned runs after the last step."""
+    curves = cell.curves[cell.curves["setting"] == "tuned"]
+    return curves[curves["step"] == curves["step"].max()]["accuracy"]
+
+
+def test_the_end_of_a_metric_is_within_its_runs(cell: Cell) -> None:
+    found = CellResult.alone(cell).metric_at_end("accuracy", "tuned")
+    assert end_of(cell).min() <= found <= end_of(cell).max()
+    assert math.isnan(CellResult.alone(cell).metric_at_end("nothing", "tuned"))
+
+
+def test_a_metric_with_a_diverged_run_has_no_end(edited_cell: Callable[..., Cell]) -> None:
+    last = edited_cell(2, "sgd", curves=lambda frame: frame.assign(accuracy=frame["accuracy"].mask(frame["step"] > 8)))
+    assert math.isnan(CellResult.alone(last).metric_at_end("accuracy", "tuned"))
+
+
+def test_the_table_of_metrics_has_a_row_a_setting_and_step(record: Record) -> None:
+    cells = [CellResult.alone(cell) for cell in record.of_problem("classes")]
+    table = metrics_table(cells)
+    assert set(table["metric"]) == {"accuracy"}
+    assert set(table["setting"]) == {"tuned", "default"}
+    assert not table.duplicated(["label", "setting", "step"]).any()
+    assert metrics_table([CellResult.alone(record.of_problem("ellipse")[0])]).empty
+
+
+def test_the_terminal_says_the_metrics_of_the_problems_that_have_some(record: Record) -> None:
+    lines = results_text(record).splitlines()
+    (line,) = [line for line in lines if "accuracy, tuned: " in line]
+    assert "sgd " in line
+    assert max(map(len, results_text(record, 60).splitlines())) <= 60
+
+
+def test_the_advice_tells_the_metrics_of_its_setting(record: Record) -> None:
+    for advice in recommendations(record):
+        assert bool(advice.metrics) == (advice.problem == "classes" and advice.source == "tuned")
+        assert dict(advice.to_dict()["metrics"]) == dict(advice.metrics)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("heldout_accuracy", "held-out accuracy"), ("heldout_loss", "held-out loss"), ("f1", "f1")]
+)
+def test_a_metric_is_called_in_words(name: str, words: str) -> None:
+    assert metric_text(name) == words
