@@ -28,6 +28,7 @@ from benchmarks.running.describe import describe
 from benchmarks.running.exhibit import run_exhibit
 from benchmarks.running.prepare import ReadyCell, prepare
 from benchmarks.suite.suite import CellPlan, Suite
+from benchmarks.tuning.storages import storage_failure
 from problems import DataError
 
 __all__ = ["CellJob", "ExhibitJob", "Job", "JobResult", "OverviewJob", "carry_out", "exhibit_jobs"]
@@ -245,6 +246,6 @@ def carry_out(chain: Sequence[Job]) -> JobResult:
         unfinished = True
     except (StepscapeError, DataError, OSError) as problem:  # a broken disk is no bug of ours: no traceback
         error = redacted(str(problem))
-    except Exception:
-        error = redacted(traceback.format_exc())
+    except Exception as problem:
+        error = redacted(storage_failure(problem) or traceback.format_exc())
     return JobResult(chain[0].name, chain[0].title, time.perf_counter() - began, error, unfinished)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from analysis.record.cells import Cell
-from benchmarks.errors import UsageError
+from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.suite.judging import Aggregate
 from benchmarks.tuning.objectives import aggregate
 from benchmarks.tuning.space import Space
-from benchmarks.tuning.storages import close_storage, open_storage
+from benchmarks.tuning.storages import close_storage, open_storage, storage_failure
 from benchmarks.tuning.trials import State
 from optimizers import Hyperparameter
 
@@ -30,11 +30,16 @@ DIGEST = "stepscape.fingerprint"
 def export_cell(cell: Cell, url: str) -> bool:
     """Write the study of ``cell`` to the storage at ``url``; False where it is there already.
 
-    Raises `UsageError` where a study of that name was not exported from the same cell.
+    Raises `UsageError` where a study of that name was not exported from the same cell, `StepscapeError` where the
+    storage fails.
     """
     storage = open_storage(url)
     try:
         return _export(cell, storage)
+    except Exception as error:
+        if sentence := storage_failure(error):
+            raise StepscapeError(sentence) from error
+        raise
     finally:
         close_storage(storage)
 
