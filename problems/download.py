@@ -36,8 +36,8 @@ def fetch(name: str, md5: str, base_url: str, folder: Path) -> Path:
     """The path of file ``name`` in ``folder``, downloaded from ``base_url`` unless it is there already.
 
     The bytes arrive in ``name.part``, which a later call continues; only a file with the right ``md5`` takes its name,
-    in one rename, and one of more than `LIMIT` bytes is given up. Processes that want files of one folder wait for each other. Raises `DownloadError` where there is no
-    network, no such file, no room, or another file there.
+    in one rename, and one of more than `LIMIT` bytes is given up. Processes that want files of one folder wait for
+    each other. Raises `DownloadError` where there is no network, no such file, no room, or another file there.
     """
     path, url = folder / name, f"{base_url.rstrip('/')}/{name}"
     by_hand = (

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Final
 
 from analysis.record.cells import Cell
 from benchmarks.record.folder import RecordFolder, landing
 
 __all__ = ["draw_overview", "overview_path"]
+
+
+ONE_AT_A_TIME: Final = threading.Lock()  # matplotlib's settings are those of the whole process
 
 
 def overview_path(folder: RecordFolder, cell: str) -> Path:
@@ -21,5 +26,5 @@ def draw_overview(cell: Cell, path: Path) -> None:
     from analysis.figures.style import png
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with landing(path) as working:
+    with ONE_AT_A_TIME, landing(path) as working:
         working.write_bytes(png(cell_figure(cell)))
