@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import sys
 import urllib.error
 import urllib.request
@@ -19,6 +18,7 @@ from problems.problem import DataError
 __all__ = ["DownloadError", "cache_folder", "fetch"]
 
 TIMEOUT = 30  # seconds without a byte
+LIMIT = 256 * 2**20  # bytes of a file: ten times the largest one here, and a server that never ends fills no disk
 
 
 class DownloadError(DataError):
@@ -36,8 +36,8 @@ def fetch(name: str, md5: str, base_url: str, folder: Path) -> Path:
     """The path of file ``name`` in ``folder``, downloaded from ``base_url`` unless it is there already.
 
     The bytes arrive in ``name.part``, which a later call continues; only a file with the right ``md5`` takes its name,
-    in one rename. Processes that want files of one folder wait for each other. Raises `DownloadError` where there is no
-    network, no such file, no room, or another file there.
+    in one rename, and one of more than `LIMIT` bytes is given up. Processes that want files of one folder wait for
+    each other. Raises `DownloadError` where there is no network, no such file, no room, or another file there.
     """
     path, url = folder / name, f"{base_url.rstrip('/')}/{name}"
     by_hand = (
@@ -85,7 +85,8 @@ def _download(url: str, path: Path, md5: str) -> None:
 def _receive(url: str, part: Path) -> None:
     """Append to ``part`` what is missing of the file at ``url``; start over where the server knows no ranges.
 
-    Raises ``EOFError`` where the connection ends early, and keeps what came.
+    Raises ``EOFError`` where the connection ends early, and keeps what came; ``ValueError`` for a file that is larger
+    than `LIMIT`, of which nothing is kept.
     """
     have = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
@@ -98,7 +99,13 @@ def _receive(url: str, part: Path) -> None:
         return  # all of it is here; the checksum decides
     with response, part.open("ab" if response.status == HTTPStatus.PARTIAL_CONTENT else "wb") as file:
         before, expected = file.tell(), response.headers.get("Content-Length")
-        shutil.copyfileobj(response, file)
+        too_large = before + int(expected or 0) > LIMIT
+        while not too_large and (chunk := response.read(2**20)):
+            file.write(chunk)
+            too_large = file.tell() > LIMIT
+        if too_large:
+            part.unlink()
+            raise ValueError(f"is larger than {LIMIT // 2**20} MiB, which no file here is")
         if expected is not None and file.tell() - before < int(expected):
             raise EOFError(f"{file.tell() - before} of {expected} bytes came")
 

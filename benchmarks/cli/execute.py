@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.errors import StepscapeError, UsageError
+from benchmarks.errors import UsageError
 from benchmarks.suite.suite import Suite
 
 if TYPE_CHECKING:
+    from benchmarks.mlflow_mirror.runs import Children
     from benchmarks.mlflow_mirror.tracker import Tracker
     from benchmarks.record.folder import RecordFolder
+    from benchmarks.running.mirroring import Mirroring
     from benchmarks.running.observer import RunObserver
     from benchmarks.running.run_suite import SuiteResult
 
-__all__ = ["Executed", "Machine", "execute", "write_page"]
+__all__ = ["Executed", "Machine", "count_of_children", "execute", "write_page"]
 
 
 @dataclass(frozen=True)
@@ -69,15 +71,17 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
     deadline = None if machine.minutes is None else began + 60 * machine.minutes - _reserve(suite, jobs)
     record, pages = RecordFolder(folder), list[Path]()
 
-    def report(result: SuiteResult) -> None:
+    def report(result: SuiteResult, mirroring: Mirroring) -> None:
         page = _existing_page(record, suite)
         if record.finished(suite.cells()):
             if page is None or _outdated(page, record):
                 page = write_page(folder, progress=observer.reported, jobs=jobs)
             pages.append(page)
             if tracker is not None and not result.warnings:
-                result.warnings.extend(_attempt(lambda: tracker.log_report(folder)))
-                share_files(folder)
+                mirroring.give(lambda: tracker.log_report(folder))
+                mirroring.finish()
+                if not result.warnings:
+                    share_files(folder)
 
     result = runner.run(
         suite,
@@ -129,24 +133,20 @@ def _tracker(machine: Machine, suite: Suite, folder: Path) -> Tracker:
     from benchmarks.mlflow_mirror.store import check_uri, default_uri
     from benchmarks.mlflow_mirror.tracker import Tracker
 
-    children = machine.children
-    if children not in ("all", "none") and not children.isdigit():
-        raise UsageError(f"--children is a number, all or none, got {children!r}")
-    count: Any = int(children) if children.isdigit() else children
+    count = count_of_children(machine.children)
     if machine.tracking_uri:
         check_uri(machine.tracking_uri)
     return Tracker(machine.tracking_uri or default_uri(folder), suite.name, folder, children=count)
 
 
+def count_of_children(text: str) -> Children:
+    """What ``--children`` says; raises `UsageError` where it is neither a number nor all nor none."""
+    if text not in ("all", "none") and not text.isdigit():
+        raise UsageError(f"--children is a number, all or none, got {text!r}")
+    count: Any = int(text) if text.isdigit() else text
+    return count  # type: ignore[no-any-return]
+
+
 def _reserve(suite: Suite, jobs: int) -> float:
     """Seconds of a time budget kept back for the last mirrored cells, the report, and printing it."""
     return 8.0 + 3.0 * len(suite.problems) / jobs
-
-
-def _attempt(action: Callable[[], object]) -> list[str]:
-    """Call ``action``; a mistake or an outage becomes a warning."""
-    try:
-        action()
-    except StepscapeError as error:
-        return [str(error)]
-    return []

@@ -1,4 +1,4 @@
-"""Commands on a results folder that is there: report, compare, replay, export, ui."""
+"""Commands on a results folder that is there: report, compare, replay, export, sync, ui."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.cli.progress import Bar, say, terminal_width
+from benchmarks.cli.progress import Bar, counted, say, terminal_width
 
 __all__ = ["COMMANDS"]
 
@@ -149,4 +149,34 @@ def ui(folder: Path, port: int, open_browser: bool) -> None:
     serve(folder, port=port, open_browser=open_browser, say=say)
 
 
-COMMANDS: tuple[click.Command, ...] = (report, compare, replay, export, ui)
+@click.command(short_help="Bring MLflow up to date with a results folder.")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("uri", metavar="[URI]", required=False)
+@click.option("--children", default="12", metavar="N|all|none", show_default=True, help="Trials of a cell with runs.")
+def sync(folder: Path, uri: str | None, children: str) -> None:
+    """Write what is missing of the results folder DIR to the MLflow store URI, by default the one in DIR.
+
+    A run gives up a store that is slow; this goes on until all is there. What is there already costs one query a cell.
+    """
+    from analysis.record.cells import Record
+    from benchmarks.cli.execute import count_of_children
+    from benchmarks.mlflow_mirror.store import check_uri, default_uri
+    from benchmarks.mlflow_mirror.tracker import Tracker
+    from benchmarks.record.folder import RecordFolder
+    from benchmarks.record.lock import alone
+
+    record, count = Record.load(folder), count_of_children(children)
+    if uri is not None:
+        check_uri(uri)
+    where = uri or default_uri(folder)
+    tracker = Tracker(where, record.name, folder, children=count)
+    with alone(RecordFolder(folder)), Bar("sync", len(record.cells)) as bar:
+        for done, cell in enumerate(record, start=1):
+            tracker.log_cell(cell)
+            bar.show(done, len(record.cells))
+        if RecordFolder(folder).report.is_dir():
+            tracker.log_report(folder)
+    say(f"{counted(len(record.cells), 'cell')} of {folder} in MLflow at {where}")
+
+
+COMMANDS: tuple[click.Command, ...] = (report, compare, replay, export, sync, ui)

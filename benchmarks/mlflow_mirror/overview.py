@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,9 @@ from benchmarks.record.folder import RecordFolder, landing
 __all__ = ["draw_overview", "overview_path"]
 
 DPI: Final = 100  # it is looked at in a browser, where a cell has one
+
+
+ONE_AT_A_TIME: Final = threading.Lock()  # matplotlib's settings are those of the whole process
 
 
 def overview_path(folder: RecordFolder, cell: str) -> Path:
@@ -24,5 +28,5 @@ def draw_overview(cell: Cell, path: Path) -> None:
     from analysis.figures.style import png
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with landing(path) as working:
+    with ONE_AT_A_TIME, landing(path) as working:
         working.write_bytes(png(cell_figure(cell), DPI))

@@ -31,6 +31,7 @@ from benchmarks.running.describe import describe
 from benchmarks.running.exhibit import run_exhibit
 from benchmarks.running.prepare import ReadyCell, prepare
 from benchmarks.suite.suite import CellPlan, Suite
+from benchmarks.tuning.storages import storage_failure
 from problems import DataError
 
 __all__ = ["CellJob", "ExhibitJob", "Job", "JobResult", "OverviewJob", "carry_out", "exhibit_jobs"]
@@ -251,5 +252,6 @@ def carry_out(chain: Sequence[Job]) -> JobResult:
     except (StepscapeError, DataError, OSError) as problem:  # a broken disk is no bug of ours: no traceback
         error = redacted(str(problem))
     except (Exception, SystemExit) as problem:
-        error = redacted(with_line(problem) if line_raised(problem) else traceback.format_exc())
+        own = with_line(problem) if line_raised(problem) else None
+        error = redacted(own or storage_failure(problem) or traceback.format_exc())
     return JobResult(chain[0].name, chain[0].title, time.perf_counter() - began, error, unfinished)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from benchmarks.errors import OwnCodeError, StepscapeError, SuiteError
@@ -21,6 +22,7 @@ from benchmarks.record.lock import alone
 from benchmarks.running.bars import SuiteBar
 from benchmarks.running.estimate import estimate_seconds
 from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, exhibit_jobs
+from benchmarks.running.mirroring import Mirroring
 from benchmarks.running.observer import RunObserver
 from benchmarks.running.prepare import ReadyCell, Tried, load_plugins, mistakes, prepare
 from benchmarks.running.watch import Watch
@@ -81,7 +83,7 @@ def run(
     deadline: float | None = None,
     observer: RunObserver | None = None,
     mirror: Callable[[Path], None] | None = None,
-    afterwards: Callable[[SuiteResult], None] | None = None,
+    afterwards: Callable[[SuiteResult, Mirroring], None] | None = None,
 ) -> SuiteResult:
     """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same
     problems and code.
@@ -90,10 +92,10 @@ def run(
     ``data`` is the user's data folder. Studies are kept in the Optuna ``storage`` where one is given, else in memory.
     After the ``deadline`` (``time.time()``) cells stop at the next block; what they made is kept for the next run.
     ``observer`` is told how far the run is; by default that is a bar, on a terminal or in a notebook. ``mirror`` is
-    handed every finished cell's folder, those of earlier runs too, and may raise `StepscapeError`: it is then not asked
-    again.
-    ``afterwards`` is called last, with what is returned, while no other process may work in the folder: it may write
-    the report there.
+    handed every finished cell's folder, those of earlier runs too, beside the work, and may raise `StepscapeError`: it
+    is then not asked again. It has `benchmarks.running.mirroring.BUDGET` seconds more when the cells are done.
+    ``afterwards`` is called last, with what is returned and the mirror's thread, while no other process may work in
+    the folder: it may write the report there.
 
     Raises `StepscapeError` for mistakes in the suite, the folder or the storage, before anything is run.
     """
@@ -140,7 +142,8 @@ def run(
         for failure in failed:
             result.ran.append(failure)
             observer.ended(failure, 0.0)
-        mirrored = _Mirror(mirror, record, {job.name for job in cells}, result.warnings)
+        mirroring = Mirroring(folder, result.warnings, deadline)
+        mirrored = _Mirror(mirror, record, {job.name for job in cells}, mirroring)
         for name in result.kept:
             mirrored(name)
         # the costliest first keeps all workers busy to the end; where time may run out, the cheapest finish the most
@@ -152,10 +155,11 @@ def run(
                 if done.landed:
                     mirrored(done.name)
         record.keep_failures({done.name: done.error or "" for done in result.failed})
+        mirroring.finish()
         with suppress(OSError):  # not empty where a cell will go on another day
             record.unfinished.rmdir()
         if afterwards is not None:
-            afterwards(result)
+            afterwards(result, mirroring)
     return result
 
 
@@ -200,13 +204,14 @@ def _carried_out(chains: Sequence[Sequence[Job]], jobs: int) -> Iterator[JobResu
         yield from (JobResult(job.name, job.title, 0.0, str(error)) for job in left.values())
 
 
+@dataclass(frozen=True)
 class _Mirror:
-    """Hands finished cells to the mirror until it fails once."""
+    """Gives finished cells to the ``mirror``, where there is one, by way of its thread."""
 
-    def __init__(
-        self, mirror: Callable[[Path], None] | None, record: RecordFolder, cells: set[str], warnings: list[str]
-    ) -> None:
-        self.mirror, self.record, self.cells, self.warnings = mirror, record, cells, warnings
+    mirror: Callable[[Path], None] | None
+    record: RecordFolder
+    cells: set[str]
+    thread: Mirroring
 
     def with_its_picture(self, job: Job) -> tuple[Job, ...]:
         """The job, and for a cell that will be mirrored the drawing of its picture, which the same worker does next.
@@ -219,10 +224,5 @@ class _Mirror:
 
     def __call__(self, name: str) -> None:
         """Mirror what has landed under that name where it is a cell."""
-        if self.mirror is None or name not in self.cells:
-            return
-        try:
-            self.mirror(self.record.cell(name))
-        except StepscapeError as error:
-            self.mirror = None
-            self.warnings.append(str(error))
+        if self.mirror is not None and name in self.cells:
+            self.thread.give(partial(self.mirror, self.record.cell(name)))

@@ -13,12 +13,12 @@ import torch
 
 from analysis.record.cell_info import StudyInfo
 from analysis.record.cells import Cell
-from benchmarks.errors import UsageError
+from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.suite.judging import Aggregate
 from benchmarks.tuning.bulk import add_trials
 from benchmarks.tuning.objectives import aggregate
 from benchmarks.tuning.space import Space
-from benchmarks.tuning.storages import close_storage, open_storage
+from benchmarks.tuning.storages import close_storage, open_storage, storage_failure
 from benchmarks.tuning.trials import State
 from optimizers import Hyperparameter
 
@@ -33,7 +33,8 @@ DIGEST = "stepscape.fingerprint"
 def export_cell(cell: Cell, url: str) -> int:
     """Write the studies of ``cell`` to the storage at ``url``, and count them; those that are there already are left.
 
-    Raises `UsageError` where a study of that name was not exported from the same cell.
+    Raises `UsageError` where a study of that name was not exported from the same cell, `StepscapeError` where the
+    storage fails.
     """
     (written,) = export_cells([cell], url)
     return written
@@ -45,6 +46,10 @@ def export_cells(cells: Iterable[Cell], url: str) -> Iterator[int]:
     try:
         for cell in cells:
             yield sum(_export(cell, study, storage) for study in cell.info.studies)
+    except Exception as error:
+        if sentence := storage_failure(error):
+            raise StepscapeError(sentence) from error
+        raise
     finally:
         close_storage(storage)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-__all__ = ["PATIENCE", "check_storage", "close_storage", "open_storage", "signed"]
+__all__ = ["PATIENCE", "check_storage", "close_storage", "open_storage", "signed", "storage_failure"]
 
 PATIENCE = 5  # tries to open a database that another process is setting up
 LOCKED: Final = 60  # seconds to wait for an SQLite file that other processes write; one write takes milliseconds
@@ -43,6 +43,18 @@ def open_storage(url: str) -> optuna.storages.BaseStorage:
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise StepscapeError(f"the storage {url} cannot be opened: {reason}") from error
+
+
+def storage_failure(error: BaseException) -> str | None:
+    """One sentence on a storage that failed while it was used, as a database that stopped; None for other errors."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    if not isinstance(error, SQLAlchemyError | StorageInternalError):
+        return None
+    cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+    reason = str(getattr(cause, "orig", None) or cause).strip().partition("\n")[0]
+    return f"the Optuna storage failed: {reason}; what was told is kept there, and the same command goes on from it"
 
 
 def _database(url: str) -> optuna.storages.RDBStorage:

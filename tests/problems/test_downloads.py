@@ -29,6 +29,7 @@ class Server:
         self.files: dict[str, bytes] = {NAME: CONTENT}
         self.limit: int | None = None
         self.ranges = True
+        self.says_length = True
         self.seen: list[tuple[str, str | None]] = []
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
         self.url = f"http://127.0.0.1:{self.http.server_port}"
@@ -48,7 +49,8 @@ class Server:
                     self.send_error(416)
                     return
                 self.send_response(206 if first else 200)
-                self.send_header("Content-Length", str(len(body) - first))
+                if server.says_length:
+                    self.send_header("Content-Length", str(len(body) - first))
                 self.end_headers()
                 self.wfile.write(body[first:][: server.limit])
 
@@ -97,6 +99,17 @@ def test_a_file_with_another_checksum_is_refused_and_not_kept(server, tmp_path):
         fetch(NAME, "0" * 32, server.url, tmp_path)
 
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("says_length", [True, False])
+def test_a_file_that_is_too_large_is_given_up_and_not_kept(says_length, server, tmp_path, monkeypatch):
+    monkeypatch.setattr("problems.download.LIMIT", len(CONTENT) - 1)
+    server.says_length = says_length
+    with pytest.raises(DownloadError, match=r"is larger than .* MiB, which no file here is; download http"):
+        fetch(NAME, MD5, server.url, tmp_path)
+    assert names(tmp_path) == []
+    monkeypatch.setattr("problems.download.LIMIT", len(CONTENT))
+    assert fetch(NAME, MD5, server.url, tmp_path).read_bytes() == CONTENT
 
 
 def test_a_broken_download_is_kept_and_continued(server, tmp_path):

@@ -12,12 +12,16 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy.exc import OperationalError
 
 from benchmarks.engine.training import Training
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.record.checkpoints import Checkpoints, OutOfTime
+from benchmarks.running.run_suite import run
 from benchmarks.suite.settings import Searching, Tuning
+from benchmarks.suite.suite import Suite
 from benchmarks.tuning import session as module
 from benchmarks.tuning.session import WORKER
 from benchmarks.tuning.space import Space
@@ -155,3 +159,35 @@ def test_a_trial_that_waits_in_an_sqlite_file_is_given_to_one_process_only(tmp_p
         assert taken.wait() == 1  # the file is locked
     assert waiting.number == 0
     assert {first.ask().number, second.ask().number} == {0, 1}
+
+
+class StoppedError(Exception):
+    """What a driver raises for a server that is shut down."""
+
+
+@pytest.mark.parametrize("method", ["create_new_trial", "set_trial_state_values", "get_all_trials"])
+def test_a_database_that_stops_is_one_line_and_the_trials_that_were_told_are_kept(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/studies.db"
+    definition = {"problems": ["ellipse"], "optimizers": ["sgd"], "steps": 5, "tuning": {"trials": 8, "block": 4}}
+    suite = Suite.checked({"name": "tiny", **definition, "landscape": {"enabled": False}}, "test")
+    backend = type(optuna.storages.get_storage(open_storage(url)))
+    calls, works = [0], getattr(backend, method)
+
+    def stopping(*arguments: object, **named: object) -> object:
+        calls[0] += 1
+        if calls[0] <= 6:
+            return works(*arguments, **named)
+        raise StorageInternalError("An exception is raised during the commit.") from OperationalError(
+            "UPDATE trials", {}, StoppedError("terminating connection due to administrator command\nserver closed")
+        )
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(backend, method, stopping)
+        (failed,) = run(suite, tmp_path / "out", storage=url).failed
+    assert failed.error == (
+        "the Optuna storage failed: terminating connection due to administrator command; what was told is kept there, "
+        "and the same command goes on from it"
+    )
+    assert not run(suite, tmp_path / "out", storage=url).failed

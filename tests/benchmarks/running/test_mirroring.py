@@ -1,0 +1,127 @@
+"""A mirror beside the work: a server that is slow, trickles or hangs delays no run, and `sync` makes up for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from benchmarks.errors import TrackingError
+from benchmarks.mlflow_mirror.store import connect, default_uri, reported
+from benchmarks.running import mirroring as module
+from benchmarks.running.mirroring import Mirroring
+from benchmarks.running.run_suite import run
+from benchmarks.suite.suite import Suite
+
+
+class Tarpit(BaseHTTPRequestHandler):
+    """Answers as its path says: late, a byte at a time, or never."""
+
+    over = threading.Event()
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/hangs"):
+            self.over.wait()
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        while not self.over.wait(0.05):
+            self.wfile.write(b" ")
+
+    do_POST = do_GET  # noqa: N815 - the library's name
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def tarpit() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Tarpit) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        Tarpit.over.set()
+        server.shutdown()
+
+
+@pytest.mark.parametrize("kind", ["hangs", "trickles"])
+def test_a_server_that_never_ends_its_answer_is_left_to_sync_and_the_user_told_once(
+    kind: str, tarpit: str, call: Callable[..., int], tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(module, "BUDGET", 1.0)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    (tmp_path / "tiny.toml").write_text(tiny)
+    out = tmp_path / "out"
+    command = ["run", tmp_path / "tiny.toml", "--out", out, "--jobs", "1", "--tracking-uri", f"{tarpit}/{kind}"]
+    assert call(*command) == 0
+    said = capsys.readouterr()
+    assert said.err.count("MLflow is slow: 1 of 1 parts were not mirrored in time") == 1
+    assert f"`stepscape sync {out}`" in said.err
+    assert "report:" in said.out
+    Tarpit.over.set()  # ends the thread that was given up, as the end of its process does
+    assert call("sync", out) == 0
+    Tarpit.over.clear()
+    assert f"1 cell of {out} in MLflow at sqlite:///" in capsys.readouterr().out
+    before = _runs(out)
+    assert len(before) > 2
+    assert call("sync", out, default_uri(out)) == 0
+    assert _runs(out) == before  # only what is missing is written
+
+
+def _runs(folder: Path) -> list[str]:
+    with reported(default_uri(folder)):
+        client = connect(default_uri(folder))
+        return sorted(
+            run.info.run_id for run in client.search_runs([client.get_experiment_by_name("tiny").experiment_id])
+        )
+
+
+def test_cells_are_run_while_the_mirror_is_busy(tiny: str, tmp_path: Path) -> None:
+    suite = Suite.parse(tiny.replace('["sgd"]', '["sgd", "rmsprop"]'), "test")
+    both, mirrored = threading.Event(), []
+
+    def mirror(folder: Path) -> None:
+        while len(list(folder.parent.glob("[!.]*"))) < 2:  # until the other cell has landed too
+            assert not both.wait(0.01)
+        mirrored.append(folder.name)
+
+    assert run(suite, tmp_path / "out", mirror=mirror).warnings == []
+    assert sorted(mirrored) == ["ellipse--rmsprop", "ellipse--sgd"]
+
+
+def test_what_comes_after_the_time_is_up_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LATE", 0.05)
+    warnings: list[str] = []
+    mirroring, blocked, done = Mirroring(tmp_path, warnings, deadline=time.time() - 1), threading.Event(), []
+    mirroring.give(blocked.wait)
+    mirroring.give(lambda: done.append(1))
+    mirroring.finish()
+    blocked.set()
+    mirroring.give(lambda: done.append(2))
+    time.sleep(0.05)
+    assert done == []
+    assert len(warnings) == 1
+    assert warnings[0].startswith("MLflow is slow: 2 of 2 parts")
+
+
+def test_a_failure_stops_the_mirror_and_is_said_once_and_a_bug_is_raised(tmp_path: Path) -> None:
+    warnings: list[str] = []
+
+    def fail() -> None:
+        raise TrackingError("no server")
+
+    mirroring = Mirroring(tmp_path, warnings, None)
+    mirroring.give(fail)
+    mirroring.give(fail)
+    mirroring.finish()
+    assert warnings == ["no server"]
+    broken = Mirroring(tmp_path, warnings, None)
+    broken.give(lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        broken.finish()
