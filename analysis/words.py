@@ -93,7 +93,7 @@ def interval_text(
     text = held_text(found.value, smallest)
     if exact:
         text += " exact" if interval else ""
-    elif interval and runs > 1:
+    elif interval and runs > 1 and not max(found.value, found.high) < smallest:  # all of it is rounding
         text += f" [{held_text(found.low, smallest)}, {held_text(found.high, smallest)}]"
     return f"{text} ({counts})" if diverged and lost else text
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
+
+from benchmarks.redaction import redacted
 
 __all__ = [
     "OwnCodeError",
@@ -14,12 +15,14 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "nearest",
-    "without_password",
 ]
 
 
 class StepscapeError(Exception):
-    """A mistake of the caller; the message says what was expected, what came and what to do."""
+    """A mistake of the caller; the message says what was expected, what came and what to do, without passwords."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redacted(message))
 
 
 class UnknownNameError(StepscapeError, LookupError):
@@ -52,8 +55,3 @@ def nearest(name: str, known: Iterable[str], alike: float = 0.5) -> str:
     """``", did you mean 'x'?"`` for the known name most like ``name``, or nothing where none is ``alike`` (of 1)."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=alike)
     return f", did you mean {close[0]!r}?" if close else ""
-
-
-def without_password(url: str) -> str:
-    """``url`` as it may be shown: the password of its user, where it has one, as three stars."""
-    return re.sub(r"(://[^:/@]*):[^/]*@", r"\1:***@", url)

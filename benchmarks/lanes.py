@@ -19,8 +19,8 @@ __all__ = ["train"]
 
 
 def train(
-    problem: Problem,
-    rule: Rule | AnyOptimizer,
+    problem: Problem | str,
+    rule: Rule | AnyOptimizer | str,
     hyperparameters: Mapping[str, Tensor | float],
     seeds: Sequence[int],
     steps: int,

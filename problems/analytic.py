@@ -5,9 +5,12 @@ The formulas live in `problems.chapter`, `classic`, `scalable`, `bbob` and `more
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, wraps
 from itertools import cycle, islice
 from typing import Any
 
@@ -17,12 +20,23 @@ from torch import Tensor
 from problems.noise import blocks
 from problems.problem import Batch, Facts, Problem, ProblemSpec
 
-__all__ = ["Analytic", "Frame", "NoisyAnalytic", "Point", "at_least", "kinked_sqrt", "listed", "repeated"]
+__all__ = [
+    "Analytic",
+    "Frame",
+    "NoisyAnalytic",
+    "Point",
+    "at_least",
+    "from_any_start",
+    "kinked_sqrt",
+    "listed",
+    "repeated",
+]
 
 Point = Sequence[float]
 Frame = tuple[tuple[float, float], tuple[float, float]]
 
 LARGEST_DIM = 1_000_000  # whose lanes of one configuration and ten seeds still fit a laptop
+START = "Sequence[float] | None"  # the annotation of a parameter that is a start
 SOLVED = 1e-3  # the share of the gap at the start that may be left of a solved problem (Moré and Wild 2009, their tau)
 
 
@@ -37,6 +51,8 @@ class _Formula(Problem):
     """The lower and the upper bounds ``[2, P]``, or None."""
     parameters: Mapping[str, Any]
     stated: Facts
+    share_is_target: bool
+    """Whether the target is a share of the gap at the start, and moves with it."""
 
     @property
     def facts(self) -> Facts:
@@ -68,8 +84,9 @@ class Analytic(_Formula):
         parameters: Mapping[str, Any] | None = None,
     ) -> None:
         point = torch.tensor(start, dtype=torch.float64)
+        share_is_target = target is None and minimum is not None
         if target is None and minimum is not None:
-            target = minimum + SOLVED * (float(function(point)) - minimum)
+            target = _solved(function, point, minimum)
         facts = Facts(
             dim=len(point),
             minimum=minimum,
@@ -82,7 +99,37 @@ class Analytic(_Formula):
             frame=frame if len(point) == 2 else None,
         )
         bounds = None if box is None else torch.tensor(box, dtype=torch.float64).T
-        super().__init__(function, point, bounds, dict(parameters or {}), facts)
+        super().__init__(function, point, bounds, dict(parameters or {}), facts, share_is_target)
+
+    def starting_at(self, start: Point) -> Analytic:
+        """The same function from ``start [P]``: another instance, whose target and frame move along.
+
+        Raises ``ValueError`` for a start of another length, that is not finite or outside the box, and where the loss
+        is not finite.
+        """
+        at = tuple(map(float, start))
+        if len(at) != self.dim:
+            raise ValueError(f"a start has one number a parameter, {self.dim} here, got {len(at)}: {at}")
+        if not all(map(math.isfinite, at)):
+            raise ValueError(f"a start is finite, got {at}")
+        point = torch.tensor(at, dtype=torch.float64)
+        if torch.equal(point, self.point):
+            return self
+        if self.box is not None and not bool(((self.box[0] <= point) & (point <= self.box[1])).all()):
+            low, high = (tuple(bound.tolist()) for bound in self.box)
+            raise ValueError(f"a start is inside the box from {low} to {high}, got {at}")
+        if not math.isfinite(float(self.function(point))):
+            raise ValueError(f"the loss is not finite at the start {at}")
+        facts = self.stated
+        if self.share_is_target and facts.minimum is not None:
+            facts = replace(facts, target=_solved(self.function, point, facts.minimum))
+        if facts.frame is not None:
+            x1, x2 = (_holding(span, value) for span, value in zip(facts.frame, at, strict=True))
+            facts = replace(facts, frame=(x1, x2))
+        moved = copy(self)
+        for name, value in {"point": point, "parameters": {**self.parameters, "start": at}, "stated": facts}.items():
+            object.__setattr__(moved, name, value)
+        return moved
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return self.point.expand(len(seeds), -1).clone()
@@ -135,6 +182,37 @@ class NoisyAnalytic(Problem):
     def definition(self) -> Mapping[str, Any]:
         return {**self.clean.definition(), "sigma": float(self.sigma)}
 
+    def starting_at(self, start: Point) -> NoisyAnalytic:
+        """The same function and noise from ``start``; see `Analytic.starting_at`."""
+        return replace(self, clean=self.clean.starting_at(start))
+
+
+def from_any_start(build: Callable[..., Analytic | NoisyAnalytic]) -> Callable[..., Analytic | NoisyAnalytic]:
+    """``build`` with one more parameter, ``start``: a point ``[P]`` instead of the usual one (None)."""
+
+    @wraps(build)
+    def built(*args: Any, start: Sequence[float] | None = None, **parameters: Any) -> Analytic | NoisyAnalytic:
+        problem = build(*args, **parameters)
+        return problem if start is None else problem.starting_at(start)
+
+    signature = inspect.signature(build)
+    extra = inspect.Parameter("start", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=START)
+    every = [*signature.parameters.values(), extra]
+    built.__signature__ = signature.replace(parameters=every)  # type: ignore[attr-defined]  # what `inspect` reads
+    return built
+
+
+def _solved(function: Callable[[Tensor], Tensor], point: Tensor, minimum: float) -> float:
+    """The loss at which a run from ``point`` counts as solved."""
+    return minimum + SOLVED * (float(function(point)) - minimum)
+
+
+def _holding(span: tuple[float, float], value: float) -> tuple[float, float]:
+    """``span``, made as wide as it takes to show ``value`` off its border."""
+    low, high = span
+    margin = 0.05 * (max(high, value) - min(low, value))
+    return (low if value > low else value - margin, high if value < high else value + margin)
+
 
 def listed(
     function: Callable[[Tensor], Tensor],
@@ -149,6 +227,7 @@ def listed(
     ``facts`` are further arguments of `Analytic`.
     """
 
+    @from_any_start
     def build() -> Analytic:
         return Analytic(function, start, minimum=minimum, minimisers=minimisers, **facts)
 

@@ -12,31 +12,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from problems.analytic import Analytic, at_least, kinked_sqrt
+from problems.analytic import Analytic, at_least, from_any_start, kinked_sqrt
 from problems.noise import rotation
 from problems.problem import ProblemSpec
 
 __all__ = ["SPECS", "cigar", "different_powers", "discus", "ellipsoid", "ellipsoid_rotated", "sharp_ridge", "sphere"]
 
 
+@from_any_start
 def sphere(dim: int = 10) -> Analytic:
     """Σ z² from ones: as easy as it gets (f1)."""
     at_least(1, dim, "sphere")
     return _convex("sphere", lambda z: z.square().sum(-1), dim, turned=False)
 
 
+@from_any_start
 def ellipsoid(dim: int = 10, condition: float = 1e6) -> Analytic:
     """Σ condition^(i / (dim - 1)) zᵢ², i = 0 … dim - 1, from ones: each coordinate has its own scale (f2)."""
     _check("ellipsoid", dim, condition)
     return _quadratic("ellipsoid", torch.from_numpy(np.geomspace(1, condition, dim)), condition, turned=False)
 
 
+@from_any_start
 def ellipsoid_rotated(dim: int = 10, condition: float = 1e6) -> Analytic:
     """The ellipsoid with its axes along no coordinate (f10)."""
     _check("ellipsoid-rotated", dim, condition)
     return _quadratic("ellipsoid-rotated", torch.from_numpy(np.geomspace(1, condition, dim)), condition, turned=True)
 
 
+@from_any_start
 def discus(dim: int = 10, condition: float = 1e6) -> Analytic:
     """One direction ``condition`` times as steep as all others, turned (f11)."""
     _check("discus", dim, condition)
@@ -45,6 +49,7 @@ def discus(dim: int = 10, condition: float = 1e6) -> Analytic:
     )
 
 
+@from_any_start
 def cigar(dim: int = 10, condition: float = 1e6) -> Analytic:
     """One direction ``condition`` times as flat as all others, turned (f12, without its bend)."""
     _check("cigar", dim, condition)
@@ -53,6 +58,7 @@ def cigar(dim: int = 10, condition: float = 1e6) -> Analytic:
     )
 
 
+@from_any_start
 def sharp_ridge(dim: int = 10) -> Analytic:
     """z₁² + 100 |(z₂, z₃, …)|, turned (f13): downhill is along a kink, whose gradient counts as 0."""
     at_least(2, dim, "sharp-ridge")
@@ -63,6 +69,7 @@ def sharp_ridge(dim: int = 10) -> Analytic:
     return _convex("sharp-ridge", ridge, dim, turned=True, tag="kink")
 
 
+@from_any_start
 def different_powers(dim: int = 10) -> Analytic:
     """Σ |zᵢ|^(2 + 4 i / (dim - 1)), turned (f14, without its square root): ever flatter directions near the minimum."""
     powers = 2 + 4 * torch.linspace(0, 1, at_least(2, dim, "different-powers"), dtype=torch.float64)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from problems.analytic import Analytic, NoisyAnalytic, at_least, listed
+from problems.analytic import Analytic, NoisyAnalytic, at_least, from_any_start, listed
 from problems.problem import ProblemSpec
 
 __all__ = ["SPECS", "bowl_noisy", "ellipse_turned", "halving"]
@@ -38,6 +38,7 @@ def turned(angle: float, condition: float) -> Callable[[Tensor], Tensor]:
     return turned_ellipse
 
 
+@from_any_start
 def ellipse_turned(angle: float = 45.0, condition: float = 20.0) -> Analytic:
     """The ellipse at any angle (degrees) and condition number; angle 0 and condition 20 are the chapter's.
 
@@ -66,6 +67,7 @@ def bowl(x: Tensor) -> Tensor:
     return x[..., 0].square() + 2 * x[..., 1].square()
 
 
+@from_any_start
 def bowl_noisy(sigma: float = 1.0) -> NoisyAnalytic:
     """The bowl with N(0, sigma²) added to each entry of the gradient: the chapter's model of a stochastic gradient."""
     clean = Analytic(
@@ -106,6 +108,7 @@ def square_sine(x: Tensor) -> Tensor:
     return x[..., 0].square() * (1 + torch.sin(x[..., 0]))
 
 
+@from_any_start
 def halving(dim: int = 20) -> Analytic:
     """½ Σ 2⁻ⁱ xᵢ², i = 1 … dim, from ones: each coordinate half as steep as the one before."""
     at_least(1, dim, "halving")

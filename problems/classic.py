@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from problems.analytic import Analytic, Frame, NoisyAnalytic, listed
+from problems.analytic import Analytic, Frame, NoisyAnalytic, from_any_start, listed
 from problems.problem import ProblemSpec
 
 __all__ = ["SPECS", "beale_noisy", "branin_noisy", "rosenbrock_noisy"]
@@ -113,18 +113,21 @@ def monkey_saddle(x: Tensor) -> Tensor:
     return x1 * (x1.square() - 3 * x2.square()) + (x1.square() + x2.square()).square() / 4
 
 
+@from_any_start
 def rosenbrock_noisy(batch: int = 128) -> NoisyAnalytic:
     """DeepOBS's two-dimensional Rosenbrock: from (-0.5, 1.5), N(0, 1 / batch) noise on each gradient entry."""
     clean = Analytic(rosenbrock, (-0.5, 1.5), minimum=0.0, minimisers=[(1.0, 1.0)], steps=500, tags=TAGS, frame=VALLEY)
     return _in_minibatches(clean, batch)
 
 
+@from_any_start
 def beale_noisy(batch: int = 128) -> NoisyAnalytic:
     """DeepOBS's two-dimensional Beale: from (-4.5, 4.5), N(0, 1 / batch) noise on each gradient entry."""
     clean = Analytic(beale, (-4.5, 4.5), minimum=0.0, minimisers=[(3.0, 0.5)], steps=500, tags=TAGS, frame=SQUARE)
     return _in_minibatches(clean, batch)
 
 
+@from_any_start
 def branin_noisy(batch: int = 128) -> NoisyAnalytic:
     """DeepOBS's two-dimensional Branin: from (2.5, 12.5), N(0, 1 / batch) noise on each gradient entry."""
     clean = Analytic(

@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from problems import more_garbow_hillstrom as mgh
-from problems.analytic import Analytic, Point, at_least, listed
+from problems.analytic import Analytic, Point, at_least, from_any_start, listed
 from problems.problem import ProblemSpec
 
 __all__ = ["SPECS", "brown_almost_linear", "penalty_1", "squares", "trigonometric", "variably_dimensioned", "watson"]
@@ -51,6 +51,7 @@ WATSON = {
 """Minimum and minimiser for each dimension known."""
 
 
+@from_any_start
 def watson(dim: int = 6) -> Analytic:
     """A polynomial that solves a differential equation at 29 points (20), of 6 or 9 coefficients, from 0."""
     if dim not in WATSON:
@@ -59,6 +60,7 @@ def watson(dim: int = 6) -> Analytic:
     return _sized(mgh.watson, (0.0,) * dim, minimum, minimiser)
 
 
+@from_any_start
 def penalty_1(dim: int = 10) -> Analytic:
     """1e-5 Σ (xᵢ - 1)² + (Σ x² - ¼)² (23) from (1, 2, 3, …); its minimiser has equal coordinates, a cubic's root."""
     at_least(1, dim, "penalty-1")
@@ -68,18 +70,21 @@ def penalty_1(dim: int = 10) -> Analytic:
     return _sized(mgh.penalty_1, tuple(map(float, range(1, dim + 1))), minimum, (t,) * dim)
 
 
+@from_any_start
 def variably_dimensioned(dim: int = 10) -> Analytic:
     """Σ (xᵢ - 1)² + w² + w⁴, w = Σ i (xᵢ - 1) (25), from 1 - i / dim."""
     at_least(1, dim, "variably-dimensioned")
     return _sized(mgh.variably_dimensioned, tuple(1 - i / dim for i in range(1, dim + 1)), 0.0, (1.0,) * dim)
 
 
+@from_any_start
 def trigonometric(dim: int = 10) -> Analytic:
     """Σᵢ (dim - Σ cos xⱼ + i (1 - cos xᵢ) - sin xᵢ)² (26) from 1 / dim; the origin is one of its minimisers."""
     at_least(1, dim, "trigonometric")
     return _sized(mgh.trigonometric, (1 / dim,) * dim, 0.0, (0.0,) * dim)
 
 
+@from_any_start
 def brown_almost_linear(dim: int = 10) -> Analytic:
     """Linear equations but for the last, Π x = 1 (27), from ½."""
     at_least(2, dim, "brown-almost-linear")

@@ -88,6 +88,22 @@ class Problem(ABC):
     name: str = field(default="", init=False, compare=False)
     """The registered name with the parameters that differ from the defaults, as ``quadratic(dim=10)``."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Keep this class's ``repr`` before `dataclass` writes one that prints every tensor."""
+        super().__init_subclass__(**options)
+        if "__repr__" not in vars(cls):
+            cls.__repr__ = Problem.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        given = {each.name: getattr(self, each.name, None) for each in fields(self) if each.init}
+        plain = [f"{name}={value!r}" for name, value in given.items() if isinstance(value, bool | int | float | str)]
+        called = self.name or f"{type(self).__name__}({', '.join(plain)})"
+        try:
+            known = f": {self.dim} parameters, {self.steps} steps, {', '.join(sorted(self.tags))}"
+        except Exception:  # facts that cannot be computed are no reason not to be printed
+            known = ""
+        return f"<problem {called}{known}>"
+
     @property
     @abstractmethod
     def facts(self) -> Facts:

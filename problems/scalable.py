@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from problems.analytic import Analytic, at_least, kinked_sqrt, repeated
+from problems.analytic import Analytic, at_least, from_any_start, kinked_sqrt, repeated
 from problems.problem import ProblemSpec
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
 SURVEY = "Jamil and Yang 2013"
 
 
+@from_any_start
 def rosenbrock_chained(dim: int = 10) -> Analytic:
     """Σᵢ 100 (xᵢ₊₁ - xᵢ²)² + (1 - xᵢ)² from (-1.2, 1, -1.2, …); from dim 4 on it has a second, local minimum."""
     at_least(2, dim, "rosenbrock-chained")
@@ -44,6 +45,7 @@ def rosenbrock_chained(dim: int = 10) -> Analytic:
     )
 
 
+@from_any_start
 def styblinski_tang(dim: int = 2) -> Analytic:
     """½ Σ (x⁴ - 16 x² + 5 x) from -1 in each coordinate: separable, 2^dim minima, of which one is global."""
     at_least(1, dim, "styblinski-tang")
@@ -64,6 +66,7 @@ def styblinski_tang(dim: int = 2) -> Analytic:
     )
 
 
+@from_any_start
 def rastrigin(dim: int = 2) -> Analytic:
     """10 dim + Σ (x² - 10 cos 2 pi x) from (0.4, -0.3, …): a bowl with a local minimum near every whole number."""
     at_least(1, dim, "rastrigin")
@@ -83,6 +86,7 @@ def rastrigin(dim: int = 2) -> Analytic:
     )
 
 
+@from_any_start
 def ackley(dim: int = 2) -> Analytic:
     """A funnel under ripples from (1.5, -1.2, …), with a kink at its minimum, where the gradient counts as 0."""
     at_least(1, dim, "ackley")
@@ -103,6 +107,7 @@ def ackley(dim: int = 2) -> Analytic:
     )
 
 
+@from_any_start
 def levy(dim: int = 2) -> Analytic:
     """sin² pi w₁ + Σ (wᵢ - 1)² (1 + 10 sin²(pi wᵢ + 1)) + (w_d - 1)² (1 + sin² 2 pi w_d), w = 1 + (x - 1) / 4."""
     at_least(1, dim, "levy")
@@ -126,6 +131,7 @@ def levy(dim: int = 2) -> Analytic:
     )
 
 
+@from_any_start
 def griewank(dim: int = 2) -> Analytic:
     """1 + Σ xᵢ² / 4000 - Π cos(xᵢ / √i) from (8, -6, …): ripples on an almost flat bowl."""
     at_least(1, dim, "griewank")
@@ -146,6 +152,7 @@ def griewank(dim: int = 2) -> Analytic:
     )
 
 
+@from_any_start
 def dixon_price(dim: int = 4) -> Analytic:
     """(x1 - 1)² + Σ i (2 xᵢ² - xᵢ₋₁)² from ones: each coordinate's minimum hangs on the one before."""
     at_least(2, dim, "dixon-price")
@@ -167,6 +174,7 @@ def dixon_price(dim: int = 4) -> Analytic:
     )
 
 
+@from_any_start
 def zakharov(dim: int = 4) -> Analytic:
     """Σ x² + a² + a⁴ with a = ½ Σ i xᵢ, from (1, -1, 1, …): a bowl with one steep quartic direction."""
     at_least(1, dim, "zakharov")

@@ -24,6 +24,7 @@ from analysis.chapter.schedules import schedules_part
 from analysis.chapter.stall import stall_part
 from analysis.chapter.variants import variants_part
 from analysis.figures.style import embedded
+from analysis.pages.drawing import drawn
 from analysis.pages.report import template, write_report
 from analysis.record.cells import Record
 from analysis.record.errors import RecordError
@@ -108,17 +109,9 @@ def _sections(record: Record, exhibits: Sequence[Exhibit[Any]], folder: Path, jo
     """Yield every section in reading order, drawn by ``jobs`` processes; writes its files below ``folder``."""
     for kind in ("figures", "tables"):
         (folder / kind).mkdir()
-    if jobs <= 1:
-        yield from (section_of(exhibit, folder) for exhibit in exhibits)
-        found = landscape_section(record.path, folder)
-        yield from [] if found is None else [found]
-        return
-    from joblib import Parallel, delayed
-
-    tasks = [delayed(section_of)(exhibit, folder) for exhibit in exhibits]
-    tasks.append(delayed(landscape_section)(record.path, folder))
-    drawn = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator")(tasks)
-    yield from (section for section in drawn if section is not None)
+    tasks: list[tuple[Callable[..., Section | None], tuple[Any, ...]]]
+    tasks = [*((section_of, (exhibit, folder)) for exhibit in exhibits), (landscape_section, (record.path, folder))]
+    yield from (section for section in drawn(tasks, jobs) if section is not None)
 
 
 def section_of(exhibit: Exhibit[Any], folder: Path) -> Section:

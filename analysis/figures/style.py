@@ -24,6 +24,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from analysis.figures.small import data_uri, small_png, small_svg
 from analysis.measures.axis import Axis
 from analysis.words import number
 
@@ -146,9 +147,9 @@ def panel_grid(
     return figure, panels[:count]
 
 
-def png(figure: Figure) -> bytes:
+def png(figure: Figure, dpi: int = PNG_DPI) -> bytes:
     """The figure as PNG; the first save lays it out, later ones keep that layout."""
-    return _saved(figure, format="png", dpi=PNG_DPI)
+    return small_png(_saved(figure, format="png", dpi=dpi))
 
 
 def webp(figure: Figure) -> bytes:
@@ -158,7 +159,7 @@ def webp(figure: Figure) -> bytes:
 
 def svg(figure: Figure) -> bytes:
     """The figure as SVG without a date, so that equal figures are equal files."""
-    return _saved(figure, format="svg", metadata={"Date": None})
+    return small_svg(_saved(figure, format="svg", metadata={"Date": None}).decode()).encode()
 
 
 def embedded(figure: Figure, stem: Path, largest_svg: int) -> tuple[str, int, int]:
@@ -169,9 +170,10 @@ def embedded(figure: Figure, stem: Path, largest_svg: int) -> tuple[str, int, in
     vector = svg(figure)
     stem.with_name(f"{stem.name}.svg").write_bytes(vector)
     stem.with_name(f"{stem.name}.png").write_bytes(png(figure))
-    kind, content = ("svg+xml", vector) if len(vector) <= largest_svg else ("webp", webp(figure))
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}", width, height
+    if len(vector) <= largest_svg:
+        return data_uri(vector), width, height
+    return f"data:image/webp;base64,{base64.b64encode(webp(figure)).decode()}", width, height
 
 
 def _saved(figure: Figure, **options: Any) -> bytes:

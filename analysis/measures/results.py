@@ -151,6 +151,15 @@ class CellResult:
         return self.settings.get("tuned")
 
     @property
+    def default_is_lower(self) -> bool:
+        """Whether the defaults end lower than what tuning found, by more than 1%, on the test seeds."""
+        tuned, default = self.tuned, self.default
+        if tuned is None or default is None or not np.isfinite(default.value):
+            return False
+        apart = float(np.subtract(*self.measure.shown([tuned.value, default.value])))
+        return apart > 0.01 * abs(float(self.measure.shown(default.value)))
+
+    @property
     def default(self) -> SettingResult | None:
         """The result of the default setting; None where it was not run."""
         return self.settings.get("default")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from analysis.figures.across import profiles_figure, ranks_figure, transfer_figure
@@ -19,6 +20,7 @@ from analysis.measures.pooling import Pool, PoolingError
 from analysis.measures.profiles import Profile, profiles, running_time_table
 from analysis.measures.ranking import Ranking, Standing, ranking, ranking_frame, standings
 from analysis.measures.results import CellResult
+from analysis.measures.schedule_order import ScheduleOrder, schedule_order_frame, schedule_orders
 from analysis.measures.transfer import (
     CommonGrid,
     RobustSetting,
@@ -84,6 +86,7 @@ def across_of(figures: Path, results: Mapping[str, ProblemResults], looks: Mappi
         _add_pooled(found, figures, Pool.of(cells), looks)
     except PoolingError as error:
         found.refused.append(f"No ranks and profiles: {error}.")
+    _add_schedules(found, cells)
     _add_transfer(found, figures, cells)
     return found
 
@@ -110,6 +113,34 @@ def _add_pooled(found: Across, figures: Path, pooled: Pool, looks: Mapping[str, 
         found.pictures.append(
             picture_of(figures, "across", "profiles", titled(profiles_figure(curves, looks), SUBJECT, "profiles"))
         )
+
+
+def _add_schedules(found: Across, cells: Sequence[CellResult]) -> None:
+    """Add what the order of the optimizers owes to the schedule, where there are several schedules."""
+    orders = schedule_orders(cells)
+    if orders:
+        found.tables["schedule_order"] = schedule_order_frame(orders)
+        found.reading += [_schedule_text(order) for order in orders]
+
+
+def _schedule_text(order: ScheduleOrder) -> str:
+    """The sentence on one schedule beside another."""
+    count, changed = len(order.problems), len(order.other_best)
+    alike = "" if math.isnan(order.tau) else f"; Kendall's tau of the mean ranks is {number(order.tau, 2)}"
+    if changed:
+        verdict = f"another optimizer is best on {changed} of {count} problems ({listing(order.other_best)}){alike}"
+        text = f"The order hangs on the schedule: under {order.b} instead of {order.a} {verdict}."
+    else:
+        text = f"Under {order.b} instead of {order.a} the same optimizers are best on all {count} problems{alike}."
+    typical = [
+        float(np.median(known)) if (known := each[np.isfinite(each)]).size else math.nan for each in order.ratio.T
+    ]
+    named = [(ratio, name) for ratio, name in zip(typical, order.optimizers, strict=True) if not math.isnan(ratio)]
+    if len(named) > 1:
+        (low, gains), (high, least) = min(named), max(named)
+        text += f" Under it {gains} gains most ({number(low, 2)} times as high, median over problems), {least} least"
+        text += f" ({number(high, 2)} times)."
+    return text
 
 
 def _add_transfer(found: Across, figures: Path, cells: Sequence[CellResult]) -> None:

@@ -176,7 +176,7 @@ def compare(a: Record, b: Record) -> Comparison:
             matched.append((left[key], right[key]))
     if not matched:
         why = named_first(sorted(unmatched, key=lambda text: not text.startswith("not compared")))
-        raise PoolingError(f"no cell of {b.path} can be compared with one of {a.path}: {why}")
+        raise PoolingError(f"no cell of {b.path} can be compared with one of {a.path}{_how(unmatched)}: {why}")
     runs = [_runs(x, y) for x, y in matched]
     adjusted = holm([each.p_value for each in runs])
     pairs = tuple(each.pair(float(p)) for each, p in zip(runs, adjusted))
@@ -246,6 +246,14 @@ def _runs(a: Cell, b: Cell) -> _Runs:
         return _Runs(a, setting, measure, left, right, None, unpaired_difference(left, right, measure))
     exact = a.info.problem.deterministic
     return _Runs(a, setting, measure, left, right, tested[0], difference(left, right, measure, exact=exact))
+
+
+def _how(unmatched: Sequence[str]) -> str:
+    """How cells of one side only can be compared after all, where both sides have some."""
+    sides = {text[: len("only in A")] for text in unmatched}
+    return (
+        " (--map OLD=NEW pairs different names, as --map rmsprop=adam)" if {"only in A", "only in B"} <= sides else ""
+    )
 
 
 def _why_incomparable(a: Cell, b: Cell) -> str:

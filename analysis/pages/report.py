@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from analysis.pages.drawing import drawn
 from analysis.pages.results_text import results_text
 from analysis.problem_results import ProblemResults, results_frame, results_of, results_table
 from analysis.record.cells import Record
@@ -125,14 +126,7 @@ def _sections(
     from analysis.pages.problem_section import section_of
 
     anchors = _anchors([*results])
-    tasks = [(figures, anchors[problem], found, looks) for problem, found in results.items()]
-    if jobs <= 1 or len(tasks) == 1:
-        return (section_of(*task) for task in tasks)
-    from joblib import Parallel, delayed
-
-    parallel = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator")
-    sections: Iterable[Section] = parallel(delayed(section_of)(*task) for task in tasks)
-    return sections
+    return drawn([(section_of, (figures, anchors[problem], found, looks)) for problem, found in results.items()], jobs)
 
 
 def _page(
@@ -180,7 +174,7 @@ def _totals(record: Record) -> dict[str, str]:
         "cells": _counted(len(record.cells), "cell"),
         "problems": _counted(len(record.problems), "problem"),
         "optimizers": _counted(len({cell.optimizer for cell in record}), "optimizer"),
-        "trials": f"{sum(cell.info.protocol.trials for cell in record):,}",
+        "trials": f"{sum(study.trials for cell in record for study in cell.info.studies):,}",
         "lane_steps": f"{sum(cell.info.lane_steps for cell in record):,}",
         "seconds": number(sum(value for cell in record for value in cell.info.seconds.to_json().values())),
     }

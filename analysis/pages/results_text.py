@@ -45,7 +45,8 @@ def text_of(results: Sequence[ProblemResults], width: int = 100) -> str:
 
 def _line(found: ProblemResults, cell: CellResult) -> tuple[str, ...]:
     mark = "*" if cell in found.best else "~" if cell in found.tied else ""
-    return mark, cell.label, cell.text("tuned"), cell.text("default"), _marked(cell.tuned_at, cell.at_edge)
+    default = cell.text("default") + (" <" if cell.default_is_lower else "")
+    return mark, cell.label, cell.text("tuned"), default, _marked(cell.tuned_at, cell.at_edge)
 
 
 def _metrics(found: ProblemResults, width: int) -> Iterator[str]:
@@ -113,5 +114,7 @@ def _footnotes(results: Sequence[ProblemResults]) -> Iterator[str]:
     if any(found.best for found in results):
         yield f"* lowest median of its problem.{tied if any(found.tied for found in results) else ''}"
     yield from intervals_text(results)
+    if any(cell.default_is_lower for found in results for cell in found.cells):
+        yield "< = the defaults end lower than what tuning found, on the test seeds."
     if any(cell.at_edge for found in results for cell in found.cells):
         yield "! = at the edge of its search range."

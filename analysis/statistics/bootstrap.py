@@ -251,15 +251,19 @@ def median_interval(values: Array, level: float = LEVEL) -> Estimate:
 def estimate_of_studies(values: Array, level: float = LEVEL, resamples: int = SEEDS) -> Estimate:
     """`typical` of the runs ``values`` ``[K, S]`` with its interval; raises `ValueError` where one is missing.
 
-    Of one study it is `median_interval`. Of more it is the percentile interval over resampled studies and seeds, whose
-    ends are values that occurred. It covers what the typical study finds with about the chance `covered` (of K): three
-    studies have no interval that would cover more whatever the distribution is.
+    Of one study it is `median_interval`. Of more its ends are those order statistics of the studies' medians that
+    `median_interval` takes, moved out to where the outermost 5% of resamples of the seeds have them: it covers what the
+    typical study finds with the chance `covered` (of K) or more. They are values that occurred.
     """
     if len(values) == 1:
         return median_interval(values[0], level)
-    point = float(typical(_checked(values)))
-    resampled = Draws.of(values[None], resamples, np.random.default_rng(SEED)).typical(values[None])[:, 0]
-    return estimate_of(point, resampled, values.shape[1], level)
+    studies, seeds = _checked(values).shape
+    weights = bootstrap_weights(seeds, resamples if seeds > 1 else 1, np.random.default_rng(SEED))
+    medians = np.sort(np.stack([resampled_medians(row, weights) for row in values], axis=1), axis=1)  # [B, K]
+    out = _outside(studies, level)
+    low, _ = interval(medians[:, out], level)
+    _, high = interval(medians[:, studies - 1 - out], level)
+    return Estimate(float(typical(values)), float(low), float(high), seeds)
 
 
 def bootstrap_mean(

@@ -55,6 +55,7 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
 
     Raises `StepscapeError` for mistakes, before anything is written.
     """
+    from benchmarks.mlflow_mirror.links import share_files
     from benchmarks.record.folder import RecordFolder
     from benchmarks.running import run_suite as runner
     from benchmarks.running.workers import default_jobs
@@ -66,6 +67,18 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
     jobs = machine.jobs or default_jobs()
     tracker = None if machine.no_tracking else _tracker(machine, suite, folder)
     deadline = None if machine.minutes is None else began + 60 * machine.minutes - _reserve(suite, jobs)
+    record, pages = RecordFolder(folder), list[Path]()
+
+    def report(result: SuiteResult) -> None:
+        page = _existing_page(record, suite)
+        if record.finished(suite.cells()):
+            if page is None or _outdated(page, record):
+                page = write_page(folder, progress=observer.reported, jobs=jobs)
+            pages.append(page)
+            if tracker is not None and not result.warnings:
+                result.warnings.extend(_attempt(lambda: tracker.log_report(folder)))
+                share_files(folder)
+
     result = runner.run(
         suite,
         folder,
@@ -75,17 +88,9 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
         deadline=deadline,
         observer=observer,
         mirror=tracker.log_cell_folder if tracker else None,
+        afterwards=report,
     )
-    warnings, record = list(result.warnings), RecordFolder(folder)
-    page = _existing_page(record, suite)
-    if not record.finished(suite.cells()):
-        page = None
-    else:
-        if page is None or _outdated(page, record):
-            page = write_page(folder, progress=observer.reported, jobs=jobs)
-        if tracker is not None and not warnings:
-            warnings += _attempt(lambda: tracker.log_report(folder))
-    return Executed(folder, result, page, warnings)
+    return Executed(folder, result, pages[0] if pages else None, list(result.warnings))
 
 
 def write_page(

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.naming.call_syntax import in_words
 
-__all__ = ["entries", "notes", "text"]
+__all__ = ["HEADERS", "entries", "entry", "notes", "text"]
 
 
 def entries(kind: str, *, exact: bool) -> list[dict[str, Any]]:
@@ -19,6 +19,11 @@ def entries(kind: str, *, exact: bool) -> list[dict[str, Any]]:
         return _problems(exact)
     known = {"optimizers": _optimizers, "suites": _suites, "schedules": _schedules, "exhibits": _exhibits}
     return known[kind]()
+
+
+def entry(kind: str, name: str) -> dict[str, Any]:
+    """The one of the `entries` of ``kind`` that is called ``name``."""
+    return next(each for each in entries(kind, exact=True) if each["name"] == name)
 
 
 def notes(kind: str) -> list[str]:
@@ -39,7 +44,7 @@ def text(kind: str, listed: list[dict[str, Any]], width: int | None) -> str:
 
 
 HEADERS = {
-    "problems": ("problem", "parameters", "floor", "steps", "what it is"),
+    "problems": ("problem", "dim", "floor", "steps", "what it is"),
     "optimizers": ("optimizer", "what it is (and its defaults)"),
     "suites": ("suite", "cells", "what it does"),
     "schedules": ("schedule", "of", "what it does (and its parameters)"),

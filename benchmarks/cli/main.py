@@ -9,15 +9,17 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.cli.complete import completing
 from benchmarks.cli.options import cell_options, data_option, machine_options
-from benchmarks.cli.progress import SuiteProgress, counted, terminal_width
+from benchmarks.cli.plain import encode_anything
+from benchmarks.cli.progress import Bar, SuiteProgress, counted, say, terminal_width
 from benchmarks.cli.results import COMMANDS
+from benchmarks.redaction import guard_output
 
 if TYPE_CHECKING:
     from benchmarks.suite.suite import Suite
@@ -31,13 +33,15 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
+    guard_output()
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    encode_anything()
     if "" not in sys.path:  # package.module:OBJECT may be a file in the working folder; last, to shadow nothing
         sys.path.append("")
     try:
         code = cli.main(arguments, prog_name="stepscape", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        say(error.format_message(), err=True)
         sys.exit(2)
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "stepscape"
@@ -66,7 +70,7 @@ def _is_users_mistake(error: Exception) -> bool:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"stepscape: {' '.join(message.split())}", err=True)
+    say(f"stepscape: {' '.join(message.split())}", err=True)
     sys.exit(code)
 
 
@@ -97,22 +101,47 @@ def list_(kind: str, as_json: bool) -> None:
     """Show every problem, optimizer, suite, schedule or exhibit, one line each.
 
     A problem's parameters are written behind its name wherever a problem is asked for: 'quadratic(dim=10)'.
+    `stepscape show NAME` tells everything known of one of them.
     """
     from benchmarks.cli import listing as catalog
 
     for note in catalog.notes(kind):
-        click.echo(f"stepscape: {note}", err=True)
+        say(f"stepscape: {note}", err=True)
     entries = catalog.entries(kind, exact=as_json)
     if as_json:
         import json
 
-        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        say(json.dumps(entries, indent=2, ensure_ascii=False))
     else:
-        click.echo(catalog.text(kind, entries, terminal_width() if sys.stdout.isatty() else None))
+        say(catalog.text(kind, entries, terminal_width() if sys.stdout.isatty() else None))
+
+
+@cli.command(short_help="Show everything known of one of them.")
+@click.argument("name", metavar="NAME", shell_complete=completing())
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+def show(name: str, as_json: bool) -> None:
+    """Show everything known of a problem, an optimizer, a schedule, a suite or an exhibit.
+
+    \b
+    Examples:
+      stepscape show airfoil
+      stepscape show 'rosenbrock(start=(-1, 2))'
+      stepscape show rmsprop
+      stepscape show torch:Adam --json
+    """
+    from benchmarks.cli import show as shown
+
+    kind, known = shown.everything(name)
+    if as_json:
+        import json
+
+        say(json.dumps({"kind": kind.removesuffix("s"), **known}, indent=2, ensure_ascii=False, default=str))
+    else:
+        say(shown.text(kind, known, terminal_width()))
 
 
 @cli.command(short_help="Run a suite: tune, test, map, report.")
-@click.argument("suite", metavar="SUITE")
+@click.argument("suite", metavar="SUITE", shell_complete=completing("suites"))
 @machine_options
 @click.pass_context
 def run(context: click.Context, /, suite: str, **machine: Any) -> None:
@@ -126,6 +155,7 @@ def run(context: click.Context, /, suite: str, **machine: Any) -> None:
     Examples:
       stepscape run quick
       stepscape run mine.toml --out results/mine --minutes 10
+      stepscape run mine.toml --dry-run
     """
     from benchmarks.suite.suite import Suite
 
@@ -156,10 +186,13 @@ def tune(context: click.Context, /, test_seeds: int, **options: Any) -> None:
     """Tune OPTIMIZER on PROBLEM by independent Optuna studies, and compare the winners with the defaults on fresh
     seeds.
 
+    Several of either are separated by commas; each problem is then tuned with each optimizer, in one report.
+
     \b
     Examples:
       stepscape tune airfoil rmsprop
       stepscape tune 'quadratic(dim=20)' adam --trials 128 --sampler cmaes --search lr=1e-4:1
+      stepscape tune airfoil,ellipse sgd,rmsprop,adam
     """
     from benchmarks.cli.single_cell import single_cell_suite
 
@@ -177,6 +210,8 @@ def tune(context: click.Context, /, test_seeds: int, **options: Any) -> None:
 @click.pass_context
 def landscape(context: click.Context, /, grid: str, seeds: int, **options: Any) -> None:
     """Map OPTIMIZER on PROBLEM over a dense grid of lr and its second hyperparameter, with the region of divergence.
+
+    Several of either are separated by commas.
 
     \b
     Examples:
@@ -201,18 +236,19 @@ def speed(context: click.Context, /, as_json: bool, repeats: int, check: bool) -
     """
     from benchmarks.engine import speed as measure
 
-    results = measure.all_speeds(repeats)
+    with Bar("speed"):
+        results = measure.all_speeds(repeats)
     if as_json:
         import json
 
-        click.echo(json.dumps([result.as_dict() for result in results], indent=2))
+        say(json.dumps([result.as_dict() for result in results], indent=2))
     else:
-        click.echo(measure.text(results))
+        say(measure.text(results))
     context.exit(1 if check and not all(result.reached for result in results) else 0)
 
 
 @cli.command(short_help="Check a problem or optimizer of your own.")
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=completing("problems", "optimizers"))
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own.")
 @data_option
 @click.pass_context
@@ -226,13 +262,20 @@ def check(context: click.Context, /, name: str, plugins: tuple[str, ...], data: 
 
     for plugin in plugins:
         load_plugin_file(Path(plugin))
-    result = check_name(name, data)
-    click.echo("\n".join(result.lines))
+    with Bar(f"check {name}"):
+        result = check_name(name, data)
+    say("\n".join(result.lines))
     context.exit(0 if result.ok else 1)
 
 
-def _execute(suite: Suite, options: Mapping[str, Any]) -> int:
+def _execute(suite: Suite, options: dict[str, Any]) -> int:
     """Run a suite, print what came of it; the exit code."""
+    if options.pop("dry_run"):
+        from benchmarks.cli.dry_run import dry_run
+        from benchmarks.cli.execute import Machine
+
+        say(dry_run(suite, Machine(**options)))
+        return 0
     from analysis.pages.results_text import text_of
     from analysis.problem_results import results_of
     from analysis.record.cells import Record
@@ -243,24 +286,24 @@ def _execute(suite: Suite, options: Mapping[str, Any]) -> int:
         executed = execute(suite, machine, progress)
     result = executed.result
     for failure in result.failed:
-        click.echo(f"stepscape: {failure.title} failed: {failure.error}", err=True)
+        say(f"stepscape: {failure.title} failed: {failure.error}", err=True)
     if result.unfinished:
         cells = f"{len(result.unfinished)} of {_parts(suite)}"
-        click.echo(f"stepscape: time is up before {cells} ended; the same command goes on from there", err=True)
+        say(f"stepscape: time is up before {cells} ended; the same command goes on from there", err=True)
     if not result.ran:
-        click.echo(f"{suite.name}: {_parts(suite)} finished already.")
+        say(f"{suite.name}: {_parts(suite)} finished already.")
     for warning in executed.warnings:
-        click.echo(f"stepscape: {warning}", err=True)
+        say(f"stepscape: {warning}", err=True)
     if executed.page is not None:
         results = tuple(results_of(Record.load(executed.folder)).values())
-        click.echo(text_of(results, terminal_width()))
+        say(text_of(results, terminal_width()))
         if len(results) == len(results[0].cells) == 1:  # of many cells the report says it
             for advice in results[0].recommendations:
-                click.echo(f"\n{textwrap.fill(advice.sentence, terminal_width())}")
-        click.echo(f"\nrecord:  {executed.folder}\nreport:  {executed.page.resolve()}")
+                say(f"\n{textwrap.fill(advice.sentence, terminal_width())}")
+        say(f"\nrecord:  {executed.folder}\nreport:  {executed.page.resolve()}")
         if not machine.no_tracking and not machine.tracking_uri and not executed.warnings:
-            click.echo(f"browse:  stepscape ui {executed.folder}")
-    click.echo(f"{suite.name}: {time.time() - STARTED:.0f} s")
+            say(f"browse:  stepscape ui {executed.folder}")
+    say(f"{suite.name}: {time.time() - STARTED:.0f} s")
     return executed.exit_code
 
 

@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from benchmarks.cli.complete import completing
+from benchmarks.cli.progress import say
+
 __all__ = ["data_option", "machine_options", "cell_options"]
 
 
@@ -17,7 +20,7 @@ def _say_what_is_missing(_context: click.Context, _option: click.Parameter, fold
         from problems.data import AIRFOIL_FILE
 
         if not (folder / AIRFOIL_FILE).is_file():
-            click.echo(f"stepscape: {folder} holds no {AIRFOIL_FILE}; airfoil runs on the surrogate", err=True)
+            say(f"stepscape: {folder} holds no {AIRFOIL_FILE}; airfoil runs on the surrogate", err=True)
     return folder
 
 
@@ -40,6 +43,7 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--tracking-uri", metavar="URI", help="MLflow store.  [default: SQLite in the folder]"),
             click.option("--no-tracking", is_flag=True, help="Write no MLflow runs."),
             click.option("--storage", metavar="URL", help="Keep Optuna's studies there, live and shared."),
+            click.option("--dry-run", is_flag=True, help="Show what would run, how long it takes and what it decides."),
             click.option("--minutes", type=click.FloatRange(min=0.1), help="Stop after this long; go on another time."),
             click.option(
                 "--children",
@@ -58,11 +62,15 @@ def cell_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``command`` with the options of a single cell: its problem, its optimizer and what is searched."""
     for option in reversed(
         (
-            click.argument("problem"),
-            click.argument("optimizer"),
+            click.argument("problem", shell_complete=completing("problems", several=True)),
+            click.argument("optimizer", shell_complete=completing("optimizers", several=True)),
             click.option("--steps", type=click.IntRange(1), help="Updates a run.  [default: the problem's]"),
             click.option(
-                "--schedule", default="constant", show_default=True, help="As cosine, or 'lr=linear gamma=…'."
+                "--schedule",
+                default="constant",
+                show_default=True,
+                help="As cosine, or 'lr=linear gamma=…'.",
+                shell_complete=completing("schedules"),
             ),
             click.option(
                 "--search",

@@ -3,81 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks.running.observer import RunObserver
+from benchmarks.redaction import redacted
+from benchmarks.running.bars import Bar, SuiteBar
 
 if TYPE_CHECKING:
     from benchmarks.running.jobs import JobResult
     from benchmarks.suite.suite import Suite
 
-__all__ = ["Bar", "SuiteProgress", "counted", "terminal_width"]
+__all__ = ["Bar", "SuiteProgress", "counted", "duration", "say", "terminal_width"]
 
 
-class Bar:
-    """A progress bar with the remaining time on a terminal, nothing elsewhere."""
-
-    def __init__(self, text: str, total: float | None = None) -> None:
-        from tqdm import tqdm
-
-        form = "{desc} {percentage:3.0f}% |{bar}| {elapsed} elapsed, {remaining} left"
-        self.bar = tqdm(total=total, desc=text, disable=None, bar_format=form, leave=False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.bar.close()
-
-    @property
-    def done(self) -> float:
-        """How much is done."""
-        return float(self.bar.n)
-
-    def show(self, done: float, total: float) -> None:
-        """Show that ``done`` of ``total`` is done."""
-        self.bar.total = total
-        self.bar.update(done - self.bar.n)
-
-
-class SuiteProgress(Bar, RunObserver):
+class SuiteProgress(SuiteBar):
     """A bar over the estimated cost of a suite's jobs; without a terminal, a line for each that ended."""
 
     def __init__(self, suite: Suite) -> None:
-        super().__init__(suite.name, 1.0)
-        self.name, self.done_cells = suite.name, 0
-        self.cells = len(suite.cells()) + len(suite.exhibits)
-        self.more = " and exhibits" if suite.exhibits else ""
+        from benchmarks.running.decide import what_decides
+
+        super().__init__(suite)
+        self.decides = what_decides(suite.cells())
 
     def estimated(self, seconds: Callable[[], float], jobs: int, processes: int) -> None:
-        """Say up front how long it will take."""
-        expected, used = seconds(), min(processes, jobs)
-        time = f"{expected:.0f} s" if expected < 100 else f"{expected / 60:.0f} min"
+        """Say up front how long it will take, and what it can decide."""
+        used = min(processes, jobs)
         where = "one process" if used == 1 else f"{used} processes"
-        click.echo(f"{self.name}: {counted(jobs, 'cell')}{self.more} to run, about {time} in {where}", err=True)
+        about = f"about {duration(seconds())} in {where}"
+        say(f"{self.name}: {counted(jobs, 'cell')}{self.more} to run, {about}", err=True)
+        if self.decides:
+            say(f"{self.name}: {self.decides}", err=True)
 
-    def started(self, cost: float, kept: int) -> None:
-        """Begin the bar at the cells that are finished already."""
-        self.done_cells = kept
-        self.show(0, cost)
+    def noted(self, sentence: str) -> None:
+        """Say what the user is to know."""
+        say(f"stepscape: {sentence}", err=True)
 
     def ended(self, result: JobResult, cost: float) -> None:
         """A cell or an exhibit ended."""
-        self.done_cells += not result.unfinished
-        self.bar.set_description(f"{self.name} {self.done_cells}/{self.cells} cells{self.more}", refresh=False)
-        self.bar.update(cost)
+        super().ended(result, cost)
         if self.bar.disable and not result.unfinished:  # of those one line at the end tells
             state = "failed" if result.error else f"{result.seconds:.1f} s"
-            click.echo(f"[{self.done_cells}/{self.cells}] {result.name} {state}", err=True)
+            say(f"[{self.done_cells}/{self.cells}] {result.name} {state}", err=True)
 
-    def reported(self, done: int, total: int) -> None:
-        """The report is being written."""
-        self.bar.set_description("report", refresh=False)
-        if done == 0:
-            self.bar.reset(total)
-        self.show(done, total)
+
+def duration(seconds: float) -> str:
+    """``"45 s"``, ``"12 min"``, ``"3 h 20 min"``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print ``text``, on stderr if ``err``; everything a command says is said here, without passwords."""
+    click.echo(redacted(text), err=err)
 
 
 def counted(number: int, thing: str) -> str:

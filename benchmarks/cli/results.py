@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
-from benchmarks.cli.progress import Bar, terminal_width
+from benchmarks.cli.progress import Bar, say, terminal_width
 
 __all__ = ["COMMANDS"]
 
@@ -30,30 +31,59 @@ def report(folder: str, out: Path | None, tracking_uri: str | None, jobs: int | 
             raise UsageError("mlflow:EXPERIMENT needs --tracking-uri, the store the experiment is in")
         source = fetch(folder.removeprefix("mlflow:"), tracking_uri, Path("results") / folder.removeprefix("mlflow:"))
     from benchmarks.cli.execute import write_page
+    from benchmarks.record.folder import RecordFolder
+    from benchmarks.record.lock import alone
     from benchmarks.running.workers import default_jobs
 
-    with Bar("report") as bar:
+    record = RecordFolder(source)
+    # the new report is written inside the record, where a run would take it for what a killed process left
+    here = out is None and record.suite_file.is_file()
+    with Bar("report") as bar, alone(record) if here else nullcontext():
         page = write_page(source, out, progress=bar.show, jobs=jobs or default_jobs())
-    click.echo(f"report: {page.resolve()}")
+    say(f"report: {page.resolve()}")
 
 
 @click.command(short_help="Tell whether a change helped.")
 @click.argument("a", metavar="A", type=click.Path(path_type=Path))
 @click.argument("b", metavar="B", type=click.Path(path_type=Path))
+@click.option(
+    "--map",
+    "maps",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="Compare OLD of A with NEW of B: optimizers, problems; repeatable.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The comparison as JSON.")
 @click.pass_context
-def compare(context: click.Context, /, a: Path, b: Path, as_json: bool) -> None:
+def compare(context: click.Context, /, a: Path, b: Path, maps: tuple[str, ...], as_json: bool) -> None:
     """Tell whether a change helped: the results folder B against A, cell by cell and overall, with intervals.
 
     Cells are matched by problem instance, optimizer, schedule and budget; what does not match is named and left out.
     Exit code 1 where B is significantly worse somewhere or overall, else 0.
+
+    \b
+    Examples:
+      stepscape compare results/before results/after
+      stepscape compare results/rmsprop results/adam --map rmsprop=adam
     """
-    from analysis.pages.compare import compare as compared
+    from analysis.pages.mapped import compare_mapped
     from analysis.record.cells import Record
 
-    comparison = compared(Record.load(a), Record.load(b))
-    click.echo(comparison.to_json() if as_json else comparison.text(terminal_width()))
+    names = dict(map(_pair_of_names, maps))
+    with Bar("compare"):
+        comparison = compare_mapped(Record.load(a), Record.load(b), names)
+    say(comparison.to_json() if as_json else comparison.text(terminal_width()))
     context.exit(1 if comparison.worsened else 0)
+
+
+def _pair_of_names(text: str) -> tuple[str, str]:
+    """The names of ``OLD=NEW``; one of a problem with parameters holds equals signs in its brackets."""
+    from benchmarks.naming.call_syntax import split_outside_brackets
+
+    parts = split_outside_brackets(text, "=")
+    if len(parts) != 2:
+        raise click.BadParameter(f"--map is written OLD=NEW, as rmsprop=adam, got {text!r}")
+    return parts[0], parts[1]
 
 
 @click.command(short_help="Replay Optuna's samplers without training.")
@@ -76,7 +106,7 @@ def replay(folder: Path, samplers: tuple[str, ...], budget: int, repeats: int) -
         files = replay_record(
             folder, samplers or USUAL, budget, repeats, on_cell=lambda _: bar.show(bar.done + 1, cells)
         )
-    click.echo(f"{len(files)} landscapes searched; `stepscape report {folder}` shows how fast")
+    say(f"{len(files)} landscapes searched; `stepscape report {folder}` shows how fast")
 
 
 @click.group(short_help="Write results in another tool's form.")
@@ -96,15 +126,16 @@ def export_optuna(folder: Path, url: str) -> None:
       stepscape export optuna results/quick journal:///studies.log
     """
     from analysis.record.cells import Record
-    from benchmarks.tuning.optuna_export import export_cell
+    from benchmarks.tuning.optuna_export import export_cells
 
     cells = [cell for cell in Record.load(folder) if len(cell.trials)]
+    studies = sum(len(cell.info.studies) for cell in cells)
     with Bar("export") as bar:
         written = 0
-        for done, cell in enumerate(cells, start=1):
-            written += export_cell(cell, url)
+        for done, new in enumerate(export_cells(cells, url), start=1):
+            written += new
             bar.show(done, len(cells))
-    click.echo(f"{written} studies written to {url}, {len(cells) - written} were there already")
+    say(f"{written} studies written to {url}, {studies - written} were there already")
 
 
 @click.command(short_help="Browse the runs in MLflow's own UI.")
@@ -115,7 +146,7 @@ def ui(folder: Path, port: int, open_browser: bool) -> None:
     """Browse the runs of the results folder DIR in MLflow's own UI, on this machine only (127.0.0.1)."""
     from benchmarks.mlflow_mirror.ui import serve
 
-    serve(folder, port=port, open_browser=open_browser, say=click.echo)
+    serve(folder, port=port, open_browser=open_browser, say=say)
 
 
 COMMANDS: tuple[click.Command, ...] = (report, compare, replay, export, ui)

@@ -80,15 +80,17 @@ class Report:
         return "\n".join(self.lines)
 
 
-def check_problem(problem: Problem) -> Report:
-    """Run every check of `benchmarks.conformance.problems` on ``problem``."""
+def check_problem(problem: Problem | str) -> Report:
+    """Run every check of `benchmarks.conformance.problems` on ``problem``, or on the one of that name."""
+    problem = make_problem(problem) if isinstance(problem, str) else problem
     return Report(problem.name or type(problem).__name__, _run(PROBLEM_CHECKS, problem))
 
 
-def check_optimizer(spec: AnyOptimizer) -> Report:
-    """Run the checks of `benchmarks.conformance.optimizers` on ``spec``: the common ones, and for a rule the rule's
-    too. What a foreign class says of itself is noted only.
+def check_optimizer(spec: AnyOptimizer | str) -> Report:
+    """Run the checks of `benchmarks.conformance.optimizers` on ``spec``, or on the optimizer of that name: the common
+    ones, and for a rule the rule's too. What a foreign class says of itself is noted only.
     """
+    spec = make_optimizer(spec) if isinstance(spec, str) else spec
     findings = _run(OPTIMIZER_CHECKS, spec)
     if isinstance(spec, OptimizerSpec):
         findings += _run(RULE_CHECKS, spec)

@@ -23,12 +23,14 @@ from benchmarks.engine.trace import Trace
 from optimizers.rule import State
 from problems import Batch, Problem
 
-__all__ = ["Lanes", "OnRung", "batch_like", "divergence_limit", "drive"]
+__all__ = ["Lanes", "OnRung", "OnSegment", "batch_like", "divergence_limit", "drive"]
 
 DIVERGENCE_FACTOR: Final = 1e6
 SEGMENT: Final = 32  # steps whose data is held at once
 LEAVING: Final = 0.25  # the share of stopped configurations in a chunk that pays for copying the others
 
+OnSegment = Callable[[int], None]
+"""Called after every few steps with the number of updates of single runs that they were."""
 OnRung = Callable[[int, Mapping[str, Tensor]], Tensor | None]
 """Called after each evaluation with its step and the metrics ``[C, S]`` (NaN for stopped lanes); returns which of the
 ``[C]`` configurations go on, or None for all."""
@@ -92,21 +94,30 @@ class Lanes(ABC):
         self.keep(chosen)
 
 
-def drive(training: Training, chunks: Sequence[Lanes], start: Tensor, on_rung: OnRung | None) -> Trace:
+def drive(
+    training: Training,
+    chunks: Sequence[Lanes],
+    start: Tensor,
+    on_rung: OnRung | None,
+    on_segment: OnSegment | None = None,
+) -> Trace:
     """The trace of all ``chunks``, advanced together over the same data, a segment at a time.
 
     ``start [S, P]`` has the device and precision of the run. After each evaluation but the last, ``on_rung`` decides
-    who goes on.
+    who goes on. ``on_segment`` is told of the updates of every segment, of lanes that have left too.
     """
     began, steps, grid = time.perf_counter(), training.steps, training.evaluations
     out = _Recorder(training, sum(len(lanes.index) for lanes in chunks), grid)
     out.record(0, chunks)
+    lanes_in_all = sum(len(lanes.index) for lanes in chunks) * len(training.seeds)
     data = batches_of(training.problem, training.seeds, steps)
     for place, (before, after) in enumerate(pairwise(grid), start=1):
         for first in range(before, after, SEGMENT):
             batches = [batch_like(batch, start) for batch in islice(data, min(SEGMENT, after - first))]
             for lanes in chunks:
                 lanes.advance(batches, first)
+            if on_segment is not None:
+                on_segment(lanes_in_all * len(batches))
         metrics = out.record(place, chunks)
         going_on = on_rung(after, metrics) if on_rung is not None and after < steps else None
         for lanes in chunks:

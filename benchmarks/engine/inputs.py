@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from benchmarks.engine.calls import start_of
 from benchmarks.errors import UsageError
 from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
+from benchmarks.naming.registry import make_optimizer, make_problem
 from optimizers import Hyperparameter, Rule, Schedule
 from problems import Problem
 
@@ -40,6 +42,15 @@ class Configurations:
             raise UsageError(f"hyperparameters must be floats or tensors [C] of one length C >= 1, got {lengths}")
         object.__setattr__(self, "values", values)
 
+    def __repr__(self) -> str:
+        parts = [
+            f"{name} {float(value.min()):g} … {float(value.max()):g}"
+            if isinstance(value, Tensor)
+            else f"{name} {value:g}"
+            for name, value in self.values.items()
+        ]
+        return f"<Configurations: {len(self)} of {', '.join(parts) or 'the defaults'}>"
+
     def __len__(self) -> int:
         return next((len(value) for value in self.values.values() if isinstance(value, Tensor)), 1)
 
@@ -60,7 +71,8 @@ class Configurations:
 class Training:
     """What all runs of a batch share: problem, optimizer, seeds, budget, evaluations, and what is kept of them.
 
-    ``optimizer`` is an entry of the registry, a foreign one, or a bare rule. ``seeds`` fix start, data order and noise;
+    ``problem`` and ``optimizer`` may be given by name, as ``"quadratic(dim=10)"`` and ``"torch:Adam"``; ``optimizer``
+    is an entry of the registry, a foreign one, or a bare rule. ``seeds`` fix start, data order and noise;
     lanes of a seed see the same. ``steps`` are updates; losses are evaluated at step 0, every ``evaluate_every`` steps
     (or at the steps listed; default: none) and at the end. ``schedules`` change a hyperparameter, by its name, from
     step to step. ``dtype`` and ``chunk`` (lanes trained together) default to the problem's; a chunk means nothing to a
@@ -88,7 +100,29 @@ class Training:
     keep_updates: bool = False
     stop_diverged: bool = True
 
+    if TYPE_CHECKING:  # the fields hold what the names mean
+
+        def __init__(
+            self,
+            problem: Problem | str,
+            optimizer: AnyOptimizer | Rule | str,
+            seeds: Sequence[int],
+            steps: int,
+            evaluate_every: Evaluate = None,
+            schedules: Mapping[str, Schedule] = ...,
+            device: str | torch.device = "cpu",
+            dtype: torch.dtype | None = None,
+            chunk: int | None = None,
+            keep_path: bool = False,
+            keep_updates: bool = False,
+            stop_diverged: bool = True,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
+        if isinstance(self.problem, str):
+            object.__setattr__(self, "problem", make_problem(self.problem))
+        if isinstance(self.optimizer, str):
+            object.__setattr__(self, "optimizer", make_optimizer(self.optimizer))
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise UsageError(f"train needs at least one seed, each once, got {list(self.seeds)}")
         every = self.evaluate_every
@@ -100,6 +134,11 @@ class Training:
                 raise UsageError(f"the schedule {schedule} does not fit {self.name}'s {name}")
         if self.keep_updates and isinstance(self.optimizer, ForeignSpec):
             raise UsageError(f"{self.name} is a foreign optimizer: only our rules show the state of their updates")
+
+    def __repr__(self) -> str:
+        on = self.problem.name or type(self.problem).__name__
+        seeds = f"{len(self.seeds)} seed{'s' * (len(self.seeds) != 1)}"
+        return f"<Training of {self.name} on {on}: {self.steps} steps, {seeds}>"
 
     @property
     def name(self) -> str:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from analysis.record.outcome import Outcome
+
 __all__ = ["Trace"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trace:
     """What a batch of runs left behind.
 
@@ -33,6 +35,15 @@ class Trace:
     path: Tensor | None = None
     gradient: Tensor | None = None
     state: Mapping[str, Tensor] | None = None
+
+    def __repr__(self) -> str:
+        configurations, seeds = self.status.shape
+        ended = {outcome.word: int((self.status == int(outcome)).sum()) for outcome in Outcome}
+        said = ", ".join(f"{count} {word}" for word, count in ended.items() if count)
+        return (
+            f"<Trace of {configurations} configurations × {seeds} seeds: {said}; {', '.join(self.metrics)} at "
+            f"{len(self.step)} steps up to {int(self.step[-1])}; {self.seconds:.3g} s>"
+        )
 
     @property
     def loss(self) -> Tensor:

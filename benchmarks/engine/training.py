@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from benchmarks.engine.driver import Lanes, OnRung, divergence_limit, drive
+from benchmarks.engine.driver import Lanes, OnRung, OnSegment, divergence_limit, drive
 from benchmarks.engine.foreign_lanes import ForeignLanes
 from benchmarks.engine.inputs import Configurations, Training
 from benchmarks.engine.rule_lanes import rule_lanes
@@ -18,13 +18,17 @@ __all__ = ["Configurations", "Training", "train"]
 
 
 def train(
-    training: Training, configurations: Configurations | Mapping[str, Tensor | float], on_rung: OnRung | None = None
+    training: Training,
+    configurations: Configurations | Mapping[str, Tensor | float],
+    on_rung: OnRung | None = None,
+    on_segment: OnSegment | None = None,
 ) -> Trace:
     """Train every configuration on every seed for ``training.steps`` updates.
 
     A rule trains all of them as lanes of one tensor, a foreign optimizer one lane at a time over the same data, with
     the same evaluations and statuses. A plain mapping is taken as `Configurations`. After each evaluation but the last,
-    ``on_rung`` decides which configurations go on.
+    ``on_rung`` decides which configurations go on. ``on_segment`` is called every few steps with the number of updates
+    of single runs that were made, and may break off by an exception.
 
     Raises `UsageError` for an unknown hyperparameter or unequal lengths, and where a foreign class refuses the values,
     cannot step on a vector, or keeps a scheduled hyperparameter out of its parameter groups.
@@ -38,4 +42,4 @@ def train(
     else:
         rule = optimizer if isinstance(optimizer, Rule) else optimizer.rule
         chunks += rule_lanes(training, rule, filled, start, limit)
-    return drive(training, chunks, start, on_rung)
+    return drive(training, chunks, start, on_rung, on_segment)

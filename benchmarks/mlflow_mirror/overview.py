@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from analysis.record.cells import Cell
 from benchmarks.record.folder import RecordFolder, landing
 
 __all__ = ["draw_overview", "overview_path"]
+
+DPI: Final = 100  # it is looked at in a browser, where a cell has one
 
 
 def overview_path(folder: RecordFolder, cell: str) -> Path:
@@ -22,4 +25,4 @@ def draw_overview(cell: Cell, path: Path) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with landing(path) as working:
-        working.write_bytes(png(cell_figure(cell)))
+        working.write_bytes(png(cell_figure(cell), DPI))

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from benchmarks.errors import TrackingError, UsageError, without_password
+from benchmarks.errors import TrackingError, UsageError
 from benchmarks.record.folder import RecordFolder, landing
 
 if TYPE_CHECKING:
@@ -39,7 +39,16 @@ NOISY: Final = ("mlflow", "alembic", "sqlalchemy", "urllib3")
 
 def default_uri(folder: Path) -> str:
     """The URI of the SQLite store inside the results folder ``folder``."""
-    return f"sqlite:///{RecordFolder(folder.resolve()).mlflow_store}"
+    return _sqlite_uri(RecordFolder(folder.resolve()).mlflow_store)
+
+
+def _sqlite_uri(file: Path) -> str:
+    """The URI of the SQLite store ``file``, with signs quoted that URIs give a meaning, as ? and %.
+
+    SQLAlchemy reads those back; MLflow makes a folder of the name as it is written, where no driver is named.
+    """
+    quoted = "".join(quote(sign) if sign in "?%" else sign for sign in str(file))
+    return f"sqlite:///{file}" if quoted == str(file) else f"sqlite+pysqlite:///{quoted}"
 
 
 def check_uri(uri: str, *, existing: bool = False) -> None:
@@ -56,7 +65,7 @@ def check_uri(uri: str, *, existing: bool = False) -> None:
                 connect(uri)
         except TrackingError as error:
             known = ", ".join(DATABASES + SERVERS)
-            raise UsageError(f"MLflow knows no store like {without_password(uri)!r}; it knows {known}") from error
+            raise UsageError(f"MLflow knows no store like {uri!r}; it knows {known}") from error
     if existing and (file := _file(uri)) and not file.exists():
         raise UsageError(f"there is no MLflow store at {file}")
 
@@ -108,7 +117,8 @@ def _make_store(path: Path) -> None:
 
     with landing(path) as working, tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch) / "mlflow.db"
-        MlflowClient(tracking_uri=f"sqlite:///{made}", registry_uri=f"sqlite:///{made}").search_experiments()
+        uri = _sqlite_uri(made)
+        MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments()
         with closing(sqlite3.connect(made)) as connection:
             connection.execute("VACUUM INTO ?", (str(working),))
         with closing(sqlite3.connect(working)) as connection:
@@ -132,7 +142,7 @@ def reported(uri: str, advice: str = "") -> Iterator[None]:
     except TrackingError:
         raise
     except Exception as error:
-        raise TrackingError(f"MLflow at {without_password(uri)} failed: {_reason(error)}{advice}") from error
+        raise TrackingError(f"MLflow at {uri} failed: {_reason(error)}{advice}") from error
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

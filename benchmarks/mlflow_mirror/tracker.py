@@ -34,6 +34,7 @@ from benchmarks.mlflow_mirror.runs import (
 )
 from benchmarks.mlflow_mirror.store import ARTIFACTS, connect, default_uri, moved, reported
 from benchmarks.record.folder import RecordFolder
+from benchmarks.redaction import redacted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -147,7 +148,7 @@ class Tracker:
         local = urlsplit(self._uri).scheme not in ("http", "https")
         artifacts = (self._folder.resolve() / ARTIFACTS).as_uri() if local else None
         if found is None:
-            note = EXPERIMENT_NOTE.format(description=_suite_description(self._folder))
+            note = redacted(EXPERIMENT_NOTE.format(description=_suite_description(self._folder)))
             tags = {"mlflow.note.content": note, f"mlflow.sharedViewState.{VIEW}": json.dumps(CELLS_VIEW)}
             return str(self._client.create_experiment(self._suite, artifact_location=artifacts, tags=tags))
         if self._uri == default_uri(self._folder) and found.artifact_location != artifacts:
@@ -185,10 +186,10 @@ class Tracker:
         """Write ``mirrored`` as a run that began at the time ``began`` and return its id; the caller ends it."""
         from mlflow.entities import Metric, Param
 
-        all_tags = {**mirrored.tags, **tags, **self._source}
-        run = self._client.create_run(self._experiment, int(began * 1000), all_tags, mirrored.name)
+        all_tags = {name: redacted(value) for name, value in {**mirrored.tags, **tags, **self._source}.items()}
+        run = self._client.create_run(self._experiment, int(began * 1000), all_tags, redacted(mirrored.name))
         metrics = [Metric(key, value, int(began * 1000), step) for key, value, step in mirrored.points]
-        params = [Param(key, value) for key, value in mirrored.params.items()]
+        params = [Param(key, redacted(value)) for key, value in mirrored.params.items()]
         self._client.log_batch(run.info.run_id, metrics=metrics, params=params)
         return str(run.info.run_id)
 

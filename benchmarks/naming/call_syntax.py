@@ -8,7 +8,7 @@ import inspect
 import math
 import pkgutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from benchmarks.errors import StepscapeError, UsageError, nearest
@@ -16,12 +16,25 @@ from benchmarks.naming.own_code import in_standard_library
 
 __all__ = ["check_arguments", "import_object", "in_words", "parse_call", "split_outside_brackets"]
 
+
+def _is_list_of_numbers(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(map(_is_number, value))
+
+
+def _is_number(value: Any, kind: Any = int | float) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
 KINDS: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
     "bool": ("True or False", lambda value: isinstance(value, bool)),
     "int": ("a whole number", lambda value: _is_number(value, int)),
     "float": ("a number", lambda value: _is_number(value, int | float)),
     "str": ("a text in quotes", lambda value: isinstance(value, str)),
-    "Sequence[float]": ("a list of numbers", lambda value: isinstance(value, Sequence) and all(map(_is_number, value))),
+    "Sequence[float]": ("a list of numbers", _is_list_of_numbers),
+    "Sequence[float] | None": (
+        "a list of numbers, as (1, -2)",
+        lambda value: value is None or _is_list_of_numbers(value),
+    ),
     "Schedule": ("a schedule's name in quotes", lambda value: isinstance(value, str)),
 }
 """What a parameter with this annotation takes: in words, and whether a literal is one."""
@@ -109,17 +122,18 @@ def in_words(error: BaseException) -> str:
     return str(error) if plain else f"{type(error).__name__}: {error}"
 
 
-def split_outside_brackets(text: str) -> list[str]:
-    """``text`` cut at spaces outside of brackets."""
-    parts, depth = [""], 0
+def split_outside_brackets(text: str, separator: str = " ") -> list[str]:
+    """``text`` cut at every ``separator`` outside of brackets and quotes."""
+    parts, depth, quote = [""], 0, ""
     for character in text.strip():
-        depth += (character == "(") - (character == ")")
-        if character == " " and depth == 0:
+        if quote:
+            quote = "" if character == quote else quote
+        elif depth and character in "'\"":
+            quote = character
+        else:
+            depth += (character in "([") - (character in ")]")
+        if character == separator and depth == 0 and not quote:
             parts.append("")
         else:
             parts[-1] += character
-    return [part for part in parts if part]
-
-
-def _is_number(value: Any, kind: Any = int | float) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
+    return [part.strip() for part in parts if part.strip()]

@@ -29,6 +29,7 @@ __all__ = [
     "OPTIMIZERS",
     "PROBLEMS",
     "Registry",
+    "description_of",
     "import_object",
     "make_optimizer",
     "make_problem",
@@ -100,6 +101,10 @@ class Registry(Mapping[str, Spec], Generic[Spec]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._specs or name in self.plugins
+
+    def __repr__(self) -> str:
+        names = list(self)
+        return f"<{len(names)} {self.kind}s by name: {', '.join(names)}>"
 
     @property
     def loaded(self) -> Sequence[Spec]:
@@ -222,6 +227,18 @@ def make_problem(text: str, data: Path | None = None) -> Problem:
         raise OwnCodeError(f"problem {text!r}: it should make a Problem, and made {made}")
     changed = [f"{key}={value!r}" for key, value in given.items() if value != known[key]]
     return problem.named(f"{name}({', '.join(changed)})" if changed else name)
+
+
+def description_of(problem: Problem) -> str:
+    """What ``problem`` is: its entry's line with the parameters that differ, else its class's docstring's first line.
+
+    The line tells of the default instance, so that what differs stands behind it.
+    """
+    name, changed = parse_call(problem.name)
+    if name not in PROBLEMS:
+        return first_line(type(problem))
+    differs = ", ".join(f"{key}={value!r}" for key, value in changed.items())
+    return f"{PROBLEMS[name].description}; here with {differs}" if differs else PROBLEMS[name].description
 
 
 def make_schedules(text: str) -> dict[str, Schedule]:

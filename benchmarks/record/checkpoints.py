@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from torch import Tensor
 from benchmarks.engine.inputs import Configurations
 from benchmarks.engine.trace import Trace
 from benchmarks.record.folder import landing
+from benchmarks.record.meter import Meter
 
 __all__ = ["Checkpoints", "OutOfTime"]
 
@@ -34,11 +35,14 @@ class OutOfTime(Exception):  # noqa: N818 - no error: the user's budget ended
 class Checkpoints:
     """Where a cell keeps the traces of its parts until it lands, and until when it may train.
 
-    ``folder`` None keeps nothing; ``deadline`` is a ``time.time()``, None for no limit.
+    ``folder`` None keeps nothing; ``deadline`` is a ``time.time()``, None for no limit. ``meter`` is told of the
+    updates that are made. ``made`` are the names of the traces made by this process.
     """
 
     folder: Path | None = None
     deadline: float | None = None
+    meter: Meter | None = None
+    made: list[str] = field(default_factory=list, compare=False)
 
     def trace(self, name: str, configurations: Configurations, make: Callable[[Configurations], Trace]) -> Trace:
         """The trace of ``configurations``: the one kept under ``name``, else the one that ``make`` returns.
@@ -46,18 +50,39 @@ class Checkpoints:
         Raises `OutOfTime` where it is not kept and the deadline has passed.
         """
         path = None if self.folder is None else self.folder / f"{name}-{_digest(configurations)}.pt"
-        if path is not None and path.exists():
-            return Trace(**torch.load(path, weights_only=True))
-        if self.deadline is not None and time.time() > self.deadline:
+        if path is not None and (kept := _kept(path)) is not None:
+            self.count(kept.status.numel() * int(kept.step[-1]))
+            return kept
+        if self._late:
             raise OutOfTime
         trace = make(configurations)
+        self.made.append(name)
         if path is not None and trace.seconds >= WORTH_KEEPING:
             _keep(trace, path)
         return trace
 
+    def count(self, updates: int) -> None:
+        """So many ``updates`` of single runs were made within a trace."""
+        if self.meter is not None:
+            self.meter.add(updates)
+
+    def passed(self, updates: int) -> None:
+        """Count ``updates``, and raise `OutOfTime` after the deadline: what the trace had is lost, and made again.
+
+        The first trace that a process makes is finished all the same, so that every run gets further, however short its
+        budget.
+        """
+        self.count(updates)
+        if self.made and self._late:
+            raise OutOfTime
+
+    @property
+    def _late(self) -> bool:
+        return self.deadline is not None and time.time() > self.deadline
+
     def within(self, name: str) -> Checkpoints:
         """Those of a part ``name`` of the cell, in a folder of their own."""
-        return Checkpoints(None if self.folder is None else self.folder / name, self.deadline)
+        return replace(self, folder=None if self.folder is None else self.folder / name)
 
     def forget(self) -> None:
         """Remove what was kept, once the cell has landed."""
@@ -65,12 +90,22 @@ class Checkpoints:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def _kept(path: Path) -> Trace | None:
+    """The trace at ``path``; None where there is none that can be read: it can be made again."""
+    if not path.exists():
+        return None
+    try:
+        return Trace(**torch.load(path, weights_only=True))
+    except Exception:  # torch raises anything for a file that a power cut left empty or short
+        return None
+
+
 def _keep(trace: Trace, path: Path) -> None:
     """Write ``trace`` to ``path``, or nothing where the disk refuses it: the trace can be made again."""
     with suppress(OSError, RuntimeError):  # a full disk is torch's RuntimeError
         path.parent.mkdir(parents=True, exist_ok=True)
         with landing(path) as working:
-            torch.save({field.name: getattr(trace, field.name) for field in fields(trace)}, working)
+            torch.save({each.name: getattr(trace, each.name) for each in fields(trace)}, working)
 
 
 def _digest(configurations: Configurations) -> str:

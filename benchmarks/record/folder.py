@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from benchmarks.errors import SuiteError, UsageError
 from benchmarks.record.environment import environment
+from benchmarks.redaction import redacted
 from benchmarks.suite.suite import CellPlan, Suite
 
 __all__ = ["RecordFolder", "landing", "remove"]
@@ -26,7 +27,8 @@ HIDDEN: Final = ".{name}.{mark}"  # what lands as ``name`` is written under this
 def landing(path: Path) -> Iterator[Path]:
     """Give the hidden name beside ``path`` at which to write a file or a folder, which then takes the name ``path``.
 
-    The rename is one step, so that ``path`` is whole or not there. A file that is there already is replaced;
+    The rename is one step, and made when the disk has all that was written, so that ``path`` is whole or not there,
+    after a power cut too. A file that is there already is replaced;
     a folder stays, for what exists is finished. After an exception nothing is left; what a killed process leaves is
     among `RecordFolder.half_written`.
     """
@@ -34,9 +36,23 @@ def landing(path: Path) -> Iterator[Path]:
     try:
         yield working
         if not path.is_dir():
+            for item in (*working.rglob("*"), working):
+                _flush(item)
             working.replace(path)
+            _flush(path.parent)
     finally:
         remove(working)
+
+
+def _flush(path: Path) -> None:
+    """Wait until the disk has the file ``path``, or the names in that folder where the system can tell."""
+    folder = path.is_dir()
+    with suppress(OSError) if folder else nullcontext():  # Windows and some network drives open no folders
+        place = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)
 
 
 def remove(path: Path) -> None:
@@ -121,7 +137,7 @@ class RecordFolder:
         for name in FILES:
             yield from self.path.glob(HIDDEN.format(name=name, mark="*"))
         # plug-ins, cells and exhibits, replays, checkpoints
-        for place in ("plugins", "cells", "exhibits", "cells/*", "unfinished/*"):
+        for place in ("plugins", "cells", "exhibits", "cells/*", "unfinished/*", "unfinished/*/*"):
             yield from self.path.glob(f"{place}/{anything}")
 
     def open(self, suite: Suite) -> None:
@@ -185,7 +201,8 @@ class RecordFolder:
             raise UsageError(f"{folder} is a file; choose a folder with --out")
         if stored.is_file():
             try:
-                same = Suite.parse(stored.read_text(encoding="utf-8"), str(stored)).makes_the_record_of(suite)
+                kept = Suite.parse(stored.read_text(encoding="utf-8"), str(stored))
+                same = any(each and kept.makes_the_record_of(each) for each in (suite, _as_stored(suite)))
             except SuiteError:
                 same = False
             if not same:
@@ -199,6 +216,14 @@ class RecordFolder:
                 raise UsageError(f"{folder} holds other files and no record; choose an empty or new folder with --out")
 
 
+def _as_stored(suite: Suite) -> Suite | None:
+    """``suite`` as its file says it, where that hides a password; None where it cannot be read then."""
+    try:
+        return Suite.parse(redacted(suite.to_toml()), "the suite")
+    except SuiteError:
+        return None
+
+
 def _write_text(path: Path, text: str) -> None:
     with landing(path) as working:
-        working.write_text(text, encoding="utf-8")
+        working.write_text(redacted(text), encoding="utf-8")

@@ -18,6 +18,7 @@ from analysis.record.cell_info import CellInfo
 from analysis.record.columns import check_columns
 from analysis.record.exhibits import ExhibitInfo
 from benchmarks.record.folder import RecordFolder, landing
+from benchmarks.redaction import redacted
 
 __all__ = ["write_cell", "write_exhibit"]
 
@@ -44,5 +45,5 @@ def _land(final: Path, file: str, info: Mapping[str, Any], tables: Mapping[str, 
         for table, frame in tables.items():
             frame.to_parquet(working / f"{table}.parquet", compression="zstd", index=False)
         text = json.dumps(info, indent=2, allow_nan=False, ensure_ascii=False)
-        (working / file).write_text(text + "\n", encoding="utf-8")
+        (working / file).write_text(redacted(text) + "\n", encoding="utf-8")
     return final

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from benchmarks.tuning.landscape import grid_axes
 if TYPE_CHECKING:
     from benchmarks.running.prepare import ReadyCell
 
-__all__ = ["estimate_seconds"]
+__all__ = ["estimate_seconds", "seconds_of", "total_seconds"]
 
 STEPS = 3  # updates timed for an estimate
 FOREIGN_LANES = 16  # timed of a foreign optimizer, whose every lane costs as much again
@@ -31,6 +32,11 @@ PRUNED = {PrunerKind.HYPERBAND: 0.65, PrunerKind.HALVING: 0.3, PrunerKind.MEDIAN
 
 def estimate_seconds(cells: Iterable[ReadyCell], jobs: int) -> float:
     """The expected wall time of ``cells`` in ``jobs`` processes, start-up of the workers included."""
+    return total_seconds(seconds_of(cells), jobs)
+
+
+def seconds_of(cells: Iterable[ReadyCell]) -> list[float]:
+    """The expected seconds of each of ``cells`` by itself, at the pace that this machine has at this moment."""
     cells = list(cells)
     costs: dict[tuple[str, str], _Cost] = {}
     threads = torch.get_num_threads()
@@ -41,8 +47,28 @@ def estimate_seconds(cells: Iterable[ReadyCell], jobs: int) -> float:
                 costs[_pace(cell)] = _Cost.measured(cell)
     finally:
         torch.set_num_threads(threads)
-    seconds = sum(_cell_seconds(cell, costs[_pace(cell)]) for cell in cells)
-    return seconds / min(jobs, max(1, len(cells))) + (START if jobs > 1 and len(cells) > 1 else 0.0)
+    return [_cell_seconds(cell, costs[_pace(cell)]) for cell in cells]
+
+
+def total_seconds(seconds: Sequence[float], jobs: int) -> float:
+    """The wall time of jobs that take ``seconds`` each by themselves, in ``jobs`` processes.
+
+    Never less than the longest job. Where others keep the machine busy, every further process of ours gets a smaller
+    share of its cores than the one that measured.
+    """
+    used = min(jobs, max(1, len(seconds)))
+    wall = max(sum(seconds) / used, max(seconds, default=0.0))
+    return wall * _slower(used) + (START if used > 1 else 0.0)
+
+
+def _slower(processes: int) -> float:
+    """How many times slower each of ``processes`` runs than one alone does, from the load of the machine."""
+    try:
+        others = max(0.0, os.getloadavg()[0] - 1)
+    except OSError:  # no such number there
+        return 1.0
+    cores = os.cpu_count() or 1
+    return max(1.0, (others + processes) / cores) / max(1.0, (others + 1) / cores)
 
 
 def _pace(cell: ReadyCell) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,9 @@ from benchmarks.naming.blame import line_raised, with_line
 from benchmarks.naming.registry import make_problem
 from benchmarks.record.checkpoints import Checkpoints, OutOfTime
 from benchmarks.record.folder import RecordFolder
+from benchmarks.record.meter import Meter
 from benchmarks.record.writer import write_cell
+from benchmarks.redaction import redacted
 from benchmarks.running.cell import run_cell
 from benchmarks.running.cell_tables import cell_tables
 from benchmarks.running.describe import describe
@@ -112,8 +115,10 @@ class CellJob(Job):
         if self.fingerprint not in (None, cell.fingerprint):
             raise UsageError(f"the code of optimizer {self.plan.optimizer!r} changed while the suite ran; run it again")
         kept = self.folder.unfinished / f"{self.name}-{cell.problem.fingerprint()}-{cell.fingerprint}"
-        checkpoints = Checkpoints(kept, self.deadline)
-        result = run_cell(cell, checkpoints, self.storage)
+        meter = Meter(self.folder.unfinished, self.name, cell.lane_steps)
+        checkpoints = Checkpoints(kept, self.deadline, meter)
+        with closing(meter):
+            result = run_cell(cell, checkpoints, self.storage)
         path = write_cell(self.folder, describe(cell, result), cell_tables(cell, result))
         checkpoints.forget()
         return path
@@ -244,7 +249,7 @@ def carry_out(chain: Sequence[Job]) -> JobResult:
     except OutOfTime:
         unfinished = True
     except (StepscapeError, DataError, OSError) as problem:  # a broken disk is no bug of ours: no traceback
-        error = str(problem)
+        error = redacted(str(problem))
     except (Exception, SystemExit) as problem:
-        error = with_line(problem) if line_raised(problem) else traceback.format_exc()
+        error = redacted(with_line(problem) if line_raised(problem) else traceback.format_exc())
     return JobResult(chain[0].name, chain[0].title, time.perf_counter() - began, error, unfinished)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from benchmarks.running.jobs import JobResult
 
-__all__ = ["SILENT", "RunObserver"]
+__all__ = ["RunObserver"]
 
 
 class RunObserver:
@@ -17,15 +17,17 @@ class RunObserver:
     def estimated(self, seconds: Callable[[], float], jobs: int, processes: int) -> None:
         """``jobs`` jobs will run in ``processes`` processes; ``seconds()`` measures briefly and estimates the time."""
 
+    def noted(self, sentence: str) -> None:
+        """Something the user is to know before the jobs begin."""
+
     def started(self, cost: float, kept: int) -> None:
         """The jobs begin: ``cost`` in the units of `Job.cost`; ``kept`` cells and exhibits were finished before."""
 
     def ended(self, result: JobResult, cost: float) -> None:
         """The job of a cell or an exhibit ended with ``result``; ``cost`` was its estimate."""
 
+    def inside(self, cost: float) -> None:
+        """So much of the cost of the jobs that run now is done; told twice a second, by another thread."""
+
     def reported(self, done: int, total: int) -> None:
         """``done`` of ``total`` parts of the report are written; not called where there is no report."""
-
-
-SILENT: Final = RunObserver()
-"""Shows nothing."""

@@ -112,7 +112,7 @@ def prepare(plan: CellPlan, data: Path | None = None, tried: Tried | None = None
     if plan.tuning.enabled:
         check_objectives(problem, plan.tuning)
         optuna_pruner(plan.tuning)
-    space = Space.of(spec, plan.searching)
+    space = Space.of(spec, plan.searching, plan.tuning.searched)
     if isinstance(spec, ForeignSpec):
         try_out(spec, space.defaults(spec), schedules)
     else:

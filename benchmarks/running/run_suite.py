@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.errors import OwnCodeError, StepscapeError, SuiteError
-from benchmarks.record.folder import RecordFolder
+from benchmarks.record.damage import damaged
+from benchmarks.record.folder import RecordFolder, remove
 from benchmarks.record.lock import alone
+from benchmarks.running.bars import SuiteBar
 from benchmarks.running.estimate import estimate_seconds
 from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, exhibit_jobs
-from benchmarks.running.observer import SILENT, RunObserver
+from benchmarks.running.observer import RunObserver
 from benchmarks.running.prepare import ReadyCell, Tried, load_plugins, mistakes, prepare
+from benchmarks.running.watch import Watch
 from benchmarks.running.workers import WorkersLostError, map_unordered
 from benchmarks.suite.suite import Suite
 from benchmarks.tuning.storages import check_storage
@@ -29,7 +32,7 @@ from problems import DataError
 __all__ = ["SuiteResult", "run"]
 
 
-@dataclass
+@dataclass(repr=False)
 class SuiteResult:
     """How a suite's run ended: the cells and exhibits run now, those kept, and the warnings of the mirror."""
 
@@ -37,6 +40,20 @@ class SuiteResult:
     ran: list[JobResult] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        counts: dict[str, Sequence[object]] = {
+            "run now": self.landed,
+            "kept": self.kept,
+            "unfinished": self.unfinished,
+            "failed": self.failed,
+        }
+        said = ", ".join(f"{len(those)} {what}" for what, those in counts.items() if those) or "nothing to run"
+        wrong = [f"\n{each.title} failed: {each.error}" for each in self.failed]
+        wrong += [f"\n{warning}" for warning in self.warnings]
+        return (
+            f"<results in {self.folder}: {said}; analysis.Record.load({str(self.folder)!r}) reads them>{''.join(wrong)}"
+        )
 
     @property
     def landed(self) -> list[JobResult]:
@@ -55,26 +72,45 @@ class SuiteResult:
 
 
 def run(
-    suite: Suite,
-    folder: Path,
+    suite: Suite | str | Path,
+    folder: str | Path,
     *,
     jobs: int = 1,
     data: Path | None = None,
     storage: str | None = None,
     deadline: float | None = None,
-    observer: RunObserver = SILENT,
+    observer: RunObserver | None = None,
     mirror: Callable[[Path], None] | None = None,
+    afterwards: Callable[[SuiteResult], None] | None = None,
 ) -> SuiteResult:
     """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same
     problems and code.
 
-    ``jobs`` processes work at the same time; ``data`` is the user's data folder. Studies are kept in the Optuna
-    ``storage`` where one is given, else in memory. After the ``deadline`` (``time.time()``) cells stop at the next
-    block; what they made is kept for the next run. ``observer`` is told how far the run is. ``mirror`` is handed every
-    finished cell's folder, those of earlier runs too, and may raise `StepscapeError`: it is then not asked again.
+    ``suite`` may be the name of a built-in suite or the path of a TOML file. ``jobs`` processes work at the same time;
+    ``data`` is the user's data folder. Studies are kept in the Optuna ``storage`` where one is given, else in memory.
+    After the ``deadline`` (``time.time()``) cells stop at the next block; what they made is kept for the next run.
+    ``observer`` is told how far the run is; by default that is a bar, on a terminal or in a notebook. ``mirror`` is
+    handed every finished cell's folder, those of earlier runs too, and may raise `StepscapeError`: it is then not asked
+    again.
+    ``afterwards`` is called last, with what is returned, while no other process may work in the folder: it may write
+    the report there.
 
     Raises `StepscapeError` for mistakes in the suite, the folder or the storage, before anything is run.
     """
+    suite, folder = suite if isinstance(suite, Suite) else Suite.load(suite), Path(folder)
+    if observer is None:
+        with SuiteBar(suite) as bar:
+            return run(
+                suite,
+                folder,
+                jobs=jobs,
+                data=data,
+                storage=storage,
+                deadline=deadline,
+                observer=bar,
+                mirror=mirror,
+                afterwards=afterwards,
+            )
     record = RecordFolder(folder)
     ready, failed = _prepared(suite, data)
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
@@ -83,6 +119,9 @@ def run(
         check_storage(storage, [cell.plan.tuning for cell in ready])
     record.open(suite)
     with alone(record):
+        for place, fault in damaged(record):
+            observer.noted(f"{place} is damaged ({fault}) and is made again")
+            remove(place)
         every: list[Job] = [*exhibits, *cells]
         finished = {job.name for job in every if job.finished}
         result = SuiteResult(folder, kept=[job.name for job in every if job.name in finished])
@@ -106,14 +145,17 @@ def run(
             mirrored(name)
         # the costliest first keeps all workers busy to the end; where time may run out, the cheapest finish the most
         missing.sort(key=lambda job: job.cost, reverse=deadline is None)
-        for done in _carried_out([mirrored.with_its_picture(job) for job in missing], jobs):
-            result.ran.append(done)
-            observer.ended(done, costs[done.name])
-            if done.landed:
-                mirrored(done.name)
+        with Watch(record.unfinished, costs, observer):
+            for done in _carried_out([mirrored.with_its_picture(job) for job in missing], jobs):
+                result.ran.append(done)
+                observer.ended(done, costs[done.name])
+                if done.landed:
+                    mirrored(done.name)
         record.keep_failures({done.name: done.error or "" for done in result.failed})
         with suppress(OSError):  # not empty where a cell will go on another day
             record.unfinished.rmdir()
+        if afterwards is not None:
+            afterwards(result)
     return result
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from typing import TypeVar
 
+from analysis.pages.drawing import end_with
 from benchmarks.errors import StepscapeError
+from benchmarks.redaction import guard_output
 
 __all__ = ["WorkersLostError", "default_jobs", "map_unordered"]
 
@@ -61,17 +60,6 @@ def map_unordered(function: Callable[[Task], Result], tasks: Sequence[Task], job
 def _result_of(function: Callable[[Task], Result], place: int, task: Task, parent: int) -> tuple[int, Result]:
     """The result of a task, with its place."""
     if os.getpid() != parent:  # with one task left, joblib runs it in the parent itself
-        _end_with(parent)
+        guard_output()
+        end_with(parent)
     return place, function(task)
-
-
-@cache
-def _end_with(parent: int) -> None:
-    """End this process when its parent has ended, even by a kill: its results would reach no one."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

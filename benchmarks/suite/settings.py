@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -12,11 +12,15 @@ from pydantic import (
     ConfigDict,
     Field,
     GetPydanticSchema,
+    ValidationError,
     model_validator,
 )
+from pydantic._internal._model_construction import ModelMetaclass  # as SQLModel does: there is no public name
 from pydantic_core import core_schema
 
+from benchmarks.errors import SuiteError
 from benchmarks.suite.judging import Aggregate, Objective, Pruner, PrunerKind
+from benchmarks.suite.sentences import sentences
 
 __all__ = [
     "FIRST_TEST_SEED",
@@ -100,8 +104,20 @@ def parse_grid(value: Any) -> Any:
 Grid = Annotated[tuple[int, int], BeforeValidator(parse_grid)]
 
 
-class Strict(BaseModel):
-    """Unknown keys and silent conversions are refused."""
+class _InSentences(ModelMetaclass):
+    """Calling a class of settings says in sentences what is wrong, as reading a suite file does."""
+
+    if not TYPE_CHECKING:  # what a call takes and gives is for the type checker what it is of every model
+
+        def __call__(self, *args: Any, **settings: Any) -> Any:
+            try:
+                return super().__call__(*args, **settings)
+            except ValidationError as error:
+                raise SuiteError(f"{self.__name__}: {sentences(self, error)}") from None
+
+
+class Strict(BaseModel, metaclass=_InSentences):
+    """Unknown keys and silent conversions are refused; what is wrong is said in sentences (`SuiteError`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, str_strip_whitespace=True)
 
@@ -114,7 +130,8 @@ class Tuning(Strict):
     defaults, which every study begins with, aside. ``aggregate`` joins the seeds of a trial: mean, median, or a
     quantile as q0.9. ``pruner`` stops lanes at rungs, each ``reduction`` times later than the one before; with two
     objectives nothing is pruned. ``widen`` allows so many searches again, with a wider range, where the winner is at
-    the edge of its range.
+    the edge of its range. ``searched`` is how many hyperparameters of every optimizer are searched: its axes, and then
+    the others in its own order; by default the axes.
     """
 
     enabled: bool = True
@@ -129,6 +146,7 @@ class Tuning(Strict):
     pruner: Annotated[Pruner, _written_as(r"^(none|halving|hyperband|median|optuna:\w+)$")] = Pruner.parse("hyperband")
     reduction: Annotated[int, Field(ge=2, strict=True)] = 2
     widen: Annotated[int, Field(ge=0, le=5, strict=True)] = 0
+    searched: Count | None = None
     seeds: _seeds(FIRST_TUNING_SEED) = 4  # type: ignore[valid-type]
 
     @model_validator(mode="before")

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from benchmarks.errors import SuiteError, UnknownNameError, nearest
+from benchmarks.suite.sentences import sentences
 from benchmarks.suite.settings import (
     CellOverrides,
     Count,
@@ -34,14 +35,6 @@ from benchmarks.suite.settings import (
 )
 
 __all__ = ["CellPlan", "Suite", "builtin_suites"]
-
-
-WRITTEN = {
-    "name": "made of letters, digits, dots, hyphens and underscores, and begins with a letter or digit",
-    "aggregate": "mean, median or a quantile as q0.9",
-    "pruner": "hyperband, halving, median, none or optuna:NAME",
-}
-"""How those values are written that follow a pattern."""
 
 
 class CellPlan(Strict):
@@ -117,8 +110,8 @@ class Suite(Strict):
                 raise ValueError(f"{kind} {key!r} is not among the suite's {kind}s{nearest(key, names[kind])}")
         try:
             plans = self.cells()
-        except ValidationError as error:  # overrides that do not go together
-            raise ValueError(_sentence(error.errors()[0])) from error
+        except SuiteError as error:  # overrides that do not go together
+            raise ValueError(str(error).partition(": ")[2]) from error
         for plan in plans:
             tuned = [seed for study in range(plan.tuning.studies) for seed in plan.tuning.seeds_of(study)]
             shared = sorted(set(tuned) & set(plan.test.seeds)) if plan.tuning.enabled else []
@@ -165,7 +158,15 @@ class Suite(Strict):
         try:
             return cls.model_validate(definition)
         except ValidationError as error:
-            raise SuiteError(f"{origin}: " + "; ".join(_sentence(e) for e in error.errors())) from error
+            raise SuiteError(f"{origin}: {sentences(cls, error)}") from error
+
+    def __repr__(self) -> str:
+        kinds = {"problem": self.problems, "optimizer": self.optimizers, "schedule": self.schedules}
+        product = " × ".join(f"{len(names)} {kind}{'s' * (len(names) != 1)}" for kind, names in kinds.items())
+        more = f" and {len(self.exhibits)} exhibits" if self.exhibits else ""
+        return f"<Suite {self.name!r}: {len(self.cells())} cells ({product}){more}>"
+
+    __str__ = __repr__
 
     def cells(self) -> list[CellPlan]:
         """The plan of every cell, problem by problem."""
@@ -241,35 +242,3 @@ def _toml(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False)
-
-
-def _sentence(error: Any) -> str:
-    """One pydantic error as ``where: what``, with the nearest key for an unknown one."""
-    path = [str(part) for part in error["loc"]]
-    where = ".".join(path)
-    if error["type"] == "extra_forbidden":
-        return f"unknown key {where!r}{nearest(path[-1], _keys_beside(path))}"
-    if error["type"] == "missing":
-        return f"the key {where!r} is missing"
-    if error["type"] == "string_pattern_mismatch":
-        return f"{where}: it is {WRITTEN[path[-1]]}, got {error['input']!r}"
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] in ("literal_error", "enum"):
-        message += f", got {error['input']!r}"
-    return f"{where}: {message[0].lower()}{message[1:]}" if where else message
-
-
-def _keys_beside(path: list[str]) -> list[str]:
-    """The known keys of the table at ``path``, in which an unknown key was found."""
-    tables: dict[str, type[Strict]] = {
-        "tuning": Tuning,
-        "test": Test,
-        "landscape": Landscape,
-        "problem": Overrides,
-        "optimizer": Overrides,
-        "cell": CellOverrides,
-    }
-    table: type[Strict] = Suite
-    for part in path[:-1]:
-        table = tables.get(part, table)
-    return list(table.model_fields)

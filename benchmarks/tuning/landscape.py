@@ -61,7 +61,7 @@ def landscape(
     """The trained ``grid`` of (points of lr, points of the second hyperparameter) over the ranges of ``space``.
 
     Hyperparameters off the axes take their fixed values, or their defaults where searched. The grid is trained in
-    groups, which bounds memory; ``on_progress(done, all)`` counts its points. Raises `OutOfTime` at a group's end after
+    groups, which bounds memory; ``on_progress(done, all)`` counts its points. Raises `OutOfTime` a few steps after
     the deadline of ``checkpoints``, and `UsageError` for a bare rule.
     """
     checkpoints, spec = checkpoints or Checkpoints(), training.optimizer
@@ -75,7 +75,8 @@ def landscape(
     traces: list[Trace] = []
     for first in range(0, count, size):
         part = every[first : first + size]
-        traces.append(checkpoints.trace(f"landscape-{first:06d}", part, partial(train, training)))
+        make = partial(train, training, on_segment=checkpoints.passed)
+        traces.append(checkpoints.trace(f"landscape-{first:06d}", part, make))
         if on_progress is not None:
             on_progress(min(first + size, count), count)
     loss = torch.cat([trace.loss for trace in traces])

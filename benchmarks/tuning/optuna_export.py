@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from analysis.record.cell_info import StudyInfo
 from analysis.record.cells import Cell
 from benchmarks.errors import UsageError
 from benchmarks.suite.judging import Aggregate
+from benchmarks.tuning.bulk import add_trials
 from benchmarks.tuning.objectives import aggregate
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.storages import close_storage, open_storage
@@ -24,20 +25,26 @@ from optimizers import Hyperparameter
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["export_cell", "space_of", "study_name"]
+__all__ = ["export_cell", "export_cells", "space_of", "study_name"]
 
 DIGEST = "stepscape.fingerprint"
 
 
-def export_cell(cell: Cell, url: str) -> bool:
-    """Write the studies of ``cell`` to the storage at ``url``; False where all are there already.
+def export_cell(cell: Cell, url: str) -> int:
+    """Write the studies of ``cell`` to the storage at ``url``, and count them; those that are there already are left.
 
     Raises `UsageError` where a study of that name was not exported from the same cell.
     """
+    (written,) = export_cells([cell], url)
+    return written
+
+
+def export_cells(cells: Iterable[Cell], url: str) -> Iterator[int]:
+    """Write the studies of ``cells`` as `export_cell` does, and yield what it tells of each; opens ``url`` once."""
     storage = open_storage(url)
     try:
-        written = [_export(cell, study, storage) for study in cell.info.studies]
-        return any(written)
+        for cell in cells:
+            yield sum(_export(cell, study, storage) for study in cell.info.studies)
     finally:
         close_storage(storage)
 
@@ -73,7 +80,7 @@ def _export(cell: Cell, made: StudyInfo, storage: optuna.storages.BaseStorage) -
         study.set_metric_names(list(cell.info.protocol.objectives[: len(objectives)]))
     for key, value in _attributes(cell, made).items():
         study.set_user_attr(key, value)
-    study.add_trials(list(_trials(cell, trials, objectives)))
+    add_trials(study, storage, list(_trials(cell, trials, objectives)))
     study.set_user_attr(DIGEST, digest)
     return True
 

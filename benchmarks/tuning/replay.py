@@ -54,7 +54,7 @@ def replay(
         raise UsageError(f"{cell.name} has no landscape: nothing can be replayed")
     table, axes = search_table(grid), [axis for axis in (grid.y, grid.x) if axis is not None]
     space = Space(tuple(_knob(axis) for axis in axes), {})
-    tuning = Tuning(sampler=sampler, trials=budget, block=block)  # type: ignore[arg-type]
+    tuning = Tuning(sampler=sampler, trials=budget, block=block)
     rows = []
     for repeat in range(repeats):
         turn = repeat % table.objective.shape[0]

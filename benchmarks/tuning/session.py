@@ -4,6 +4,9 @@ The study lives in memory, or in a storage of the user's that is named as Optuna
 ``postgresql+psycopg://…``, or ``journal:///file.log`` for a journal file. In a storage every trial carries its
 hyperparameters as user attributes too: Optuna's own parameter of a memory is "1 - name", the log scale it is searched
 on.
+
+A shared study is done when it has all of its trials: a process that finds nothing left to ask waits for those that
+others on this machine still train, and makes up for those of processes that were killed.
 """
 
 from __future__ import annotations
@@ -12,15 +15,19 @@ import math
 import os
 import socket
 import time
+import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+from benchmarks.record.checkpoints import OutOfTime
 from benchmarks.suite.judging import PrunerKind
 from benchmarks.suite.settings import Tuning
 from benchmarks.tuning.objectives import intermediate_values
 from benchmarks.tuning.samplers import ask_quietly, grid_points, make_sampler, trial_count
 from benchmarks.tuning.space import Space
-from benchmarks.tuning.storages import close_storage, open_storage
+from benchmarks.tuning.storages import close_storage, open_storage, signed
 from benchmarks.tuning.trials import Asked, Block, State, Trial
 
 if TYPE_CHECKING:
@@ -31,12 +38,16 @@ __all__ = ["WORKER", "Session"]
 WORKER = "stepscape.worker"
 """The user attribute of a shared study's trial that names the process that asked it, as host:pid."""
 
+POLL: Final = 0.2  # seconds between two looks at what other processes do
+LEAST_PATIENCE: Final = 60.0  # seconds; a process that trains longer than this and three times our own longest hangs
+
 
 class Session:
     """An Optuna study while it runs; ``seconds`` is the time asking and telling took.
 
     ``storage`` is the URL it is kept at and shared with other processes; None keeps it in memory. The searched values
-    ``first`` are trial 0, asked with the first block and beside its number.
+    ``first`` are trial 0, asked with the first block and beside its number. ``deadline`` is a ``time.time()`` after
+    which it waits for no other process, None for no limit.
     """
 
     def __init__(
@@ -47,31 +58,35 @@ class Session:
         pruner: optuna.pruners.BasePruner,
         storage: str | None,
         first: Mapping[str, float] | None = None,
+        deadline: float | None = None,
     ) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         began = time.perf_counter()
         self.name, self.space, self.tuning = name, space, tuning
-        self.shared = storage is not None
+        self.shared, self.deadline = storage is not None, deadline
+        self.untold: dict[int, float] = {}  # the asked trials of a shared study by number, and when they were asked
+        self.longest = 0.0  # seconds that a block took from being asked to being told
         self.first, self.before = first, int(first is not None)
         self.count = self.before + trial_count(tuning, space)
         self.distributions = space.distributions()
         self.storage = open_storage(storage) if storage else None
         self.study = optuna.create_study(
             study_name=name,
-            storage=self.storage,
+            storage=self.storage and signed(self.storage, {WORKER: _worker()}),
             pruner=pruner,
             load_if_exists=True,
             directions=["minimize"] * len(tuning.objective),
             sampler=make_sampler(tuning, self.distributions, name, 0),
         )
-        if self.shared:
-            self._fail_trials_of_dead_processes()
         self.seconds = time.perf_counter() - began
 
     def ask(self, block: int) -> Asked | None:
-        """The trials of block number ``block``; None where the study has all of its trials."""
+        """The trials of block number ``block``; None where the study has all of its trials.
+
+        Raises `OutOfTime` where the deadline passed while other processes trained the last of them.
+        """
         began = time.perf_counter()
         asked = self._ask_grid() if self.tuning.sampler == "grid" else self._ask_sampler(block)
         self.seconds += time.perf_counter() - began
@@ -88,8 +103,15 @@ class Session:
         self.seconds += time.perf_counter() - began
 
     def close(self) -> None:
-        """Close the connections to the storage, if there is one."""
+        """Close the connections to the storage, if there is one; trials that were asked and not told are failed, so
+        that others make up for them.
+        """
+        from optuna.trial import TrialState
+
         if self.storage is not None:
+            with suppress(Exception):  # whatever stopped the study is what matters
+                for number in self.untold:
+                    self.study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
             close_storage(self.storage)
 
     def others(self, own: set[int]) -> list[Trial]:
@@ -121,6 +143,8 @@ class Session:
                     if step not in known[handle.number]:
                         handle.report(value, step)
             self.study.tell(handle, _values_told(trial), state=trial.state.told)
+            if began := self.untold.pop(handle.number, None):
+                self.longest = max(self.longest, time.monotonic() - began)
 
     def _add_finished(self, trials: Sequence[Trial], reports: Sequence[dict[int, float]]) -> None:
         """Add the trials of a grid, which Optuna was not asked for, as finished ones."""
@@ -149,11 +173,7 @@ class Session:
         return Asked(numbers, [self.first, *points] if self.first is not None and first == 0 else points, [])
 
     def _ask_sampler(self, block: int) -> Asked | None:
-        import optuna
-        from optuna.trial import TrialState
-
-        busy = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
-        there = len(self.study.get_trials(deepcopy=False, states=busy))
+        there = self._trials_there()
         handles = [self._ask_first()] if self.first is not None and there == 0 else []
         wanted = min(self.tuning.block, self.count - there - len(handles))
         if wanted <= 0:
@@ -162,16 +182,8 @@ class Session:
         key = f"{self.name}\n{there}\n{_worker()}" if self.shared and not one_sequence else self.name
         self.study.sampler = make_sampler(self.tuning, self.distributions, key, block)
         for _ in range(wanted):
-            if self.shared:  # named before it is asked: a process killed while asking leaves no orphaned RUNNING trial
-                self.study.add_trial(
-                    optuna.trial.create_trial(state=TrialState.WAITING, user_attrs={WORKER: _worker()})
-                )
-            handles.append(ask_quietly(self.study, self.distributions))
-            if self.shared:  # another process may have asked for the trial added here, and this one for another's
-                handles[-1].set_user_attr(WORKER, _worker())
-        values = [self.space.from_optuna(trial.params) for trial in handles]
-        if self.first is not None and there == 0:
-            values[0] = dict(self.first)  # not as "1 - (1 - memory)", which rounds
+            handles.append(self._asked())
+        values = [self._values(trial) for trial in handles]
         if self.shared:
             for trial, value in zip(handles, values, strict=True):
                 for name, number in value.items():
@@ -180,25 +192,62 @@ class Session:
 
     def _ask_first(self) -> optuna.Trial:
         """The trial of the setting that comes first; no sampler spends a draw on it."""
-        from optuna.samplers import RandomSampler
+        from optuna.exceptions import ExperimentalWarning
+        from optuna.samplers import PartialFixedSampler, RandomSampler
 
         assert self.first is not None
-        self.study.sampler = RandomSampler(seed=0)
-        self.study.enqueue_trial(self.space.to_optuna(self.first), skip_if_exists=True)
-        return ask_quietly(self.study, self.distributions)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            self.study.sampler = PartialFixedSampler(self.space.to_optuna(self.first), RandomSampler(seed=0))
+        return self._asked()
 
-    def _fail_trials_of_dead_processes(self) -> None:
-        """Tell the study that RUNNING trials of ended processes of this machine failed.
+    def _asked(self) -> optuna.Trial:
+        """The trial that the study's sampler asks next; of a shared study it is known until it is told."""
+        trial = ask_quietly(self.study, self.distributions)
+        if self.shared:
+            self.untold[trial.number] = time.monotonic()
+        return trial
 
-        Those of other machines are left alone: their processes may be alive.
+    def _values(self, trial: optuna.Trial) -> Mapping[str, float]:
+        """The searched values of an asked trial, the first setting not as "1 - (1 - memory)", which rounds."""
+        if self.first is not None and trial.params == self.space.to_optuna(self.first):
+            return dict(self.first)
+        return self.space.from_optuna(trial.params)
+
+    def _trials_there(self) -> int:
+        """How many trials the study has, those that are being trained among them.
+
+
+        Of a shared one there are enough only when they are told: until then this waits, for a process that is killed
+        leaves trials to be made up.
         """
         from optuna.trial import TrialState
 
-        host = socket.gethostname()
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            name, _, pid = str(trial.user_attrs.get(WORKER, "")).rpartition(":")
-            if name == host and not _alive(int(pid)):
-                self.study.tell(trial.number, state=TrialState.FAIL)
+        busy, began = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING), time.monotonic()
+        while True:
+            trials = self.study.get_trials(deepcopy=False, states=busy)
+            running = [trial for trial in trials if trial.state is TrialState.RUNNING] if self.shared else []
+            dead = [trial for trial in running if self._lives_here(trial) is False]
+            for trial in dead:
+                with suppress(Exception):  # another process was quicker
+                    self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+            there = len(trials) - len(dead)
+            waited = time.monotonic() - began
+            if (
+                there < self.count
+                or waited > LEAST_PATIENCE + 3 * self.longest
+                or not any(map(self._lives_here, running))
+            ):
+                return there
+            if self.deadline is not None and time.time() > self.deadline:
+                raise OutOfTime
+            time.sleep(POLL)
+
+    @staticmethod
+    def _lives_here(trial: optuna.trial.FrozenTrial) -> bool | None:
+        """Whether the process that asked ``trial`` is alive; None where it is not known, as on another machine."""
+        host, _, pid = str(trial.user_attrs.get(WORKER, "")).rpartition(":")
+        return _alive(int(pid)) if host == socket.gethostname() and pid.isdigit() else None
 
 
 def _values_told(trial: Trial) -> list[float] | None:
@@ -210,10 +259,15 @@ def _worker() -> str:
 
 
 def _alive(pid: int) -> bool:
+    """Whether a process of this machine is alive; one that ended and that its parent has not looked after is not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:  # no Linux
+        return True
+    return state not in "ZX"

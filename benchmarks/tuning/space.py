@@ -29,8 +29,12 @@ class Space:
     fixed: Mapping[str, float]
 
     @classmethod
-    def of(cls, spec: AnyOptimizer, searching: Searching) -> Space:
-        """The spec's own search with the suite's ranges and fixed values; raises `UsageError` for a wrong one."""
+    def of(cls, spec: AnyOptimizer, searching: Searching, count: int | None = None) -> Space:
+        """The spec's own search with the suite's ranges and fixed values; raises `UsageError` for a wrong one.
+
+        ``count`` is how many hyperparameters are searched: its axes, those the suite gives a range, and then the
+        others.
+        """
         known = {knob.name: knob for knob in spec.hyperparameters}
         for name in (*searching.search, *searching.fixed):
             if name not in known:
@@ -42,6 +46,14 @@ class Space:
         except ValueError as error:
             raise UsageError(f"optimizer {spec.name!r}: {error}") from error
         names = [name for name in dict.fromkeys((*spec.searched, *searching.search)) if name not in searching.fixed]
+        if count is not None:
+            others = [name for name in known if name not in names and name not in searching.fixed]
+            if len(names) + len(others) < count:
+                raise UsageError(
+                    f"optimizer {spec.name!r} has {len(names) + len(others)} to search, and "
+                    f"tuning.searched asks for {count} of every optimizer"
+                )
+            names = [*names, *others][:count]
         if not names:
             raise UsageError(f"optimizer {spec.name!r}: every hyperparameter is fixed, nothing is left to search")
         given = searching.search

@@ -77,14 +77,16 @@ def _search(
     """One search of one space."""
     blocks: list[Block] = []
     target = training.problem.target
-    with closing(Session(name, space, tuning, optuna_pruner(tuning), storage, first)) as session:
+    kept_at = Session(name, space, tuning, optuna_pruner(tuning), storage, first, checkpoints.deadline)
+    with closing(kept_at) as session:
         while trials := session.ask(len(blocks)):
             columns = {knob.name: [trial[knob.name] for trial in trials.values] for knob in space.searched}
             values = {knob: torch.tensor(column, dtype=torch.float64) for knob, column in columns.items()}
             finished = _finished_values(tuning, blocks) if tuning.pruner.kind is PrunerKind.MEDIAN else {}
             rungs = make_rungs(tuning, len(blocks), training.evaluations, finished, trials.handles, target)
             asked = Configurations({**space.fixed, **values})
-            trace = checkpoints.trace(f"block-{len(blocks):04d}", asked, partial(train, training, on_rung=rungs))
+            make = partial(train, training, on_rung=rungs, on_segment=checkpoints.count)
+            trace = checkpoints.trace(f"block-{len(blocks):04d}", asked, make)
             if isinstance(rungs, OptunaRule):
                 rungs.catch_up(trace)
             block = Block(len(blocks), trials.numbers, values, trial_values(training.problem, tuning, trace), trace)

@@ -207,3 +207,14 @@ def test_an_optimizer_that_every_study_tunes_far_better_is_told_apart(three: Rec
     sgd = next(cell for cell in found.cells if cell.label == "sgd")
     assert sgd not in found.best
     assert sgd not in found.tied
+
+
+def test_defaults_that_end_lower_than_what_tuning_found_are_marked(edited_cell: Callable[..., Cell]) -> None:
+    def lower(runs: pd.DataFrame) -> pd.DataFrame:
+        return runs.assign(final_loss=runs["final_loss"].mask(runs["setting"] == "default", 0.2500001))
+
+    better, usual = edited_cell(1, "sgd", runs=lower), edited_cell(1, "sgd")
+    assert CellResult.alone(better).default_is_lower
+    assert not CellResult.alone(usual).default_is_lower
+    assert "< = the defaults end lower than what tuning found" in results_text([better])
+    assert "< =" not in results_text([usual])

@@ -24,6 +24,7 @@ name = "tiny"
 problems = ["ellipse"]
 optimizers = ["sgd"]
 [tuning]
+studies = 1
 trials = 4
 [landscape]
 grid = "4x3"

@@ -57,7 +57,7 @@ def test_the_python_of_the_page_runs_from_top_to_bottom(folder, capsys):
 @pytest.mark.parametrize("command", re.findall(r"^\$ stepscape (.*)$", "\n".join(blocks("console")), re.MULTILINE))
 def test_the_commands_of_the_page_succeed(folder, command, capsys):
     small = {
-        "tune": ["--trials", "4", "--seeds", "1", "--test-seeds", "2", "--no-tracking", "-j", "1"],
+        "tune": ["--studies", "1", "--trials", "4", "--seeds", "1", "--test-seeds", "2", "--no-tracking", "-j", "1"],
         "landscape": ["--seeds", "1", "--no-tracking", "-j", "1"],
     }
     with pytest.raises(SystemExit) as left:

@@ -65,12 +65,17 @@ def test_the_example_of_the_reference_can_be_run() -> None:
 def test_the_numbers_of_the_protocol_are_those_of_the_code() -> None:
     page = " ".join((Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8").split())
     tuning, test, landscape = known.Tuning(), known.Test(), known.Landscape()
+    assert f"tuned by {tuning.studies} independent Optuna studies" in page
+    assert f"of every further study {tuning.seeds_of(1)[0] - tuning.seeds[0]:,} higher" in page
     assert f"{tuning.trials} trials, TPE, asked in blocks of {tuning.block}" in page
     for seeds in (tuning.seeds, test.seeds):
         assert f"{seeds[0]} … {seeds[-1]}" in page
     assert " and ".join(map(str, landscape.seeds)) in page
-    assert f"Intervals** are {statistics.LEVEL:.0%}, percentile bootstrap over seeds" in page
-    assert f"Of a median: {resamples.SEEDS} resamples" in page
+    assert f"Intervals** are {statistics.LEVEL:.0%} unless another share stands beside them" in page
+    shares = [f"{statistics.covered(seeds):.0%}" for seeds in (10, 5, 3)]
+    assert "({} of ten seeds, {} of five, {} of three)".format(*shares) in page
+    assert f"more than {statistics.covered(3):.0%}, of four {statistics.covered(4):.0%}," in page
+    assert f"medians {resamples.SEEDS}," in page
     assert f"ranks, pairs and comparisons {resamples.CONTENDERS}" in page
     assert f"landscapes, budgets and profiles {resamples.GRID}, win probabilities {resamples.WINS}" in page
     assert f"Level {statistics.ALPHA:.0%}" in page

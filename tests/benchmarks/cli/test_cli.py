@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from analysis.record.cells import Record
+
 
 def test_help_loads_nothing_heavy() -> None:
     code = (
@@ -40,6 +42,31 @@ def test_a_report_that_a_killed_run_left_older_than_its_cells_is_written_again(
     os.utime(page, (before + 9, before + 9))
     assert call(*command) == 0
     assert len(written) == 1
+
+
+@pytest.mark.parametrize("first", ["run", "report"])
+def test_no_other_process_works_in_the_folder_while_the_report_is_drawn(
+    first: str, call: Callable[..., int], tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (tmp_path / "tiny.toml").write_text(tiny)
+    again = ["run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1"]
+    if first == "report":
+        assert call(*again) == 0
+    drawing: list[int] = []
+
+    def draw(folder: Path, *_: object, **__: object) -> Path:
+        scratch = folder / ".report-half"  # what a run that begins takes for the rest of a killed one
+        scratch.mkdir()
+        drawing.append(call(*again))
+        assert scratch.is_dir()
+        scratch.rmdir()
+        return folder / "report" / "index.html"
+
+    monkeypatch.setattr("benchmarks.cli.execute.write_page", draw)
+    assert call(*(again if first == "run" else ["report", tmp_path / "out"])) == 0
+    assert drawing == [2]
+    assert "another stepscape is at work" in capsys.readouterr().err
 
 
 def test_what_a_disk_does_not_take_is_one_line_and_nothing_half_stays(
@@ -115,6 +142,8 @@ def test_tune_and_landscape_run_one_cell(
             "rmsprop",
             "--trials",
             "4",
+            "--studies",
+            "2",
             "--search",
             "lr=1e-3:1:log",
             "--fix",
@@ -130,10 +159,12 @@ def test_tune_and_landscape_run_one_cell(
         "tune-quadratic_dim_3-rmsprop",
     ]
     assert "rmsprop" in capsys.readouterr().out
+    (tuned,) = Record.load(tmp_path / "results" / folders[1])
+    assert [study.trials for study in tuned.info.studies] == [5, 5]  # the defaults and four
 
 
 @pytest.mark.parametrize(
-    "arguments", [["landscape", "ellipse", "rmsprop", "--grid", "5x4"], ["tune", "ellipse", "sgd"]]
+    "arguments", [["landscape", "ellipse", "rmsprop", "--grid", "5x4"], ["tune", "ellipse", "sgd", "--studies", "1"]]
 )
 def test_a_single_cell_is_mirrored_too(
     call: Callable[..., int],
@@ -157,6 +188,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["tune", "elipse", "sgd"], "unknown problem 'elipse', did you mean 'ellipse'"),
     (["tune", "ellipse", "sdg"], "unknown optimizer 'sdg', did you mean 'sgd'"),
     (["tune", "ellipse", "sgd", "--trials", "0"], "0 is not in the range"),
+    (["tune", "ellipse", "sgd", "--studies", "0"], "0 is not in the range"),
     (["tune", "ellipse", "sgd", "--sampler", "bayes"], "tuning.sampler"),
     (["tune", "ellipse", "sgd", "--schedule", "cosin"], "unknown schedule 'cosin'"),
     (["tune", "ellipse", "sgd", "--search", "lr"], "--search is written NAME=LOW:HIGH"),

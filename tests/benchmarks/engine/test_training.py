@@ -69,3 +69,17 @@ def test_without_a_limit_a_run_goes_on_into_overflow_and_is_not_marked(optimizer
     assert float(trace.loss[1, 0, 1]) > 1e100
     assert not trace.loss[1, 0, -1].isfinite()
     assert torch.equal(trace.loss[0], train(training, {"lr": 0.4}).loss[0])
+
+
+def test_the_trace_of_one_configuration_is_its_part_of_the_whole() -> None:
+    training = Training(make_problem("quadratic"), OPTIMIZERS["adagrad"], [1, 2], 10, keep_path=True, keep_updates=True)
+    whole, values = train(training, {"lr": torch.tensor([0.1, 0.4, 0.8])}), {"lr": torch.tensor([0.4])}
+    part, alone = whole.of(1), train(training, values)
+    for one, other in ((part.loss, alone.loss), (part.path, alone.path), (part.gradient, alone.gradient)):
+        assert torch.equal(one.nan_to_num(-1), other.nan_to_num(-1))
+    assert torch.equal(part.status, alone.status)
+    assert torch.equal(part.stopped_at, alone.stopped_at)
+    assert part.state.keys() == alone.state.keys()
+    assert all(torch.equal(part.state[name].nan_to_num(-1), alone.state[name].nan_to_num(-1)) for name in alone.state)
+    assert part.lane_steps == alone.lane_steps == 20
+    assert 3 * part.seconds == pytest.approx(whole.seconds)

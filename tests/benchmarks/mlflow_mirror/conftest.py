@@ -23,6 +23,7 @@ from analysis.record.cell_info import (
     ProblemInfo,
     Protocol,
     Seconds,
+    StudyInfo,
     WinnerInfo,
 )
 from analysis.record.cells import Cell, Record
@@ -42,9 +43,13 @@ LIMIT = 3.0  # learning rates above diverge, at the fourth evaluation
 
 @dataclass(frozen=True)
 class RecordBuilder:
-    """Writes a record of made-up runs: loss 0.25 + exp(-lr * step / 100), slightly different on every seed."""
+    """Writes a record of made-up runs: loss 0.25 + exp(-lr * step / 100), slightly different on every seed.
+
+    Of several ``studies`` each has learning rates, tuning seeds and a winner of its own.
+    """
 
     trials: int = 10
+    studies: int = 1
     seeds: int = 2
     test_seeds: int = 3
     evaluations: int = 5
@@ -63,11 +68,41 @@ class RecordBuilder:
         folder.mkdir(parents=True)
         knobs = KNOBS[optimizer]
         lr = np.geomspace(0.01, 9.0, self.trials) if rates is None else np.asarray(rates, dtype=np.float64)
-        lr = np.random.default_rng(position).permutation(lr)
-        values = pd.DataFrame({"trial": np.arange(lr.size), "lr": lr})
+        searched = [self._study(knobs, lr * 0.9**study, position, study) for study in range(self.studies)]
+        infos = tuple(info for *_, info in searched)
+        parts = [part for _, curves, _ in searched for part in curves]
+        tested = [("default", pd.NA, knobs[0].default)]
+        tested += [("tuned", of.study, of.winner.hyperparameters["lr"]) for of in infos if of.winner]
+        for setting, study, rate in tested:
+            own = {"setting": setting, "study": study, "trial": np.nan}
+            parts.append(self._curves(rate, self.test_seeds, first=1001, **own))
+        curves = pd.concat([part.astype({"study": "Int64"}) for part in parts], ignore_index=True)
+        trials = pd.concat([values for values, *_ in searched], ignore_index=True)
+        tables = {"trials": trials, "curves": curves, "runs": _runs(curves)}
+        axes = [np.geomspace(0.01, 0.9, 4) for _ in knobs]
+        points = [axis.ravel() for axis in np.meshgrid(*axes)]
+        grid = pd.DataFrame({knob.name: values for knob, values in zip(knobs, points, strict=True)})
+        one = tables["runs"].drop(columns=["setting", "study", "trial"]).iloc[[0] * len(grid)].reset_index(drop=True)
+        tables["landscape"] = pd.concat([grid, one], axis=1)
+        for name, table in tables.items():
+            table.to_parquet(folder / f"{name}.parquet", index=False)
+        info = replace(self._info(folder.name, optimizer, position, infos), **changes)
+        (folder / "cell.json").write_text(json.dumps(info.to_json()), encoding="utf-8")
+        return Cell.load(folder)
+
+    def _study(
+        self, knobs: tuple[HyperparameterInfo, ...], rates: np.ndarray, position: int, study: int
+    ) -> tuple[pd.DataFrame, list[pd.DataFrame], StudyInfo]:
+        """One study's trials, their curves, and what ``cell.json`` says of it."""
+        lr = np.random.default_rng(position + 100 * study).permutation(rates)
+        values = pd.DataFrame({"study": study, "trial": np.arange(lr.size), "lr": lr})
         if len(knobs) > 1:
             values["gamma"] = np.linspace(0.5, 0.99, lr.size)
-        parts = [self._curves(rate, self.seeds, setting="trial", trial=trial) for trial, rate in enumerate(lr)]
+        first = 1 + 10_000 * study
+        parts = [
+            self._curves(rate, self.seeds, first=first, setting="trial", study=study, trial=trial)
+            for trial, rate in enumerate(lr)
+        ]
         curves = pd.concat(parts, ignore_index=True)
         final = curves.groupby(["trial", "seed"])["loss"].last(skipna=False)
         told = final.fillna(np.inf).groupby("trial").median()
@@ -80,22 +115,9 @@ class RecordBuilder:
         winner = None
         if np.isfinite(best["objective"]):
             chosen = {knob.name: float(best[knob.name]) for knob in knobs}
-            winner = WinnerInfo(int(best["trial"]), float(best["objective"]), chosen, at_edge=(), widened=0)
-        settings = {"default": knobs[0].default, **({"tuned": winner.hyperparameters["lr"]} if winner else {})}
-        for setting, rate in settings.items():
-            parts.append(self._curves(rate, self.test_seeds, setting=setting, trial=np.nan, first=1001))
-        tables = {"trials": values, "curves": pd.concat(parts, ignore_index=True)}
-        tables["runs"] = _runs(tables["curves"])
-        axes = [np.geomspace(0.01, 0.9, 4) for _ in knobs]
-        points = [axis.ravel() for axis in np.meshgrid(*axes)]
-        grid = pd.DataFrame({knob.name: values for knob, values in zip(knobs, points, strict=True)})
-        one = tables["runs"].drop(columns=["setting", "trial"]).iloc[[0] * len(grid)].reset_index(drop=True)
-        tables["landscape"] = pd.concat([grid, one], axis=1)
-        for name, table in tables.items():
-            table.to_parquet(folder / f"{name}.parquet", index=False)
-        info = replace(self._info(folder.name, optimizer, position, winner), **changes)
-        (folder / "cell.json").write_text(json.dumps(info.to_json()), encoding="utf-8")
-        return Cell.load(folder)
+            winner = WinnerInfo(int(best["trial"]), float(best["objective"]), chosen, at_edge=())
+        seeds = tuple(range(first, first + self.seeds))
+        return values, parts, StudyInfo(study, seeds, lr.size, widened=0, winner=winner)
 
     def _curves(self, lr: float, seeds: int, *, first: int = 1, **columns: Any) -> pd.DataFrame:
         steps, seed = np.arange(self.evaluations) * 10, np.arange(first, first + seeds)
@@ -105,7 +127,7 @@ class RecordBuilder:
         frame = pd.DataFrame({"seed": seed.repeat(steps.size), "step": np.tile(steps, seeds), "loss": loss.ravel()})
         return frame.assign(accuracy=1 / (1 + frame["loss"]), **columns)
 
-    def _info(self, name: str, optimizer: str, position: int, winner: WinnerInfo | None) -> CellInfo:
+    def _info(self, name: str, optimizer: str, position: int, studies: tuple[StudyInfo, ...]) -> CellInfo:
         knobs = KNOBS[optimizer]
         names = tuple(knob.name for knob in knobs)
         steps = (self.evaluations - 1) * 10
@@ -140,6 +162,7 @@ class RecordBuilder:
             ),
             schedule="constant",
             protocol=Protocol(
+                studies=len(studies),
                 sampler="random",
                 trials=self.trials,
                 block=4,
@@ -153,7 +176,7 @@ class RecordBuilder:
                 steps=steps,
                 evaluate_every=10,
             ),
-            winner=winner,
+            studies=studies,
             defaults={knob.name: knob.default for knob in knobs},
             seconds=Seconds(tuning=0.5, sampling=0.1, test=0.1, landscape=0.2),
             lane_steps=1000,
@@ -161,7 +184,7 @@ class RecordBuilder:
 
 
 def _runs(curves: pd.DataFrame) -> pd.DataFrame:
-    keys = ["setting", "trial", "seed"]
+    keys = ["setting", "study", "trial", "seed"]
     loss = curves.groupby(keys, dropna=False)["loss"]
     runs = pd.DataFrame({"start_loss": loss.first(), "final_loss": loss.last(skipna=False), "best_loss": loss.min()})
     runs["status"] = np.where(runs["final_loss"].isna(), "diverged", "finished")

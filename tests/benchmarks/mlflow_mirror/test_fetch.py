@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,24 @@ def run_id(client, logged) -> str:
     """The id of one cell's run in the store."""
     experiment = client.get_experiment_by_name("toy").experiment_id
     return client.search_runs([experiment], "tags.role = 'cell' AND tags.`stepscape.cell` = 'toy--sgd'")[0].info.run_id
+
+
+@pytest.mark.parametrize("name", ["a?b", "%41 é#"])
+def test_a_folder_whose_name_means_something_in_an_address_has_its_store_inside_and_is_read_back(
+    name, tmp_path, builder, empty_store
+):
+    record = builder.record(tmp_path / "here" / name, ("sgd",))
+    if name == "a?b":  # the other store is made anew
+        shutil.copy(empty_store, record.path / "mlflow.db")
+    where = default_uri(record.path)
+    Tracker(where, "toy", record.path, children="none").log_cell(record.cells[0])
+    assert [item.name for item in (tmp_path / "here").iterdir()] == [name]
+    assert {"mlflow.db", "mlartifacts"} <= {item.name for item in record.path.iterdir()}
+    assert [cell.name for cell in Record.load(fetch("toy", where, tmp_path / "out"))] == ["toy--sgd"]
+
+
+def test_the_address_of_a_store_in_a_plain_folder_is_its_path(tmp_path):
+    assert default_uri(tmp_path / "a b&c=é") == f"sqlite:///{tmp_path}/a b&c=é/mlflow.db"
 
 
 def files(folder: Path) -> dict[str, bytes]:

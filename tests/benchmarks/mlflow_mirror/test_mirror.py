@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.record.cell_info import WinnerInfo
+from analysis.record.cell_info import StudyInfo, WinnerInfo
 from analysis.record.cells import Cell
 from benchmarks.mlflow_mirror.runs import CURVE, MirroredRun, cell_run, setting_runs, trial_runs, trials_table
 
@@ -92,8 +92,9 @@ def test_a_cell_whose_every_trial_diverged_has_no_winner_and_says_so(tmp_path, b
 
 
 def test_a_winner_at_the_edge_of_its_range_is_flagged(tmp_path, builder):
-    winner = WinnerInfo(0, 0.3, {"lr": 10.0}, at_edge=("lr",), widened=0)
-    run = cell_run(builder.cell(tmp_path / "toy--sgd", "sgd", 0, winner=winner))
+    winner = WinnerInfo(0, 0.3, {"lr": 10.0}, at_edge=("lr",))
+    studies = (StudyInfo(0, (1, 2), 10, widened=0, winner=winner),)
+    run = cell_run(builder.cell(tmp_path / "toy--sgd", "sgd", 0, studies=studies))
     assert run.tags["at_edge"] == "lr"
     assert "at the edge of its range: lr" in run.tags["mlflow.note.content"]
 
@@ -115,6 +116,44 @@ def test_children_are_the_best_trials_with_the_best_first(cell):
 @pytest.mark.parametrize(("children", "count"), [("none", 0), (3, 3), (12, 8), ("all", 10)])
 def test_a_number_of_children_takes_finite_trials_only_and_all_takes_every_one(cell, children, count):
     assert len(trial_runs(cell, children)) == count
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory, builder) -> Cell:
+    """A cell of three studies."""
+    return replace(builder, studies=3).cell(tmp_path_factory.mktemp("studies") / "toy--rmsprop", "rmsprop", 1)
+
+
+def test_children_come_from_all_studies_and_say_of_which_they_are(studies):
+    runs = trial_runs(studies, "all")
+    assert [sum(run.tags["study"] == str(number) for run in runs) for number in (1, 2, 3)] == [10, 10, 10]
+    assert {(run.tags["study"], run.tags["seeds"]) for run in runs} == {
+        ("1", "1, 2"), ("2", "10001, 10002"), ("3", "20001, 20002"),
+    }  # fmt: skip
+    objectives = [points(run)["objective"][0][1] for run in trial_runs(studies, 5)]
+    assert objectives == sorted(studies.trials["objective"])[:5]
+    for run in runs:
+        study, trial = int(run.tags["study"]) - 1, int(run.tags["trial_number"])
+        of = studies.curves[(studies.curves["study"] == study) & (studies.curves["trial"] == trial)]
+        assert run.name.startswith(f"study {study + 1}, trial {trial}: lr ")
+        assert points(run)["train/loss"] == list(of.groupby("step")["loss"].median().dropna().items())
+
+
+def test_a_cell_of_several_studies_shows_their_median_and_its_best_winner(studies):
+    run, best = cell_run(studies), studies.info.best_study
+    found = points(run)
+    tuned = studies.runs[studies.runs["setting"] == "tuned"]
+    typical = tuned.groupby("study")["final_loss"].median().median()
+    assert found["tuned/final_loss"] == [(0, pytest.approx(typical, rel=1e-4))]
+    assert found["tuned/runs"] == [(0, 9.0)]
+    assert found["default/runs"] == [(0, 3.0)]
+    told = studies.trials.pivot_table(index="trial", columns="study", values="objective").cummin().ffill()
+    assert found["best_objective"][-1] == (9, pytest.approx(told.iloc[-1].median()))
+    assert run.params["best.lr"] == f"{best.winner.hyperparameters['lr']:.9g}"
+    assert "Tuned by 3 independent studies of 10 trials" in run.tags["mlflow.note.content"]
+    assert f"Trial {best.winner.trial} of study {best.study + 1}" in run.tags["mlflow.note.content"]
+    assert [len(points(child)["train/loss"]) for child in setting_runs(studies)] == [5, 5]
+    assert setting_runs(studies)[0].name.startswith("tuned on test seeds: best of 3 studies at lr ")
 
 
 def test_a_trial_says_its_values_their_logarithms_and_its_curve(cell):
@@ -161,7 +200,7 @@ def test_every_run_carries_the_tags_that_charts_group_by(cell):
 
 def test_the_table_of_trials_is_sorted_and_free_of_infinities(cell):
     table = trials_table(cell)
-    assert list(table.columns[:5]) == ["trial", "state", "objective", "lr", "gamma"]
+    assert list(table.columns[:6]) == ["study", "trial", "state", "objective", "lr", "gamma"]
     assert len(table) == len(cell.trials)
     assert not np.isinf(table.select_dtypes("number")).any(axis=None)
     assert table["objective"].dropna().is_monotonic_increasing

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -270,3 +271,12 @@ def test_what_the_user_set_for_mlflow_goes_first(monkeypatch):
     with reported("sqlite:///x"):
         assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "99"
         assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
+def test_no_tag_or_parameter_holds_a_password(record, tracker, store):
+    cell = record.cells[0]
+    schedule = "postgresql://me:secret@host"
+    tracker.log_cell(replace(cell, info=replace(cell.info, schedule=schedule)))
+    run = run_of(store, cell)
+    assert run.data.tags["schedule"] == "postgresql://me:***@host"
+    assert not [value for value in (*run.data.tags.values(), *run.data.params.values()) if "secret" in value]

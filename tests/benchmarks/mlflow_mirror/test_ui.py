@@ -14,6 +14,7 @@ import pytest
 from analysis.record.cells import Record
 from benchmarks.errors import UsageError
 from benchmarks.mlflow_mirror.fetch import fetch
+from benchmarks.mlflow_mirror.store import default_uri
 from benchmarks.mlflow_mirror.tracker import Tracker
 from benchmarks.mlflow_mirror.ui import serving, view_url
 
@@ -74,6 +75,15 @@ def test_a_server_takes_a_record_and_gives_it_back_without_a_word(logged, free_p
         Tracker(uri, "by way of a server", record.path, children=1).log_cell(record.cells[0])
         fetched = Record.load(fetch("by way of a server", uri, tmp_path / "fetched"))
     assert capfd.readouterr() == ("", "")
+    assert fetched.cells[0].curves.equals(record.cells[0].curves)
+
+
+@pytest.mark.slow
+def test_a_folder_whose_name_means_something_in_an_address_is_shown(free_port, tmp_path, builder):
+    record = builder.record(tmp_path / "a?%41", ("sgd",))
+    Tracker(default_uri(record.path), "toy", record.path, children="none").log_cell(record.cells[0])
+    with serving(record.path, free_port):
+        fetched = Record.load(fetch("toy", f"http://127.0.0.1:{free_port}", tmp_path / "fetched"))
     assert fetched.cells[0].curves.equals(record.cells[0].curves)
 
 

@@ -32,7 +32,7 @@ SPACE = Space.of(SPEC, Searching())
 SUITE = Suite.checked(
     {
         "name": "tiny", "problems": ["quadratic(dim=4)"], "optimizers": ["rmsprop", "sgd"], "steps": 32,
-        "tuning": {"trials": 24, "block": 8, "seeds": 2}, "test": {"seeds": 2},
+        "tuning": {"studies": 1, "trials": 24, "block": 8, "seeds": 2}, "test": {"seeds": 2},
         "landscape": {"grid": "6x4", "seeds": 2},
     },
     "test",
@@ -162,3 +162,13 @@ def test_a_run_out_of_time_says_which_cells_are_missing_and_goes_on_later(tmp_pa
     assert not late.landed
     assert not late.failed
     assert len(run(SUITE, tmp_path / "out").landed) == 2
+
+
+@pytest.mark.parametrize("left", [b"", b"PK", b"junk" * 100])
+def test_a_trace_that_a_power_cut_left_unreadable_is_made_again(left: bytes, tmp_path: Path) -> None:
+    whole = tune("cell", TRAINING, SPACE, Tuning(trials=8, block=8), Checkpoints(tmp_path))
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(left)
+    again = tune("cell", TRAINING, SPACE, Tuning(trials=8, block=8), Checkpoints(tmp_path))
+    assert torch.equal(again.blocks[0].trace.loss, whole.blocks[0].trace.loss)
+    assert torch.load(kept, weights_only=True)["metrics"]["loss"].equal(whole.blocks[0].trace.loss)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from benchmarks.suite.suite import Suite
 SUITE = Suite.checked({"name": "mine", "problems": ["ellipse"], "optimizers": ["sgd"]}, "test")
 LANDING = (
     "suite.toml", "environment.json", "plugins/mine.py", "mlflow.db", "cells/ellipse--sgd", "exhibits/memory",
-    "cells/ellipse--sgd/replays.parquet", "unfinished/ellipse--sgd-0/block-0000-0.pt", "unfinished/x/overview.png",
+    "cells/ellipse--sgd/replays.parquet", "unfinished/ellipse--sgd-0/landscape-000000-0.pt",
+    "unfinished/ellipse--sgd-0/study-1/block-0000-0.pt", "unfinished/x/overview.png",
 )  # fmt: skip
 
 
@@ -68,3 +70,22 @@ def test_an_exception_leaves_nothing_and_the_old_file(tmp_path: Path) -> None:
         break_off()
     assert (tmp_path / "file").read_text() == "old"
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_lands_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    renamed, name_of = Path.replace, {}
+
+    def opened(path: Path, flags: int) -> int:
+        place = os_open(path, flags)
+        name_of[place] = Path(path).name
+        return place
+
+    os_open = os.open
+    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(os, "fsync", lambda place: done.append(name_of[place]))
+    monkeypatch.setattr(Path, "replace", lambda path, to: (done.append(f"rename to {to.name}"), renamed(path, to)))
+    with landing(tmp_path / "cell") as working:
+        working.mkdir()
+        (working / "cell.json").write_text("{}")
+    assert done == ["cell.json", working.name, "rename to cell", tmp_path.name]

@@ -25,7 +25,7 @@ STORED = {0: 353.446764, 34: 399.719565, 23: 314.803693, 9: 274.101253}
 SUITE = Suite.checked(
     {
         "name": "case", "problems": ["quadratic-deep"], "optimizers": ["rmsprop-tf1"],
-        "tuning": {"trials": 64, "seeds": 2}, "test": {"seeds": 10}, "landscape": {"enabled": False},
+        "tuning": {"studies": 1, "trials": 64, "seeds": 2}, "test": {"seeds": 10}, "landscape": {"enabled": False},
     },
     "test",
 )  # fmt: skip
@@ -63,7 +63,11 @@ def test_our_tuned_rmsprop_reaches_the_floor_that_the_published_one_missed(cell:
 
 
 def test_runs_of_different_instances_are_never_pooled(cell: Cell, tmp_path: Path) -> None:
-    quick = {"tuning": {"trials": 4, "block": 4, "seeds": 1}, "test": {"seeds": 2}, "landscape": {"enabled": False}}
+    quick = {
+        "tuning": {"studies": 1, "trials": 4, "block": 4, "seeds": 1},
+        "test": {"seeds": 2},
+        "landscape": {"enabled": False},
+    }
     suite = Suite.checked(
         {"name": "other", "problems": ["quadratic-deep(instance=9)"], "optimizers": ["rmsprop-tf1"], **quick}, "test"
     )

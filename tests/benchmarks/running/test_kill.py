@@ -23,6 +23,7 @@ name = "killed"
 problems = ["digits-mlp", "quadratic(dim=10)"]
 optimizers = ["rmsprop", "sgd"]
 [tuning]
+studies = 1
 trials = 32
 block = 8
 seeds = 2
@@ -76,8 +77,26 @@ list(map_unordered(sleep, [1, 2], 2))
 """
 
 
-def test_workers_end_with_the_process_that_was_killed(tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", SLEEPERS.replace("sys.argv[1]", repr(str(tmp_path)))])
+DRAWERS = """
+import os, sys, time
+from pathlib import Path
+from analysis.pages.drawing import drawn
+
+def draw(folder):
+    Path(folder, str(os.getpid())).touch()
+    time.sleep(1)  # and then idle, while the other draws
+
+def draw_long(folder):
+    Path(folder, str(os.getpid())).touch()
+    time.sleep(600)
+
+list(drawn([(draw_long, (sys.argv[1],)), (draw, (sys.argv[1],))], 2))
+"""
+
+
+@pytest.mark.parametrize("program", [SLEEPERS, DRAWERS])
+def test_workers_end_with_the_process_that_was_killed(program: str, tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", program.replace("sys.argv[1]", repr(str(tmp_path)))])
     while process.poll() is None and len(list(tmp_path.iterdir())) < 2:
         time.sleep(0.05)
     process.kill()
@@ -100,7 +119,7 @@ def _alive(pid: int) -> bool:
 
 def _written(out: Path) -> int:
     """How many traces and cells there are."""
-    return len(list(out.glob("unfinished/*/*.pt"))) + 5 * len(list(out.glob("cells/*/cell.json")))
+    return len(list(out.glob("unfinished/**/*.pt"))) + 5 * len(list(out.glob("cells/*/cell.json")))
 
 
 def test_a_command_that_is_interrupted_says_so_in_one_line(

@@ -55,7 +55,7 @@ def edit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Edit:
         module._load_plugin_once.cache_clear()
         content = {
             "name": "edits", "problems": ["ellipse"], "optimizers": ["edited-for-test"], "steps": 10,
-            "plugins": [str(plugin)], "tuning": {"trials": 4, "block": 2},
+            "plugins": [str(plugin)], "tuning": {"studies": 1, "trials": 4, "block": 2},
             "landscape": {"enabled": False},
         }  # fmt: skip
         return Suite.checked(content, "test")
@@ -107,7 +107,7 @@ def test_a_run_that_was_broken_off_goes_on_with_nothing_of_another_version(
         patch.setattr("benchmarks.running.cell._test", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
             CellJob(suite.cells()[0], RecordFolder(out)).run()
-    assert len(list(out.glob("unfinished/*/*.pt"))) == 2
+    assert len(list(out.glob("unfinished/*/study-1/*.pt"))) == 2
     run(edit(OTHER), out)
     run(edit(OTHER), tmp_path / "whole")
     mixed, whole = (Cell.load(folder / "cells" / "ellipse--edited-for-test") for folder in (out, tmp_path / "whole"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from benchmarks.errors import TrackingError, UnknownNameError, UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.record.folder import RecordFolder
 from benchmarks.running.jobs import CellJob
+from benchmarks.running.observer import RunObserver
 from benchmarks.running.prepare import prepare
 from benchmarks.running.run_suite import run
 from benchmarks.running.workers import map_unordered
@@ -31,6 +33,7 @@ optimizers = ["sgd", "rmsprop"]
 steps = 30
 evaluations = 5
 [tuning]
+studies = 1
 trials = 6
 block = 4
 seeds = 2
@@ -72,9 +75,9 @@ def test_what_a_cell_says_of_itself_is_read_and_written_back_to_the_byte(folder:
 
 def test_the_tables_hold_what_the_protocol_says(folder: Path) -> None:
     cell = Cell.load(folder / "cells" / "airfoil--rmsprop")
-    assert len(cell.trials) == 6
-    assert list(cell.trials["block"]) == [0, 0, 0, 0, 1, 1]
-    assert len(cell.runs) == 6 * 2 + 2 * 3
+    assert len(cell.trials) == 7  # the defaults and six asked for
+    assert list(cell.trials["block"]) == [0, 0, 0, 0, 0, 1, 1]
+    assert len(cell.runs) == 7 * 2 + 2 * 3
     assert len(cell.curves) == len(cell.runs) * 6
     assert len(cell.landscape) == 4 * 3 * 2
     tuning = cell.runs[cell.runs["setting"] == "trial"]
@@ -228,7 +231,11 @@ def test_tuning_and_landscape_can_be_left_out(tmp_path: Path) -> None:
 
 def test_a_suite_may_call_a_foreign_hyperparameter_by_its_own_name(tmp_path: Path) -> None:
     given = {"search": {"alpha": [0.5, 0.99]}, "fixed": {"lr": 0.01}}
-    tables = {"tuning": {"trials": 4}, "landscape": {"enabled": False}, "optimizer": {"torch:RMSprop": given}}
+    tables = {
+        "tuning": {"studies": 1, "trials": 4},
+        "landscape": {"enabled": False},
+        "optimizer": {"torch:RMSprop": given},
+    }
     suite = Suite.checked({"name": "alpha", "problems": ["ellipse"], "optimizers": ["torch:RMSprop"], **tables}, "test")
     assert not run(suite, tmp_path / "alpha").failed
     (cell,) = Record.load(tmp_path / "alpha")
@@ -276,3 +283,38 @@ def test_a_killed_worker_costs_only_the_work_it_held(tmp_path: Path) -> None:
     tasks = [(tmp_path, number) for number in range(4)]
     assert sorted(map_unordered(_die_once, tasks, 2)) == [0, 1, 2, 3]
     assert {item.name for item in tmp_path.iterdir()} == {"died", "0", "1", "2", "3"}
+
+
+class Notes(RunObserver):
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def noted(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+
+@pytest.mark.parametrize(
+    ("file", "left", "fault"),
+    [
+        ("cell.json", b"", "cell.json is no JSON"),
+        ("runs.parquet", b"", "runs.parquet is no table"),
+        ("trials.parquet", b"PAR1 junk", "trials.parquet is no table"),
+        ("curves.parquet", None, "curves.parquet is missing"),
+    ],
+)
+def test_a_cell_that_a_power_cut_damaged_is_run_again_and_the_user_is_told(
+    file: str, left: bytes | None, fault: str, folder: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(folder, tmp_path / "tiny")
+    if left is None:
+        (copy / "cells" / "ellipse--sgd" / file).unlink()
+    else:
+        (copy / "cells" / "ellipse--sgd" / file).write_bytes(left)
+    notes = Notes()
+    result = run(TINY, copy, observer=notes)
+    assert [done.name for done in result.ran] == ["ellipse--sgd"]
+    assert notes.sentences == [f"{copy / 'cells' / 'ellipse--sgd'} is damaged ({fault}) and is made again"]
+    for table in ("trials", "runs", "curves", "landscape"):
+        again, before = (getattr(Cell.load(there / "cells" / "ellipse--sgd"), table) for there in (copy, folder))
+        pd.testing.assert_frame_equal(again, before)
+    assert run(TINY, copy, observer=notes).ran == []

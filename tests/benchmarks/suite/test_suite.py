@@ -90,6 +90,23 @@ def test_seeds_are_a_list_or_a_count_and_never_shared_by_tuning_and_test() -> No
         Suite.parse(GOOD + "[tuning]\nseeds = [7]\n[test]\nseeds = [7, 8]\n", "test")
 
 
+def test_tuning_seeds_of_no_study_are_test_seeds() -> None:
+    tables = "[tuning]\nstudies = {}\nseeds = [7, 8]\n[test]\nseeds = [20_008]\n"
+    tuning = Suite.parse(GOOD + tables.format(2), "test").tuning
+    assert [tuning.seeds_of(study) for study in range(2)] == [[7, 8], [10_007, 10_008]]
+    with pytest.raises(SuiteError, match=r"ellipse--sgd: tuning and test seeds overlap \(20008\)"):
+        Suite.parse(GOOD + tables.format(3), "test")
+
+
+def test_two_studies_share_no_seed_however_their_seeds_are_listed() -> None:
+    far = GOOD + "[tuning]\nstudies = {}\nseeds = [1, 10_001]\n"
+    assert Suite.parse(far.format(1), "test").tuning.seeds == [1, 10_001]
+    with pytest.raises(SuiteError, match="the tuning seeds of one study lie within 10,000 of each other"):
+        Suite.parse(far.format(2), "test")
+    with pytest.raises(SuiteError, match="the tuning seeds of one study lie within 10,000 of each other"):
+        Suite.parse(far.format(1) + "[optimizer.sgd.tuning]\nstudies = 2\n", "test")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -97,6 +114,7 @@ def test_seeds_are_a_list_or_a_count_and_never_shared_by_tuning_and_test() -> No
         (GOOD + "[tunning]\n", r"unknown key 'tunning', did you mean 'tuning'\?"),
         (GOOD + "[tuning]\ntrails = 5\n", r"unknown key 'tuning.trails', did you mean 'trials'\?"),
         (GOOD + "[tuning]\ntrials = 0\n", "tuning.trials: input should be greater than 0"),
+        (GOOD + "[tuning]\nstudies = 0\n", "tuning.studies: input should be greater than 0"),
         (GOOD + "[tuning]\ntrials = 2.5\n", "tuning.trials: input should be a valid integer"),
         (GOOD + "[tuning]\nseeds = []\n", "tuning.seeds"),
         (GOOD + "[tuning]\nseeds = [1, 1]\n", "the same seed stands twice"),

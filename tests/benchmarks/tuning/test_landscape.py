@@ -108,7 +108,7 @@ def test_a_landscape_covers_the_ranges_that_the_study_was_widened_to(tmp_path):
             "name": "wide",
             "problems": ["ellipse"],
             "optimizers": ["sgd"],
-            "tuning": {"sampler": "grid", "trials": 8, "widen": 2, "pruner": "none"},
+            "tuning": {"studies": 1, "sampler": "grid", "trials": 8, "widen": 2, "pruner": "none"},
             "landscape": {"grid": "9x2"},
             "optimizer": {"sgd": {"search": {"lr": [1e-4, 1e-3]}}},
         },
@@ -116,7 +116,7 @@ def test_a_landscape_covers_the_ranges_that_the_study_was_widened_to(tmp_path):
     )
     (cell,) = Record.load(run(suite, tmp_path / "wide").folder).cells
     (lr,) = cell.info.optimizer.hyperparameters
-    assert cell.info.winner.widened == 2
+    assert [study.widened for study in cell.info.studies] == [2]
     assert lr.high > 2e-3
     assert (cell.landscape["lr"].min(), cell.landscape["lr"].max()) == (lr.low, lr.high)
     assert cell.landscape["lr"].max() >= cell.info.winner.hyperparameters["lr"]

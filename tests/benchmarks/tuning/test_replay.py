@@ -18,6 +18,7 @@ from analysis.record.cell_info import CellInfo
 from analysis.record.cells import Cell
 from analysis.record.errors import RecordError
 from benchmarks.errors import UsageError
+from benchmarks.running.cell_tables import empty_table
 from benchmarks.tuning.replay import REPLAYED, _knob, _point, replay, replay_record
 from benchmarks.tuning.space import Space
 
@@ -49,6 +50,7 @@ def _write(info: CellInfo, folder: Path, seeds: int, mapped: bool) -> Path:
     frame["final_loss"] = np.where(lr > 5, np.nan, loss)
     frame["status"], frame["best_loss"] = np.where(lr > 5, "diverged", "finished"), loss
     frame[: None if mapped else 0].to_parquet(path / "landscape.parquet")
+    empty_table("curves").to_parquet(path / "curves.parquet")
     return folder
 
 
@@ -144,6 +146,7 @@ def test_a_record_keeps_its_replays_beside_its_tables(tmp_path: Path, write_reco
     assert len(kept) == 8
     assert sorted(file.name for file in files[0].parent.iterdir()) == [
         "cell.json",
+        "curves.parquet",
         "landscape.parquet",
         "replays.parquet",
     ]

@@ -63,3 +63,34 @@ def test_a_range_grows_by_half_of_itself_on_its_scale_at_the_end_where_its_winne
 def test_a_memory_of_zero_is_no_edge() -> None:
     whole = Hyperparameter("gamma", default=0.9, low=0.0, high=0.99, scale="log1m")
     assert Space((whole,), {}).at_edge({"gamma": 0.0}) == []
+
+
+def test_a_suite_can_ask_for_equal_numbers_of_searched_hyperparameters() -> None:
+    adam = OPTIMIZERS["adam"]
+    assert [knob.name for knob in Space.of(adam, Searching()).searched] == ["lr", "beta2"]
+    assert [knob.name for knob in Space.of(adam, Searching(), 1).searched] == ["lr"]
+    assert [knob.name for knob in Space.of(adam, Searching(), 4).searched] == ["lr", "beta2", "beta1", "eps"]
+    held = Space.of(adam, Searching(fixed={"beta2": 0.99}), 2)
+    assert [knob.name for knob in held.searched] == ["lr", "beta1"]
+    assert held.fixed == {"beta2": 0.99, "eps": adam.default_values["eps"]}
+    assert "beta2" in Space.of(adam, Searching(), 1).fixed
+    with pytest.raises(UsageError, match=r"'sgd' has 1 to search, and tuning\.searched asks for 2"):
+        Space.of(OPTIMIZERS["sgd"], Searching(), 2)
+
+
+def test_the_space_joined_of_several_holds_them_all() -> None:
+    one, two, three = (
+        Space.of(RMSPROP, Searching(search={"lr": lr, "gamma": gamma}, fixed={"eps": 1e-4}))
+        for lr, gamma in (([1e-3, 1.0], [0.5, 0.9]), ([1e-4, 0.1], [0.5, 0.99]), ([1e-2, 0.5], [0.1, 0.9]))
+    )
+    joined = Space.joined([one, two, three])
+    assert [(knob.name, knob.low, knob.high) for knob in joined.searched] == [("lr", 1e-4, 1.0), ("gamma", 0.1, 0.99)]
+    assert joined.fixed == one.fixed
+    assert Space.joined([one, one]) == one
+
+
+def test_a_space_holds_what_lies_in_all_of_its_ranges() -> None:
+    space = Space.of(RMSPROP, Searching(search={"lr": [1e-3, 1.0], "gamma": [0.5, 0.9]}))
+    assert space.holds({"lr": 1e-3, "gamma": 0.9, "eps": 1e-6})
+    assert not space.holds({"lr": 0.9e-3, "gamma": 0.9})
+    assert not space.holds({"lr": 1e-3, "gamma": 0.91})

@@ -35,7 +35,7 @@ SPACE = Space.of(SPEC, Searching())
 SUITE = Suite.checked(
     {
         "name": "tiny", "problems": ["quadratic(dim=4)"], "optimizers": ["rmsprop", "sgd"], "steps": 32,
-        "tuning": {"trials": 24, "block": 8, "seeds": 2, "pruner": "halving"},
+        "tuning": {"studies": 1, "trials": 24, "block": 8, "seeds": 2, "pruner": "halving"},
         "test": {"seeds": 2}, "landscape": {"enabled": False},
     },
     "test",
@@ -150,12 +150,12 @@ def test_a_storage_that_does_not_serve_is_refused_before_anything_is_written(
 
 def test_a_suite_that_changed_its_objective_has_another_study(url: str, tmp_path: Path) -> None:
     for number, tuning in enumerate([{"trials": 4}, {"trials": 4, "objective": "best"}, {"trials": 6}]):
-        run(Suite.checked({**TINY, "tuning": tuning}, "test"), tmp_path / str(number), storage=url)
+        run(Suite.checked({**TINY, "tuning": {"studies": 1, **tuning}}, "test"), tmp_path / str(number), storage=url)
     storage = open_storage(url)
     studies = [optuna.load_study(study_name=name, storage=storage) for name in optuna.get_all_study_names(storage)]
-    assert sorted(len(study.trials) for study in studies) == [4, 6]  # more trials join those that are there
+    assert sorted(len(study.trials) for study in studies) == [5, 7]  # more trials join those that are there
     (cell,) = Record.load(tmp_path / "2")
-    assert cell.info.protocol.trials == len(cell.trials) == 6
+    assert cell.info.protocol.trials == len(cell.trials) - 1 == 6  # the defaults aside
     close_storage(storage)
 
 
@@ -172,9 +172,9 @@ def test_both_objectives_of_other_processes_are_recorded(url: str) -> None:
     tuning = Tuning(trials=4, block=4, objective=["final", "best"])
     training = Training(make_problem("ellipse"), SPEC, (1,), 5, 2)
     mine = tune("cell", training, SPACE, tuning, storage=url)
-    seen = trials_table(tune("cell", training, SPACE, tuning, storage=url))
+    seen = trials_table([tune("cell", training, SPACE, tuning, storage=url)])
     pd.testing.assert_frame_equal(
-        trials_table(mine)[["objective", "objective_2"]], seen[["objective", "objective_2"]], check_exact=True
+        trials_table([mine])[["objective", "objective_2"]], seen[["objective", "objective_2"]], check_exact=True
     )
 
 
@@ -262,5 +262,5 @@ def test_a_suite_run_in_a_storage_records_what_it_trained(url: str, tmp_path: Pa
         storage = open_storage(url)
         (name,) = [n for n in optuna.get_all_study_names(storage) if n.startswith(f"tiny/{cell.name}/")]
         study = optuna.load_study(study_name=name, storage=storage)
-        assert len(study.trials) == len(cell.trials) == 24
+        assert len(study.trials) == len(cell.trials) == 25
         assert study.best_value == cell.info.winner.objective

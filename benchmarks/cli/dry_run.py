@@ -1,0 +1,49 @@
+"""What a suite would do: every cell with its estimated time, its cost, what is searched and what decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.cli.execute import Machine
+from benchmarks.cli.progress import counted, duration
+from benchmarks.suite.suite import Suite
+
+__all__ = ["dry_run"]
+
+
+def dry_run(suite: Suite, machine: Machine) -> str:
+    """The plan of ``suite`` as text; nothing is written, and nothing trained but to measure the pace for a moment.
+
+    Raises `StepscapeError` for whatever a run would refuse before it begins.
+    """
+    from benchmarks.record.folder import RecordFolder
+    from benchmarks.running.decide import what_decides
+    from benchmarks.running.estimate import seconds_of, total_seconds
+    from benchmarks.running.jobs import exhibit_jobs
+    from benchmarks.running.prepare import prepare
+    from benchmarks.running.workers import default_jobs
+
+    folder = RecordFolder(machine.out or Path("results") / suite.name)
+    jobs = machine.jobs or default_jobs()
+    cells = [prepare(plan, machine.data) for plan in suite.cells()]
+    exhibits = exhibit_jobs(suite, folder, machine.data, None)
+    ahead = [cell for cell in cells if not folder.has_cell(cell.plan.name)]
+    seconds = dict(zip((cell.plan.name for cell in ahead), seconds_of(ahead), strict=True))
+    rows = [("cell", "time", "updates", "studies × trials", "seeds: tuning, test", "map", "searched")]
+    for cell in cells:
+        plan, time = cell.plan, seconds.get(cell.plan.name)
+        tuning = f"{plan.tuning.studies} × {plan.tuning.trials}" if plan.tuning.enabled else "none"
+        seeds = f"{len(cell.seeds(plan.tuning.seeds))}, {len(cell.seeds(plan.test.seeds))}"
+        grid = "×".join(map(str, plan.landscape.grid)) if plan.landscape.enabled else "none"
+        searched = ", ".join(f"{knob.name} {knob.low:g} to {knob.high:g}" for knob in cell.space.searched)
+        shown = "finished" if time is None else duration(time)
+        rows.append((plan.name, shown, f"{cell.lane_steps:.2g}", tuning, seeds, grid, searched))
+    for job in exhibits:
+        rows.append((job.name, "finished" if job.finished else duration(job.question.seconds), "", "", "", "", ""))
+    wide = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    table = ["  ".join(part.ljust(size) for part, size in zip(row, wide, strict=True)).rstrip() for row in rows]
+    asked = [job.question.seconds for job in exhibits if not job.finished]
+    whole = total_seconds([*seconds.values(), *asked], jobs)
+    where = f"{jobs} processes" if jobs > 1 else "one process"
+    last = f"{counted(len(ahead) + len(asked), 'part')} to run into {folder.path}, about {duration(whole)} in {where}."
+    return "\n".join([*table, "", *filter(None, [what_decides(suite.cells()), last])])

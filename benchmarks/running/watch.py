@@ -1,0 +1,39 @@
+"""A look at the running cells every half second, for whoever shows how far they are."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Self
+
+from benchmarks.record.meter import forget_meters, read_meters
+from benchmarks.running.observer import RunObserver
+
+__all__ = ["Watch"]
+
+EVERY: Final = 0.5  # seconds
+
+
+class Watch:
+    """Tells ``observer`` how much of the jobs in ``costs`` is done that run at this moment, while it is entered."""
+
+    def __init__(self, unfinished: Path, costs: Mapping[str, float], observer: RunObserver) -> None:
+        self.unfinished, self.costs, self.observer = unfinished, costs, observer
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        forget_meters(self.unfinished)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.over.set()
+        self.thread.join()
+        forget_meters(self.unfinished)
+
+    def _look(self) -> None:
+        while not self.over.wait(EVERY):
+            shares = read_meters(self.unfinished)
+            self.observer.inside(sum(self.costs.get(name, 0.0) * share for name, share in shares.items()))
