@@ -64,14 +64,20 @@ def test_a_server_that_never_ends_its_answer_is_left_to_sync_and_the_user_told_o
     assert said.err.count("MLflow is slow: 1 of 1 parts were not mirrored in time") == 1
     assert f"`stepscape sync {out}`" in said.err
     assert "report:" in said.out
-    Tarpit.over.set()  # ends the thread that was given up, as the end of its process does
+
+
+def test_sync_writes_what_is_missing_and_only_that(
+    call: Callable[..., int], tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.toml").write_text(tiny)
+    out = tmp_path / "out"
+    assert call("run", tmp_path / "tiny.toml", "--out", out, "--jobs", "1", "--no-tracking") == 0
     assert call("sync", out) == 0
-    Tarpit.over.clear()
     assert f"1 cell of {out} in MLflow at sqlite:///" in capsys.readouterr().out
     before = _runs(out)
     assert len(before) > 2
     assert call("sync", out, default_uri(out)) == 0
-    assert _runs(out) == before  # only what is missing is written
+    assert _runs(out) == before
 
 
 def _runs(folder: Path) -> list[str]:
