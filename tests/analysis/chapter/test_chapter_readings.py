@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from itertools import pairwise
 from string import ascii_lowercase
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -225,6 +227,37 @@ def test_the_explorer_starts_with_the_run_of_the_record(exhibit: Make) -> None:
     assert explorer is not None
     assert explorer.readout == "RMSProp after 20 steps: x = (−0.010599, 0.000000), loss 1.123e-5."
     assert explorer.path.count("L") == 20
+
+
+def test_the_preset_of_exercise_2_ends_where_the_exercise_itself_does(exhibit: Make) -> None:
+    explorer = explorer_of(exhibit("stall"))
+    assert explorer is not None
+    preset = next(json.loads(values) for text, values in explorer.presets if text.startswith("exercise 2"))
+    facts = json.loads(explorer.facts)
+    turn = np.exp(-1j * np.radians(preset["angle"]))
+
+    def gradient(x: complex) -> complex:
+        u = turn * x
+        return preset["steep"] * complex(4 / facts["condition"] * u.real, 4 * u.imag) / turn
+
+    x, s = complex(*facts["start"]), np.zeros(2)
+    for _ in range(preset["steps"]):
+        g = gradient(x)
+        parts = np.array([g.real, g.imag])
+        s = preset["memory"] * s + (1 - preset["memory"]) * parts**2
+        x += complex(*(-preset["lr"] * parts / np.sqrt(s + facts["eps"])))
+    u = turn * x
+    loss = preset["steep"] * (2 / facts["condition"] * u.real**2 + 2 * u.imag**2)
+    book = exhibit("rotation").table("book").set_index("problem")["loss"]
+    assert loss == pytest.approx(0.1 * (x.real + x.imag) ** 2 + 2 * (x.real - x.imag) ** 2, rel=1e-12)
+    assert loss == pytest.approx(book["ellipse-rotated"], abs=5e-6)  # the table by hand has five digits
+
+
+def test_every_button_sets_every_control(exhibit: Make) -> None:
+    explorer = explorer_of(exhibit("stall"))
+    assert explorer is not None
+    named = {frozenset(json.loads(values)) for _, values in explorer.presets}
+    assert named == {frozenset({"optimizer", "lr", "memory", "steps", "angle", "steep"})}
 
 
 def test_another_function_than_the_ellipse_has_no_explorer(exhibit: Make, tmp_path: Any) -> None:
