@@ -23,7 +23,7 @@ from analysis.chapter.panels import EndLabel, label_ends, panel, readable
 from analysis.chapter.part import count, exactly, name_of
 from analysis.chapter.real_problem import real_problem_reading
 from analysis.chapter.rotation import rotation_part, rotation_reading
-from analysis.chapter.schedules import explained_text, schedules_reading
+from analysis.chapter.schedules import explained_text, schedules_part, schedules_reading
 from analysis.chapter.stall import stall_reading
 from analysis.chapter.variants import variants_reading
 from analysis.figures.style import PALETTE, drawing
@@ -201,6 +201,37 @@ def test_a_schedule_of_gamma_wins_only_beyond_the_spread_and_lr_schedules_are_to
     assert text[2].startswith("On airfoil no schedule of γ beats a constant one")
     assert "divides the gap by 20 on digits" in text[3]
     assert "0.9 for n = 5 and 0.99 for n = 10 on" in text[4]
+
+
+def paired(made: Exhibit, ratio: float, seeds: int = 10) -> Exhibit:
+    """The exhibit with runs in which γ that rises ends at ``ratio`` times the gap of the constant γ on digits."""
+    rows = [
+        {"problem": "digits", "part": part, "schedule": schedule, "rule": "plain", "lr": 0.01, "gamma": 0.9,
+         "seed": first + k, "status": "finished", "loss": (1 + k) * (ratio + k / 1000 if schedule != "constant" else 1)}
+        for part, first in (("tuning", 1), ("test", 1001))
+        for schedule in ("constant", "gamma=rising")
+        for k in range(seeds)
+    ]  # fmt: skip
+    return changed(made, "runs", lambda table: pd.concat([table, pd.DataFrame(rows)], ignore_index=True))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "seeds", "answer"),
+    [
+        (0.5, 10, "Yes on digits (0.504 [0.502, 0.507] times the gap): "),
+        (1.5, 10, "No on digits (1.5 [1.5, 1.51] times the gap): "),
+        (0.5, 5, "Not decided on digits (0.502 [0.5, 0.504] times the gap): "),
+    ],
+)
+def test_whether_gamma_should_change_is_answered_first_from_paired_test_seeds(
+    exhibit: Make, ratio: float, seeds: int, answer: str
+) -> None:
+    made = paired(exhibit("gamma-schedules"), ratio, seeds)
+    assert schedules_reading(made)[0].startswith(answer)
+    assert schedules_reading(made)[0].endswith(f"paired seed by seed on {seeds} test seeds.")
+    part = schedules_part(made)
+    assert part.tables[0].rows[0]["changing"] == "γ gamma=rising"
+    assert part.data["paired"]["seeds"].tolist() == [seeds]
 
 
 def test_any_schedule_of_gamma_that_is_clearly_ahead_counts_not_only_that_of_lowest_median(exhibit: Make) -> None:
