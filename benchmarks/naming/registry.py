@@ -28,6 +28,7 @@ __all__ = [
     "OPTIMIZERS",
     "PROBLEMS",
     "Registry",
+    "described",
     "import_object",
     "make_optimizer",
     "make_problem",
@@ -216,6 +217,13 @@ def make_problem(text: str, data: Path | None = None) -> Problem:
         raise UsageError(f"problem {text!r}: it should make a Problem, and made {type(problem).__name__}")
     changed = [f"{key}={value!r}" for key, value in given.items() if value != known[key]]
     return problem.named(f"{name}({', '.join(changed)})" if changed else name)
+
+
+def described(problem: Problem) -> str:
+    """The registered description of ``problem``, else the first line of its class's docstring; with its remark."""
+    name = parse_call(problem.name)[0]
+    text = PROBLEMS[name].description if name in PROBLEMS else (type(problem).__doc__ or "").partition("\n")[0]
+    return f"{text.removesuffix('.')}. {problem.remark}" if problem.remark else text
 
 
 def make_schedules(text: str) -> dict[str, Schedule]:

@@ -15,8 +15,7 @@ from analysis.record.cell_info import (
     WinnerInfo,
 )
 from benchmarks.engine.trace import Trace
-from benchmarks.naming.call_syntax import parse_call
-from benchmarks.naming.registry import PROBLEMS
+from benchmarks.naming.registry import described
 from benchmarks.running.cell import FinishedCell
 from benchmarks.running.prepare import ReadyCell
 from benchmarks.tuning.space import Space
@@ -48,7 +47,7 @@ def _problem(problem: Problem, trace: Trace) -> ProblemInfo:
     """The problem, which ``trace`` trained from its starts on the test seeds."""
     return ProblemInfo(
         name=problem.name,
-        description=_description(problem),
+        description=described(problem),
         dim=problem.dim,
         minimum=problem.minimum,
         target=problem.target,
@@ -118,9 +117,3 @@ def _winner(winner: Winner) -> WinnerInfo:
         hyperparameters=dict(winner.values),
         at_edge=tuple(winner.at_edge),
     )
-
-
-def _description(problem: Problem) -> str:
-    """The registered one-line description of the problem, or the first line of its class's docstring."""
-    name = parse_call(problem.name)[0]
-    return PROBLEMS[name].description if name in PROBLEMS else (type(problem).__doc__ or "").partition("\n")[0]
