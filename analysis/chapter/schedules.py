@@ -78,7 +78,7 @@ def schedules_part(exhibit: Exhibit[GammaSchedulesFacts]) -> Part:
             ),
         ],
         tables=[*([_contest_table(held, tables["schedules"])] if held else []), _table(tables["schedules"])],
-        data={**tables, "paired": contests_frame(held)},
+        data={**tables, **({"paired": contests_frame(held)} if held else {})},
     )
 
 
