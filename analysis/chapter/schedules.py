@@ -188,8 +188,8 @@ def _changing(exhibit: Exhibit[GammaSchedulesFacts]) -> list[str]:
         sentences.append(f"Changing γ beats the best constant γ beyond the spread of the seeds on {listing(wins)}.")
     if level:
         sentences.append(
-            f"On {listing(level)} no schedule of γ beats a constant one beyond the spread of the seeds: the middle 90% "
-            "of single runs overlap."
+            f"On {listing(level)} no schedule of γ beats a constant one beyond the spread of the seeds (the middle "
+            "90% of single runs)."
         )
     if falling:
         sentences.append(
