@@ -1,5 +1,7 @@
 """Ill-conditioned functions after COCO's BBOB suite, smooth: without its oscillation and asymmetry transforms.
 
+The minimum is 0, at the origin (BBOB's are f_opt at x_opt); z = R x with one rotation R where a problem is turned.
+
 `ellipsoid` and `ellipsoid_rotated` start at the same place of the same quadratic, one along the coordinates, one
 turned: a method that does not care for coordinates treats them alike, one that scales each by itself does not.
 """
@@ -60,7 +62,11 @@ def cigar(dim: int = 10, condition: float = 1e6) -> Analytic:
 
 @from_any_start
 def sharp_ridge(dim: int = 10) -> Analytic:
-    """z₁² + 100 |(z₂, z₃, …)|, turned (f13): downhill is along a kink, whose gradient counts as 0."""
+    """z₁² + 100 |(z₂, z₃, …)|, z = R x: downhill is along a kink, whose gradient counts as 0.
+
+    It leaves out Q Λ¹⁰ of BBOB's f13, z = Q Λ¹⁰ R (x - x_opt), Λ¹⁰ diagonal from 1 to √10: beside the minimum the slope
+    is 100 on every side; there, in ten variables, it is 278 to 316 on the steepest, as Q happens to be.
+    """
     at_least(2, dim, "sharp-ridge")
 
     def ridge(z: Tensor) -> Tensor:
@@ -71,7 +77,11 @@ def sharp_ridge(dim: int = 10) -> Analytic:
 
 @from_any_start
 def different_powers(dim: int = 10) -> Analytic:
-    """Σ |zᵢ|^(2 + 4 i / (dim - 1)), turned (f14, without its square root): ever flatter directions near the minimum."""
+    """Σ |zᵢ|^(2 + 4 i / (dim - 1)), z = R x: ever flatter directions near the minimum.
+
+    It leaves out the square root of BBOB's f14 over the sum: there the function is a cone with slope 1 along its
+    steepest direction at the minimum, here the slope goes to 0 in all of them.
+    """
     powers = 2 + 4 * torch.linspace(0, 1, at_least(2, dim, "different-powers"), dtype=torch.float64)
     return _convex("different-powers", lambda z: z.abs().pow(powers.to(z)).sum(-1), dim, turned=True)
 
@@ -120,6 +130,16 @@ SPECS: tuple[ProblemSpec, ...] = (
     ProblemSpec("ellipsoid-rotated", ellipsoid_rotated, "the ellipsoid with its axes along no coordinate", SOURCE),
     ProblemSpec("discus", discus, "one direction a million times as steep as the others", SOURCE),
     ProblemSpec("cigar", cigar, "one direction a million times as flat as the others", SOURCE),
-    ProblemSpec("sharp-ridge", sharp_ridge, "z₁² + 100 |(z₂, …)|: downhill along a kink", SOURCE),
-    ProblemSpec("different-powers", different_powers, "Σ |zᵢ|^(2 … 6): flatter and flatter directions", SOURCE),
+    ProblemSpec(
+        "sharp-ridge",
+        sharp_ridge,
+        "z₁² + 100 |(z₂, …)|: downhill along a kink; f13 without its Q Λ¹⁰",
+        f"{SOURCE}, f13 with z = R x for Q Λ¹⁰ R (x - x_opt)",
+    ),
+    ProblemSpec(
+        "different-powers",
+        different_powers,
+        "Σ |zᵢ|^(2 … 6): flatter and flatter directions; f14 without its root",
+        f"{SOURCE}, f14 squared, with z = R x for R (x - x_opt)",
+    ),
 )

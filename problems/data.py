@@ -29,6 +29,7 @@ __all__ = [
     "airfoil",
     "breast_cancer_table",
     "diabetes_table",
+    "has_airfoil_file",
     "shuffled_rows",
     "split_rows",
 ]
@@ -76,7 +77,7 @@ def airfoil(data: Path | None) -> tuple[Array, Array, str]:
 
     Raises `DataError` where the file is there but is not, byte for byte, the one the book uses.
     """
-    if data is None or not (data / AIRFOIL_FILE).is_file():
+    if data is None or not has_airfoil_file(data):
         return (*_airfoil_surrogate(), "surrogate")
     raw = (data / AIRFOIL_FILE).read_bytes()
     if hashlib.sha1(raw, usedforsecurity=False).hexdigest() != AIRFOIL_SHA1:
@@ -87,6 +88,11 @@ def airfoil(data: Path | None) -> tuple[Array, Array, str]:
     table = np.loadtxt(io.BytesIO(raw))
     table = _standardised(table)[:AIRFOIL_ROWS]
     return table[:, :-1], table[:, -1], "file"
+
+
+def has_airfoil_file(data: Path | None) -> bool:
+    """Whether the folder ``data`` holds the file of real measurements."""
+    return data is not None and (data / AIRFOIL_FILE).is_file()
 
 
 @cache

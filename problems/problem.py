@@ -59,6 +59,8 @@ class Facts:
     """How many lanes are trained as one tensor: the problem's property, not the machine's, so that records agree."""
     frame: tuple[tuple[float, float], tuple[float, float]] | None = None
     """What a picture of a 2-D problem shows: ((low, high) of x1, (low, high) of x2)."""
+    remark: str = ""
+    """What a reader of its results should know of this instance, in a sentence; it goes where its description goes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +140,11 @@ class Problem(ABC):
     def steps(self) -> int:
         """The default budget of updates."""
         return self.facts.steps
+
+    @property
+    def remark(self) -> str:
+        """What a reader of its results should know, mostly nothing."""
+        return self.facts.remark
 
     @property
     def tags(self) -> frozenset[str]:

@@ -36,6 +36,8 @@ NAMES: Final = {
     "rmsprop": "RMSProp",
     "rmsprop-corrected": "RMSProp, bias-corrected",
 }
+TURNED: Final = {"angle": 45, "steep": 2}
+"""Exercise 2's 0.1 (x1 + x2)² + 2 (x1 - x2)² seen from the ellipse: turned by so many degrees, and twice the loss."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +121,14 @@ def _presets(facts: StallFacts) -> list[tuple[str, str]]:
         "memory": facts.gamma,
         "steps": facts.book_steps,
         "angle": 0,
+        "steep": 1,
     }
     buttons = {
         "the book's run": book,
         "1000 steps: the two-cycle": {**book, "steps": 1000},
         "Adagrad stalls": {**book, "optimizer": "adagrad"},
         "exercise 1: γ = 1": {**book, "lr": facts.lr * math.sqrt(facts.eps), "memory": 1},
-        "exercise 2: turned by 45°": {**book, "angle": 45},
+        "exercise 2: turned by 45°, twice as steep": {**book, **TURNED},
         "γ = 0.99": {**book, "memory": 0.99},
         "γ = 0.99, bias-corrected": {**book, "memory": 0.99, "optimizer": "rmsprop-corrected"},
     }

@@ -66,8 +66,8 @@ def landscapes_method(record: Record) -> tuple[list[str], list[tuple[str, str]]]
         facts.append(
             (
                 problem,
-                f"grid {plain(protocol.grid)}, {protocol.steps} steps, landscape seeds "
-                f"{plain(protocol.landscape_seeds)}, fingerprint {info.problem.fingerprint}",
+                f"{info.problem.description.removesuffix('.')}; grid {plain(protocol.grid)}, {protocol.steps} steps, "
+                f"landscape seeds {plain(protocol.landscape_seeds)}, fingerprint {info.problem.fingerprint}",
             )
         )
     return sentences, facts

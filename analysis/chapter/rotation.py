@@ -150,7 +150,8 @@ def _book(book: pd.DataFrame) -> list[str]:
         return [f"The exercise itself, RMSProp at η = {number(float(rows['lr'].iloc[0]))}, diverges on the turned f."]
     return [
         f"The exercise itself, RMSProp at η = {number(float(rows['lr'].iloc[0]))}: loss {number(flat, 2)} after "
-        f"{steps} steps on f, {number(turned, 4)} on the turned f, {times(turned / flat)} as much."
+        f"{steps} steps on f, {number(turned, 4)} on the turned f, {times(turned / flat)} as much "
+        "(the exercise's function is f turned by 45° and twice as steep)."
     ]
 
 

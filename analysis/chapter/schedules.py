@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import matplotlib as mpl
@@ -15,21 +15,25 @@ from analysis.chapter.panels import EndLabel, floored, label_ends, panel, span, 
 from analysis.chapter.part import Part, Plate, TextTable, count, lost_text, question_of
 from analysis.figures.style import GREY, INK, PALETTE, drawing, place_ticks
 from analysis.measures.axis import Axis
+from analysis.measures.changing_gamma import Contest, contests, contests_frame
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
 from analysis.record.exhibits.gamma_schedules import GammaSchedulesFacts
-from analysis.words import listing, number, value_text
+from analysis.words import estimate_text, listing, number, value_text
 
 __all__ = ["explained_text", "schedules_part", "schedules_reading"]
 
 RULES: Final = {"plain": ("as in the book", PALETTE[1]), "corrected": ("bias-corrected", PALETTE[0])}
 KINDS: Final = {"constant": PALETTE[0], "gamma=": PALETTE[1], "lr=": PALETTE[2]}
 """A constant γ, one that changes, a constant one under a learning rate that changes: how their schedules begin."""
+ANSWERS: Final = {"better": "yes", "worse": "no", "equal": "no (equal within 1%)", "undecided": "not decided"}
+"""Should γ change? By the verdict on the way of changing it."""
 
 
 def schedules_part(exhibit: Exhibit[GammaSchedulesFacts]) -> Part:
     """The part on the exhibit ``gamma-schedules``."""
     tables = {name: exhibit.table(name) for name in ("sensitivity", "shares", "schedules", "threshold")}
+    held = _contests(exhibit)
     sensitivity, problem = tables["sensitivity"], str(exhibit.table("sensitivity")["problem"].iloc[0])
     one = sensitivity[sensitivity["problem"] == problem]
     limits = float(one["gap"].min()), float(one["gap"].quantile(0.97))
@@ -73,20 +77,83 @@ def schedules_part(exhibit: Exhibit[GammaSchedulesFacts]) -> Part:
                 {name: f"Gap of every γ schedule: {name}" for name in chosen},
             ),
         ],
-        tables=[_table(tables["schedules"])],
-        data=tables,
+        tables=[*([_contest_table(held, tables["schedules"])] if held else []), _table(tables["schedules"])],
+        data={**tables, **({"paired": contests_frame(held)} if held else {})},
     )
 
 
 def schedules_reading(exhibit: Exhibit[GammaSchedulesFacts]) -> list[str]:
-    """What γ's influence is made of, whether a schedule of γ wins anywhere, and where γ has a threshold."""
+    """Whether γ should change, what its influence is made of, whether a schedule of γ wins anywhere, and where γ has a
+    threshold.
+    """
     facts, shares = exhibit.facts, exhibit.table("shares")
     sentences = [explained_text(shares)] if shares["explained"].notna().any() else []
     return [
+        *_should_change(_contests(exhibit)),
         *sentences,
         *_changing(exhibit),
         *_threshold(facts.thresholds, float(exhibit.table("threshold")["gamma"].min())),
     ]
+
+
+def _contests(exhibit: Exhibit[GammaSchedulesFacts]) -> list[Contest]:
+    """γ that changes against γ that does not, a problem at a time, from the recorded runs."""
+    schedules = exhibit.table("schedules")
+    floors = (schedules["median"] - schedules["gap"]).groupby(schedules["problem"]).median()
+    known = {name: float(floors.get(name, np.nan)) for name in exhibit.facts.problems}
+    return contests(exhibit.table("runs"), {name: floor for name, floor in known.items() if np.isfinite(floor)})
+
+
+def _should_change(found: Sequence[Contest]) -> list[str]:
+    """Yes or no, on which problems, and by how much the gaps differ."""
+    if not found:
+        return []
+    answers: dict[str, list[str]] = {}
+    for each in found:
+        ends = f"{each.problem} ({estimate_text(each.ratio)} times the gap)"
+        answers.setdefault(ANSWERS[each.verdict].split(" (")[0], []).append(ends)
+    text = ", ".join(
+        f"{answer} on {listing(answers[answer])}" for answer in ("yes", "no", "not decided") if answer in answers
+    )
+    seeds = listing([str(n) for n in sorted({each.ratio.n for each in found})])
+    return [
+        f"{text[0].upper()}{text[1:]}: the way of changing γ that the tuning seeds choose, against the constant γ that "
+        f"they choose, paired seed by seed on {seeds} test seeds."
+    ]
+
+
+def _contest_table(found: Sequence[Contest], schedules: pd.DataFrame) -> TextTable:
+    """Each contest with what met in it, its ratio and its p-value."""
+    titles = schedules.set_index(["problem", "schedule", "rule"])["title"]
+    columns = {
+        "problem": "problem",
+        "changing": "γ that changes",
+        "constant": "γ that stays",
+        "ratio": "ratio of gaps",
+        "seeds": "test seeds",
+        "p": "p",
+        "answer": "should γ change?",
+    }
+    rows = [
+        {
+            "problem": each.problem,
+            "changing": str(titles[(each.problem, *each.changing)]),
+            "constant": str(titles[(each.problem, *each.constant)]),
+            "ratio": estimate_text(each.ratio),
+            "seeds": str(each.ratio.n),
+            "p": "exact" if np.isnan(each.adjusted) else number(each.adjusted, 2),
+            "answer": ANSWERS[each.verdict],
+        }
+        for each in found
+    ]
+    return TextTable(
+        columns,
+        rows,
+        "γ that changes against γ that stays constant (with or without bias correction), of each the way of lowest "
+        "mean loss on the tuning seeds: median over the test seeds of the ratio of their gaps [its interval by the "
+        "sign test: 90%, less where seeds are few], and p by Wilcoxon's signed-rank test, corrected for "
+        f"{count(len(found), 'problem')} (Holm).",
+    )
 
 
 def _changing(exhibit: Exhibit[GammaSchedulesFacts]) -> list[str]:
@@ -120,7 +187,10 @@ def _changing(exhibit: Exhibit[GammaSchedulesFacts]) -> list[str]:
     if wins:
         sentences.append(f"Changing γ beats the best constant γ beyond the spread of the seeds on {listing(wins)}.")
     if level:
-        sentences.append(f"On {listing(level)} no schedule of γ beats a constant one beyond the spread of the seeds.")
+        sentences.append(
+            f"On {listing(level)} no schedule of γ beats a constant one beyond the spread of the seeds (the middle "
+            "90% of single runs)."
+        )
     if falling:
         sentences.append(
             f"To let the learning rate fall on a line instead, at constant γ, divides the gap by {listing(falling)}."

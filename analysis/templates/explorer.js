@@ -25,14 +25,15 @@
     },
   };
 
-  // 2 u1² / condition + 2 u2², u = x turned by the angle; the gradient is turned back.
-  function problem(angle) {
-    const c = Math.cos(angle * Math.PI / 180), s = Math.sin(angle * Math.PI / 180), flat = 2 / facts.condition;
+  // steep (2 u1² / condition + 2 u2²), u = x turned by the angle; the gradient is turned back.
+  function problem(angle, steep) {
+    const c = Math.cos(angle * Math.PI / 180), s = Math.sin(angle * Math.PI / 180);
+    const flat = steep * 2 / facts.condition, sharp = steep * 2;
     const turn = (x) => [c * x[0] + s * x[1], c * x[1] - s * x[0]];
     return {
-      loss: (x) => { const u = turn(x); return flat * u[0] * u[0] + 2 * u[1] * u[1]; },
+      loss: (x) => { const u = turn(x); return flat * u[0] * u[0] + sharp * u[1] * u[1]; },
       gradient: (x) => {
-        const u = turn(x), d = [2 * flat * u[0], 4 * u[1]];
+        const u = turn(x), d = [2 * flat * u[0], 2 * sharp * u[1]];
         return [c * d[0] - s * d[1], s * d[0] + c * d[1]];
       },
     };
@@ -40,7 +41,7 @@
 
   // Points and losses after 0, 1, … steps; they end where the run leaves for infinity.
   function train(hp) {
-    const { loss, gradient } = problem(hp.angle), rule = RULES[hp.optimizer];
+    const { loss, gradient } = problem(hp.angle, hp.steep), rule = RULES[hp.optimizer];
     const state = [0, 1].map(() => ({ s: 0, v: 0, kept: 1 }));
     let x = facts.start;
     const points = [x], losses = [loss(x)];
@@ -117,6 +118,14 @@
   const digits = (value) => (Math.abs(value) >= 1e5 ? value.toExponential(2) : value.toFixed(6)).replace("-", "−");
   const brief = (value) => value !== 0 && (value < 1e-3 || value >= 1e5) ? value.toExponential(3) : value.toPrecision(4);
 
+  // Which function it is, in words, where it is not the chapter's own.
+  function changed(hp) {
+    const how = [];
+    if (hp.angle) how.push(`turned by ${hp.angle}°`);
+    if (hp.steep !== 1) how.push(hp.steep === 2 ? "twice as steep" : `${hp.steep} times as steep`);
+    return how.length ? ` on f ${how.join(" and ")}` : "";
+  }
+
   function show() {
     const hp = setting(), run = train(hp), rule = RULES[hp.optimizer];
     const x = run.points[run.points.length - 1], f = run.losses[run.losses.length - 1];
@@ -125,10 +134,10 @@
     const word = rule.memory === "momentum" ? "momentum β" : "memory γ";
     controls.memory.row.querySelector("label").textContent = word;
     controls.memory.row.querySelector("[type=number]").setAttribute("aria-label", `${word}, exactly`);
-    find("contours").setAttribute("transform", `rotate(${-hp.angle})`);
+    find("contours").setAttribute("transform", `rotate(${-hp.angle}) scale(${1 / Math.sqrt(hp.steep)})`);
     drawPath(run);
     drawLosses(run, hp.steps);
-    const name = facts.names[hp.optimizer], place = `x = (${digits(x[0])}, ${digits(x[1])}), loss ${brief(f)}`;
+    const name = facts.names[hp.optimizer] + changed(hp), place = `x = (${digits(x[0])}, ${digits(x[1])}), loss ${brief(f)}`;
     const out = find("readout");
     out.textContent = run.finished
       ? `${name} after ${hp.steps} step${hp.steps === 1 ? "" : "s"}: ${place}.`

@@ -82,12 +82,12 @@ def _problems(exact: bool) -> list[dict[str, Any]]:
 
 
 def _problem(name: str, exact: bool) -> dict[str, Any]:
-    from benchmarks.naming.registry import PROBLEMS, make_problem
+    from benchmarks.naming.registry import PROBLEMS, described, make_problem
 
     spec, problem = PROBLEMS[name], make_problem(name)
     return {
         "name": name,
-        "description": spec.description,
+        "description": described(problem),
         "dim": problem.dim,
         "minimum": problem.minimum if exact or spec.floor is None else spec.floor,
         "target": problem.target,

@@ -116,7 +116,7 @@ def _own(name: str) -> tuple[str, dict[str, Any]]:
 
 
 def _problem(name: str) -> dict[str, Any]:
-    from benchmarks.naming.registry import PROBLEMS, description_of, make_problem, parse_call
+    from benchmarks.naming.registry import PROBLEMS, described, make_problem, parse_call
 
     problem, bare = make_problem(name), parse_call(name)[0]
     spec = PROBLEMS.get(bare)
@@ -126,7 +126,7 @@ def _problem(name: str) -> dict[str, Any]:
     doc = inspect.getdoc(spec.build if spec else type(problem)) or ""
     return {
         "name": problem.name,
-        "description": description_of(problem),
+        "description": described(problem),
         "definition": "" if doc.startswith("Analytic(") else doc,
         "good for": [f"{tag}: {GOOD_FOR[tag]}" for tag in sorted(problem.tags) if tag in GOOD_FOR],
         "parameters": _parameters(spec, problem) if spec else {},

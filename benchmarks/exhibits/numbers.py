@@ -17,10 +17,11 @@ from analysis.statistics.bootstrap import spread
 from benchmarks.engine.training import Training, train
 from benchmarks.exhibits.printed import EXACT, NEWTON, NOISY, REGRESSION, BookRun, Printed
 from benchmarks.exhibits.question import Answer, Question
-from benchmarks.exhibits.regression import BookRegression, has_file
+from benchmarks.exhibits.regression import BookRegression
 from benchmarks.naming.registry import OPTIMIZERS, make_problem, make_schedules
 from benchmarks.suite.settings import Count
 from problems import Problem
+from problems.data import has_airfoil_file
 
 __all__ = ["Numbers"]
 
@@ -34,7 +35,7 @@ class Numbers(Question):
     seeds: Count = 200
 
     def problems(self, data: Path | None) -> list[Problem]:
-        return [BookRegression(data=data)]
+        return [BookRegression(data=data).named("airfoil")]
 
     def answer(self, data: Path | None) -> Answer:
         seeds = range(1, self.seeds + 1)
@@ -44,7 +45,7 @@ class Numbers(Question):
             ends = dict(zip(("x1", "x2"), _ends(run, make_problem(run.problem), seeds).unbind(-1), strict=True))
             rows += _drawn_rows(run, ends, "none")
             outcomes += [_outcomes(run, quantity, "none", seeds, ends[quantity]) for quantity in ends]
-        origins = {"surrogate": None, **({"file": data} if has_file(data) else {})}
+        origins = {"surrogate": None, **({"file": data} if has_airfoil_file(data) else {})}
         losses = {run.name: {o: _losses(run, folder, seeds) for o, folder in origins.items()} for run in REGRESSION}
         at_hand = list(origins)[-1]
         for run in REGRESSION:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from problems import Batch
-from problems.data import AIRFOIL_FILE
 from problems.problem import generator
 from problems.regression import Airfoil
 
-__all__ = ["BookRegression", "has_file"]
+__all__ = ["BookRegression"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,3 @@ class BookRegression(Airfoil):
 
     def definition(self) -> Mapping[str, Any]:
         return {**super().definition(), "doubled": self.doubled, "uniform_bias": self.uniform_bias}
-
-
-def has_file(data: Path | None) -> bool:
-    """Whether the folder ``data`` holds the file of real measurements."""
-    return data is not None and (data / AIRFOIL_FILE).is_file()

@@ -17,10 +17,11 @@ from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Training, train
 from benchmarks.exhibits.printed import REGRESSION
 from benchmarks.exhibits.question import Answer, Question
-from benchmarks.exhibits.regression import BookRegression, has_file
+from benchmarks.exhibits.regression import BookRegression
 from benchmarks.naming.registry import OPTIMIZERS
 from benchmarks.suite.settings import Count
 from problems import Problem
+from problems.data import has_airfoil_file
 
 __all__ = ["Variants"]
 
@@ -65,7 +66,7 @@ class Variants(Question):
     seeds: Count = 200
 
     def problems(self, data: Path | None) -> list[Problem]:
-        return [BookRegression(data=data)]
+        return [BookRegression(data=data).named("airfoil")]
 
     def answer(self, data: Path | None) -> Answer:
         seeds = range(1, self.seeds + 1)
@@ -99,7 +100,7 @@ class Variants(Question):
         return VariantsFacts(
             floor=floor,
             seeds=self.seeds,
-            data="file" if has_file(data) else "surrogate",
+            data="file" if has_airfoil_file(data) else "surrogate",
             largest=str(alone.idxmax()),
             printed=Printed(scratch=printed["airfoil rmsprop"], concise=printed["airfoil rmsprop library"]),
         )

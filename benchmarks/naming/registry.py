@@ -29,7 +29,7 @@ __all__ = [
     "OPTIMIZERS",
     "PROBLEMS",
     "Registry",
-    "description_of",
+    "described",
     "import_object",
     "make_optimizer",
     "make_problem",
@@ -229,16 +229,19 @@ def make_problem(text: str, data: Path | None = None) -> Problem:
     return problem.named(f"{name}({', '.join(changed)})" if changed else name)
 
 
-def description_of(problem: Problem) -> str:
-    """What ``problem`` is: its entry's line with the parameters that differ, else its class's docstring's first line.
+def described(problem: Problem) -> str:
+    """What ``problem`` is: its entry's line with the parameters that differ, else its class's docstring's first line;
+    with its remark.
 
     The line tells of the default instance, so that what differs stands behind it.
     """
     name, changed = parse_call(problem.name)
-    if name not in PROBLEMS:
-        return first_line(type(problem))
-    differs = ", ".join(f"{key}={value!r}" for key, value in changed.items())
-    return f"{PROBLEMS[name].description}; here with {differs}" if differs else PROBLEMS[name].description
+    if name in PROBLEMS:
+        differs = ", ".join(f"{key}={value!r}" for key, value in changed.items())
+        text = f"{PROBLEMS[name].description}; here with {differs}" if differs else PROBLEMS[name].description
+    else:
+        text = first_line(type(problem))
+    return f"{text.removesuffix('.')}. {problem.remark}" if problem.remark else text
 
 
 def make_schedules(text: str) -> dict[str, Schedule]:

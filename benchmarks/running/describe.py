@@ -15,7 +15,7 @@ from analysis.record.cell_info import (
     WinnerInfo,
 )
 from benchmarks.engine.trace import Trace
-from benchmarks.naming.registry import description_of
+from benchmarks.naming.registry import described
 from benchmarks.running.cell import FinishedCell
 from benchmarks.running.prepare import ReadyCell
 from benchmarks.tuning.space import Space
@@ -47,7 +47,7 @@ def _problem(problem: Problem, trace: Trace) -> ProblemInfo:
     """The problem, which ``trace`` trained from its starts on the test seeds."""
     return ProblemInfo(
         name=problem.name,
-        description=description_of(problem),
+        description=described(problem),
         dim=problem.dim,
         minimum=problem.minimum,
         target=problem.target,

@@ -21,12 +21,13 @@ def run_exhibit(question: Question, position: int, folder: RecordFolder, data: P
     began = time.perf_counter()
     answer = question.answer(data)
     check_exhibit(question.name, answer.tables, answer.facts)
+    remarks = [f"{problem.name}: {problem.remark}" for problem in question.problems(data) if problem.remark]
     info = ExhibitInfo(
         schema=EXHIBIT_VERSION,
         exhibit=question.name,
         position=position,
         question=SCHEMAS[question.name].question,
-        method=tuple(answer.method),
+        method=(*answer.method, *remarks),
         options=question.model_dump(mode="json"),
         fingerprint=question.fingerprint(data),
         facts=answer.facts,

@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 from analysis.chapter import write_chapter
+from analysis.chapter.landscapes import landscapes_method
+from analysis.record.cells import Record
 from analysis.record.errors import RecordError
 
 VOID = {"meta", "link", "img", "input", "br"}
@@ -88,6 +90,14 @@ def test_every_panel_has_words_and_a_size_and_is_kept_as_png_and_svg(read: Reade
 def test_page_and_report_link_to_each_other(read: Reader, chapter_page: Path) -> None:
     assert "index.html" in read.sources
     assert 'href="chapter.html"' in (chapter_page.parent / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_landscapes_say_of_each_problem_what_its_record_says(chapter_record: Path) -> None:
+    record = Record.load(chapter_record)
+    _, facts = landscapes_method(record)
+    assert tuple(problem for problem, _ in facts) == record.problems
+    for problem, text in facts:
+        assert text.startswith(f"{record.of_problem(problem)[0].info.problem.description}; grid ")
 
 
 def test_a_record_without_exhibits_has_no_such_page_nor_a_link_to_it(record_folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from itertools import pairwise
 from string import ascii_lowercase
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -21,7 +23,7 @@ from analysis.chapter.panels import EndLabel, label_ends, panel, readable
 from analysis.chapter.part import count, exactly, name_of
 from analysis.chapter.real_problem import real_problem_reading
 from analysis.chapter.rotation import rotation_part, rotation_reading
-from analysis.chapter.schedules import explained_text, schedules_reading
+from analysis.chapter.schedules import explained_text, schedules_part, schedules_reading
 from analysis.chapter.stall import stall_reading
 from analysis.chapter.variants import variants_reading
 from analysis.figures.style import PALETTE, drawing
@@ -201,6 +203,37 @@ def test_a_schedule_of_gamma_wins_only_beyond_the_spread_and_lr_schedules_are_to
     assert "0.9 for n = 5 and 0.99 for n = 10 on" in text[4]
 
 
+def paired(made: Exhibit, ratio: float, seeds: int = 10) -> Exhibit:
+    """The exhibit with runs in which γ that rises ends at ``ratio`` times the gap of the constant γ on digits."""
+    rows = [
+        {"problem": "digits", "part": part, "schedule": schedule, "rule": "plain", "lr": 0.01, "gamma": 0.9,
+         "seed": first + k, "status": "finished", "loss": (1 + k) * (ratio + k / 1000 if schedule != "constant" else 1)}
+        for part, first in (("tuning", 1), ("test", 1001))
+        for schedule in ("constant", "gamma=rising")
+        for k in range(seeds)
+    ]  # fmt: skip
+    return changed(made, "runs", lambda table: pd.concat([table, pd.DataFrame(rows)], ignore_index=True))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "seeds", "answer"),
+    [
+        (0.5, 10, "Yes on digits (0.504 [0.502, 0.507] times the gap): "),
+        (1.5, 10, "No on digits (1.5 [1.5, 1.51] times the gap): "),
+        (0.5, 5, "Not decided on digits (0.502 [0.5, 0.504] times the gap): "),
+    ],
+)
+def test_whether_gamma_should_change_is_answered_first_from_paired_test_seeds(
+    exhibit: Make, ratio: float, seeds: int, answer: str
+) -> None:
+    made = paired(exhibit("gamma-schedules"), ratio, seeds)
+    assert schedules_reading(made)[0].startswith(answer)
+    assert schedules_reading(made)[0].endswith(f"paired seed by seed on {seeds} test seeds.")
+    part = schedules_part(made)
+    assert part.tables[0].rows[0]["changing"] == "γ gamma=rising"
+    assert part.data["paired"]["seeds"].tolist() == [seeds]
+
+
 def test_any_schedule_of_gamma_that_is_clearly_ahead_counts_not_only_that_of_lowest_median(exhibit: Make) -> None:
     def wider(table: pd.DataFrame) -> pd.DataFrame:
         lucky = table[(table["problem"] == "digits") & (table["schedule"] == "gamma=rising")]
@@ -225,6 +258,37 @@ def test_the_explorer_starts_with_the_run_of_the_record(exhibit: Make) -> None:
     assert explorer is not None
     assert explorer.readout == "RMSProp after 20 steps: x = (−0.010599, 0.000000), loss 1.123e-5."
     assert explorer.path.count("L") == 20
+
+
+def test_the_preset_of_exercise_2_ends_where_the_exercise_itself_does(exhibit: Make) -> None:
+    explorer = explorer_of(exhibit("stall"))
+    assert explorer is not None
+    preset = next(json.loads(values) for text, values in explorer.presets if text.startswith("exercise 2"))
+    facts = json.loads(explorer.facts)
+    turn = np.exp(-1j * np.radians(preset["angle"]))
+
+    def gradient(x: complex) -> complex:
+        u = turn * x
+        return preset["steep"] * complex(4 / facts["condition"] * u.real, 4 * u.imag) / turn
+
+    x, s = complex(*facts["start"]), np.zeros(2)
+    for _ in range(preset["steps"]):
+        g = gradient(x)
+        parts = np.array([g.real, g.imag])
+        s = preset["memory"] * s + (1 - preset["memory"]) * parts**2
+        x += complex(*(-preset["lr"] * parts / np.sqrt(s + facts["eps"])))
+    u = turn * x
+    loss = preset["steep"] * (2 / facts["condition"] * u.real**2 + 2 * u.imag**2)
+    book = exhibit("rotation").table("book").set_index("problem")["loss"]
+    assert loss == pytest.approx(0.1 * (x.real + x.imag) ** 2 + 2 * (x.real - x.imag) ** 2, rel=1e-12)
+    assert loss == pytest.approx(book["ellipse-rotated"], abs=5e-6)  # the table by hand has five digits
+
+
+def test_every_button_sets_every_control(exhibit: Make) -> None:
+    explorer = explorer_of(exhibit("stall"))
+    assert explorer is not None
+    named = {frozenset(json.loads(values)) for _, values in explorer.presets}
+    assert named == {frozenset({"optimizer", "lr", "memory", "steps", "angle", "steep"})}
 
 
 def test_another_function_than_the_ellipse_has_no_explorer(exhibit: Make, tmp_path: Any) -> None:

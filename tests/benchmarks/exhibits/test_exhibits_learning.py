@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.measures.paired_tests import seeds_to_decide
 from analysis.statistics.influence import explained_share
 from benchmarks.exhibits import make_question
 from benchmarks.exhibits.real_problem import fashion_at_hand
@@ -118,6 +119,14 @@ def test_the_drifts_of_the_finite_sum_follow_from_the_recorded_runs(answer_of):
     assert of.size().unique() == [4]
     pd.testing.assert_series_equal(of.mean(), recorded["drift"], rtol=1e-12)
     assert of.agg(lambda drift: (drift < 0).mean()).tolist() == recorded["found"].tolist()
+
+
+def test_dear_problems_are_tested_on_as_many_seeds_as_the_others():
+    tiny = {"on": ["square"], "few": ["square"], "seeds": 16, "lrs": [0.1], "tuned_lrs": [0.1], "gammas": [0.9]}
+    question = make_question("gamma-schedules", {**tiny, "sums": [2], "sum_steps": 2, "sum_seeds": 1})
+    assert set(question.answer(None).tables["schedules"]["seeds"]) == {16}
+    whole = make_question("gamma-schedules", {})
+    assert whole.seeds >= max(10, seeds_to_decide(len(whole.on)))
 
 
 def test_dear_problems_get_an_eighth_of_the_seeds():

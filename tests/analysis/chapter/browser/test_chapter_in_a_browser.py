@@ -40,7 +40,7 @@ RULES: dict[str, Any] = {
     "rmsprop": OPTIMIZERS["rmsprop"].rule,
     "rmsprop-corrected": RMSProp(corrected=True),
 }
-BOOK = {"optimizer": "rmsprop", "lr": 0.4, "memory": 0.9, "steps": 20, "angle": 0}
+BOOK = {"optimizer": "rmsprop", "lr": 0.4, "memory": 0.9, "steps": 20, "angle": 0, "steep": 1}
 
 
 @pytest.fixture
@@ -115,6 +115,37 @@ def test_the_explorer_trains_as_the_engine_does(page: Any, change: dict[str, Any
     # sums are grouped alike; 1e-9 leaves room for the rounding of cos and of the chaotic first steps at gamma 0
     assert [float(read[key]) for key in ("x1", "x2", "loss")] == pytest.approx(trained(setting), rel=1e-9, abs=1e-9)
     assert read["finished"] == "true"
+
+
+PRESS = """[...document.querySelectorAll("#explorer [data-set]")]
+    .find(button => button.textContent.startsWith(arguments[0])).click()"""
+
+
+def test_the_button_of_exercise_2_shows_the_exercises_own_function_as_the_engine_trains_it(page: Any) -> None:
+    page.run(PRESS, "exercise 2")
+    hp = {"lr": BOOK["lr"], "gamma": BOOK["memory"], "eps": 1e-6}
+    trace = train(Training(make_problem("ellipse-rotated"), RULES["rmsprop"], [0], BOOK["steps"], keep_path=True), hp)
+    read = page.run(READ)
+    expected = [*trace.path[0, 0, -1].tolist(), float(trace.final_loss[0, 0])]
+    # 1e-9 as above: one turns the ellipse by cos 45°, the other squares sums
+    assert [float(read[key]) for key in ("x1", "x2", "loss")] == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert page.run(TEXT).startswith("RMSProp on f turned by 45° and twice as steep after 20 steps: ")
+    assert page.run(TEXT).endswith("loss 0.3393.")
+
+
+def test_what_is_shown_is_said_until_another_button_is_pressed(page: Any) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    page.run(PRESS, "exercise 2")
+    page.driver.find_element(By.ID, "slide-lr").send_keys(Keys.ARROW_RIGHT * 30)
+    assert page.run(TEXT).startswith("RMSProp on f turned by 45° and twice as steep after 20 steps: ")
+    page.driver.find_element(By.ID, "slide-steep").send_keys(Keys.ARROW_RIGHT * 2)
+    assert page.run(TEXT).startswith("RMSProp on f turned by 45° and 2.1 times as steep after 20 steps: ")
+    page.run(PRESS, "the book's run")
+    assert page.run(TEXT) == "RMSProp after 20 steps: x = (−0.010599, 0.000000), loss 1.123e-5."
+    page.run(SETTING, {**BOOK, "steep": 0.5})
+    assert page.run(TEXT).startswith("RMSProp on f 0.5 times as steep after 20 steps: ")
 
 
 def test_a_run_that_leaves_for_infinity_says_so(page: Any) -> None:
