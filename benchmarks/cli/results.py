@@ -60,6 +60,7 @@ def compare(context: click.Context, /, a: Path, b: Path, maps: tuple[str, ...], 
     """Tell whether a change helped: the results folder B against A, cell by cell and overall, with intervals.
 
     Cells are matched by problem instance, optimizer, schedule and budget; what does not match is named and left out.
+    Tuned results are told apart by their studies, three or more a side; defaults by their test seeds.
     Exit code 1 where B is significantly worse somewhere or overall, else 0.
 
     \b
