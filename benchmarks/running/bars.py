@@ -57,7 +57,7 @@ class Bar:
 
 
 class SuiteBar(Bar, RunObserver):
-    """A bar over the estimated cost of a suite's jobs, and then over the parts of what MLflow and the report still need."""
+    """A bar over the estimated cost of a suite's jobs, and then over the parts of MLflow's runs and of the report."""
 
     def __init__(self, suite: Suite) -> None:
         super().__init__(suite.name, 1.0)
