@@ -70,14 +70,19 @@ class Section:
 
 
 def write_chapter(
-    folder: Path, out: Path | None = None, *, progress: Callable[[int, int], None] | None = None, jobs: int = 1
+    folder: Path,
+    out: Path | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    jobs: int = 1,
+    focus: str | None = None,
 ) -> Path:
     """Write the chapter's page of the record at ``folder``, and the ordinary report beside it; return ``chapter.html``.
 
     Both are written to ``out`` (default ``folder/report``) and link to each other; panels go to ``figures/chapter`` as
     PNG and SVG, tables to ``tables/chapter`` as CSV. ``progress`` is called with (steps done, steps in all); ``jobs``
-    processes draw. Equal records give equal files. Raises `RecordError` as `write_report` does, and where the record
-    holds no exhibit.
+    processes draw; ``focus`` is as in `write_report`. Equal records give equal files. Raises `RecordError` as
+    `write_report` does, and where the record holds no exhibit.
     """
     record, exhibits = Record.load(folder), load_exhibits(folder)
     known = [name for name in PARTS if name in exhibits]
@@ -89,7 +94,7 @@ def write_chapter(
         if progress is not None:
             progress(done, steps)
 
-    target = write_report(folder, out, progress=show, jobs=jobs).parent
+    target = write_report(folder, out, progress=show, jobs=jobs, focus=focus).parent
     with tempfile.TemporaryDirectory(prefix=".chapter-", dir=target) as scratch:
         new = Path(scratch)
         sections = []

@@ -98,7 +98,13 @@ def profiles_figure(profiles: Sequence[Profile], looks: Looks) -> Figure:
                 axes.fill_between(
                     profile.over, profile.low[i], profile.high[i], color=look.color, alpha=0.18, lw=0, step="post"
                 )
-                style: dict[str, Any] = {"color": look.color, "ls": look.line, "marker": look.marker, "ms": 4}
+                style: dict[str, Any] = {
+                    "color": look.color,
+                    "ls": look.line,
+                    "marker": look.marker,
+                    "ms": 4,
+                    "zorder": look.layer,
+                }
                 axes.plot(
                     profile.over, profile.value[i], label=label, drawstyle="steps-post", markevery=(5, 15), **style
                 )
@@ -170,7 +176,13 @@ def budget_figure(found: Sequence[BudgetResult], measure: Measure, looks: Looks)
         _budget_axis(left, [one.curve for one in found], measure)
         for one in found:
             look, curve = looks[one.label], one.curve
-            style: dict[str, Any] = {"color": look.color, "ls": look.line, "marker": look.marker, "ms": 4.5}
+            style: dict[str, Any] = {
+                "color": look.color,
+                "ls": look.line,
+                "marker": look.marker,
+                "ms": 4.5,
+                "zorder": look.layer,
+            }
             for axes, value, low, high in (
                 (left, curve.expected, curve.low, curve.high),
                 (right, one.win, one.win_low, one.win_high),

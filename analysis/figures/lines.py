@@ -126,7 +126,7 @@ def _line(axes: Axes, line: Convergence, band: Band, look: Look, label: str) -> 
         axes.fill_between(line.steps, band.low, band.high, where=alive, color=look.color, alpha=0.16, lw=0)
     every = max(1, line.steps.size // 8)
     style: dict[str, Any] = {"color": look.color, "ls": look.line, "marker": look.marker, "ms": 4, "markevery": every}
-    axes.plot(line.steps, band.median, label=label, **style)
+    axes.plot(line.steps, band.median, label=label, zorder=look.layer, **style)
 
 
 def _measure_axis(axes: Axes, measure: Measure, limits: tuple[float, float]) -> None:
@@ -235,8 +235,9 @@ def draw_rates(axes: Axes, rates: Rates, looks: Mapping[str, Look], limits: tupl
     for label, curve in rates.items():
         look = looks[label]
         value = np.where(np.isfinite(curve.value), measure.shown(curve.value), np.nan)
-        axes.plot(curve.rates, np.where(curve.stable, value, np.nan), color=look.color, ls=look.line, label=label)
-        axes.plot(curve.rates, value, color=look.color, ls=":", lw=0.9)
+        style: dict[str, Any] = {"color": look.color, "zorder": look.layer}
+        axes.plot(curve.rates, np.where(curve.stable, value, np.nan), ls=look.line, label=label, **style)
+        axes.plot(curve.rates, value, ls=":", lw=0.9, **style)
         if curve.best is not None:
             place = curve.rates[curve.best], value[curve.best]
             axes.plot(*place, marker=look.marker, color=look.color, ms=7, mec="white", zorder=4)

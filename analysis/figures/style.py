@@ -11,7 +11,7 @@ import io
 import math
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +56,9 @@ INK: Final = "#222222"
 GREY: Final = "#8a8a8a"
 PNG_DPI: Final = 150
 
+GREYS: Final = ("#6f6f6f", "#a8a8a8", "#575757", "#919191", "#bababa", "#636363", "#9d9d9d")
+"""Of the optimizers that one is held against: as many as there are colours, neighbours far apart."""
+
 THEME: Final[Any] = {
     **sns.axes_style("ticks"),
     **sns.plotting_context("paper"),
@@ -93,19 +96,31 @@ _DRAWING = threading.RLock()
 
 @dataclass(frozen=True)
 class Look:
-    """The colour, line style and marker of one optimizer in every figure of a report."""
+    """The colour, line style and marker of one optimizer in every figure of a report.
+
+    Lines of a higher ``layer`` (matplotlib's zorder) are drawn over the others.
+    """
 
     color: str
     line: Any
     marker: str
+    layer: float = 2.0
 
 
-def looks_of(labels: Sequence[str]) -> dict[str, Look]:
-    """One look for each label; 210 labels all differ in at least one of colour, line style and marker."""
-    return {
-        label: Look(PALETTE[i % len(PALETTE)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)])
-        for i, label in enumerate(dict.fromkeys(labels))
-    }
+def looks_of(labels: Sequence[str], focus: Collection[str] = ()) -> dict[str, Look]:
+    """One look for each label; 210 labels all differ in at least one of colour, line style and marker.
+
+    Where ``focus`` names some of them, those are coloured and in front, and the others are grey.
+    """
+    coloured = [label for label in dict.fromkeys(labels) if label in focus]
+    looks = {}
+    for i, label in enumerate(dict.fromkeys(labels)):
+        line, marker = LINES[i % len(LINES)], MARKERS[i % len(MARKERS)]
+        if label in focus:
+            looks[label] = Look(PALETTE[coloured.index(label) % len(PALETTE)], line, marker, 2.5)
+        else:
+            looks[label] = Look((GREYS if coloured else PALETTE)[i % len(PALETTE)], line, marker)
+    return looks
 
 
 @contextmanager

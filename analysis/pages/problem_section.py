@@ -55,7 +55,7 @@ CAPTIONS: Final = {
     "Left and middle: expected steps with restarts; right: single runs. Shaded: 90% bands over studies and seeds.",
     "transfer": "The best setting of the row's problem, used on the column's: the percentage of the progress of the "
     "best setting there that is given away. Darker is better; where no setting makes progress, none is given away.",
-    "trajectory": "The path of the first test seed, tuned (by the study in the middle) in colour and default in grey, "
+    "trajectory": "The path of the first test seed, tuned (by the study in the middle) drawn through, default dashed, "
     "over contours at even distances of the logarithm.",
 }
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from analysis.measures.focus import focused
 from analysis.pages.drawing import drawn
 from analysis.pages.results_text import results_text
 from analysis.problem_results import ProblemResults, results_frame, results_of, results_table
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from analysis.figures.style import Look
     from analysis.pages.across_section import Across
+    from analysis.pages.focus_section import Focus
     from analysis.pages.problem_section import Picture, Section
 
 __all__ = ["results_table", "results_text", "template", "write_report"]
@@ -45,15 +47,19 @@ def write_report(
     *,
     progress: Callable[[int, int], None] | None = None,
     jobs: int = 1,
+    focus: str | None = None,
 ) -> Path:
     """Write the report of the record at ``folder`` to ``out`` (default ``folder/report``); return its ``index.html``.
 
     The new report is written beside ``out`` and takes its place at the end; an older report there is replaced. Equal
     records give equal files. ``progress`` is called with (problems done, problems in all); ``jobs`` processes draw.
-    Raises `RecordError` where ``folder`` is no record, or ``out`` holds something that is not a report.
+    ``focus`` names an optimizer that is coloured and held against the others, by default the suite's. Raises
+    `RecordError` where ``folder`` is no record or has no such optimizer, or ``out`` holds something that is no report.
     """
     record = Record.load(folder)
     target = record.path / "report" if out is None else Path(out)
+    wanted = focus or record.suite.get("focus")
+    mine = focused(record, str(wanted)) if wanted else ()
     if target.exists() and not _replaceable(target):
         raise RecordError(f"{target} exists and is not a report; name another folder")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +67,7 @@ def write_report(
         new = Path(scratch) / "new"
         (new / "figures").mkdir(parents=True)
         (new / "tables").mkdir()
-        _fill(new, record, progress, jobs)
+        _fill(new, record, progress, jobs, mine)
         if target.exists():
             target.rename(Path(scratch) / "old")
         new.rename(target)
@@ -76,15 +82,18 @@ def _replaceable(target: Path) -> bool:
     return target.is_dir() and not any(target.iterdir())
 
 
-def _fill(new: Path, record: Record, progress: Callable[[int, int], None] | None, jobs: int) -> None:
-    """Write page, figures and tables into the folder ``new``."""
+def _fill(
+    new: Path, record: Record, progress: Callable[[int, int], None] | None, jobs: int, mine: Sequence[str]
+) -> None:
+    """Write page, figures and tables into the folder ``new``; the labels ``mine`` are in focus."""
     from analysis.figures.problem import ratios_figure, worse_than_best
     from analysis.figures.style import looks_of
     from analysis.pages.across_section import across_of
+    from analysis.pages.focus_section import focus_of
     from analysis.pages.problem_section import picture_of
 
     results = results_of(record)
-    looks = looks_of([cell.label for cell in record])
+    looks = looks_of([cell.label for cell in record], mine)
     sections: list[Section] = []
     for section in _sections(new / "figures", results, looks, jobs):
         sections.append(section)
@@ -93,7 +102,7 @@ def _fill(new: Path, record: Record, progress: Callable[[int, int], None] | None
     overview, ratios = None, worse_than_best(results.values())
     if len(record.cells) > 1 and not ratios.empty:
         overview = picture_of(new / "figures", "overview", "overview", ratios_figure(ratios))
-    across = across_of(new / "figures", results, looks)
+    across, focus = across_of(new / "figures", results, looks), focus_of(results, mine)
     tables = {name: pd.concat([section.tables[name] for section in sections]) for name in sections[0].tables}
     if tables["metrics"].empty:  # no problem has any
         del tables["metrics"]
@@ -101,10 +110,11 @@ def _fill(new: Path, record: Record, progress: Callable[[int, int], None] | None
         "results": results_frame(results.values()),
         **tables,
         **(across.tables if across else {}),
+        **(focus.tables if focus else {}),
     }.items():
         content.to_csv(new / "tables" / f"{name}.csv", index=False)
     (new / "recommendation.json").write_text(_recommendation(record, sections, across), encoding="utf-8")
-    page = _page(record, results, sections, overview, across)
+    page = _page(record, results, sections, overview, across, focus, looks)
     (new / "index.html").write_text(page, encoding="utf-8")
 
 
@@ -135,10 +145,10 @@ def _page(
     sections: Sequence[Section],
     overview: Picture | None,
     across: Across | None,
+    focus: Focus | None,
+    looks: Mapping[str, Look],
 ) -> str:
     """The HTML page; everything that comes from the record is escaped."""
-    from analysis.figures.style import looks_of
-
     return template("report.html.j2").render(
         record=record,
         failures=failures_of(record.path),
@@ -146,8 +156,9 @@ def _page(
         sections=sections,
         overview=overview,
         across=across,
+        focus=focus,
         totals=_totals(record),
-        colors={label: look.color for label, look in looks_of([cell.label for cell in record]).items()},
+        colors={label: look.color for label, look in looks.items()},
         resamples=SEEDS,
         infinity=math.inf,
     )
@@ -189,6 +200,6 @@ def _anchors(problems: Sequence[str]) -> dict[str, str]:
     anchors: dict[str, str] = {}
     for problem in problems:
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", problem).strip("-.") or "problem"
-        taken = {"overview", "across", "measured", *anchors.values()}
+        taken = {"overview", "across", "focus", "measured", *anchors.values()}
         anchors[problem] = stem if stem not in taken else f"{stem}-{len(anchors) + 1}"
     return anchors

@@ -98,13 +98,19 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
 
 
 def write_page(
-    folder: Path, out: Path | None = None, *, progress: Callable[[int, int], None] | None = None, jobs: int = 1
+    folder: Path,
+    out: Path | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    jobs: int = 1,
+    focus: str | None = None,
 ) -> Path:
     """Write the report of the record at ``folder`` to ``out`` (default ``folder/report``); return its first page.
 
     Its form is the one the suite asks for: the chapter's report has the ordinary one beside it, and there is only that
-    until an exhibit is finished. ``progress`` is called with (parts done, parts in all); ``jobs`` processes draw.
-    Raises `analysis.record.errors.RecordError` as `analysis.pages.report.write_report` does.
+    until an exhibit is finished. ``progress`` is called with (parts done, parts in all); ``jobs`` processes draw;
+    ``focus`` names the optimizer in focus, by default the suite's. Raises `analysis.record.errors.RecordError` as
+    `analysis.pages.report.write_report` does.
     """
     from analysis.record.cells import Record
     from analysis.record.exhibits import load_exhibits
@@ -113,7 +119,7 @@ def write_page(
         from analysis.chapter import write_chapter as write
     else:
         from analysis.pages.report import write_report as write
-    return write(folder, out, progress=progress, jobs=jobs)
+    return write(folder, out, progress=progress, jobs=jobs, focus=focus)
 
 
 def _existing_page(record: RecordFolder, suite: Suite) -> Path | None:
@@ -123,9 +129,11 @@ def _existing_page(record: RecordFolder, suite: Suite) -> Path | None:
 
 
 def _outdated(page: Path, record: RecordFolder) -> bool:
-    """Whether a cell or exhibit landed after the report was written, in this run or in one that was killed."""
+    """Whether a cell or exhibit landed after the report was written, in this run or in one that was killed, or another
+    optimizer is in focus.
+    """
     written = page.stat().st_mtime
-    told = [record.failures_file] if record.failures_file.is_file() else []
+    told = [file for file in (record.suite_file, record.failures_file) if file.is_file()]
     return any(file.stat().st_mtime > written for file in [*record.landed(), *told])
 
 

@@ -88,7 +88,7 @@ def cli() -> None:
 
     \b
     Start here:
-      stepscape run quick                 tune and map five optimizers on six problems, two minutes
+      stepscape run quick                 tune and map five optimizers on six problems, a few minutes
       stepscape landscape ellipse rmsprop a dense lr × gamma map of one optimizer on one problem
       stepscape ui results/quick          browse every run in MLflow
     """

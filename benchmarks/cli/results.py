@@ -16,8 +16,9 @@ __all__ = ["COMMANDS"]
 @click.argument("folder", metavar="DIR")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the report goes.  [default: DIR/report]")
 @click.option("--tracking-uri", metavar="URI", help="MLflow store of an experiment given as mlflow:NAME.")
+@click.option("--focus", metavar="NAME", help="Colour this optimizer, hold it against the others.")
 @click.option("--jobs", "-j", type=click.IntRange(1), help="Processes.  [default: one a core]")
-def report(folder: str, out: Path | None, tracking_uri: str | None, jobs: int | None) -> None:
+def report(folder: str, out: Path | None, tracking_uri: str | None, focus: str | None, jobs: int | None) -> None:
     """Write the report of the results folder DIR again: one HTML file, figures as PNG and SVG, tables as CSV.
 
     DIR may be mlflow:EXPERIMENT: the record is then fetched from MLflow into results/EXPERIMENT first.
@@ -39,7 +40,7 @@ def report(folder: str, out: Path | None, tracking_uri: str | None, jobs: int | 
     # the new report is written inside the record, where a run would take it for what a killed process left
     here = out is None and record.suite_file.is_file()
     with Bar("report") as bar, alone(record) if here else nullcontext():
-        page = write_page(source, out, progress=bar.show, jobs=jobs or default_jobs())
+        page = write_page(source, out, progress=bar.show, jobs=jobs or default_jobs(), focus=focus)
     say(f"report: {page.resolve()}")
 
 
@@ -59,6 +60,7 @@ def compare(context: click.Context, /, a: Path, b: Path, maps: tuple[str, ...], 
     """Tell whether a change helped: the results folder B against A, cell by cell and overall, with intervals.
 
     Cells are matched by problem instance, optimizer, schedule and budget; what does not match is named and left out.
+    Tuned results are told apart by their studies, three or more a side; defaults by their test seeds.
     Exit code 1 where B is significantly worse somewhere or overall, else 0.
 
     \b

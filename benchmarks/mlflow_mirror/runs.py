@@ -235,10 +235,11 @@ def _title(cell: Cell) -> str:
 
 def _description(cell: Cell) -> str:
     """The note MLflow shows on the run's page, in Markdown: the result first, for long notes are folded."""
-    problem, optimizer, protocol = cell.info.problem, cell.info.optimizer, cell.info.protocol
+    problem, optimizer = cell.info.problem, cell.info.optimizer
     measure = "final_loss" if cell.floor is None else "final_gap"
+    what, steps = "loss" if cell.floor is None else "gap to the floor", cell.info.protocol.steps
     lines = [
-        f"Median {'loss' if cell.floor is None else 'gap to the floor'} after {protocol.steps} steps on test seeds:",
+        f"Median {what} after {steps} steps on test seeds:",
         "",
     ]
     for setting, values in _settings(cell).items():
@@ -250,8 +251,7 @@ def _description(cell: Cell) -> str:
         [
             *lines,
             "",
-            f"Tuned by {_counted_studies(cell)} of {protocol.trials} trials by {protocol.sampler}, {protocol.block} "
-            f"asked at a time, {len(protocol.tuning_seeds)} seeds each. {_verdict(cell)}",
+            _tuning(cell),
             "",
             f"- {cell.problem}: {problem.description}",
             f"- {cell.optimizer}: {optimizer.description} ({optimizer.reference})",
@@ -259,10 +259,21 @@ def _description(cell: Cell) -> str:
     )
 
 
+def _tuning(cell: Cell) -> str:
+    """How the cell was tuned, and which trial won."""
+    if cell.trials.empty:
+        return "Nothing was tuned."
+    protocol = cell.info.protocol
+    return (
+        f"Tuned by {_counted_studies(cell)} of {protocol.trials} trials by {protocol.sampler}, {protocol.block} "
+        f"asked at a time, {len(protocol.tuning_seeds)} seeds each. {_verdict(cell)}"
+    )
+
+
 def _verdict(cell: Cell) -> str:
     winner = cell.info.winner
     if winner is None:
-        return "Every trial diverged, so there is no winner." if len(cell.trials) else "Nothing was tuned."
+        return "Every trial diverged, so there is no winner."
     edge = f" It is at the edge of its range: {', '.join(winner.at_edge)}." if winner.at_edge else ""
     best = cell.info.best_study
     study = f" of study {best.study + 1}, the best on its tuning seeds," if best and len(cell.info.studies) > 1 else ""

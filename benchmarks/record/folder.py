@@ -146,7 +146,7 @@ class RecordFolder:
         Raises `UsageError` where the folder cannot be written, is not a record of ours, or is that of another suite
         definition; nothing is changed then.
         """
-        self._check_ours(suite)
+        kept = self._kept(suite)
         with self._writing():
             for part in ("cells", *(["exhibits"] if suite.exhibits else [])):
                 (self.path / part).mkdir(parents=True, exist_ok=True)
@@ -154,6 +154,8 @@ class RecordFolder:
             if not self.suite_file.is_file():
                 _write_text(self.environment_file, json.dumps(environment(), indent=2) + "\n")
                 _write_text(self.suite_file, suite.to_toml())
+            elif kept is not None and kept.focus != suite.focus:
+                _write_text(self.suite_file, suite.to_toml())  # the report is of another focus
             elif not os.access(self.path / "cells", os.W_OK):
                 raise PermissionError(13, "Permission denied", str(self.path))
 
@@ -194,9 +196,9 @@ class RecordFolder:
                 with landing(copy) as working:
                     working.write_bytes(content)
 
-    def _check_ours(self, suite: Suite) -> None:
-        """Raise `UsageError` where something else than a record of ``suite`` is there."""
-        folder, stored = self.path, self.suite_file
+    def _kept(self, suite: Suite) -> Suite | None:
+        """The suite that is there, None where nothing is; raises `UsageError` where that is no record of ``suite``."""
+        folder, stored, kept = self.path, self.suite_file, None
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"{folder} is a file; choose a folder with --out")
         if stored.is_file():
@@ -214,6 +216,7 @@ class RecordFolder:
             found = {item.name for item in folder.iterdir() if not item.name.startswith(".")}
             if not found <= {*FILES, *FOLDERS}:
                 raise UsageError(f"{folder} holds other files and no record; choose an empty or new folder with --out")
+        return kept
 
 
 def _as_stored(suite: Suite) -> Suite | None:

@@ -57,14 +57,14 @@ class Bar:
 
 
 class SuiteBar(Bar, RunObserver):
-    """A bar over the estimated cost of a suite's jobs, and then over the parts of its report."""
+    """A bar over the estimated cost of a suite's jobs, and then over the parts of MLflow's runs and of the report."""
 
     def __init__(self, suite: Suite) -> None:
         super().__init__(suite.name, 1.0)
         self.name, self.done_cells = suite.name, 0
         self.cells = len(suite.cells()) + len(suite.exhibits)
         self.more = " and exhibits" if suite.exhibits else ""
-        self.cost, self.ended_cost = 1.0, 0.0
+        self.cost, self.ended_cost, self.part = 1.0, 0.0, suite.name
 
     def estimated(self, seconds: Callable[[], float], jobs: int, processes: int) -> None:
         """Nothing is said up front: the bar tells as it goes."""
@@ -85,9 +85,18 @@ class SuiteBar(Bar, RunObserver):
         self.bar.set_description(f"{self.name} {self.done_cells}/{self.cells} cells{self.more}", refresh=False)
         self.inside(0.0)
 
+    def mirrored(self, done: int, total: int) -> None:
+        """The last cells, or the report, are written to MLflow."""
+        self._show_part("MLflow", done, total)
+
     def reported(self, done: int, total: int) -> None:
         """The report is being written."""
-        self.bar.set_description("report", refresh=False)
-        if done == 0:
+        self._show_part("report", done, total)
+
+    def _show_part(self, text: str, done: int, total: int) -> None:
+        """Begin the bar anew where another part of the work is meant."""
+        if text != self.part:
+            self.part = text
+            self.bar.set_description(text, refresh=False)
             self.bar.reset(total)
         self.show(done, total)

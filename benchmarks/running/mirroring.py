@@ -20,11 +20,18 @@ LATE: Final = 5.0  # the same, where the user's time is up
 class Mirroring:
     """Hands what it is given to a mirror, one after another, until the mirror fails once or its time is up.
 
-    ``warnings`` is told of either, once. ``deadline`` is a ``time.time()``, None for no limit.
+    ``warnings`` is told of either, once. ``deadline`` is a ``time.time()``, None for no limit. ``progress`` is called
+    with (parts done, parts given) while they are waited for.
     """
 
-    def __init__(self, folder: Path, warnings: list[str], deadline: float | None) -> None:
-        self.folder, self.warnings, self.deadline = folder, warnings, deadline
+    def __init__(
+        self,
+        folder: Path,
+        warnings: list[str],
+        deadline: float | None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.folder, self.warnings, self.deadline, self.progress = folder, warnings, deadline, progress
         self.waiting: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self.given, self.ended, self.stopped = 0, 0, False
         self.bug: Exception | None = None
@@ -45,7 +52,7 @@ class Mirroring:
         if self.deadline is not None:
             limit = min(BUDGET, max(self.deadline - time.time(), LATE))
         with self.changed:
-            in_time = self.changed.wait_for(lambda: self.stopped or self.ended == self.given, limit)
+            in_time = self.changed.wait_for(self._all_done, limit)
             if not in_time:
                 self.stopped = True
                 self.warnings.append(
@@ -54,6 +61,12 @@ class Mirroring:
                 )
         if self.bug is not None:
             raise self.bug
+
+    def _all_done(self) -> bool:
+        """Whether nothing more is to be waited for; tells how far it is."""
+        if self.given and self.progress is not None:
+            self.progress(self.ended, self.given)
+        return self.stopped or self.ended == self.given
 
     def _work(self) -> None:
         while True:

@@ -29,5 +29,8 @@ class RunObserver:
     def inside(self, cost: float) -> None:
         """So much of the cost of the jobs that run now is done; told twice a second, by another thread."""
 
+    def mirrored(self, done: int, total: int) -> None:
+        """The run waits for the mirror, which has ``done`` of ``total`` parts; not called where there is no mirror."""
+
     def reported(self, done: int, total: int) -> None:
         """``done`` of ``total`` parts of the report are written; not called where there is no report."""

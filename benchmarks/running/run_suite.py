@@ -142,7 +142,7 @@ def run(
         for failure in failed:
             result.ran.append(failure)
             observer.ended(failure, 0.0)
-        mirroring = Mirroring(folder, result.warnings, deadline)
+        mirroring = Mirroring(folder, result.warnings, deadline, observer.mirrored)
         mirrored = _Mirror(mirror, record, {job.name for job in cells}, mirroring)
         for name in result.kept:
             mirrored(name)

@@ -74,6 +74,7 @@ class Suite(Strict):
     schedules: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)] = ["constant"]
     exhibits: list[str] = []
     report: Literal["standard", "chapter"] = "standard"
+    focus: str | None = None
     plugins: list[str] = []
     on_error: Literal["stop", "skip"] = "stop"
     steps: Count | None = None
@@ -108,6 +109,12 @@ class Suite(Strict):
         for kind, key in meant:
             if key is not None and key not in names[kind]:
                 raise ValueError(f"{kind} {key!r} is not among the suite's {kind}s{nearest(key, names[kind])}")
+        known = [
+            *self.optimizers,
+            *(f"{name} · {schedule}" for name, schedule in product(self.optimizers, self.schedules)),
+        ]
+        if self.focus is not None and self.focus not in known:
+            raise ValueError(f"focus {self.focus!r} is not among the suite's optimizers{nearest(self.focus, known)}")
         try:
             plans = self.cells()
         except SuiteError as error:  # overrides that do not go together
@@ -205,8 +212,10 @@ class Suite(Strict):
         )
 
     def makes_the_record_of(self, other: Suite) -> bool:
-        """Whether ``other`` asks for the same cells; what is done about those that cannot run is no part of them."""
-        return self == other.model_copy(update={"on_error": self.on_error})
+        """Whether ``other`` asks for the same cells; what is done about those that cannot run is no part of them, nor
+        which optimizer the report is about.
+        """
+        return self == other.model_copy(update={"on_error": self.on_error, "focus": self.focus})
 
     def to_toml(self) -> str:
         """The suite with every default of its own tables written out; reads back as an equal suite."""

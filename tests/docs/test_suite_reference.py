@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from analysis.measures import profiles
-from analysis.pages import compare
+from analysis.measures import comparison, profiles
 from analysis.statistics import bootstrap as statistics
 from analysis.statistics import resamples
 from benchmarks.running.prepare import prepare
@@ -79,6 +78,6 @@ def test_the_numbers_of_the_protocol_are_those_of_the_code() -> None:
     assert f"ranks, pairs and comparisons {resamples.CONTENDERS}" in page
     assert f"landscapes, budgets and profiles {resamples.GRID}, win probabilities {resamples.WINS}" in page
     assert f"Level {statistics.ALPHA:.0%}" in page
-    assert f"within seeds, {compare.PERMUTATIONS} times" in page
+    assert f"within seeds, {comparison.PERMUTATIONS} times" in page
     assert f"over {profiles.TARGETS} targets" in page
     assert f"at {SUITE.evaluations} even steps" in page

@@ -20,7 +20,7 @@ from analysis.figures.problem import (
     ratios_figure,
     worse_than_best,
 )
-from analysis.figures.style import looks_of, png, svg, tick_text, wrapped
+from analysis.figures.style import PALETTE, looks_of, png, svg, tick_text, wrapped
 from analysis.measures.convergence import measure_of
 from analysis.measures.trajectory import contour_levels, path_of, surface_of
 from analysis.problem_results import results_of
@@ -241,6 +241,18 @@ def test_looks_differ_in_more_than_colour() -> None:
     looks = looks_of([f"optimizer {i}" for i in range(30)])
     assert len({(look.color, str(look.line), look.marker) for look in looks.values()}) == 30
     assert len({str(look.line) for look in list(looks.values())[:5]}) == 5
+
+
+def test_all_but_the_optimizers_in_focus_are_grey_and_still_told_apart() -> None:
+    labels = [f"optimizer {i}" for i in range(210)]
+    looks = looks_of(labels, ["optimizer 3", "optimizer 5"])
+    rest = [look for label, look in looks.items() if label not in ("optimizer 3", "optimizer 5")]
+    assert all(len({look.color[1:3], look.color[3:5], look.color[5:]}) == 1 for look in rest)
+    assert len({(look.color, str(look.line), look.marker) for look in looks.values()}) == 210
+    coloured = [looks["optimizer 3"], looks["optimizer 5"]]
+    assert [look.color for look in coloured] == list(PALETTE[:2])
+    assert min(look.layer for look in coloured) > max(look.layer for look in rest)
+    assert looks_of(labels, ["nobody"]) == looks_of(labels)
 
 
 def test_the_overview_of_a_record_where_all_runs_diverged_is_drawn(record: Record) -> None:

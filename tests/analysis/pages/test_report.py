@@ -244,3 +244,33 @@ def test_a_problem_that_is_flat_at_its_floor_does_not_cost_the_report(flat_recor
     page = write_report(flat_record)
     drawn = {path.stem for path in (page.parent / "figures").glob("*.svg")}
     assert {f"{problem}-{figure}" for problem in ("ellipse", "flat") for figure in COMMON} <= drawn
+
+
+def test_a_report_with_a_focus_colours_one_and_counts_its_wins(page: Path, tmp_path: Path) -> None:
+    folder = page.parents[1]
+    with pytest.raises(RecordError, match="did you mean 'rmsprop'"):
+        write_report(folder, tmp_path / "none", focus="rmsporp")
+    assert not (tmp_path / "none").exists()
+    focused = write_report(folder, tmp_path / "focused", focus="rmsprop")
+    text = focused.read_text(encoding="utf-8")
+    assert "rmsprop against the others" in text
+    swatches = set(re.findall(r'class="swatch" style="background: (#\w+)"></span>(\w+)', text))
+    coloured = {name for color, name in swatches if len({color[1:3], color[3:5], color[5:]}) > 1}
+    assert {name for _, name in swatches} == {"sgd", "momentum", "rmsprop"}
+    assert coloured == {"rmsprop"}
+    table = pd.read_csv(focused.parent / "tables" / "focus.csv")
+    assert table[["mine", "other"]].to_numpy().tolist() == [["rmsprop", "sgd"], ["rmsprop", "momentum"]]
+    assert (table[["wins", "ties", "losses"]].sum(axis=1) == 2).all()
+    assert not (page.parent / "tables" / "focus.csv").exists()
+
+
+def test_a_focus_that_cannot_be_held_against_the_others_says_why(twins: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(twins, tmp_path / "unequal")
+    for position, name in enumerate(["sgd", "sgd1"]):
+        file = folder / "cells" / f"twin{position}" / "cell.json"
+        info = json.loads(file.read_text(encoding="utf-8"))
+        info["optimizer"]["name"], info["problem"]["fingerprint"] = name, f"f-{position}"
+        file.write_text(json.dumps(info), encoding="utf-8")
+    page = write_report(folder, focus="sgd1")
+    assert "sgd1 cannot be held against the others: not every optimizer met every problem" in page.read_text("utf-8")
+    assert not (page.parent / "tables" / "focus.csv").exists()

@@ -44,6 +44,27 @@ def test_a_report_that_a_killed_run_left_older_than_its_cells_is_written_again(
     assert len(written) == 1
 
 
+def test_another_focus_runs_nothing_again_and_is_that_of_a_report_of_one_problem_too(
+    call: Callable[..., int], tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / "tiny.toml", tmp_path / "out"
+    file.write_text(tiny.replace('optimizers = ["sgd"]', 'optimizers = ["sgd", "momentum"]'))
+    command = ["run", file, "--out", out, "--no-tracking", "--jobs", "1"]
+    assert call(*command) == 0
+    cells = {cell: cell.stat().st_mtime_ns for cell in (out / "cells").glob("*/cell.json")}
+    assert len(cells) == 2
+    file.write_text('focus = "momentum"\n' + file.read_text())
+    assert call(*command) == 0
+    assert {cell: cell.stat().st_mtime_ns for cell in cells} == cells
+    text = (out / "report" / "index.html").read_text(encoding="utf-8")
+    assert "momentum against the others" in text
+    assert "Across problems" not in text
+    assert "momentum,sgd" in (out / "report" / "tables" / "focus.csv").read_text(encoding="utf-8")
+    capsys.readouterr()
+    assert call("report", out, "--focus", "sdg") == 2
+    assert "no optimizer 'sdg' to focus on, did you mean 'sgd'?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("first", ["run", "report"])
 def test_no_other_process_works_in_the_folder_while_the_report_is_drawn(
     first: str, call: Callable[..., int], tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

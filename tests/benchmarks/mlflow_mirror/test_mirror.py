@@ -103,7 +103,9 @@ def test_a_cell_that_was_not_tuned_has_its_defaults_only(tmp_path, builder):
     cell = builder.cell(tmp_path / "toy--sgd", "sgd", 0, rates=[4.0])
     pd.read_parquet(cell.path / "trials.parquet").head(0).to_parquet(cell.path / "trials.parquet")
     cell = Cell.load(cell.path)
-    assert "Nothing was tuned" in cell_run(cell).tags["mlflow.note.content"]
+    note = cell_run(cell).tags["mlflow.note.content"]
+    assert "Nothing was tuned" in note
+    assert "Tuned by" not in note
     assert trial_runs(cell, 12) == []
     assert trials_table(cell).empty
 

@@ -69,6 +69,18 @@ def test_what_is_done_inside_of_cells_counts_and_never_goes_back(monkeypatch: py
         assert bar.done == 100.0
 
 
+def test_the_bar_of_a_suite_shows_what_mlflow_and_the_report_still_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_a_terminal(monkeypatch)
+    with SuiteBar(Suite.load("smoke")) as bar:
+        bar.started(100.0, 0)
+        for show, text in ((bar.mirrored, "MLflow"), (bar.reported, "report"), (bar.mirrored, "MLflow")):
+            show(1, 4)
+            bar.bar.refresh()
+            last = terminal.getvalue().split("\r")[-1]
+            assert text in last
+            assert "25%" in last
+
+
 def test_running_cells_are_looked_at_until_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.running.watch.EVERY", 0.01)
     told: list[float] = []

@@ -139,3 +139,22 @@ def test_a_failure_stops_the_mirror_and_is_said_once_and_a_bug_is_raised(tmp_pat
     broken.give(lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         broken.finish()
+
+
+def test_how_far_the_mirror_is_is_told_while_it_is_waited_for(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    waited_for = threading.Event()
+
+    def tell(done: int, total: int) -> None:
+        told.append((done, total))
+        waited_for.set()
+
+    mirroring = Mirroring(tmp_path, [], None, tell)
+    mirroring.finish()
+    assert told == []  # nothing was given
+    mirroring.give(waited_for.wait)
+    mirroring.give(lambda: None)
+    mirroring.finish()
+    assert told[0] == (0, 2)
+    assert told[-1] == (2, 2)
+    assert told == sorted(told)

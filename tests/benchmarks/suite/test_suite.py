@@ -174,3 +174,12 @@ def test_plugins_are_found_beside_the_suite_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("text", "grid"), [("64x32", [64, 32]), ("2×2", [2, 2]), ([3, 4], [3, 4])])
 def test_grids_are_read(text, grid) -> None:
     assert parse_grid(text) == grid
+
+
+def test_a_suite_focuses_on_an_optimizer_of_its_own_or_on_one_of_its_labels() -> None:
+    focused = Suite.parse(GOOD + 'focus = "rmsprop"\n', "test")
+    assert Suite.parse(focused.to_toml(), "again") == focused
+    label = Suite.parse(GOOD + 'schedules = ["constant", "lr=cosine"]\nfocus = "sgd · lr=cosine"\n', "test").focus
+    assert label == "sgd · lr=cosine"
+    with pytest.raises(SuiteError, match="focus 'rmsprp' is not among the suite's optimizers, did you mean 'rmsprop'"):
+        Suite.parse(GOOD + 'focus = "rmsprp"\n', "test")
