@@ -17,6 +17,7 @@ import pandas as pd
 from analysis.record.cell_info import CellInfo
 from analysis.record.columns import check_columns
 from analysis.record.exhibits import ExhibitInfo
+from analysis.record.tables import DIGESTS, digest
 from benchmarks.record.folder import RecordFolder, landing
 from benchmarks.redaction import redacted
 
@@ -26,8 +27,8 @@ __all__ = ["write_cell", "write_exhibit"]
 def write_cell(folder: RecordFolder, info: CellInfo, tables: Mapping[str, pd.DataFrame]) -> Path:
     """Land one finished cell in ``folder`` and return its folder; a cell that is already there stays.
 
-    ``info`` becomes ``cell.json``, each of ``tables`` (by name) a parquet file. Raises `RecordError` where a table
-    lacks a required column.
+    ``info`` becomes ``cell.json``, each of ``tables`` (by name) a parquet file, whose digest is noted. Raises
+    `RecordError` where a table lacks a required column.
     """
     checked = {table: check_columns(table, frame) for table, frame in tables.items()}
     return _land(folder.cell(info.cell), "cell.json", info.to_json(), checked)
@@ -46,4 +47,6 @@ def _land(final: Path, file: str, info: Mapping[str, Any], tables: Mapping[str, 
             frame.to_parquet(working / f"{table}.parquet", compression="zstd", index=False)
         text = json.dumps(info, indent=2, allow_nan=False, ensure_ascii=False)
         (working / file).write_text(redacted(text) + "\n", encoding="utf-8")
+        noted = {f"{table}.parquet": digest(working / f"{table}.parquet") for table in sorted(tables)}
+        (working / DIGESTS).write_text(json.dumps(noted, indent=2) + "\n", encoding="utf-8")
     return final
