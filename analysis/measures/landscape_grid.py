@@ -82,10 +82,10 @@ class Grid:
 
 def grid_of(cell: Cell, measure: Measure) -> Grid | None:
     """The grid of ``cell``; None where the suite asked for none. Raises `RecordError` where a run is missing."""
-    table = cell.landscape
-    if table.empty:
+    if not cell.landscape_rows:
         return None
     x_name, y_name = cell.info.optimizer.axes
+    table = cell.landscape_columns({"seed", "status", "start_loss", "final_loss", x_name, y_name or x_name})
     keys = [name for name in (y_name, x_name) if name is not None and name in table]
     places = [np.unique(table[name], return_inverse=True) for name in ("seed", *keys)]
     shape = tuple(values.size for values, _ in places)

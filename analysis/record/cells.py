@@ -23,13 +23,15 @@ losses after that step are missing (NaN), never imputed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from analysis.record.cell_info import CellInfo
 from analysis.record.errors import OtherSchemaError, RecordError
@@ -103,6 +105,18 @@ class Cell:
     @cached_property
     def landscape(self) -> pd.DataFrame:
         return self._table("landscape")
+
+    @cached_property
+    def landscape_rows(self) -> int:
+        """The number of runs of the landscape, which may be millions; 0 where the suite asked for none."""
+        try:
+            return int(pq.read_metadata(self.path / "landscape.parquet").num_rows)
+        except (OSError, pa.ArrowException):
+            return len(self.landscape)  # which says what is wrong
+
+    def landscape_columns(self, names: Collection[str]) -> pd.DataFrame:
+        """Some columns of the landscape, those of ``names`` that it has: read anew each time, for they may be large."""
+        return read_table(self.path, "landscape", only=names)
 
     @cached_property
     def paths(self) -> pd.DataFrame | None:

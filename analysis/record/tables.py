@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -89,18 +89,29 @@ def has_table(folder: Path, table: str) -> bool:
     return (folder / name).exists() or name in digests_of(folder)
 
 
-def read_table(folder: Path, table: str, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+def read_table(
+    folder: Path, table: str, columns: Mapping[str, str] | None = None, only: Collection[str] | None = None
+) -> pd.DataFrame:
     """The ``table`` of the cell or exhibit in ``folder``, checked.
 
-    ``columns`` are the required ones of an exhibit's table, those of a cell's table are known. Raises `RecordError`
-    that names the file, what is wrong with it and what to do.
+    ``columns`` are the required ones of an exhibit's table, those of a cell's table are known. Of a large table
+    ``only`` some columns are read, those of them that it has; the words of its ``status`` are categories then. Raises
+    `RecordError` that names the file, what is wrong with it and what to do.
     """
     name = f"{table}.parquet"
     try:
         landed = check_file(folder, name)
-        frame = pd.read_parquet(folder / name)
+        if only is None:
+            frame = pd.read_parquet(folder / name)
+        else:
+            held = pq.read_schema(folder / name).names
+            check_columns(table, pd.DataFrame(columns=held))
+            frame = pq.read_table(
+                folder / name, columns=[column for column in held if column in only], read_dictionary=["status"]
+            ).to_pandas(split_blocks=True, self_destruct=True)
         if columns is None:
-            check_columns(table, frame)
+            if only is None:
+                check_columns(table, frame)
             if not landed:
                 check_rows(table, frame)
         elif missing := [column for column in columns if column not in frame]:

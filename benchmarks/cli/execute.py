@@ -32,6 +32,7 @@ class Machine:
     children: str = "12"
     storage: str | None = None
     minutes: float | None = None
+    memory: str | None = None
     started: float | None = None  # ``time.time()`` when the command began, which a time budget counts from
 
 
@@ -57,6 +58,7 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
     """
     from benchmarks.record.folder import RecordFolder
     from benchmarks.running import run_suite as runner
+    from benchmarks.running.memory import memory_size
     from benchmarks.running.workers import default_jobs
 
     if machine.minutes is not None and not machine.minutes > 0:
@@ -72,7 +74,7 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
         page = _existing_page(record, suite)
         if record.finished(suite.cells()):
             if page is None or _outdated(page, record):
-                page = write_page(folder, progress=observer.reported, jobs=jobs)
+                page = write_page(folder, progress=observer.reported, jobs=result.jobs)
             pages.append(page)
             if tracker is not None and not result.warnings:
                 result.warnings.extend(_attempt(lambda: tracker.log_report(folder)))
@@ -84,6 +86,7 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
         data=machine.data,
         storage=machine.storage,
         deadline=deadline,
+        memory=None if machine.memory is None else memory_size(machine.memory),
         observer=observer,
         mirror=tracker.log_cell_folder if tracker else None,
         afterwards=report,

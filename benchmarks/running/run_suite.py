@@ -20,6 +20,7 @@ from benchmarks.record.folder import RecordFolder, remove
 from benchmarks.record.lock import alone
 from benchmarks.running.estimate import estimate_seconds
 from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, exhibit_jobs
+from benchmarks.running.memory import fitting_jobs
 from benchmarks.running.observer import SILENT, RunObserver
 from benchmarks.running.prepare import ReadyCell, Tried, load_plugins, mistakes, prepare
 from benchmarks.running.workers import WorkersLostError, map_unordered
@@ -38,6 +39,7 @@ class SuiteResult:
     ran: list[JobResult] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    jobs: int = 1  # processes that worked at once
 
     @property
     def landed(self) -> list[JobResult]:
@@ -63,6 +65,7 @@ def run(
     data: Path | None = None,
     storage: str | None = None,
     deadline: float | None = None,
+    memory: int | None = None,
     observer: RunObserver = SILENT,
     mirror: Callable[[Path], None] | None = None,
     afterwards: Callable[[SuiteResult], None] | None = None,
@@ -72,15 +75,18 @@ def run(
 
     ``jobs`` processes work at the same time; ``data`` is the user's data folder. Studies are kept in the Optuna
     ``storage`` where one is given, else in memory. After the ``deadline`` (``time.time()``) cells stop at the next
-    block; what they made is kept for the next run. ``observer`` is told how far the run is. ``mirror`` is handed every
+    block; what they made is kept for the next run. Fewer processes work where all would take more than ``memory``
+    bytes (by default what the machine has). ``observer`` is told how far the run is. ``mirror`` is handed every
     finished cell's folder, those of earlier runs too, and may raise `StepscapeError`: it is then not asked again.
     ``afterwards`` is called last, with what is returned, while no other process may work in the folder: it may write
     the report there.
 
-    Raises `StepscapeError` for mistakes in the suite, the folder or the storage, before anything is run.
+    Raises `StepscapeError` for mistakes in the suite, the folder or the storage, and for a cell that takes more memory
+    alone, before anything is run.
     """
     record = RecordFolder(folder)
     ready, failed = _prepared(suite, data)
+    jobs = fitting_jobs(ready, jobs, memory)
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
     exhibits = exhibit_jobs(suite, record, data, deadline)
     if storage is not None:
@@ -92,7 +98,7 @@ def run(
             remove(place)
         every: list[Job] = [*exhibits, *cells]
         finished = {job.name for job in every if job.finished}
-        result = SuiteResult(folder, kept=[job.name for job in every if job.name in finished])
+        result = SuiteResult(folder, kept=[job.name for job in every if job.name in finished], jobs=jobs)
         fingerprints: dict[str, str] = {}
         for job in every:
             if job.name in finished:
