@@ -21,6 +21,7 @@ from benchmarks.naming.registry import make_optimizer, make_problem
 from benchmarks.running import cell_tables
 from benchmarks.running.memory import fitting_jobs, memory_size, size_text
 from benchmarks.running.prepare import ReadyCell, prepare
+from benchmarks.running.run_suite import run
 from benchmarks.suite.suite import Suite
 from benchmarks.tuning import landscape as mapping
 from benchmarks.tuning.landscape import landscape
@@ -106,14 +107,17 @@ def test_a_landscape_trained_in_small_groups_is_the_same_to_the_bit(monkeypatch:
 
 
 def test_a_large_table_is_written_in_row_groups_and_read_as_one(
-    call: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = ["landscape", "ellipse", "rmsprop", "--grid", "9x7", "--steps", "8", "--no-tracking", "--jobs", "1"]
+    suite = Suite.parse(
+        'name = "parts"\nproblems = ["ellipse"]\noptimizers = ["rmsprop"]\nsteps = 8\n'
+        '[tuning]\nenabled = false\n[landscape]\ngrid = "9x7"\n',
+        "the test",
+    )
     frames: list[pd.DataFrame] = []
     for rows, groups in ((131_072, 1), (10, 7)):
         monkeypatch.setattr(cell_tables, "ROWS", rows)
-        assert call(*asked, "--out", tmp_path / str(rows)) == 0
-        folder = tmp_path / str(rows) / "cells" / "ellipse--rmsprop"
+        folder = run(suite, tmp_path / str(rows)).folder / "cells" / "ellipse--rmsprop"
         assert pq.read_metadata(folder / "landscape.parquet").num_row_groups == groups
         frames.append(Cell.load(folder).landscape)
         some = Cell.load(folder).landscape_columns({"lr", "status"})
