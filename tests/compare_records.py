@@ -27,6 +27,8 @@ def differences(before: Path, after: Path) -> Iterator[str]:
     yield from (f"only before: {name}" for name in sorted(left - right))
     yield from (f"only after:  {name}" for name in sorted(right - left))
     for name in sorted(left & right):
+        if name.endswith("/digests.json"):
+            continue  # of tables, which are compared themselves, and of files with seconds in them
         a, b = before / name, after / name
         same = without_times(a) == without_times(b) if name.endswith(".json") else a.read_bytes() == b.read_bytes()
         if not same:

@@ -33,7 +33,7 @@ __all__ = ["RobustChoice", "landscapes_method", "landscapes_part", "recommendati
 
 def landscapes_part(record: Record) -> Part | None:
     """The part on the cells of ``record``; None where no cell has a landscape."""
-    problems = results_of(cell for cell in record if len(cell.landscape))
+    problems = results_of(cell for cell in record if cell.landscape_rows)
     if not problems:
         return None
     cells = [cell for results in problems.values() for cell in results.cells]

@@ -17,7 +17,14 @@ import pandas as pd
 from analysis.measures.comparable import check_budgets, check_instances
 from analysis.measures.landscape_grid import progress
 from analysis.measures.measure import Measure
-from analysis.measures.random_search import SearchTable, chances, expected_progress, group_chances, search_table
+from analysis.measures.random_search import (
+    SearchTable,
+    blocks,
+    chances,
+    expected_progress,
+    group_chances,
+    search_table,
+)
 from analysis.measures.results import CellResult, cell_results
 from analysis.measures.wins import win_probability
 from analysis.record.cells import Cell
@@ -100,12 +107,14 @@ def budget_curve(table: SearchTable, budgets: Sequence[int] = BUDGETS) -> Budget
     rng = np.random.default_rng(SEED)
     made, resampled = progress(measure, table.reported), np.zeros((GRID, len(budgets)))
     weights = bootstrap_weights(turns, GRID, rng) / max(turns - 1, 1)
-    counts = bootstrap_weights(points, GRID, rng)
-    for turn, share in enumerate(weights.T):
-        resampled += share[:, None] * group_chances(table.objective[turn], budgets, counts).mean(made[turn])
+    for some in blocks(GRID, points * len(budgets)):  # drawn one after another, so blocks change no draw
+        counts = bootstrap_weights(points, some.stop - some.start, rng)
+        for turn, share in enumerate(weights[some].T):
+            resampled[some] += share[:, None] * _resampled(table.objective[turn], made[turn], budgets, counts)
     worst, best = interval(resampled)
-    mixed = np.concatenate([chances(row, budgets) / turns for row in table.objective], axis=1)
-    lucky, middle, unlucky = _quantiles(table.reported.ravel(), mixed, ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2))
+    levels = ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2)
+    parts = [_reached(table, budgets[some], levels) for some in blocks(len(budgets), turns * points)]
+    lucky, middle, unlucky = (np.concatenate(part) for part in zip(*parts, strict=True))
     expected = _from_progress(measure, expected_progress(table, budgets))
     low, high = _from_progress(measure, best), _from_progress(measure, worst)
     return BudgetCurve(np.array(budgets), expected, low, high, middle, lucky, unlucky, turns, points)
@@ -123,7 +132,7 @@ def budget_results(cells: Sequence[CellResult], budgets: Sequence[int] = BUDGETS
     Raises `PoolingError` where the cells are of different instances, or their landscapes of different seeds or steps.
     """
     check_instances([result.cell for result in cells])
-    check_budgets([result.cell for result in cells if not result.cell.landscape.empty], ("steps", "landscape_seeds"))
+    check_budgets([result.cell for result in cells if result.cell.landscape_rows], ("steps", "landscape_seeds"))
     searches = {result.label: search_table(result.grid) for result in cells if result.grid is not None}
     if not searches:
         return []
@@ -167,6 +176,19 @@ def replay_curves(replays: pd.DataFrame, measure: Measure) -> list[ReplayCurve]:
 def _from_progress(measure: Measure, made: Array) -> Array:
     """The measure that has made a given progress: the inverse of `progress`."""
     return np.asarray(measure.start * 10.0**-made if measure.log else measure.start - made)
+
+
+def _resampled(objective: Array, made: Array, budgets: Sequence[int], counts: Array) -> Array:
+    """The expected of what the points have ``made`` ``[N]``, ``[B, K]``, in the urns ``counts`` ``[B, N]``."""
+    parts = blocks(len(budgets), counts.size)
+    return np.concatenate([group_chances(objective, budgets[some], counts).mean(made) for some in parts], axis=1)
+
+
+def _reached(table: SearchTable, budgets: Sequence[int], levels: Sequence[float]) -> list[Array]:
+    """The quantiles ``[K]`` at ``levels`` of what searches of ``budgets`` draws report."""
+    turns = len(table.objective)
+    mixed = np.concatenate([chances(row, budgets) / turns for row in table.objective], axis=1)
+    return _quantiles(table.reported.ravel(), mixed, levels)
 
 
 def _quantiles(values: Array, chance: Array, levels: Sequence[float]) -> list[Array]:

@@ -130,4 +130,4 @@ def diverged_runs(cell: Cell, setting: str) -> int:
 
 def _lowest(cell: Cell) -> float:
     """The lowest loss that any test run, or run of the landscape, had."""
-    return float(np.fmin(cell.curves["loss"].min(), cell.landscape["final_loss"].min()))
+    return float(np.fmin(cell.curves["loss"].min(), cell.landscape_columns(["final_loss"])["final_loss"].min()))

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from analysis.measures.axis import Axis, axis_of
 from analysis.measures.measure import Measure
 from analysis.record.cells import Cell
+from analysis.record.errors import RecordError
 from analysis.record.outcome import Outcome
 from analysis.statistics.arrays import Array, Mask
 from analysis.statistics.bootstrap import (
@@ -80,19 +81,20 @@ class Grid:
 
 
 def grid_of(cell: Cell, measure: Measure) -> Grid | None:
-    """The grid of ``cell``; None where the suite asked for none. Raises `ValueError` where a run is missing."""
-    table = cell.landscape
-    if table.empty:
+    """The grid of ``cell``; None where the suite asked for none. Raises `RecordError` where a run is missing."""
+    if not cell.landscape_rows:
         return None
     x_name, y_name = cell.info.optimizer.axes
+    table = cell.landscape_columns({"seed", "status", "start_loss", "final_loss", x_name, y_name or x_name})
     keys = [name for name in (y_name, x_name) if name is not None and name in table]
     places = [np.unique(table[name], return_inverse=True) for name in ("seed", *keys)]
     shape = tuple(values.size for values, _ in places)
     at = np.ravel_multi_index([place for _, place in places], shape)
     if at.size != np.prod(shape) or np.unique(at).size != at.size:
         size = " x ".join(str(count) for count in reversed(shape[1:]))
-        raise ValueError(
-            f"the landscape of {cell.name} is no full {size} grid over its {shape[0]} seeds: {at.size} runs"
+        raise RecordError(
+            f"the landscape of {cell.name} is no full {size} grid over its {shape[0]} seeds: {at.size} runs; "
+            f"delete the folder {cell.path} and run the suite again"
         )
     x, y = axis_of(cell.info, x_name, places[-1][0]), None
     if y_name is not None and len(keys) == 2:

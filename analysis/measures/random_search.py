@@ -8,8 +8,9 @@ deterministic problem, it does both.)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from scipy.special import gammaln
@@ -18,7 +19,10 @@ from analysis.measures.landscape_grid import Grid, progress
 from analysis.measures.measure import Measure
 from analysis.statistics.arrays import Array, Integers
 
-__all__ = ["Groups", "SearchTable", "chances", "expected_progress", "group_chances", "search_table"]
+__all__ = ["Groups", "SearchTable", "blocks", "chances", "expected_progress", "group_chances", "search_table"]
+
+HELD: Final = 4_000_000
+"""Numbers of an array that is held at once, 32 MB of them; a computation over more goes in blocks."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,19 @@ def expected_progress(table: SearchTable, budgets: Sequence[int], *, replacement
     Raises as `chances` does.
     """
     made = progress(table.measure, table.reported)
-    turns = [chances(row, budgets, replacement=replacement) @ gain for row, gain in zip(table.objective, made)]
-    return np.asarray(np.mean(turns, axis=0))
+    found = []
+    for some in blocks(len(budgets), made.shape[1]):
+        of_some = [
+            chances(row, budgets[some], replacement=replacement) @ gain for row, gain in zip(table.objective, made)
+        ]
+        found.append(np.mean(of_some, axis=0))
+    return np.concatenate(found)
+
+
+def blocks(count: int, each: int) -> Iterator[slice]:
+    """``count`` parts of ``each`` numbers, as slices that hold no more than `HELD` of them, or one part."""
+    size = max(1, HELD // each)
+    return (slice(first, min(first + size, count)) for first in range(0, count, size))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from analysis.measures.lr_sensitivity import Landscape, RateCurve, landscape_fro
 from analysis.measures.measure import Measure, steps_to_target
 from analysis.record.cell_info import CellInfo, WinnerInfo
 from analysis.record.cells import Cell
+from analysis.record.errors import RecordError
 from analysis.record.outcome import Outcome
 from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import Estimate, estimate_of_studies, median, typical
@@ -236,6 +237,11 @@ class CellResult:
         """The result of the runs ``values`` ``[K, S]``: of all studies, or of one ``study``."""
         target, steps = self.info.problem.target, np.nan
         if target is not None:
+            if setting not in self.curves:
+                raise RecordError(
+                    f"{self.cell.path} has runs of its {setting} setting and no curves of them; delete this folder and "
+                    "run the suite again"
+                )
             at, losses = self.curves[setting]
             chosen = losses if study is None else losses[study : study + 1]
             steps = float(typical(steps_to_target(at, chosen, target)))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.measures.random_search import SearchTable, chances
+from analysis.measures.random_search import SearchTable, blocks, chances
 from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import SEED, bootstrap_weights, interval
 from analysis.statistics.resamples import WINS
@@ -53,7 +53,13 @@ class _Duel:
         self.nodes, self.weights = (self.nodes + 1) / 2, weights / 2
 
     def wins(self, budgets: Sequence[int], urns: Sequence[Array] | None) -> Array:
-        """``[A, K]``: the probability that each search ends lowest, ties shared.
+        """``[A, K]``: the probability that each search ends lowest, ties shared."""
+        points = max(objective.size for objective in self.objectives)
+        parts = blocks(len(budgets), points * max(1, self.nodes.size))
+        return np.concatenate([self._wins(budgets[some], urns) for some in parts], axis=1)
+
+    def _wins(self, budgets: Sequence[int], urns: Sequence[Array] | None) -> Array:
+        """`wins` for as many budgets as can be held at once.
 
         With T others tied the share is 1 / (1 + T), the integral of u^T over [0, 1]: so the expected share is that of
         the product over the others of P(higher) + u P(equal), a polynomial that Gauss's rule integrates exactly.

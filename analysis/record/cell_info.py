@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from analysis.record.columns import SCHEMA_VERSION
-from analysis.record.errors import RecordError
+from analysis.record.errors import OtherSchemaError, RecordError
 from analysis.record.typed_json import from_json, joined, to_json
 
 __all__ = [
@@ -196,8 +196,8 @@ class CellInfo:
         """What a ``cell.json`` says; raises `RecordError` for another schema version, and with the path of the
         first key that is missing, unknown or of a wrong type."""
         if not isinstance(content, Mapping) or content.get("schema") != SCHEMA_VERSION:
-            raise RecordError("written by another version of the record's schema; run the suite again")
-        return from_json(cls, {key: value for key, value in content.items() if key != "schema"})
+            raise OtherSchemaError("written by another version of the record's schema; run the suite again")
+        return _checked(from_json(cls, {key: value for key, value in content.items() if key != "schema"}))
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``cell.json``, its keys in order."""
@@ -221,3 +221,36 @@ class CellInfo:
     def label(self) -> str:
         """The name of the cell within its problem: its optimizer, and its schedule where that is not constant."""
         return self.optimizer.name if self.schedule == "constant" else f"{self.optimizer.name} · {self.schedule}"
+
+
+def _checked(info: CellInfo) -> CellInfo:
+    """``info`` whose numbers can be; raises `RecordError` with the path of the first that cannot."""
+    counts = {
+        "position": (info.position, 0),
+        "problem.dim": (info.problem.dim, 1),
+        "problem.steps": (info.problem.steps, 1),
+        "protocol.steps": (info.protocol.steps, 1),
+        "protocol.studies": (info.protocol.studies, 0),
+        "protocol.trials": (info.protocol.trials, 0),
+        "protocol.block": (info.protocol.block, 1),
+        "lane_steps": (info.lane_steps, 0),
+        **{f"studies[{at}].trials": (study.trials, 0) for at, study in enumerate(info.studies)},
+    }
+    for path, (value, least) in counts.items():
+        if value < least:
+            raise RecordError(f"{path} should be {least} or more, got {value}")
+    for at, study in enumerate(info.studies):
+        if study.study != at:
+            raise RecordError(f"studies[{at}].study should be {at}, got {study.study}")
+    for at, knob in enumerate(info.optimizer.hyperparameters):
+        path = f"optimizer.hyperparameters[{at}]"
+        if knob.low > knob.high:
+            raise RecordError(f"{path}.low should be no more than its high {knob.high}, got {knob.low}")
+        if knob.scale == "log" and knob.low <= 0:
+            raise RecordError(f"{path}.low should be above 0 on the scale log, got {knob.low}")
+        if knob.scale == "log1m" and knob.high >= 1:
+            raise RecordError(f"{path}.high should be below 1 on the scale log1m, got {knob.high}")
+    known = {knob.name for knob in info.optimizer.hyperparameters}
+    if strange := [name for name in info.optimizer.axes if name is not None and name not in known]:
+        raise RecordError(f"optimizer.axes names {strange[0]!r}, which is no hyperparameter of the optimizer")
+    return info

@@ -13,6 +13,7 @@
             paths.parquet       one row a step of a 2-D run      -> ``Cell.paths`` (2-D problems only)
             surface.parquet     the loss on a grid of the plane  -> ``Cell.surface`` (2-D problems only)
             replays.parquet     one row a replayed search and k  -> ``Cell.replays`` (where searches were replayed)
+            digests.json        the digest of each table that landed, see `analysis.record.tables`
         exhibits/<name>/        questions answered besides       -> `analysis.record.exhibits.load_exhibits`
 
 Hyperparameters are plain columns under their own names (``lr``, ``gamma``, …); every other column name is listed here
@@ -22,20 +23,23 @@ losses after that step are missing (NaN), never imputed.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from analysis.record.cell_info import CellInfo
-from analysis.record.columns import check_columns
-from analysis.record.errors import RecordError
+from analysis.record.errors import OtherSchemaError, RecordError
+from analysis.record.tables import has_table, read_json, read_table
 
 __all__ = ["Cell", "Record"]
+
+RESTORE: Final = "put the file back from a copy, or run the suite again into a new folder"
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,13 @@ class Cell:
     def load(cls, path: Path) -> Cell:
         """Read ``path/cell.json``; raises `RecordError` where it is missing, no JSON or not as `CellInfo` says."""
         try:
-            content = json.loads((path / "cell.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            content = read_json(path / "cell.json")
+        except (OSError, RecordError) as error:
             raise RecordError(f"{path} is not a finished cell: {error}") from error
         try:
             return cls(path, CellInfo.from_json(content))
+        except OtherSchemaError as error:
+            raise OtherSchemaError(f"{path / 'cell.json'}: {error}") from error
         except RecordError as error:
             raise RecordError(f"{path / 'cell.json'}: {error}") from error
 
@@ -101,30 +107,38 @@ class Cell:
         return self._table("landscape")
 
     @cached_property
+    def landscape_rows(self) -> int:
+        """The number of runs of the landscape, which may be millions; 0 where the suite asked for none."""
+        try:
+            return int(pq.read_metadata(self.path / "landscape.parquet").num_rows)
+        except (OSError, pa.ArrowException):
+            return len(self.landscape)  # which says what is wrong
+
+    def landscape_columns(self, names: Collection[str]) -> pd.DataFrame:
+        """Some columns of the landscape, those of ``names`` that it has: read anew each time, for they may be large."""
+        return read_table(self.path, "landscape", only=names)
+
+    @cached_property
     def paths(self) -> pd.DataFrame | None:
         """The paths of a 2-D problem's test runs; None for other problems."""
-        return self._table("paths") if (self.path / "paths.parquet").exists() else None
+        return self._table("paths") if has_table(self.path, "paths") else None
 
     @cached_property
     def surface(self) -> pd.DataFrame | None:
         """The loss on a grid of the plane; None for other problems."""
-        return self._table("surface") if (self.path / "surface.parquet").exists() else None
+        return self._table("surface") if has_table(self.path, "surface") else None
 
     @cached_property
     def replays(self) -> pd.DataFrame | None:
         """The replayed searches; None where nothing was replayed."""
-        return self._table("replays") if (self.path / "replays.parquet").exists() else None
+        return self._table("replays") if has_table(self.path, "replays") else None
 
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to another process: not the tables, which it reads itself."""
         return {"path": self.path, "info": self.info}
 
     def _table(self, name: str) -> pd.DataFrame:
-        file = self.path / f"{name}.parquet"
-        try:
-            return check_columns(name, pd.read_parquet(file))
-        except (OSError, ValueError) as error:
-            raise RecordError(f"{file} cannot be read: {error}") from error
+        return read_table(self.path, name)
 
 
 @dataclass(frozen=True)
@@ -146,10 +160,17 @@ class Record:
             raise RecordError(f"{path} is not a results folder: it has no suite.toml")
         try:
             suite = tomllib.loads((path / "suite.toml").read_text(encoding="utf-8"))
-            environment = json.loads((path / "environment.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RecordError(f"{path} is damaged: {error}") from error
-        cells = [Cell.load(folder) for folder in sorted((path / "cells").glob("*")) if not folder.name.startswith(".")]
+        except (OSError, ValueError, RecursionError) as error:
+            raise RecordError(f"{path} is damaged: suite.toml is no TOML: {error}; {RESTORE}") from error
+        if not isinstance(suite.get("name"), str):
+            raise RecordError(f"{path} is damaged: suite.toml lacks the name of a suite; {RESTORE}")
+        try:
+            environment = read_json(path / "environment.json")
+        except (OSError, RecordError) as error:
+            raise RecordError(f"{path} is damaged: {error}; {RESTORE}") from error
+        if not isinstance(environment, dict):
+            raise RecordError(f"{path} is damaged: environment.json should hold an object; {RESTORE}")
+        cells = [_finished(folder) for folder in sorted((path / "cells").glob("*")) if not folder.name.startswith(".")]
         if not cells:
             raise RecordError(f"{path} holds no finished cell yet; run the suite first")
         cells.sort(key=lambda cell: cell.info.position)
@@ -170,3 +191,18 @@ class Record:
 
     def __iter__(self) -> Iterator[Cell]:
         return iter(self.cells)
+
+
+def _finished(folder: Path) -> Cell:
+    """The cell in ``folder`` of a record, which has the cell's name; raises `RecordError` that says what to do."""
+    try:
+        cell = Cell.load(folder)
+    except OtherSchemaError:
+        raise
+    except RecordError as error:
+        raise RecordError(f"{error}; delete the folder {folder} and run the suite again") from error
+    if cell.name != folder.name:
+        raise RecordError(
+            f"{folder} holds the cell {cell.name} under another name; delete this folder and run the suite again"
+        )
+    return cell

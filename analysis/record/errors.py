@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["RecordError"]
+__all__ = ["OtherSchemaError", "RecordError"]
 
 
 class RecordError(ValueError):
     """A results folder, or a file in it, is missing, foreign or damaged; the message says which and what to do."""
+
+
+class OtherSchemaError(RecordError):
+    """A cell or exhibit written by another version of the record's schema: it is not damaged, and never removed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import Field, fields, is_dataclass
 from functools import cache
+from math import isfinite
 from reprlib import repr as shortened
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -88,7 +89,7 @@ def _value(hint: Any, value: Any, path: str) -> Any:
     if value is None and kind is not hint:
         return None
     origin, parts = get_origin(kind), get_args(kind)
-    if kind in PLAIN and type(value) in PLAIN[kind][0]:
+    if kind in PLAIN and type(value) in PLAIN[kind][0] and not (kind is float and not isfinite(value)):
         return value
     if origin is Literal and value in parts:
         return value

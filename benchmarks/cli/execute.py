@@ -34,6 +34,7 @@ class Machine:
     children: str = "12"
     storage: str | None = None
     minutes: float | None = None
+    memory: str | None = None
     started: float | None = None  # ``time.time()`` when the command began, which a time budget counts from
 
 
@@ -60,6 +61,7 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
     from benchmarks.mlflow_mirror.links import share_files
     from benchmarks.record.folder import RecordFolder
     from benchmarks.running import run_suite as runner
+    from benchmarks.running.memory import memory_size
     from benchmarks.running.workers import default_jobs
 
     if machine.minutes is not None and not machine.minutes > 0:
@@ -75,7 +77,7 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
         page = _existing_page(record, suite)
         if record.finished(suite.cells()):
             if page is None or _outdated(page, record):
-                page = write_page(folder, progress=observer.reported, jobs=jobs)
+                page = write_page(folder, progress=observer.reported, jobs=result.jobs)
             pages.append(page)
             if tracker is not None and not result.warnings:
                 mirroring.give(lambda: tracker.log_report(folder))
@@ -90,6 +92,7 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
         data=machine.data,
         storage=machine.storage,
         deadline=deadline,
+        memory=None if machine.memory is None else memory_size(machine.memory),
         observer=observer,
         mirror=tracker.log_cell_folder if tracker else None,
         afterwards=report,

@@ -46,6 +46,11 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--dry-run", is_flag=True, help="Show what would run, how long it takes and what it decides."),
             click.option("--minutes", type=click.FloatRange(min=0.1), help="Stop after this long; go on another time."),
             click.option(
+                "--memory",
+                metavar="SIZE",
+                help="Take no more, as 2GiB: in fewer processes, or refused.  [default: the machine's]",
+            ),
+            click.option(
                 "--children",
                 default="12",
                 metavar="N|all|none",

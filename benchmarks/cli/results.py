@@ -103,7 +103,7 @@ def replay(folder: Path, samplers: tuple[str, ...], budget: int, repeats: int) -
     from analysis.record.cells import Record
     from benchmarks.tuning.replay import USUAL, replay_record
 
-    cells = sum(not cell.landscape.empty for cell in Record.load(folder))
+    cells = sum(cell.landscape_rows > 0 for cell in Record.load(folder))
     with Bar("replay", cells) as bar:
         files = replay_record(
             folder, samplers or USUAL, budget, repeats, on_cell=lambda _: bar.show(bar.done + 1, cells)

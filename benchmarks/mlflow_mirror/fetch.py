@@ -17,6 +17,7 @@ from analysis.record.cells import Record
 from analysis.record.columns import COLUMNS
 from analysis.record.errors import RecordError
 from analysis.record.exhibits import SCHEMAS
+from analysis.record.tables import DIGESTS
 from benchmarks.errors import TrackingError, UsageError, nearest
 from benchmarks.mlflow_mirror.runs import short_hash
 from benchmarks.mlflow_mirror.store import check_uri, connect, reported
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fetch"]
 
-FILES: Final = {"cell.json", *(f"{table}.parquet" for table in COLUMNS)}
+FILES: Final = {"cell.json", DIGESTS, *(f"{table}.parquet" for table in COLUMNS)}
 PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -93,7 +94,7 @@ def _download_exhibits(client: MlflowClient, experiment: str, folder: Path) -> N
     key = short_hash(*(folder / name for name in SHARED if (folder / name).is_file()))
     for run in client.search_runs([experiment], f"tags.role = 'report' AND tags.`stepscape.digest` = '{key}'"):
         for name, schema in SCHEMAS.items():
-            files = {"exhibit.json", *(f"{table}.parquet" for table in schema.tables)}
+            files = {"exhibit.json", DIGESTS, *(f"{table}.parquet" for table in schema.tables)}
             _download(client, run, folder / "exhibits" / name, files, f"exhibits/{name}")
 
 

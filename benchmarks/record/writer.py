@@ -8,28 +8,34 @@ hidden temporary folder, which the next run removes.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from analysis.record.cell_info import CellInfo
 from analysis.record.columns import check_columns
 from analysis.record.exhibits import ExhibitInfo
+from analysis.record.tables import DIGESTS, digest
 from benchmarks.record.folder import RecordFolder, landing
 from benchmarks.redaction import redacted
 
 __all__ = ["write_cell", "write_exhibit"]
 
 
-def write_cell(folder: RecordFolder, info: CellInfo, tables: Mapping[str, pd.DataFrame]) -> Path:
+Parts = pd.DataFrame | Iterator[pd.DataFrame]
+
+
+def write_cell(folder: RecordFolder, info: CellInfo, tables: Mapping[str, Parts]) -> Path:
     """Land one finished cell in ``folder`` and return its folder; a cell that is already there stays.
 
-    ``info`` becomes ``cell.json``, each of ``tables`` (by name) a parquet file. Raises `RecordError` where a table
-    lacks a required column.
+    ``info`` becomes ``cell.json``, each of ``tables`` (by name; whole, or parts that become row groups) a parquet file,
+    whose digest is noted. Raises `RecordError` where a table lacks a required column.
     """
-    checked = {table: check_columns(table, frame) for table, frame in tables.items()}
+    checked = {table: _checked(table, frame) for table, frame in tables.items()}
     return _land(folder.cell(info.cell), "cell.json", info.to_json(), checked)
 
 
@@ -38,12 +44,33 @@ def write_exhibit(folder: RecordFolder, info: ExhibitInfo[Any], tables: Mapping[
     return _land(folder.exhibit(info.exhibit), "exhibit.json", info.to_json(), tables)
 
 
-def _land(final: Path, file: str, info: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
+def _checked(table: str, frame: Parts) -> Parts:
+    """A ``table`` whose required columns are there, in every part of it."""
+    if isinstance(frame, pd.DataFrame):
+        return check_columns(table, frame)
+    return (check_columns(table, part) for part in frame)
+
+
+def _write_parts(file: Path, parts: Iterator[pd.DataFrame]) -> None:
+    """Write one part after another, each a row group; of one part the file is that of the whole table."""
+    first = pa.Table.from_pandas(next(parts), preserve_index=False)
+    with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
+        writer.write_table(first)
+        for part in parts:
+            writer.write_table(pa.Table.from_pandas(part, schema=first.schema, preserve_index=False))
+
+
+def _land(final: Path, file: str, info: Mapping[str, Any], tables: Mapping[str, Parts]) -> Path:
     """Write ``info`` and ``tables`` to the folder ``final``, whole or not at all, unless that is there already."""
     with landing(final) as working:
         working.mkdir()
         for table, frame in tables.items():
-            frame.to_parquet(working / f"{table}.parquet", compression="zstd", index=False)
+            if isinstance(frame, pd.DataFrame):
+                frame.to_parquet(working / f"{table}.parquet", compression="zstd", index=False)
+            else:
+                _write_parts(working / f"{table}.parquet", frame)
         text = json.dumps(info, indent=2, allow_nan=False, ensure_ascii=False)
         (working / file).write_text(redacted(text) + "\n", encoding="utf-8")
+        noted = {f"{table}.parquet": digest(working / f"{table}.parquet") for table in sorted(tables)}
+        (working / DIGESTS).write_text(json.dumps(noted, indent=2) + "\n", encoding="utf-8")
     return final

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +23,11 @@ from benchmarks.tuning.trials import Study, Trial
 __all__ = ["cell_tables"]
 
 
-def cell_tables(cell: ReadyCell, result: FinishedCell) -> dict[str, pd.DataFrame]:
-    """Every table of ``cell`` by name: trials, runs, curves and landscape, of 2-D problems paths and surface too."""
+def cell_tables(cell: ReadyCell, result: FinishedCell) -> dict[str, pd.DataFrame | Iterator[pd.DataFrame]]:
+    """Every table of ``cell`` by name: trials, runs, curves and landscape, of 2-D problems paths and surface too.
+
+    The landscape may have millions of rows and is made as it is written, a part at a time.
+    """
     landscape_seeds = cell.seeds(cell.plan.landscape.seeds)
     return {
         "trials": trials_table(result.studies),
@@ -60,6 +63,7 @@ def _tables_of_the_plane(cell: ReadyCell, result: FinishedCell) -> dict[str, pd.
     return {"paths": pd.concat(paths, ignore_index=True), "surface": surface}
 
 
+ROWS = 131_072  # of a landscape that are in memory at once, and in a row group of the file
 OBJECTIVES = ("objective", "objective_2")
 UNTRAINED = {"block": -1, "seeds": 0, "diverged": 0}  # of a trial that another process trained
 
@@ -154,21 +158,23 @@ def curves_table(of: Origin, trace: Trace, seeds: Sequence[int]) -> pd.DataFrame
     )
 
 
-def landscape_table(grid: GridMap, seeds: Sequence[int]) -> pd.DataFrame:
-    """One row a grid point and seed."""
-    count = len(grid.status)
-    best = grid.best_loss.where(grid.best_loss.isfinite(), torch.nan)
-    return pd.DataFrame(
-        {
-            **{name: np.repeat(value.numpy(), len(seeds)) for name, value in grid.values.items()},
-            "seed": np.tile(seeds, count),
-            "status": _status_column(grid.status),
-            "stopped_at": grid.stopped_at.flatten().numpy(),
-            "start_loss": grid.start_loss.flatten().numpy(),
-            "final_loss": grid.final_loss.flatten().numpy(),
-            "best_loss": best.flatten().numpy(),
-        }
-    )
+def landscape_table(grid: GridMap, seeds: Sequence[int]) -> Iterator[pd.DataFrame]:
+    """One row a grid point and seed, `ROWS` rows or so at a time."""
+    size = max(1, ROWS // len(seeds))
+    for first in range(0, len(grid.status), size):
+        part = slice(first, first + size)
+        count, best = len(grid.status[part]), grid.best_loss[part]
+        yield pd.DataFrame(
+            {
+                **{name: np.repeat(value[part].numpy(), len(seeds)) for name, value in grid.values.items()},
+                "seed": np.tile(seeds, count),
+                "status": _status_column(grid.status[part]),
+                "stopped_at": grid.stopped_at[part].flatten().numpy(),
+                "start_loss": grid.start_loss[part].flatten().numpy(),
+                "final_loss": grid.final_loss[part].flatten().numpy(),
+                "best_loss": best.where(best.isfinite(), torch.nan).flatten().numpy(),
+            }
+        )
 
 
 def paths_table(of: Origin, trace: Trace, seeds: Sequence[int]) -> pd.DataFrame:

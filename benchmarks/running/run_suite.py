@@ -22,6 +22,7 @@ from benchmarks.record.lock import alone
 from benchmarks.running.bars import SuiteBar
 from benchmarks.running.estimate import estimate_seconds
 from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, exhibit_jobs
+from benchmarks.running.memory import fitting_jobs
 from benchmarks.running.mirroring import Mirroring
 from benchmarks.running.observer import RunObserver
 from benchmarks.running.prepare import ReadyCell, Tried, load_plugins, mistakes, prepare
@@ -42,6 +43,7 @@ class SuiteResult:
     ran: list[JobResult] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    jobs: int = 1  # processes that worked at once
 
     def __repr__(self) -> str:
         counts: dict[str, Sequence[object]] = {
@@ -81,6 +83,7 @@ def run(
     data: Path | None = None,
     storage: str | None = None,
     deadline: float | None = None,
+    memory: int | None = None,
     observer: RunObserver | None = None,
     mirror: Callable[[Path], None] | None = None,
     afterwards: Callable[[SuiteResult, Mirroring], None] | None = None,
@@ -88,16 +91,18 @@ def run(
     """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same
     problems and code.
 
-    ``suite`` may be the name of a built-in suite or the path of a TOML file. ``jobs`` processes work at the same time;
-    ``data`` is the user's data folder. Studies are kept in the Optuna ``storage`` where one is given, else in memory.
-    After the ``deadline`` (``time.time()``) cells stop at the next block; what they made is kept for the next run.
-    ``observer`` is told how far the run is; by default that is a bar, on a terminal or in a notebook. ``mirror`` is
-    handed every finished cell's folder, those of earlier runs too, beside the work, and may raise `StepscapeError`: it
-    is then not asked again. It has `benchmarks.running.mirroring.BUDGET` seconds more when the cells are done.
-    ``afterwards`` is called last, with what is returned and the mirror's thread, while no other process may work in
-    the folder: it may write the report there.
+    ``suite`` may be the name of a built-in suite or the path of a TOML file. ``jobs`` processes work at the same time,
+    fewer where all would take more than ``memory`` bytes (by default what the machine has); ``data`` is the user's data
+    folder. Studies are kept in the Optuna ``storage`` where one is given, else in memory. After the ``deadline``
+    (``time.time()``) cells stop at the next block; what they made is kept for the next run. ``observer`` is told how
+    far the run is; by default that is a bar, on a terminal or in a notebook. ``mirror`` is handed every finished cell's
+    folder, those of earlier runs too, beside the work, and may raise `StepscapeError`: it is then not asked again. It
+    has `benchmarks.running.mirroring.BUDGET` seconds more when the cells are done. ``afterwards`` is called last, with
+    what is returned and the mirror's thread, while no other process may work in the folder: it may write the report
+    there.
 
-    Raises `StepscapeError` for mistakes in the suite, the folder or the storage, before anything is run.
+    Raises `StepscapeError` for mistakes in the suite, the folder or the storage, and for a cell that takes more memory
+    alone, before anything is run.
     """
     suite, folder = suite if isinstance(suite, Suite) else Suite.load(suite), Path(folder)
     if observer is None:
@@ -109,12 +114,14 @@ def run(
                 data=data,
                 storage=storage,
                 deadline=deadline,
+                memory=memory,
                 observer=bar,
                 mirror=mirror,
                 afterwards=afterwards,
             )
     record = RecordFolder(folder)
     ready, failed = _prepared(suite, data)
+    jobs = fitting_jobs(ready, jobs, memory)
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
     exhibits = exhibit_jobs(suite, record, data, deadline)
     if storage is not None:
@@ -126,7 +133,7 @@ def run(
             remove(place)
         every: list[Job] = [*exhibits, *cells]
         finished = {job.name for job in every if job.finished}
-        result = SuiteResult(folder, kept=[job.name for job in every if job.name in finished])
+        result = SuiteResult(folder, kept=[job.name for job in every if job.name in finished], jobs=jobs)
         fingerprints: dict[str, str] = {}
         for job in every:
             if job.name in finished:

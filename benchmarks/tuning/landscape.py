@@ -17,8 +17,10 @@ from benchmarks.record.checkpoints import Checkpoints
 from benchmarks.tuning.space import Space
 from optimizers import Hyperparameter, Rule
 
-__all__ = ["GridMap", "grid_axes", "landscape"]
+__all__ = ["GridMap", "grid_axes", "group_numbers", "landscape", "lane_numbers"]
 
+HELD = 8e6  # numbers that are held by the lanes of a group: 64 MB of them
+STATE = 8  # tensors like the parameters: themselves, their gradient, the rule's state and what arithmetic makes
 GROUP = 1e8  # parameters times steps that are trained between two looks at the clock: about a second
 
 
@@ -72,28 +74,51 @@ def landscape(
     values = dict(zip((knob.name for knob, _ in axes), mesh.reshape(-1, len(axes)).unbind(-1), strict=True))
     every = Configurations({**space.defaults(spec), **values})
     count, size = len(every), _group_size(training)
-    traces: list[Trace] = []
+    parts: list[_Ends] = []
     for first in range(0, count, size):
         part = every[first : first + size]
         make = partial(train, training, on_segment=checkpoints.passed)
-        traces.append(checkpoints.trace(f"landscape-{first:06d}", part, make))
+        parts.append(_Ends.of(checkpoints.trace(f"landscape-{first:06d}", part, make)))
         if on_progress is not None:
             on_progress(min(first + size, count), count)
-    loss = torch.cat([trace.loss for trace in traces])
-    return GridMap(
-        values,
-        torch.cat([trace.status for trace in traces]),
-        torch.cat([trace.stopped_at for trace in traces]),
-        loss[..., 0],
-        loss[..., -1],
-        loss.nan_to_num(torch.inf).amin(-1),
-        sum(trace.seconds for trace in traces),
-        sum(trace.lane_steps for trace in traces),
-    )
+    status, stopped_at, start, final, best = (torch.cat(each) for each in zip(*(e.columns for e in parts), strict=True))
+    seconds, lane_steps = sum(part.seconds for part in parts), sum(part.lane_steps for part in parts)
+    return GridMap(values, status, stopped_at, start, final, best, seconds, lane_steps)
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """What is kept of a group's trace, whose curves are many times as large.
+
+    ``columns`` are those of `GridMap`, ``[C, S]``: status, steps, and the loss at the start, at the end and at best.
+    """
+
+    columns: tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+    seconds: float
+    lane_steps: int
+
+    @classmethod
+    def of(cls, trace: Trace) -> _Ends:
+        loss = trace.loss
+        ends = loss[..., 0].clone(), loss[..., -1].clone()  # a view would keep the whole curve
+        best = loss.nan_to_num(torch.inf).amin(-1)
+        return cls((trace.status, trace.stopped_at, *ends, best), trace.seconds, trace.lane_steps)
 
 
 def _group_size(training: Training) -> int:
     """Configurations trained by one call: whole chunks, so that grouping changes no lane's neighbours."""
     seeds, problem = len(training.seeds), training.problem
     per_chunk = max(1, problem.chunk // seeds)
-    return per_chunk * max(1, int(GROUP / (problem.dim * seeds * per_chunk * training.steps)))
+    lanes = per_chunk * seeds
+    timed, held = GROUP / (problem.dim * lanes * training.steps), HELD / (lanes * lane_numbers(training))
+    return per_chunk * max(1, int(min(timed, held)))
+
+
+def group_numbers(training: Training) -> int:
+    """How many numbers a group of the landscape holds at most while it is trained."""
+    return _group_size(training) * len(training.seeds) * lane_numbers(training)
+
+
+def lane_numbers(training: Training) -> int:
+    """How many numbers a lane holds while it is trained: losses and metrics, parameters and what a rule keeps."""
+    return 3 * len(training.evaluations) + STATE * training.problem.dim

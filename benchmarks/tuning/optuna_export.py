@@ -13,6 +13,7 @@ import torch
 
 from analysis.record.cell_info import StudyInfo
 from analysis.record.cells import Cell
+from analysis.record.errors import RecordError
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.suite.judging import Aggregate
 from benchmarks.tuning.bulk import add_trials
@@ -63,6 +64,10 @@ def space_of(cell: Cell) -> Space:
     """The space the cell's study searched."""
     optimizer = cell.info.optimizer
     knobs = {each.name: Hyperparameter(**asdict(each)) for each in optimizer.hyperparameters}
+    if strange := [name for name in optimizer.searched if name not in knobs]:
+        raise RecordError(
+            f"{cell.path / 'cell.json'}: optimizer.searched names {strange[0]!r}, which is no hyperparameter"
+        )
     return Space(tuple(knobs[name] for name in optimizer.searched), optimizer.fixed)
 
 

@@ -80,7 +80,7 @@ def replay_record(
     A cell's earlier replays are replaced; ``on_cell`` is told the name of every cell that is done. Raises `UsageError`
     as `replay` does, and where no cell has a landscape; `RecordError` where ``folder`` is no record.
     """
-    cells = [cell for cell in Record.load(folder) if not cell.landscape.empty]
+    cells = [cell for cell in Record.load(folder) if cell.landscape_rows]
     if not cells:
         raise UsageError(f"{folder} has no landscape: nothing can be replayed")
     files = []

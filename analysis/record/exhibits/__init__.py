@@ -9,7 +9,6 @@ Each question has a module that states its facts and its tables; `SCHEMAS` lists
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import pandas as pd
 
-from analysis.record.errors import RecordError
+from analysis.record.errors import OtherSchemaError, RecordError
 from analysis.record.exhibits.gamma_one import GAMMA_ONE
 from analysis.record.exhibits.gamma_schedules import GAMMA_SCHEDULES
 from analysis.record.exhibits.memory import MEMORY
@@ -27,6 +26,7 @@ from analysis.record.exhibits.rotation import ROTATION
 from analysis.record.exhibits.schema import ExhibitSchema, Facts
 from analysis.record.exhibits.stall import STALL
 from analysis.record.exhibits.variants import VARIANTS
+from analysis.record.tables import read_json, read_table
 from analysis.record.typed_json import from_json, to_json
 
 __all__ = [
@@ -112,11 +112,13 @@ class Exhibit(Generic[F]):
         """Read ``path/exhibit.json``; raises `RecordError` where it is missing, damaged or of another version."""
         file = path / "exhibit.json"
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RecordError(f"{path} is not a finished exhibit: {error}") from error
+            content = read_json(file)
+        except (OSError, RecordError) as error:
+            raise RecordError(
+                f"{path} is not a finished exhibit: {error}; delete this folder and run the suite again"
+            ) from error
         if not isinstance(content, dict) or content.get("schema") != EXHIBIT_VERSION:
-            raise RecordError(f"{path} was written by another version of the record's schema; run the suite again")
+            raise OtherSchemaError(f"{path} was written by another version of the record's schema; run the suite again")
         return cls(path, ExhibitInfo.from_json(content, str(file)))
 
     @property
@@ -131,11 +133,7 @@ class Exhibit(Generic[F]):
 
     def table(self, name: str) -> pd.DataFrame:
         """The table called ``name``; raises `RecordError` where it cannot be read."""
-        file = self.path / f"{name}.parquet"
-        try:
-            return pd.read_parquet(file)
-        except (OSError, ValueError) as error:
-            raise RecordError(f"{file} cannot be read: {error}") from error
+        return read_table(self.path, name, SCHEMAS[self.name].tables.get(name, {}))
 
 
 def load_exhibits(folder: Path) -> dict[str, Exhibit[Any]]:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis.measures.axis import Axis
-from analysis.measures.budget import budget_curve, budget_table, replay_curves
+from analysis.measures.budget import BUDGETS, budget_curve, budget_table, replay_curves
 from analysis.measures.landscape_grid import Grid, progress
 from analysis.measures.measure import Measure
 from analysis.measures.pooling import PoolingError
@@ -191,3 +191,21 @@ def test_replayed_searches_are_averaged_as_progress_with_their_n() -> None:
 
 def test_a_cell_without_replays_has_none(record: Record) -> None:
     assert record.cells[0].replays is None
+
+
+def test_in_blocks_a_budget_curve_and_the_chances_to_win_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    measure = Measure.of(0.0, 10.0, 1e-3)
+    tables = {}
+    for label in ("one", "other", "third"):
+        values = 10 ** rng.uniform(-3, 2, (3, 60))
+        values[rng.random(values.shape) < 0.1] = np.inf
+        tables[label] = SearchTable(values, np.where(np.isinf(values), np.inf, values[::-1]), measure)
+    curve, wins = budget_curve(tables["one"]), win_probability(tables, BUDGETS)
+    for held in (60 * 8 * 7, 60 * 2, 1):  # several resamples at once, one with two budgets, one with one
+        monkeypatch.setattr("analysis.measures.random_search.HELD", held)
+        again, won = budget_curve(tables["one"]), win_probability(tables, BUDGETS)
+        for name in ("expected", "low", "high", "median", "lucky", "unlucky"):
+            np.testing.assert_allclose(getattr(again, name), getattr(curve, name), rtol=1e-12)  # another sum's rounding
+        for label in tables:
+            np.testing.assert_allclose(won[label], wins[label], rtol=1e-12)
