@@ -142,9 +142,10 @@ def show(name: str, as_json: bool) -> None:
 
 @cli.command(short_help="Run a suite: tune, test, map, report.")
 @click.argument("suite", metavar="SUITE", shell_complete=completing("suites"))
+@click.option("--trust", is_flag=True, help="Import what a suite outside the current folder names, without asking.")
 @machine_options
 @click.pass_context
-def run(context: click.Context, /, suite: str, **machine: Any) -> None:
+def run(context: click.Context, /, suite: str, trust: bool, **machine: Any) -> None:
     """Run SUITE: a built-in name, or the path of a TOML file of your own.
 
     Every cell (problem × optimizer × schedule) is tuned by independent Optuna studies, their winners and its defaults
@@ -157,9 +158,13 @@ def run(context: click.Context, /, suite: str, **machine: Any) -> None:
       stepscape run mine.toml --out results/mine --minutes 10
       stepscape run mine.toml --dry-run
     """
+    from benchmarks.cli.trust import check_trusted
     from benchmarks.suite.suite import Suite
 
-    context.exit(_execute(Suite.load(suite), machine))
+    loaded = Suite.load(suite)
+    if not trust:
+        check_trusted(suite, loaded)
+    context.exit(_execute(loaded, machine))
 
 
 @cli.command(short_help="Tune an optimizer on a problem.")
