@@ -40,7 +40,7 @@ __all__ = [
 Sampler = Literal["tpe", "random", "qmc", "cmaes", "gp", "grid"]
 SAMPLERS: tuple[str, ...] = get_args(Sampler)
 Spacing = Literal["linear", "log"]
-Count = Annotated[int, Field(gt=0, strict=True)]
+Count = Annotated[int, Field(gt=0, le=1_000_000_000, strict=True)]  # more is a slip
 
 LARGEST_GRID = 10_000_000
 MOST_SEEDS = 1000  # a count: more would run into the seeds of the next purpose
