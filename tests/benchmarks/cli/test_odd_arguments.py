@@ -81,8 +81,7 @@ def test_a_terminal_of_one_column_is_written_to(
 def test_a_long_problem_is_tuned_under_a_name_that_a_folder_may_have(
     call: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    start = ", ".join(["0.5"] * 100)
-    assert call("tune", f"quadratic(dim=100, start=({start}))", "sgd", "--dry-run") == 0
+    assert call("tune", f"ellipse(start=(0.5{'0' * 300}, 1))", "sgd", "--dry-run") == 0
     assert "1 part to run" in capsys.readouterr().out
 
 
@@ -98,7 +97,8 @@ def test_an_installed_problem_with_facts_of_the_wrong_kind_costs_its_own_line_on
         odd.__dict__.update(vars(good))
         return odd
 
-    monkeypatch.setitem(PROBLEMS._specs, "odd-facts", ProblemSpec("odd-facts", build, "Odd.", "nowhere"))  # type: ignore[attr-defined]
+    specs = {"odd-facts": ProblemSpec("odd-facts", build, "Odd.", "nowhere"), "rosenbrock": PROBLEMS["rosenbrock"]}
+    monkeypatch.setattr(PROBLEMS, "_specs", specs)
     assert call("list", "problems") == 0
     listed = capsys.readouterr().out
     assert "minimum = '0', which should be a finite number" in listed
