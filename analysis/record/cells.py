@@ -147,8 +147,12 @@ class Record:
         try:
             suite = tomllib.loads((path / "suite.toml").read_text(encoding="utf-8"))
             environment = json.loads((path / "environment.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RecordError(f"{path} is damaged: {error}") from error
+        if not isinstance(suite.get("name"), str):
+            raise RecordError(f"{path} is damaged: its suite.toml has no name")
+        if not isinstance(environment, dict):
+            raise RecordError(f"{path} is damaged: its environment.json holds no versions")
         cells = [Cell.load(folder) for folder in sorted((path / "cells").glob("*")) if not folder.name.startswith(".")]
         if not cells:
             raise RecordError(f"{path} holds no finished cell yet; run the suite first")
