@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from benchmarks.cli.main import main
+from benchmarks.running.run_suite import run
 from benchmarks.suite import settings as tables_of
 from benchmarks.suite.suite import Suite
 
@@ -163,13 +164,13 @@ def suites(draw: Callable[..., Any]) -> str:
 
 
 @pytest.fixture(scope="module")
-def here(call: Callable[..., int], tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def here(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The current folder, with a record of a real run in it."""
     folder = tmp_path_factory.mktemp("fuzz")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         Path("tiny.toml").write_text(tiny)
-        assert call("run", "tiny.toml", "--out", "record", "--no-tracking", "--jobs", "1") == 0
+        assert not run("tiny.toml", "record").failed
         yield folder
 
 

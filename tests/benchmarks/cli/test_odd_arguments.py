@@ -88,11 +88,12 @@ def test_a_long_problem_is_tuned_under_a_name_that_a_folder_may_have(
 def test_an_installed_problem_with_facts_of_the_wrong_kind_costs_its_own_line_only(
     call: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Odd(type(make_problem("ellipse"))):  # type: ignore[misc]
+    good = make_problem("ellipse")
+
+    class Odd(type(good)):  # type: ignore[misc]
         minimum = "0"
 
     def build() -> Odd:
-        good = make_problem("ellipse")
         odd = object.__new__(Odd)
         odd.__dict__.update(vars(good))
         return odd
