@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from benchmarks import (
@@ -42,13 +42,28 @@ __all__ = [
 def main() -> None:
     """The ``stepscape`` command."""
     try:
+        from benchmarks.interrupts import with_interrupts
+    except KeyboardInterrupt:
+        sys.stderr.write("stepscape: interrupted\n")
+        sys.exit(130)
+    except ImportError as error:
+        _fail_shadowed(error)
+    with_interrupts(_command)
+
+
+def _command() -> None:
+    try:
         from benchmarks.cli.main import main as command
     except ImportError as error:
-        if error.name is not None:  # a package that is missing; one that is shadowed has no name
-            raise
-        sys.stderr.write(f"stepscape: {error}\n")
-        sys.exit(2)
+        _fail_shadowed(error)
     command()
+
+
+def _fail_shadowed(error: ImportError) -> NoReturn:
+    if error.name is not None:  # a package that is missing; one that is shadowed has no name
+        raise error
+    sys.stderr.write(f"stepscape: {error}\n")
+    sys.exit(2)
 
 
 def _check_benchmarks() -> None:

@@ -2,9 +2,11 @@
 
 import sys
 
+from benchmarks.interrupts import with_interrupts
 from benchmarks.shadowing import ShadowedError, check_packages
 
-if __name__ == "__main__":
+
+def _main() -> None:
     try:
         check_packages()
     except ShadowedError as error:
@@ -13,3 +15,7 @@ if __name__ == "__main__":
     from benchmarks.cli.main import main
 
     main()
+
+
+if __name__ == "__main__":
+    with_interrupts(_main)

@@ -231,7 +231,7 @@ def listed(
     def build() -> Analytic:
         return Analytic(function, start, minimum=minimum, minimisers=minimisers, **facts)
 
-    description = (function.__doc__ or "").splitlines()[0].rstrip(".")
+    description = (function.__doc__ or "").partition("\n")[0].rstrip(".")
     if description[:1].isascii():  # a word, not a formula that begins with a Greek capital
         description = description[:1].lower() + description[1:]
     return ProblemSpec(function.__name__.replace("_", "-"), build, description, source)

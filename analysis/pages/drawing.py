@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
 
@@ -15,14 +16,22 @@ Part = TypeVar("Part")
 
 
 def drawn(tasks: Sequence[tuple[Callable[..., Part], tuple[Any, ...]]], jobs: int) -> Iterator[Part]:
-    """What each function of ``tasks`` makes of its arguments, in their order, by ``jobs`` processes."""
-    if jobs <= 1 or len(tasks) <= 1:
-        yield from (function(*arguments) for function, arguments in tasks)
-        return
-    from joblib import Parallel, delayed
+    """What each function of ``tasks`` makes of its arguments, in their order, by ``jobs`` processes.
 
-    parallel = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator")
-    yield from parallel(delayed(_drawn)(os.getpid(), *task) for task in tasks)
+    Where one of them is killed from outside, as when memory runs out, the rest is drawn by this process.
+    """
+    done = 0
+    if jobs > 1 and len(tasks) > 1:
+        from joblib import Parallel, delayed
+        from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+        # of large arguments joblib would keep files, which a killed run leaves in the machine's memory
+        parallel = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator", max_nbytes=None)
+        with suppress(TerminatedWorkerError):
+            for part in parallel(delayed(_drawn)(os.getpid(), *task) for task in tasks):
+                done += 1
+                yield part
+    yield from (function(*arguments) for function, arguments in tasks[done:])
 
 
 def _drawn(parent: int, function: Callable[..., Part], arguments: tuple[Any, ...]) -> Part:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -152,9 +153,10 @@ def _tracker(machine: Machine, suite: Suite, folder: Path) -> Tracker:
 
 def count_of_children(text: str) -> Children:
     """What ``--children`` says; raises `UsageError` where it is neither a number nor all nor none."""
-    if text not in ("all", "none") and not text.isdigit():
+    number = re.fullmatch(r"[0-9]{1,9}", text)
+    if text not in ("all", "none") and not number:
         raise UsageError(f"--children is a number, all or none, got {text!r}")
-    count: Any = int(text) if text.isdigit() else text
+    count: Any = int(text) if number else text
     return count  # type: ignore[no-any-return]
 
 

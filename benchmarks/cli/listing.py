@@ -82,9 +82,11 @@ def _problems(exact: bool) -> list[dict[str, Any]]:
 
 
 def _problem(name: str, exact: bool) -> dict[str, Any]:
+    from benchmarks.engine.try_out import check_facts
     from benchmarks.naming.registry import PROBLEMS, described, make_problem
 
     spec, problem = PROBLEMS[name], make_problem(name)
+    check_facts(problem)
     return {
         "name": name,
         "description": described(problem),

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the run failed, 2 the user's mistake (one line on stderr s
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import textwrap
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.cli.complete import completing
-from benchmarks.cli.options import cell_options, data_option, machine_options
+from benchmarks.cli.options import COUNT, cell_options, data_option, machine_options
 from benchmarks.cli.plain import encode_anything
 from benchmarks.cli.progress import Bar, SuiteProgress, counted, say, terminal_width
 from benchmarks.cli.results import COMMANDS
@@ -49,6 +50,8 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted; what is finished is kept, the same command goes on from there", 130)
     except OSError as error:  # a full disk, a folder that was removed or may not be written
+        if error.errno == errno.ENAMETOOLONG:
+            _fail(f"{str(error.filename)[:60]}… is too long for a name or a path on this machine", 2)
         _fail(f"{error}; what is finished is kept", 1)
     except Exception as error:
         if not _is_users_mistake(error):
@@ -142,9 +145,10 @@ def show(name: str, as_json: bool) -> None:
 
 @cli.command(short_help="Run a suite: tune, test, map, report.")
 @click.argument("suite", metavar="SUITE", shell_complete=completing("suites"))
+@click.option("--trust", is_flag=True, help="Import what a suite outside the current folder names, without asking.")
 @machine_options
 @click.pass_context
-def run(context: click.Context, /, suite: str, **machine: Any) -> None:
+def run(context: click.Context, /, suite: str, trust: bool, **machine: Any) -> None:
     """Run SUITE: a built-in name, or the path of a TOML file of your own.
 
     Every cell (problem × optimizer × schedule) is tuned by independent Optuna studies, their winners and its defaults
@@ -157,19 +161,23 @@ def run(context: click.Context, /, suite: str, **machine: Any) -> None:
       stepscape run mine.toml --out results/mine --minutes 10
       stepscape run mine.toml --dry-run
     """
+    from benchmarks.cli.trust import check_trusted
     from benchmarks.suite.suite import Suite
 
-    context.exit(_execute(Suite.load(suite), machine))
+    loaded = Suite.load(suite)
+    if not trust:
+        check_trusted(suite, loaded)
+    context.exit(_execute(loaded, machine))
 
 
 @cli.command(short_help="Tune an optimizer on a problem.")
 @cell_options
-@click.option("--studies", default=3, show_default=True, type=click.IntRange(1), help="Independent studies.")
-@click.option("--trials", default=64, show_default=True, type=click.IntRange(1), help="Configurations tried by each.")
-@click.option("--block", default=16, show_default=True, type=click.IntRange(1), help="Trials asked at once.")
+@click.option("--studies", default=3, show_default=True, type=COUNT, help="Independent studies.")
+@click.option("--trials", default=64, show_default=True, type=COUNT, help="Configurations tried by each.")
+@click.option("--block", default=16, show_default=True, type=COUNT, help="Trials asked at once.")
 @click.option("--sampler", default="tpe", show_default=True, help="tpe, random, qmc, cmaes, gp (slow), grid.")
-@click.option("--seeds", default=4, show_default=True, type=click.IntRange(1), help="Tuning seeds.")
-@click.option("--test-seeds", default=10, show_default=True, type=click.IntRange(1), help="Fresh seeds of the result.")
+@click.option("--seeds", default=4, show_default=True, type=COUNT, help="Tuning seeds.")
+@click.option("--test-seeds", default=10, show_default=True, type=COUNT, help="Fresh seeds of the result.")
 @click.option(
     "--objective",
     multiple=True,
@@ -205,7 +213,7 @@ def tune(context: click.Context, /, test_seeds: int, **options: Any) -> None:
 @cli.command(short_help="Map an optimizer over lr and its memory.")
 @cell_options
 @click.option("--grid", default="64x32", show_default=True, help="Points of lr × points of the second hyperparameter.")
-@click.option("--seeds", default=4, show_default=True, type=click.IntRange(1), help="Seeds at every point.")
+@click.option("--seeds", default=4, show_default=True, type=COUNT, help="Seeds at every point.")
 @machine_options
 @click.pass_context
 def landscape(context: click.Context, /, grid: str, seeds: int, **options: Any) -> None:
@@ -226,7 +234,7 @@ def landscape(context: click.Context, /, grid: str, seeds: int, **options: Any) 
 
 @cli.command(short_help="Measure the engine against a torch loop.")
 @click.option("--json", "as_json", is_flag=True, help="The measurements as JSON.")
-@click.option("--repeats", default=5, show_default=True, type=click.IntRange(1), help="Medians are of this many.")
+@click.option("--repeats", default=5, show_default=True, type=COUNT, help="Medians are of this many.")
 @click.option("--check", is_flag=True, help="Exit with 1 where a goal is missed.")
 @click.pass_context
 def speed(context: click.Context, /, as_json: bool, repeats: int, check: bool) -> None:

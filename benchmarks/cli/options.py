@@ -11,7 +11,10 @@ import click
 from benchmarks.cli.complete import completing
 from benchmarks.cli.progress import say
 
-__all__ = ["data_option", "machine_options", "cell_options"]
+__all__ = ["COUNT", "data_option", "machine_options", "cell_options"]
+
+COUNT = click.IntRange(1, 1_000_000_000)
+"""How many of something: more is a slip, and from 2^63 on no number that torch or Optuna take."""
 
 
 def _say_what_is_missing(_context: click.Context, _option: click.Parameter, folder: Path | None) -> Path | None:
@@ -38,7 +41,7 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
             click.option("--out", type=click.Path(path_type=Path), help="Results folder.  [default: results/<suite>]"),
-            click.option("--jobs", "-j", type=click.IntRange(1), help="Processes.  [default: one a core]"),
+            click.option("--jobs", "-j", type=COUNT, help="Processes.  [default: one a core]"),
             data_option,
             click.option("--tracking-uri", metavar="URI", help="MLflow store.  [default: SQLite in the folder]"),
             click.option("--no-tracking", is_flag=True, help="Write no MLflow runs."),
@@ -69,7 +72,7 @@ def cell_options(command: Callable[..., Any]) -> Callable[..., Any]:
         (
             click.argument("problem", shell_complete=completing("problems", several=True)),
             click.argument("optimizer", shell_complete=completing("optimizers", several=True)),
-            click.option("--steps", type=click.IntRange(1), help="Updates a run.  [default: the problem's]"),
+            click.option("--steps", type=COUNT, help="Updates a run.  [default: the problem's]"),
             click.option(
                 "--schedule",
                 default="constant",

@@ -66,7 +66,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def terminal_width() -> int:
-    """The columns of the terminal, 100 where there is none."""
+    """The columns of the terminal, 100 where there is none; at least 40, for no line can be cut to less."""
     import shutil
 
-    return shutil.get_terminal_size((100, 24)).columns
+    return max(40, shutil.get_terminal_size((100, 24)).columns)

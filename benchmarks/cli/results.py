@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
+from benchmarks.cli.options import COUNT
 from benchmarks.cli.progress import Bar, counted, say, terminal_width
 
 __all__ = ["COMMANDS"]
@@ -17,15 +19,16 @@ __all__ = ["COMMANDS"]
 @click.option("--out", type=click.Path(path_type=Path), help="Where the report goes.  [default: DIR/report]")
 @click.option("--tracking-uri", metavar="URI", help="MLflow store of an experiment given as mlflow:NAME.")
 @click.option("--focus", metavar="NAME", help="Colour this optimizer, hold it against the others.")
-@click.option("--jobs", "-j", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@click.option("--jobs", "-j", type=COUNT, help="Processes.  [default: one a core]")
 def report(folder: str, out: Path | None, tracking_uri: str | None, focus: str | None, jobs: int | None) -> None:
     """Write the report of the results folder DIR again: one HTML file, figures as PNG and SVG, tables as CSV.
 
     DIR may be mlflow:EXPERIMENT: the record is then fetched from MLflow into results/EXPERIMENT first.
     """
+    from benchmarks.errors import UsageError
+
     source = Path(folder)
     if folder.startswith("mlflow:"):
-        from benchmarks.errors import UsageError
         from benchmarks.mlflow_mirror.fetch import fetch
 
         if tracking_uri is None:
@@ -39,6 +42,8 @@ def report(folder: str, out: Path | None, tracking_uri: str | None, focus: str |
     record = RecordFolder(source)
     # the new report is written inside the record, where a run would take it for what a killed process left
     here = out is None and record.suite_file.is_file()
+    if here and not os.access(source, os.W_OK):
+        raise UsageError(f"{source} may not be written; say with --out where the report goes")
     with Bar("report") as bar, alone(record) if here else nullcontext():
         page = write_page(source, out, progress=bar.show, jobs=jobs or default_jobs(), focus=focus)
     say(f"report: {page.resolve()}")
@@ -93,17 +98,22 @@ def _pair_of_names(text: str) -> tuple[str, str]:
 @click.option(
     "--sampler", "samplers", multiple=True, help="tpe, cmaes, qmc, random, gp (slow).  [default: the first 3]"
 )
-@click.option("--budget", default=64, show_default=True, type=click.IntRange(1), help="Trials of a search.")
-@click.option("--repeats", default=20, show_default=True, type=click.IntRange(1), help="Searches of a sampler.")
-def replay(folder: Path, samplers: tuple[str, ...], budget: int, repeats: int) -> None:
+@click.option("--budget", default=64, show_default=True, type=COUNT, help="Trials of a search.")
+@click.option("--repeats", default=20, show_default=True, type=COUNT, help="Searches of a sampler.")
+@click.option("--again", is_flag=True, help="Replace the replays that are there.")
+def replay(folder: Path, samplers: tuple[str, ...], budget: int, repeats: int, again: bool) -> None:
     """Replay Optuna's samplers over the landscapes of DIR: what they would have found, without training anything.
 
     The next `stepscape report DIR` draws them beside the exact curve of random search.
     """
     from analysis.record.cells import Record
+    from benchmarks.errors import UsageError
     from benchmarks.tuning.replay import USUAL, replay_record
 
-    cells = sum(cell.landscape_rows > 0 for cell in Record.load(folder))
+    record = Record.load(folder)
+    if not again and any((cell.path / "replays.parquet").is_file() for cell in record):
+        raise UsageError(f"{folder} has replays already; --again replaces them")
+    cells = sum(cell.landscape_rows > 0 for cell in record)
     with Bar("replay", cells) as bar:
         files = replay_record(
             folder, samplers or USUAL, budget, repeats, on_cell=lambda _: bar.show(bar.done + 1, cells)

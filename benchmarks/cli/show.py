@@ -116,9 +116,11 @@ def _own(name: str) -> tuple[str, dict[str, Any]]:
 
 
 def _problem(name: str) -> dict[str, Any]:
+    from benchmarks.engine.try_out import check_facts
     from benchmarks.naming.registry import PROBLEMS, described, make_problem, parse_call
 
     problem, bare = make_problem(name), parse_call(name)[0]
+    check_facts(problem)
     spec = PROBLEMS.get(bare)
     first, second = problem.start([0, 1]).tolist()
     begins = f"start{'' if first == second else ' of seed 0'}"

@@ -43,8 +43,9 @@ def single_cell_suite(kind: str, settings: Mapping[str, Any], options: dict[str,
 
 
 def _short(names: list[str]) -> str:
-    """The only name, or the first and how many more there are."""
-    return names[0] if len(names) == 1 else f"{names[0] if names else ''}-and-{len(names) - 1}-more"
+    """The only name, or the first and how many more there are; cut where it is longer than a folder's may be."""
+    first = names[0][:80] if names else ""
+    return first if len(names) == 1 else f"{first}-and-{len(names) - 1}-more"
 
 
 def _range(text: str) -> tuple[str, list[float | str]]:

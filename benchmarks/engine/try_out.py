@@ -25,7 +25,7 @@ from benchmarks.engine.driver import batch_like
 from optimizers import OptimizerSpec
 from problems import Batch, Problem
 
-__all__ = ["try_problem", "try_rule"]
+__all__ = ["check_facts", "try_problem", "try_rule"]
 
 SEEDS: Final = (0, 1)
 STEPS: Final = 2
@@ -38,7 +38,7 @@ def try_problem(problem: Problem) -> None:
     Raises `OwnCodeError` for what raises or what cannot be trained: facts of the wrong kind, values of the wrong kind
     or shape, a loss or a gradient that is not finite at the start.
     """
-    _check_facts(problem)
+    check_facts(problem)
     start = start_of(problem, SEEDS).to(problem.dtype)
     x = start.expand(2, -1, -1).clone().requires_grad_()
     for batch in batches_of(problem, SEEDS, STEPS):
@@ -66,7 +66,7 @@ def try_rule(spec: OptimizerSpec) -> None:
     step_(spec.rule, x, torch.ones_like(x), state, spec.default_values, 1, spec.name)
 
 
-def _check_facts(problem: Problem) -> None:
+def check_facts(problem: Problem) -> None:
     """Raise `OwnCodeError` for a fact that is missing or of the wrong kind."""
     for name, (fits, words) in FACTS.items():
         try:

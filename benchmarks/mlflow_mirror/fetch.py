@@ -101,9 +101,11 @@ def _download_exhibits(client: MlflowClient, experiment: str, folder: Path) -> N
 def _download(client: MlflowClient, run: Run, folder: Path, names: Iterable[str], where: str = "record") -> None:
     """Copy those of the run's artifacts in ``where`` that are called like one of ``names`` into ``folder``."""
     there = {item.path for item in client.list_artifacts(run.info.run_id, where) if not item.is_dir}
-    with tempfile.TemporaryDirectory() as working:
-        for name in names:
-            if f"{where}/{name}" in there:
-                folder.mkdir(parents=True, exist_ok=True)
-                file = client.download_artifacts(run.info.run_id, f"{where}/{name}", working)
-                shutil.copyfile(file, folder / name)
+    files = [name for name in names if f"{where}/{name}" in there]
+    if not files:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as working:
+        for name in files:
+            file = client.download_artifacts(run.info.run_id, f"{where}/{name}", working)
+            shutil.copyfile(file, folder / name)

@@ -72,7 +72,10 @@ def check_uri(uri: str, *, existing: bool = False) -> None:
 
 def _scheme(uri: str) -> str:
     """The kind of a store, without the driver: "postgresql" of postgresql+psycopg://…"""
-    return urlsplit(uri).scheme.partition("+")[0]
+    try:
+        return urlsplit(uri).scheme.partition("+")[0]
+    except ValueError as error:
+        raise UsageError(f"{uri!r} is no address of an MLflow store: {error}") from error
 
 
 def _file(uri: str) -> Path | None:
@@ -115,7 +118,8 @@ def _make_store(path: Path) -> None:
     """Make a new SQLite store, whole or not at all: with one whose making was killed MLflow never goes on."""
     from mlflow import MlflowClient
 
-    with landing(path) as working, tempfile.TemporaryDirectory() as scratch:
+    # beside it, where what a killed process leaves is found
+    with landing(path) as working, tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
         made = Path(scratch) / "mlflow.db"
         uri = _sqlite_uri(made)
         MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments()

@@ -45,6 +45,9 @@ ADVICE: Final = "; the record is safe, and running the suite again mirrors what 
 SHARED: Final = ("suite.toml", "environment.json")  # the record's files that belong to no cell
 STATE: Final = "stepscape.report"  # the tag that names the content of the report that was put there
 VIEW: Final = "cells"
+TRIALS: Final = "trials.json"
+SHOWN: Final = {"mlflow.loggedArtifacts": json.dumps([{"path": TRIALS, "type": "table"}])}
+"""The tag by which MLflow shows a file as a table."""
 CELLS_VIEW: Final = {
     "searchFilter": "tags.role = 'cell'",
     "orderByKey": "tags.`problem`",
@@ -96,11 +99,14 @@ class Tracker:
         picture = overview_path(RecordFolder(self._folder), cell.name)
         if not picture.is_file():
             draw_overview(cell, picture)
-        table, ended = trials_table(cell), time.time()
+        # MLflow's `log_table` would write it to a folder outside the record, which a kill leaves there
+        shown, ended = picture.with_name(TRIALS), time.time()
+        trials_table(cell).to_json(shown, orient="split", index=False)
         with reported(self._uri, ADVICE):
-            run_id = self._start(parent, {"stepscape.suite": self._suite_digest}, ended - _seconds(cell))
-            self._client.log_table(run_id, table, "trials.json")
-            self._client.log_artifact(run_id, str(picture))
+            tags = {"stepscape.suite": self._suite_digest, **SHOWN}
+            run_id = self._start(parent, tags, ended - _seconds(cell))
+            for file in (shown, picture):
+                self._client.log_artifact(run_id, str(file))
             self._client.log_artifacts(run_id, str(cell.path), "record")
             for name in SHARED:
                 self._client.log_artifact(run_id, str(self._folder / name), "record")

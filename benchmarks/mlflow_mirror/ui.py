@@ -66,6 +66,7 @@ def serving(
     The server ends with the block and, on Linux, with this process however that ends.
     """
     _check_store(folder)
+    suite = _suite_name(folder)
     _check_port(port)
     on_start()
     with tempfile.TemporaryFile() as log:
@@ -79,7 +80,7 @@ def serving(
         )
         try:
             _wait_until_up(server, port, log)
-            yield view_url(port, _experiment_id(folder, port)), server
+            yield view_url(port, _experiment_id(folder, suite, port)), server
         finally:
             _stop(server)
 
@@ -152,9 +153,16 @@ def _wait_until_up(server: subprocess.Popen[bytes], port: int, log: IO[bytes]) -
     raise TrackingError(f"MLflow's server did not start: {last or f'no answer within {STARTUP:.0f} s'}")
 
 
-def _experiment_id(folder: Path, port: int) -> str:
+def _suite_name(folder: Path) -> str:
+    """The name of the record's suite, which is that of its experiment."""
+    try:
+        return str(tomllib.loads((folder / "suite.toml").read_text(encoding="utf-8"))["name"])
+    except (ValueError, KeyError, RecursionError) as error:
+        raise UsageError(f"{folder} is damaged: its suite.toml is no suite's") from error
+
+
+def _experiment_id(folder: Path, suite: str, port: int) -> str:
     """The id of the suite's experiment; raise where the store has none, or keeps its artifacts elsewhere."""
-    suite = tomllib.loads((folder / "suite.toml").read_text(encoding="utf-8"))["name"]
     query = f"http://{HOST}:{port}/api/2.0/mlflow/experiments/get-by-name?experiment_name={quote(suite)}"
     try:
         with OPENER.open(query, timeout=30) as answer:

@@ -117,8 +117,8 @@ def _cell_seconds(cell: ReadyCell, cost: _Cost) -> float:
         share = PRUNED.get(plan.tuning.pruner.kind, 1.0)
         blocks, rest = divmod(plan.tuning.trials, plan.tuning.block)
         seeds = len(cell.seeds(plan.tuning.seeds))
-        parts += [(plan.tuning.block, seeds, plan.evaluations, share)] * blocks * studies
-        parts += [(rest, seeds, plan.evaluations, share)] * studies
+        parts.append((plan.tuning.block, seeds, plan.evaluations, share * blocks * studies))
+        parts.append((rest, seeds, plan.evaluations, share * studies))
         seconds += studies * plan.tuning.trials * SAMPLING
     if plan.landscape.enabled:
         points = math.prod(count for _, count in grid_axes(cell.spec, cell.space, plan.landscape.grid))

@@ -43,7 +43,10 @@ def map_unordered(function: Callable[[Task], Result], tasks: Sequence[Task], job
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with parallel_config(backend="loky", inner_max_num_threads=1):
-                pool = Parallel(n_jobs=min(jobs, len(left)), return_as="generator_unordered", batch_size=1)
+                # of large arguments joblib would keep files, which a killed run leaves in the machine's memory
+                pool = Parallel(
+                    n_jobs=min(jobs, len(left)), return_as="generator_unordered", batch_size=1, max_nbytes=None
+                )
                 for place, result in pool(
                     delayed(_result_of)(function, *item, os.getpid()) for item in list(left.items())
                 ):

@@ -40,7 +40,9 @@ __all__ = [
 Sampler = Literal["tpe", "random", "qmc", "cmaes", "gp", "grid"]
 SAMPLERS: tuple[str, ...] = get_args(Sampler)
 Spacing = Literal["linear", "log"]
-Count = Annotated[int, Field(gt=0, strict=True)]
+Count = Annotated[int, Field(gt=0, le=1_000_000_000, strict=True)]  # more is a slip
+
+Trials = Annotated[Count, Field(le=1_000_000)]  # of one study; Optuna takes hours for as many
 
 LARGEST_GRID = 10_000_000
 MOST_SEEDS = 1000  # a count: more would run into the seeds of the next purpose
@@ -63,7 +65,7 @@ def _seeds(first: int) -> Any:
             raise ValueError("the same seed stands twice")
         return value
 
-    seed = Annotated[int, Field(ge=0)]
+    seed = Annotated[int, Field(ge=0, le=2**62)]  # tables hold 64 bits
     return Annotated[list[seed], BeforeValidator(listed), Field(min_length=1), AfterValidator(distinct)]
 
 
@@ -135,10 +137,10 @@ class Tuning(Strict):
     """
 
     enabled: bool = True
-    studies: Count = 3
+    studies: Annotated[Count, Field(le=1000)] = 3
     sampler: Sampler = "tpe"
-    trials: Count = 64
-    block: Count = 16
+    trials: Trials = 64
+    block: Trials = 16
     objective: Annotated[list[Objective], BeforeValidator(_listed), Field(min_length=1, max_length=2)] = [
         Objective.FINAL
     ]
@@ -206,7 +208,7 @@ class Overrides(Strict):
     steps: Count | None = None
     evaluations: Count | None = None
     spacing: Spacing | None = None
-    trials: Count | None = None
+    trials: Trials | None = None
     grid: Grid | None = None
     tuning: Tuning = Tuning()
     test: Test = Test()

@@ -67,7 +67,7 @@ class CellPlan(Strict):
 class Suite(Strict):
     """A whole suite."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=200)]  # folders take 255
     description: str = ""
     problems: Annotated[list[str], Field(min_length=1)]
     optimizers: Annotated[list[str], Field(min_length=1)]
@@ -158,6 +158,8 @@ class Suite(Strict):
             return cls.checked(tomllib.loads(text), origin)
         except tomllib.TOMLDecodeError as error:
             raise SuiteError(f"{origin} is not valid TOML: {error}") from error
+        except RecursionError as error:
+            raise SuiteError(f"{origin} is too deeply nested") from error
 
     @classmethod
     def checked(cls, definition: Mapping[str, Any], origin: str) -> Suite:

@@ -7,6 +7,7 @@ decides nothing (but ties). Optuna's own pruners see one trial at a time, and co
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -172,6 +173,8 @@ def optuna_pruner(tuning: Tuning) -> optuna.pruners.BasePruner:
     if name not in known:
         raise UsageError(f"Optuna has no pruner {name!r}{nearest(name, known)}; it has {', '.join(known)}")
     try:
-        return getattr(optuna.pruners, name)()  # type: ignore[no-any-return]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return getattr(optuna.pruners, name)()  # type: ignore[no-any-return]
     except TypeError as error:
         raise UsageError(f"Optuna's {name} cannot be made without arguments ({error}); choose another") from error

@@ -30,10 +30,18 @@ def make_sampler(
 ) -> BaseSampler:
     """The sampler of block number ``block`` of the study called ``study_name``.
 
-    ``distributions`` are the searched space in Optuna's terms, which the sampler knows from the first block on.
+    ``distributions`` are the searched space in Optuna's terms, which the sampler knows from the first block on. Optuna
+    calls some of them, and some of their arguments, experimental; its version is pinned, and users need not be told.
     """
-    from optuna import samplers
     from optuna.exceptions import ExperimentalWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return _sampler(tuning, distributions, study_name, block)
+
+
+def _sampler(tuning: Tuning, distributions: Mapping[str, BaseDistribution], study_name: str, block: int) -> BaseSampler:
+    from optuna import samplers
 
     seed = seed_of(study_name, block)
     if tuning.sampler == "random":
@@ -51,9 +59,7 @@ def make_sampler(
             def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:  # noqa: ARG002
                 return known
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna calls QMC experimental
-            return KnownSpaceQMC(scramble=True, seed=seed_of(study_name, 0))
+        return KnownSpaceQMC(scramble=True, seed=seed_of(study_name, 0))
 
     class KnownSpaceCmaEs(samplers.CmaEsSampler):
         def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:  # noqa: ARG002

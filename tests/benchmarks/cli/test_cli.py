@@ -316,7 +316,7 @@ def test_a_run_whose_cells_all_fail_exits_with_1(
     (tmp_path / "s.toml").write_text(
         tiny.replace('"sgd"', '"broken-in-cli-test"').replace("[tuning]", 'plugins = ["rule.py"]\n[tuning]')
     )
-    assert call("run", tmp_path / "s.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 1
+    assert call("run", "--trust", tmp_path / "s.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 1
     assert "no luck at all" in capsys.readouterr().err
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import socket
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +73,16 @@ def test_a_cell_becomes_a_finished_run_with_tags_params_and_metrics(logged, logg
     assert run.data.params["sampler"] == "random"
     assert float(run.data.params["best.lr"]) == pytest.approx(logged.cells[1].info.winner.hyperparameters["lr"])
     assert run.data.metrics["best_objective"] == logged.cells[1].trials["objective"].min()
+
+
+def test_nothing_is_kept_outside_the_record_where_a_kill_would_leave_it(record, tracker, monkeypatch):
+    made, make = [], tempfile.mkdtemp
+    monkeypatch.setattr(
+        tempfile, "mkdtemp", lambda suffix=None, prefix=None, dir=None: made.append(dir) or make(suffix, prefix, dir)
+    )
+    (record.path / "mlflow.db").unlink()
+    tracker.log_cell(record.cells[0])
+    assert made == [record.path]  # where the store was made
 
 
 def test_the_experiment_shows_its_cells_and_results_at_first(logged_store):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis.pages.drawing import drawn
 from analysis.record.cells import Record
 from benchmarks.cli import listing as catalog
 from benchmarks.cli.main import main
@@ -107,6 +108,19 @@ def test_workers_end_with_the_process_that_was_killed(program: str, tmp_path: Pa
     while any(map(_alive, workers)) and time.monotonic() < until:
         time.sleep(0.05)
     assert not any(map(_alive, workers))
+
+
+def _draw_once(folder: Path, number: int) -> int:
+    if number == 1 and not (folder / "died").exists():
+        (folder / "died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_pages_are_drawn_all_the_same_where_a_worker_is_killed(tmp_path: Path) -> None:
+    tasks = [(_draw_once, (tmp_path, number)) for number in range(4)]
+    assert list(drawn(tasks, 2)) == [0, 1, 2, 3]
+    assert (tmp_path / "died").exists()
 
 
 def _alive(pid: int) -> bool:

@@ -263,7 +263,7 @@ def test_the_command_names_what_failed_at_its_end_and_keeps_the_rest(
     path.write_text(f"{source}{body}late_spec = ProblemSpec('late-of-two', Late, 'Odd.', 'here')\n")
     file = tmp_path / "two.toml"
     file.write_text(suite(path, ["late-of-two", "good-of-two"], ["sgd"]).to_toml())
-    assert call("run", file, "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 1
+    assert call("run", file, "--trust", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 1
     said = capsys.readouterr()
     assert "stepscape: cell late-of-two--sgd failed: problem 'late-of-two': loss raised SystemExit" in said.err
     assert "Traceback" not in said.err
