@@ -86,7 +86,8 @@ def _problem(name: str, exact: bool) -> dict[str, Any]:
     from benchmarks.naming.registry import PROBLEMS, described, make_problem
 
     spec, problem = PROBLEMS[name], make_problem(name)
-    check_facts(problem)
+    if spec.floor is None:  # else its facts need its data, and are ours
+        check_facts(problem)
     return {
         "name": name,
         "description": described(problem),

@@ -54,7 +54,7 @@ def make_question(name: str, options: Mapping[str, Any]) -> Question:
                 f"exhibit {name!r} has no option {option!r}{nearest(option, kind.model_fields)}; it has {has}"
             )
     try:
-        return kind(**options)
+        return kind.model_validate(dict(options))
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()

@@ -252,6 +252,6 @@ def carry_out(chain: Sequence[Job]) -> JobResult:
     except (StepscapeError, DataError, OSError) as problem:  # a broken disk is no bug of ours: no traceback
         error = redacted(str(problem))
     except (Exception, SystemExit) as problem:
-        own = with_line(problem) if line_raised(problem) else None
-        error = redacted(own or storage_failure(problem) or traceback.format_exc())
+        known = storage_failure(problem) or (with_line(problem) if line_raised(problem) else None)
+        error = redacted(known or traceback.format_exc())
     return JobResult(chain[0].name, chain[0].title, time.perf_counter() - began, error, unfinished)

@@ -101,8 +101,8 @@ def test_objects_say_in_a_line_what_they_are() -> None:
     assert repr(make_problem("sphere(dim=3)")) == (
         "<problem sphere(dim=3): 3 parameters, 1000 steps, analytic, bbob, convex, deterministic, smooth>"
     )
-    assert repr(OPTIMIZERS).startswith("<29 optimizers by name: sgd, momentum, ")
-    assert repr(PROBLEMS).startswith("<93 problems by name: ellipse, ")
+    assert repr(OPTIMIZERS).startswith(f"<{len(OPTIMIZERS)} optimizers by name: sgd, momentum, ")
+    assert repr(PROBLEMS).startswith(f"<{len(PROBLEMS)} problems by name: ellipse, ")
     assert repr(RMSProp(centered=True)).startswith("RMSProp(eps_inside=True")
     smoke = Suite.load("smoke")
     assert repr(smoke) == str(smoke) == "<Suite 'smoke': 4 cells (2 problems × 2 optimizers × 1 schedule)>"

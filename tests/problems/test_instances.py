@@ -30,6 +30,11 @@ PINNED = {
 }
 
 
+def elsewhere(spec):
+    """A start beside the problem's own."""
+    return tuple(value + 0.25 for value in spec.build().start([0])[0].tolist())
+
+
 @pytest.fixture(scope="module")
 def fingerprints():
     """The fingerprint of every problem, and of every problem with one parameter changed."""
@@ -37,7 +42,8 @@ def fingerprints():
     for name, spec in SPECS.items():
         found[name] = spec.build().fingerprint()
         for parameter in spec.parameters:
-            found[f"{name}({parameter})"] = spec.build(**{parameter: OTHER[parameter]}).fingerprint()
+            value = elsewhere(spec) if parameter == "start" else OTHER[parameter]
+            found[f"{name}({parameter})"] = spec.build(**{parameter: value}).fingerprint()
     return found
 
 

@@ -39,7 +39,7 @@ def twins(record_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     for position, name in enumerate(["q(d=2)", "q[d=2]"]):
         cell = shutil.copytree(record_folder / "cells" / "noisy--sgd", folder / "cells" / f"twin{position}")
         info = json.loads((cell / "cell.json").read_text(encoding="utf-8"))
-        info["problem"]["name"], info["position"] = name, position
+        info["cell"], info["problem"]["name"], info["position"] = f"twin{position}", name, position
         (cell / "cell.json").write_text(json.dumps(info), encoding="utf-8")
         pd.read_parquet(cell / "landscape.parquet")[:0].to_parquet(cell / "landscape.parquet")
     return folder
@@ -224,6 +224,8 @@ def test_a_report_of_a_problem_that_nothing_survived_says_so(edited_cell: Callab
     ).path
     folder = cell.parent / "record"
     shutil.copytree(twins, folder, ignore=lambda _, names: [name for name in names if name.startswith("twin")])
+    info = json.loads((cell / "cell.json").read_text(encoding="utf-8"))
+    (cell / "cell.json").write_text(json.dumps({**info, "cell": "lost"}), encoding="utf-8")
     shutil.move(cell, folder / "cells" / "lost")
     text = write_report(folder).read_text(encoding="utf-8")
     for words in ("no tuned setting survived", "all diverged", "none: every trial diverged", "No tuned setting of any"):
