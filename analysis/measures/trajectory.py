@@ -72,7 +72,8 @@ def surface_of(cell: Cell, measure: Measure) -> Surface | None:
 def path_of(cell: Cell, setting: str, surface: Surface, study: int | None = None) -> Path2D | None:
     """The path of a setting's first seed, of what ``study`` found where there are several; None where it was not run.
 
-    It ends before its first missing point (the run diverged); points beyond `FAR` frames are drawn in towards them.
+    It ends before its first missing point (the run diverged), and is none where that is the start; points beyond `FAR`
+    frames are drawn in towards them.
     """
     if cell.paths is None:
         return None
@@ -85,6 +86,8 @@ def path_of(cell: Cell, setting: str, surface: Surface, study: int | None = None
     points = table[["x1", "x2"]].to_numpy(dtype=np.float64)
     finite = np.isfinite(points).all(axis=1)
     end = points.shape[0] if finite.all() else int(np.argmin(finite))
+    if end == 0:
+        return None
     steps = table["step"].to_numpy(dtype=np.float64)
     outside = ~surface.holds(points)
     left_at = int(steps[np.argmax(outside)]) if outside.any() else None

@@ -239,6 +239,8 @@ def _checked(info: CellInfo) -> CellInfo:
     for path, (value, least) in counts.items():
         if value < least:
             raise RecordError(f"{path} should be {least} or more, got {value}")
+    if info.protocol.studies and not info.studies:
+        raise RecordError(f"studies should hold {info.protocol.studies}, as the protocol says, and is empty")
     for at, study in enumerate(info.studies):
         if study.study != at:
             raise RecordError(f"studies[{at}].study should be {at}, got {study.study}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -120,10 +121,16 @@ def _trials(cell: Cell, trials: pd.DataFrame, objectives: list[str]) -> Iterator
 
     space = space_of(cell)
     distributions = space.distributions()
+    table, again = cell.path / "trials.parquet", f"delete {cell.path} and run the suite again"
+    if lacking := [knob.name for knob in space.searched if knob.name not in trials]:
+        raise RecordError(f"{table} has no column {lacking[0]}, which was searched; {again}")
     curves = _joined_curves(cell, trials)
     for row in trials.to_dict("records"):
         values = [float(row[name]) for name in objectives]
         state = State(row["state"])
+        if state is not State.PRUNED and any(map(math.isnan, values)):
+            which = f"trial {row['trial']} of study {row['study'] + 1}"
+            raise RecordError(f"{table}: {which} is {state} without an objective; {again}")
         hyperparameters = {knob.name: float(row[knob.name]) for knob in space.searched}
         yield optuna.trial.create_trial(
             state=state.told,
