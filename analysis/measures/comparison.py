@@ -80,7 +80,8 @@ class Compared:
 
     ``p_better`` and ``p_worse`` are the chances that an unchanged b would end as low, or as high, as this over all
     cells together (see `_chances`); NaN where no pair can be tested. ``unmatched`` says of every cell that could not be
-    compared why; ``other_code`` are the optimizers whose code, options or defaults differ.
+    compared why; ``other_code`` are the optimizers whose code, options or defaults differ. ``other_search``
+    says of each optimizer which hyperparameters were searched otherwise.
     """
 
     a: str
@@ -91,6 +92,7 @@ class Compared:
     p_worse: float
     unmatched: tuple[str, ...]
     other_code: tuple[str, ...]
+    other_search: tuple[str, ...]
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -121,14 +123,16 @@ class Compared:
         return "equal" if counts["equal"] == len(self.pairs) else "undecided"
 
 
-def compared(a: Record, b: Record) -> Compared:
+def compared(a: Record, b: Record, *, other_search: bool = False) -> Compared:
     """Compare record ``b`` with record ``a``: tuned results on the test seeds, defaults where nothing was tuned.
 
     Cells are matched by problem, optimizer and schedule, and compared where the instance (fingerprint), the budget, the
     sampler with its blocks and the searched ranges agree; where the code of the optimizer differs, which may be the
     question, that is said. Tuned results are told apart by their studies, three or more a side. Differences are paired
     where the test seeds are the same; p-values are adjusted by Holm's method for all pairs that have a test, which
-    share half of the level; the overall test has the other half. Raises `PoolingError` where nothing can be compared.
+    share half of the level; the overall test has the other half. With ``other_search`` cells are compared whose studies
+    searched other hyperparameters or ranges, which is said: the difference is what that bought. Raises `PoolingError`
+    where nothing can be compared.
     """
     left, right = ({(cell.problem, cell.label): cell for cell in record} for record in (a, b))
     unmatched = [f"only in A: {cell.name}" for key, cell in left.items() if key not in right]
@@ -136,6 +140,8 @@ def compared(a: Record, b: Record) -> Compared:
     matched: list[tuple[Cell, Cell]] = []
     for key in (key for key in left if key in right):
         reason = _why_incomparable(left[key], right[key])
+        if not reason and not other_search and (search := _other_search(left[key], right[key])):
+            reason = f"was searched in other ranges ({search})"
         if reason:
             unmatched.append(f"not compared: {left[key].name} {reason}")
         else:
@@ -148,7 +154,9 @@ def compared(a: Record, b: Record) -> Compared:
     pairs = tuple(each.pair(float(p)) for each, p in zip(runs, adjusted))
     edited = [x.label for x, y in matched if x.info.optimizer.fingerprint != y.info.optimizer.fingerprint]
     other_code = tuple(dict.fromkeys(edited))
-    return Compared(str(a.path), str(b.path), pairs, _overall(runs), *_chances(runs), tuple(unmatched), other_code)
+    searched = tuple(dict.fromkeys(f"{x.label}: {search}" for x, y in matched if (search := _other_search(x, y))))
+    numbers = (pairs, _overall(runs), *_chances(runs))
+    return Compared(str(a.path), str(b.path), *numbers, tuple(unmatched), other_code, searched)
 
 
 @dataclass(frozen=True)
@@ -231,12 +239,17 @@ def _why_incomparable(a: Cell, b: Cell) -> str:
     counts = [len(cell.info.protocol.tuning_seeds) for cell in (a, b)]
     if counts[0] != counts[1]:
         return f"had another budget (tuning seeds: {counts[0]} and {counts[1]})"
-    ranges = [_ranges(cell) for cell in (a, b)]
-    for name in dict.fromkeys((*ranges[0], *ranges[1])):
-        ends = [searched.get(name, "not searched") for searched in ranges]
-        if ends[0] != ends[1]:
-            return f"was searched in other ranges ({name}: {ends[0]} and {ends[1]})"
     return ""
+
+
+def _other_search(a: Cell, b: Cell) -> str:
+    """The hyperparameters that a and b searched otherwise, each with its two ranges; empty where there are none."""
+    ranges = [_ranges(cell) for cell in (a, b)]
+    both = {
+        name: [searched.get(name, "not searched") for searched in ranges]
+        for name in dict.fromkeys((*ranges[0], *ranges[1]))
+    }
+    return "; ".join(f"{name}: {ends[0]} and {ends[1]}" for name, ends in both.items() if ends[0] != ends[1])
 
 
 def _ranges(cell: Cell) -> dict[str, str]:

@@ -50,9 +50,9 @@ class Comparison(Compared):
         return f"B is {self.verdict}: {counts}; a run of B ends lower with probability {chance}{test}."
 
 
-def compare(a: Record, b: Record) -> Comparison:
+def compare(a: Record, b: Record, *, other_search: bool = False) -> Comparison:
     """Record ``b`` compared with record ``a``, as `compared` does it; raises `PoolingError` where nothing can be."""
-    found = compared(a, b)
+    found = compared(a, b, other_search=other_search)
     return Comparison(**vars(found), notes=tuple(_notes(found)))
 
 
@@ -83,6 +83,11 @@ def _notes(found: Compared) -> list[str]:
             )
     if found.other_code:
         notes.append(f"The code of {named_first(found.other_code)} differs between A and B.")
+    if found.other_search:
+        notes.append(
+            f"Searched otherwise in A and B, as asked for: {named_first(found.other_search)}. "
+            "The difference is what the other search bought, at the same number of trials."
+        )
     return notes
 
 

@@ -15,7 +15,7 @@ from analysis.words import listing
 __all__ = ["compare_mapped"]
 
 
-def compare_mapped(a: Record, b: Record, names: Mapping[str, str]) -> Comparison:
+def compare_mapped(a: Record, b: Record, names: Mapping[str, str], *, other_search: bool = False) -> Comparison:
     """Record ``b`` against ``a`` as `compare` does, each name of a that is a key of ``names`` standing for its value.
 
     The names are of problems, optimizers and schedules. Runs of different problems are compared by the gap to the floor
@@ -28,7 +28,7 @@ def compare_mapped(a: Record, b: Record, names: Mapping[str, str]) -> Comparison
     for cell in a:
         key = tuple(names.get(name, name) for name in (cell.problem, cell.optimizer, cell.schedule))
         cells.append(_read_as(cell, others[key]) if key in others else cell)
-    found = compare(replace(a, cells=tuple(cells)), b)
+    found = compare(replace(a, cells=tuple(cells)), b, other_search=other_search)
     said = [f"{old} of A stands against {new} of B" for old, new in names.items()]
     problems = {cell.problem for cell in a} & {old for old, new in names.items() if old != new}
     warned = ["Different problems are compared: a smaller gap may be an easier problem."] if problems else []

@@ -59,9 +59,12 @@ def report(folder: str, out: Path | None, tracking_uri: str | None, focus: str |
     metavar="OLD=NEW",
     help="Compare OLD of A with NEW of B: optimizers, problems; repeatable.",
 )
+@click.option("--other-search", is_flag=True, help="Compare what was searched otherwise: what a wider search bought.")
 @click.option("--json", "as_json", is_flag=True, help="The comparison as JSON.")
 @click.pass_context
-def compare(context: click.Context, /, a: Path, b: Path, maps: tuple[str, ...], as_json: bool) -> None:
+def compare(
+    context: click.Context, /, a: Path, b: Path, maps: tuple[str, ...], other_search: bool, as_json: bool
+) -> None:
     """Tell whether a change helped: the results folder B against A, cell by cell and overall, with intervals.
 
     Cells are matched by problem instance, optimizer, schedule and budget; what does not match is named and left out.
@@ -78,7 +81,7 @@ def compare(context: click.Context, /, a: Path, b: Path, maps: tuple[str, ...], 
 
     names = dict(map(_pair_of_names, maps))
     with Bar("compare"):
-        comparison = compare_mapped(Record.load(a), Record.load(b), names)
+        comparison = compare_mapped(Record.load(a), Record.load(b), names, other_search=other_search)
     say(comparison.to_json() if as_json else comparison.text(terminal_width()))
     context.exit(1 if comparison.worsened else 0)
 

@@ -255,6 +255,16 @@ def test_studies_that_were_made_otherwise_are_not_compared(
     assert re.search(f"not compared: noisy--sgd .*{reason}", found.unmatched[0])
 
 
+def test_what_another_search_bought_is_told_where_it_is_asked_for(wide: Path, changed: Callable[..., Record]) -> None:
+    other = changed({"noisy--sgd": 0.5}, info={"noisy--sgd": {"optimizer": {"hyperparameters": [WIDER]}}})
+    found = compare(Record.load(wide), other, other_search=True)
+    assert len(found.pairs) == 9
+    assert [pair.label for pair in found.pairs if pair.verdict == "better"] == ["sgd"]
+    assert found.other_search == ("sgd: lr: 0.0001 to 10 (log) and 0.0001 to 20 (log)",)
+    assert "The difference is what the other search bought" in " ".join(found.text().split())
+    assert compare(Record.load(wide), Record.load(wide), other_search=True).other_search == ()
+
+
 def test_copies_of_one_record_by_other_luck_are_not_told_apart(tmp_path: Path, builder: Any) -> None:
     sides = [replace(builder, seeds=10, studies=6).record(tmp_path / name) for name in "ab"]
     for side, kept in zip(sides, (0, 3), strict=True):  # the first three studies against the last three
