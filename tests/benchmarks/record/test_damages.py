@@ -301,11 +301,10 @@ def test_a_damaged_record_ends_every_command_in_a_sentence(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRIED)
-@pytest.mark.parametrize("noted", [True, False], ids=["with digests", "without"])
 def test_hundreds_of_damages_end_every_command_in_a_sentence(
-    name: str, noted: bool, whole: Path, damage_record: Callable[..., Path], outcome: Any
+    name: str, whole: Path, damage_record: Callable[..., Path], outcome: Any
 ) -> None:
-    _try(name, noted, whole, damage_record, outcome)
+    _try(name, TRIED.index(name) % 4 == 0, whole, damage_record, outcome)  # with digests they end alike
 
 
 @pytest.mark.slow
