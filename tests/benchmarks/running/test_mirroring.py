@@ -55,7 +55,8 @@ def tarpit() -> Iterator[str]:
 IMPATIENT = "import benchmarks.running.mirroring as m; m.BUDGET = 1.0; from stepscape import main; main()"
 
 
-@pytest.mark.parametrize("kind", ["hangs", pytest.param("trickles", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["hangs", "trickles"])
 def test_a_server_that_never_ends_its_answer_is_left_to_sync_and_the_user_told_once(
     kind: str, tarpit: str, tiny: str, tmp_path: Path
 ) -> None:

@@ -135,6 +135,7 @@ def test_a_process_killed_while_it_trains_the_defaults_leaves_them_to_the_next(
         assert trials[trial.number].params["lr"] == trial.values["lr"]
 
 
+@pytest.mark.slow
 def test_processes_that_begin_a_study_at_once_train_what_the_storage_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
