@@ -84,6 +84,7 @@ class SuiteBar(Bar, RunObserver):
         self.ended_cost += cost
         self.bar.set_description(f"{self.name} {self.done_cells}/{self.cells} cells{self.more}", refresh=False)
         self.inside(0.0)
+        self.bar.refresh()  # a cell ends seldom, and the last one may end the bar
 
     def mirrored(self, done: int, total: int) -> None:
         """The last cells, or the report, are written to MLflow."""
