@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from analysis.measures.convergence import curve_matrix
 from analysis.measures.landscape_grid import Grid, regret
 from analysis.measures.measure import Measure
 from analysis.measures.results import CellResult, SettingResult, cell_results
@@ -130,9 +131,12 @@ def best_point(value: Array, allowed: Mask) -> tuple[int, int] | None:
 
 
 def _metrics(result: CellResult) -> dict[str, float]:
-    """The medians of the problem's further metrics at the end of the tuned runs, where there are any."""
-    ends = {metric: result.metric_at_end(metric, "tuned") for metric in result.info.problem.metrics}
-    return {metric: value for metric, value in ends.items() if math.isfinite(value)}
+    """The medians of the problem's further metrics at the end of the best study's runs, where there are any."""
+    best = result.info.best_study
+    assert best is not None, "a tuned setting is that of a study"
+    ends = {metric: curve_matrix(result.cell, "tuned", metric)[1] for metric in result.info.problem.metrics}
+    own = {metric: runs[best.study, :, -1] for metric, runs in ends.items() if runs.size}
+    return {metric: float(np.median(values)) for metric, values in own.items() if np.isfinite(values).all()}
 
 
 def _slice(result: CellResult) -> Grid | None:

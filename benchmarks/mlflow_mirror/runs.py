@@ -63,10 +63,10 @@ def short_hash(*files: Path) -> str:
 
 def cell_run(cell: Cell) -> MirroredRun:
     """The run of the whole cell: protocol and best winner as params, results on the test seeds as metrics."""
-    info, winner = cell.info, cell.info.winner
+    info, winner, result = cell.info, cell.info.winner, CellResult.alone(cell)
     tags = {
         **_tags(cell, "cell"),
-        "mlflow.note.content": _description(cell),
+        "mlflow.note.content": _description(result),
         "fingerprint": info.problem.fingerprint,
         "optimizer_fingerprint": info.optimizer.fingerprint,
         "problem_tags": ", ".join(sorted(info.problem.tags)),
@@ -77,7 +77,7 @@ def cell_run(cell: Cell) -> MirroredRun:
     params = {key: _text(value) for key, value in info.protocol.to_json().items()}
     params |= {f"best.{name}": _text(value) for name, value in (winner.hyperparameters if winner else {}).items()}
     params |= {f"default.{name}": _text(value) for name, value in info.defaults.items()}
-    return MirroredRun(_title(cell), tags, params, _finite(_cell_points(cell)))
+    return MirroredRun(_title(cell), tags, params, _finite(_cell_points(result)))
 
 
 def trial_runs(cell: Cell, children: Children) -> list[MirroredRun]:
@@ -99,13 +99,13 @@ def setting_runs(cell: Cell) -> list[MirroredRun]:
 
     The tuned one is over all studies; its hyperparameters are those of the best of them.
     """
-    settings = _settings(cell)
+    settings, result = _settings(cell), CellResult.alone(cell)
     lines = _median_curves(cell.curves[cell.curves["setting"].isin(settings)], ["setting"])
     runs = []
     for setting, values in settings.items():
         if (setting,) in lines:
             tags = {**_tags(cell, "test"), "setting": setting, "seeds": _seeds(cell.info.protocol.test_seeds)}
-            points = _finite([*_outcome(cell, setting, ""), *lines[setting,]])
+            points = _finite([*_outcome(result, setting, ""), *lines[setting,]])
             studies = len(cell.info.studies) if setting == "tuned" else 1
             best = f"best of {studies} studies at " if studies > 1 else ""
             name = f"{setting} on test seeds: {best}{_short(cell, values)}"
@@ -149,9 +149,10 @@ def _tags(cell: Cell, role: str) -> dict[str, str]:
     }
 
 
-def _cell_points(cell: Cell) -> Iterator[Point]:
+def _cell_points(result: CellResult) -> Iterator[Point]:
+    cell = result.cell
     for setting in ("tuned", "default"):
-        yield from _outcome(cell, setting, f"{setting}/")
+        yield from _outcome(result, setting, f"{setting}/")
     if len(cell.trials):
         told = cell.trials.set_index(["trial", "study"])["objective"].unstack().sort_index()  # noqa: PD010  (raises on a doubled row)
         best = np.fmin.accumulate(told.to_numpy(dtype=np.float64))  # a pruned trial, NaN, changes nothing
@@ -162,11 +163,11 @@ def _cell_points(cell: Cell) -> Iterator[Point]:
     yield "lane_steps", float(cell.info.lane_steps), 0
 
 
-def _outcome(cell: Cell, setting: str, prefix: str) -> Iterator[Point]:
+def _outcome(result: CellResult, setting: str, prefix: str) -> Iterator[Point]:
     """Yield the typical results on the test seeds after the last step, with a diverged run as the worst, and the
     counts.
     """
-    found = CellResult.alone(cell).settings.get(setting)
+    cell, found = result.cell, result.settings.get(setting)
     if found is None:
         return
     yield f"{prefix}final_loss", _rounded(found.value + (cell.floor or 0.0)), 0
@@ -233,8 +234,9 @@ def _title(cell: Cell) -> str:
     return title if cell.schedule == "constant" else f"{title} · {cell.schedule}"
 
 
-def _description(cell: Cell) -> str:
+def _description(result: CellResult) -> str:
     """The note MLflow shows on the run's page, in Markdown: the result first, for long notes are folded."""
+    cell = result.cell
     problem, optimizer = cell.info.problem, cell.info.optimizer
     measure = "final_loss" if cell.floor is None else "final_gap"
     what, steps = "loss" if cell.floor is None else "gap to the floor", cell.info.protocol.steps
@@ -243,7 +245,7 @@ def _description(cell: Cell) -> str:
         "",
     ]
     for setting, values in _settings(cell).items():
-        found = {key: value for key, value, _ in _outcome(cell, setting, "")}
+        found = {key: value for key, value, _ in _outcome(result, setting, "")}
         if found:
             lost = f", {found['diverged']:.0f} of {found['runs']:.0f} diverged" if found["diverged"] else ""
             lines.append(f"- **{setting}** ({_short(cell, values)}): **{number(found[measure])}**{lost}")

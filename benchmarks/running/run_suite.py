@@ -10,7 +10,7 @@ MLflow  mirrors each cell after it has landed; an outage costs the mirror, never
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -105,21 +105,24 @@ def run(
     alone, before anything is run.
     """
     suite, folder = suite if isinstance(suite, Suite) else Suite.load(suite), Path(folder)
-    if observer is None:
-        with SuiteBar(suite) as bar:
-            return run(
-                suite,
-                folder,
-                jobs=jobs,
-                data=data,
-                storage=storage,
-                deadline=deadline,
-                memory=memory,
-                observer=bar,
-                mirror=mirror,
-                afterwards=afterwards,
-            )
     record = RecordFolder(folder)
+    with nullcontext(observer) if observer else SuiteBar(suite) as watching:
+        return _run(suite, record, jobs, data, storage, deadline, memory, watching, mirror, afterwards)
+
+
+def _run(
+    suite: Suite,
+    record: RecordFolder,
+    jobs: int,
+    data: Path | None,
+    storage: str | None,
+    deadline: float | None,
+    memory: int | None,
+    observer: RunObserver,
+    mirror: Callable[[Path], None] | None,
+    afterwards: Callable[[SuiteResult, Mirroring], None] | None,
+) -> SuiteResult:
+    """Run what is missing, as `run` says, with an ``observer``."""
     ready, failed = _prepared(suite, data)
     jobs = fitting_jobs(ready, jobs, memory)
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
@@ -128,16 +131,9 @@ def run(
         check_storage(storage, [cell.plan.tuning for cell in ready])
     record.open(suite)
     with alone(record):
-        for place, fault in damaged(record):
-            observer.noted(f"{place} is damaged ({fault}) and is made again")
-            remove(place)
         every: list[Job] = [*exhibits, *cells]
-        finished = {job.name for job in every if job.finished}
-        result = SuiteResult(folder, kept=[job.name for job in every if job.name in finished], jobs=jobs)
-        fingerprints: dict[str, str] = {}
-        for job in every:
-            if job.name in finished:
-                job.check_same(fingerprints)
+        finished = _finished(every, record, observer)
+        result = SuiteResult(record.path, kept=[job.name for job in every if job.name in finished], jobs=jobs)
         record.keep_plugins(suite)
         missing = [job for job in every if job.name not in finished]
         if missing:
@@ -149,7 +145,7 @@ def run(
         for failure in failed:
             result.ran.append(failure)
             observer.ended(failure, 0.0)
-        mirroring = Mirroring(folder, result.warnings, deadline, observer.mirrored)
+        mirroring = Mirroring(record.path, result.warnings, deadline, observer.mirrored)
         mirrored = _Mirror(mirror, record, {job.name for job in cells}, mirroring)
         for name in result.kept:
             mirrored(name)
@@ -168,6 +164,22 @@ def run(
         if afterwards is not None:
             afterwards(result, mirroring)
     return result
+
+
+def _finished(jobs: Sequence[Job], record: RecordFolder, observer: RunObserver) -> set[str]:
+    """The names of the ``jobs`` whose results have landed, once what is damaged is removed.
+
+    Raises `UsageError` where a result is of other instances or code.
+    """
+    for place, fault in damaged(record):
+        observer.noted(f"{place} is damaged ({fault}) and is made again")
+        remove(place)
+    finished = {job.name for job in jobs if job.finished}
+    fingerprints: dict[str, str] = {}
+    for job in jobs:
+        if job.name in finished:
+            job.check_same(fingerprints)
+    return finished
 
 
 def _prepared(suite: Suite, data: Path | None) -> tuple[list[ReadyCell], list[JobResult]]:
