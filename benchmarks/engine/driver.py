@@ -11,7 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice, pairwise
-from typing import Final
+from typing import ClassVar, Final, Literal
 
 import torch
 from torch import Tensor
@@ -43,6 +43,8 @@ class Lanes(ABC):
     above which a lane counts as diverged (None where none ever does). Lanes of rules show what `Training.keep_updates`
     keeps: ``gradient [c, S, P]``, the last one, and ``state``.
     """
+
+    engine: ClassVar[Literal["eager", "kernel", "native"]] = "eager"
 
     def __init__(self, training: Training, index: Tensor, start: Tensor, limit: Tensor | None) -> None:
         self.training, self.problem, self.index = training, training.problem, index
@@ -131,6 +133,7 @@ def drive(
         stopped_at=out.stopped_at,
         seconds=time.perf_counter() - began,
         lane_steps=int(sum(lanes.lane_steps for lanes in chunks)),
+        engine=chunks[0].engine,
         path=out.path,
         gradient=out.gradient,
         state=out.state if training.keep_updates else None,

@@ -51,6 +51,8 @@ class ForeignLanes(Lanes):
     as a path, is where they stand in the other.
     """
 
+    engine = "native"
+
     def __init__(
         self,
         training: Training,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -16,7 +16,11 @@ from benchmarks.naming.registry import make_optimizer, make_problem
 from optimizers import Hyperparameter, Rule, Schedule
 from problems import Problem
 
-__all__ = ["Configurations", "Evaluate", "Training", "evaluation_steps"]
+__all__ = ["ENGINES", "Configurations", "Engine", "Evaluate", "Training", "evaluation_steps"]
+
+Engine = Literal["auto", "eager", "kernel"]
+"""What advances the lanes of a rule: torch an operation at a time, a compiled kernel, or the one that pays."""
+ENGINES: Final[tuple[Engine, ...]] = get_args(Engine)
 
 Evaluate = int | Sequence[int] | None
 """When runs are evaluated, besides at the start and the end: every so many steps, at the steps listed, or not."""
@@ -80,7 +84,7 @@ class Training:
 
     ``keep_path`` keeps the parameters at every evaluation, ``keep_updates`` the gradient of the last update before it
     and the rule's state after it (a foreign optimizer's is not known). Without ``stop_diverged`` no lane is ever
-    marked or stopped, and losses may become inf or NaN.
+    marked or stopped, and losses may become inf or NaN. ``engine`` means nothing to a foreign optimizer.
 
     Raises `UsageError` for no seed, one given twice, a count below one, a schedule of an unknown hyperparameter or one
     that does not fit its hyperparameter, as one of lr given to a memory (a bare rule takes any function of the step),
@@ -99,6 +103,7 @@ class Training:
     keep_path: bool = False
     keep_updates: bool = False
     stop_diverged: bool = True
+    engine: Engine = "auto"
 
     if TYPE_CHECKING:  # the fields hold what the names mean
 
@@ -116,6 +121,7 @@ class Training:
             keep_path: bool = False,
             keep_updates: bool = False,
             stop_diverged: bool = True,
+            engine: Engine = "auto",
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -128,6 +134,8 @@ class Training:
         every = self.evaluate_every
         if self.steps < 1 or (isinstance(every, int) and every < 1):
             raise UsageError(f"steps and evaluate_every must be at least 1, got {self.steps} and {every}")
+        if self.engine not in ENGINES:
+            raise UsageError(f"the engine is one of {', '.join(ENGINES)}, not {self.engine!r}")
         self._check_names(self.schedules)
         for name, schedule in self.schedules.items():
             if not isinstance(self.optimizer, Rule) and not schedule.fits(self._knobs[name]):

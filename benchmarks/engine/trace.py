@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
@@ -20,6 +21,7 @@ class Trace:
     ``[C, S, E]`` in float64, NaN from a lane's divergence or pruning on. ``status [C, S]`` are codes of
     `analysis.record.outcome.Outcome`; ``stopped_at [C, S]`` counts the updates a lane made while its loss was valid,
     all of them where it finished. ``lane_steps`` is the number of updates made in all; ``seconds`` is wall time.
+    ``engine`` is what advanced the lanes: torch, an operation at a time; a compiled kernel; or a foreign optimizer.
 
     Kept on request: ``path [C, S, E, P]``, the parameters at the evaluations; ``gradient [C, S, E, P]`` of the last
     update before each (NaN at the start), and ``state``, the rule's at each, by name: ``[C, S, E, P]``, or a last axis
@@ -32,6 +34,7 @@ class Trace:
     stopped_at: Tensor
     seconds: float
     lane_steps: int
+    engine: Literal["eager", "kernel", "native"] = "eager"
     path: Tensor | None = None
     gradient: Tensor | None = None
     state: Mapping[str, Tensor] | None = None
@@ -64,6 +67,7 @@ class Trace:
             self.stopped_at[one],
             self.seconds / count,
             self.lane_steps // count,
+            self.engine,
             part(self.path),
             part(self.gradient),
             None if self.state is None else {name: value[one] for name, value in self.state.items()},
