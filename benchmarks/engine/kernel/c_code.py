@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 
@@ -54,7 +55,11 @@ def _kinds(statement: Assign) -> list[Kind]:
 
 def _result(statement: Assign) -> Kind:
     """The kind of what the operation gives."""
-    return Kind.BOOL if statement.operation in ("gt", "ge", "lt", "le", "eq", "ne", "and", "or", "xor", "not") else statement.kind
+    return (
+        Kind.BOOL
+        if statement.operation in ("gt", "ge", "lt", "le", "eq", "ne", "and", "or", "xor", "not")
+        else statement.kind
+    )
 
 
 class WrittenOut:
@@ -99,9 +104,7 @@ class WrittenOut:
 
     def _assign(self, statement: Assign) -> None:
         out = statement.out
-        arguments = [
-            self.read(view, kind) for view, kind in zip(statement.arguments, _kinds(statement), strict=True)
-        ]
+        arguments = [self.read(view, kind) for view, kind in zip(statement.arguments, _kinds(statement), strict=True)]
         begun: set[int] = set()
         for place, *given in zip(out.places(), *arguments, strict=True):
             text = _cast(expression(statement.operation, given, statement.kind), _result(statement), out.kind)
@@ -292,9 +295,7 @@ def _gathered_innermost(statements: Sequence[Assign]) -> tuple[list[Assign], int
 
     def ordered(view: View) -> View:
         moving = [(n, stride) for n, stride in zip(view.shape, view.strides, strict=True) if n != 1]
-        return view.as_strided(
-            [moving[axis][0] for axis in order], [moving[axis][1] for axis in order], view.offset
-        )
+        return view.as_strided([moving[axis][0] for axis in order], [moving[axis][1] for axis in order], view.offset)
 
     turned = [
         replace(statement, out=ordered(statement.out), arguments=tuple(map(ordered, statement.arguments)))
@@ -336,6 +337,9 @@ def _along(view: View, axes: Sequence[tuple[int, ...]]) -> View:
     return view.as_strided([math.prod(axis) for axis in axes], joined, view.offset)
 
 
+PANEL: Final = 1024  # rows of the right matrix that are copied together
+
+
 class _Product:
     """A product of matrices, a block of the result in registers at a time."""
 
@@ -354,21 +358,54 @@ class _Product:
             )
             return f"for (int i = 0; i < {rows}; ++i)\nfor (int j = 0; j < {columns}; ++j) {{\n{body}\n}}"
         high, wide = min(self.block[0], rows), min(self.block[1], columns)
+        by_rows, by_columns = _cut(rows, high), _cut(columns, wide)
         parts = []
-        for i, count, m in _cut(rows, high):
-            for j, many, n in _cut(columns, wide):
-                head = f"for (int i = {i}; i < {count}; i += {m})\nfor (int j = {j}; j < {many}; j += {n})\n"
-                parts.append(head + "VECTORS(" + out.kind.value + ") {\n" + self._block(m, n, inner) + "\n}")
-        return "\n".join(parts)
+        if not right.lanes:  # the rows of a block, which differ between lanes, stay in the cache
+            for i, count, m in by_rows:
+                blocks = [self._loop("j", part, self._block(m, part[2], inner)) for part in by_columns]
+                parts.append(self._loop("i", (i, count, m), *blocks))
+        else:
+            for j, many, n in by_columns:
+                blocks = [self._loop("i", part, self._block(part[2], n, inner)) for part in by_rows]
+                parts.append(self._loop("j", (j, many, n), *self._panel(n, inner), *blocks))
+        inside = "\n".join(parts)
+        return f"VECTORS({out.kind.value}) {{\n{inside}\n}}"
+
+    @staticmethod
+    def _loop(index: str, part: tuple[int, int, int], *body: str) -> str:
+        begin, end, step = part
+        inside = "\n".join(body)
+        return f"for (int {index} = {begin}; {index} < {end}; {index} += {step}) {{\n{inside}\n}}"
+
+    @property
+    def _packed(self) -> bool:
+        """Whether the columns of a block are copied together before they are read: not where they lie so already."""
+        right = self.statement.right
+        count, stride = right.shape[0], right.strides[0]
+        return (
+            right.lanes and stride > 1 and count > 1 and count <= PANEL and self.statement.left.shape[0] > self.block[0]
+        )
+
+    def _panel(self, wide: int, inner: int) -> list[str]:
+        if not self._packed:
+            return []
+        kind = self.statement.out.kind
+        letter = _letter(kind)
+        copies = [
+            f"panel[k * {wide} + {j}] = {self._load(self.statement.right, ['k', f'(j + {j})'], letter)};"
+            for j in range(wide)
+        ]
+        return [f"V{letter} panel[{inner * wide}];", f"for (int k = 0; k < {inner}; ++k) {{", *copies, "}"]
 
     def _block(self, high: int, wide: int, inner: int) -> str:
         out, left, right = self.statement.out, self.statement.left, self.statement.right
-        letter = "F" if out.kind is Kind.F32 else "D"
+        letter = _letter(out.kind)
         vector = f"V{letter}"
         lines = [f"{vector} {', '.join(f'a{i}{j} = {{0}}' for i in range(high) for j in range(wide))};"]
         lines.append(f"for (int k = 0; k < {inner}; ++k) {{")
         for j in range(wide):
-            lines.append(f"const {vector} r{j} = {self._load(right, ['k', f'(j + {j})'], letter)};")
+            column = f"panel[k * {wide} + {j}]" if self._packed else self._load(right, ["k", f"(j + {j})"], letter)
+            lines.append(f"const {vector} r{j} = {column};")
         for i in range(high):
             lines.append(f"const {vector} l{i} = {self._load(left, [f'(i + {i})', 'k'], letter)};")
             lines += [f"a{i}{j} = FMA{letter}(l{i}, r{j}, a{i}{j});" for j in range(wide)]
@@ -384,6 +421,11 @@ class _Product:
         if not view.lanes:
             return f"ALL{letter}({_cast(place, view.kind, kind)})"
         return f"LOAD{letter}(&{place})"
+
+
+def _letter(kind: Kind) -> str:
+    """What vectors of a kind, and what is done to them, are called by."""
+    return "F" if kind is Kind.F32 else "D"
 
 
 def _cut(count: int, size: int) -> list[tuple[int, int, int]]:

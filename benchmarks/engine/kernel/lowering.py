@@ -475,9 +475,7 @@ def _cumulative(operation: str) -> Callable[[_Call], View]:
 
         call.builder.assign(at(result, 0), "copy", at(source, 0), kind=call.kind)
         for place in range(1, call.shape[axis]):
-            call.builder.assign(
-                at(result, place), operation, at(result, place - 1), at(source, place), kind=call.kind
-            )
+            call.builder.assign(at(result, place), operation, at(result, place - 1), at(source, place), kind=call.kind)
         return result
 
     return running
@@ -569,7 +567,9 @@ def _index_select(call: _Call) -> View:
     source, axis, index = call.source, call.axis(), call.builder.view(call.args[2])
     if index.lanes:
         raise NotCompiled("operation index_select by numbers that differ between lanes")
-    spread = index.as_strided(call.shape, [index.strides[0] if a == axis else 0 for a in range(len(call.shape))], index.offset)
+    spread = index.as_strided(
+        call.shape, [index.strides[0] if a == axis else 0 for a in range(len(call.shape))], index.offset
+    )
     result = call.builder.fresh(call.kind, call.shape, source.lanes)
     call.builder.program.statements.append(Pick(result, source, axis, spread))
     return result
@@ -585,7 +585,9 @@ def _softmax(logarithm: bool) -> Callable[[_Call], View]:
         total = _must(build.reduced("add", raised, [axis], 0).reshape(kept))
         if not logarithm:
             return build.computed("div", [raised, total], kind, kind, call.shape)
-        return build.computed("sub", [shifted, build.computed("log", [total], kind, kind, kept)], kind, kind, call.shape)
+        return build.computed(
+            "sub", [shifted, build.computed("log", [total], kind, kind, kept)], kind, kind, call.shape
+        )
 
     return softmax
 
@@ -597,10 +599,14 @@ def _softmax_backward(logarithm: bool) -> Callable[[_Call], View]:
         if logarithm:
             total = _must(build.reduced("add", gradient, [axis], 0).reshape(_kept(gradient, axis)))
             share = build.computed("exp", [output], kind, kind, shape)
-            return build.computed("sub", [gradient, build.computed("mul", [share, total], kind, kind, shape)], kind, kind, shape)
+            return build.computed(
+                "sub", [gradient, build.computed("mul", [share, total], kind, kind, shape)], kind, kind, shape
+            )
         weighted = build.computed("mul", [gradient, output], kind, kind, shape)
         total = _must(build.reduced("add", weighted, [axis], 0).reshape(_kept(gradient, axis)))
-        return build.computed("sub", [weighted, build.computed("mul", [output, total], kind, kind, shape)], kind, kind, shape)
+        return build.computed(
+            "sub", [weighted, build.computed("mul", [output, total], kind, kind, shape)], kind, kind, shape
+        )
 
     return backward
 

@@ -8,13 +8,26 @@ groups at once share memory.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from benchmarks.engine.kernel.lowering import Program
 from benchmarks.engine.kernel.program import Assign, Buffer, MatMul, Pick, Place, Statement, View
 
-__all__ = ["Group", "Layout", "axes_that_count", "costs", "gathered_axes", "grouped", "is_small", "layout", "needed", "split"]
+__all__ = [
+    "Group",
+    "Layout",
+    "axes_that_count",
+    "costs",
+    "gathered_axes",
+    "grouped",
+    "in_place",
+    "is_small",
+    "layout",
+    "needed",
+    "renamed",
+    "split",
+]
 
 SMALL: Final = 800  # operations on single numbers that are written out
 ALIGNMENT: Final = 64  # bytes
@@ -167,6 +180,61 @@ def _dependencies(statements: Sequence[Statement]) -> list[set[int]]:
         writers.setdefault(out, []).append(place)
         found.append(before)
     return found
+
+
+def in_place(groups: Sequence[Group], results: Mapping[Buffer, View]) -> dict[Buffer, Buffer]:
+    """For buffers of work that may be written straight over the input they replace, that input.
+
+    ``results`` are what each input becomes. That is safe where one plain statement writes the result, number for number
+    where the input was read, and nothing reads the input later.
+    """
+    found: dict[Buffer, Buffer] = {}
+    for target, result in results.items():
+        buffer = result.buffer
+        if buffer is None or buffer.place is not Place.WORK or buffer in found or not _covers(result, target):
+            continue
+        writers = [(group, s) for group in groups for s in group.statements if s.out.buffer == buffer]
+        if len(writers) != 1 or not isinstance(writers[0][1], Assign) or writers[0][1].into is not None:
+            continue
+        group, writer = writers[0]
+        after = [s for later in groups[groups.index(group) + 1 :] for s in later.statements]
+        after += group.statements[group.statements.index(writer) + 1 :]
+        if any(view.buffer == target for statement in after for view in statement.arguments):
+            continue
+        here = [view for statement in group.statements for view in statement.arguments if view.buffer == target]
+        if all(_same(view, writer.out) for view in here):
+            found[buffer] = target
+    return found
+
+
+def _covers(view: View, target: Buffer) -> bool:
+    """Whether a view is all of its buffer, in order, and takes the place of ``target``."""
+    flat = view.reshape((view.size,))
+    return (
+        view.buffer is not None
+        and flat is not None
+        and (flat.strides == (1,) or view.size == 1)
+        and (view.offset, view.size, view.buffer.size) == (0, target.size, target.size)
+        and (view.kind, view.lanes) == (target.kind, target.lanes)
+    )
+
+
+def renamed(group: Group, names: Mapping[Buffer, Buffer]) -> Group:
+    """The group over other buffers."""
+
+    def other(view: View) -> View:
+        return view if view.buffer not in names else replace(view, buffer=names[view.buffer])
+
+    statements = list[Statement]()
+    for statement in group.statements:
+        out = other(statement.out)
+        if isinstance(statement, Assign):
+            statements.append(replace(statement, out=out, arguments=tuple(map(other, statement.arguments))))
+        elif isinstance(statement, MatMul):
+            statements.append(replace(statement, out=out, left=other(statement.left), right=other(statement.right)))
+        else:
+            statements.append(replace(statement, out=out, source=other(statement.source), index=other(statement.index)))
+    return Group(statements)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ pointers are told by the kernel's `Facts` in order.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from torch import Tensor
@@ -15,7 +15,7 @@ from torch import Tensor
 from benchmarks.engine.kernel.c_code import Functions, WrittenOut, number
 from benchmarks.engine.kernel.lowering import Program
 from benchmarks.engine.kernel.operations import FUNCTIONS
-from benchmarks.engine.kernel.planning import Group, Layout, grouped, is_small, layout, needed, split
+from benchmarks.engine.kernel.planning import Layout, grouped, in_place, is_small, layout, needed, renamed, split
 from benchmarks.engine.kernel.program import Buffer, Kind, Place, View
 
 __all__ = ["NUMBERS", "Source", "evaluation_source", "step_source"]
@@ -181,7 +181,9 @@ class _Kernel:
             return self._written_out(outputs, pinned, loss)
         return self._looped(outputs, pinned, loss)
 
-    def _written_out(self, outputs: Sequence[str], pinned: Sequence[str], loss: View) -> tuple[list[str], list[str], Layout]:
+    def _written_out(
+        self, outputs: Sequence[str], pinned: Sequence[str], loss: View
+    ) -> tuple[list[str], list[str], Layout]:
         crossing = self._crossing()
         placed = layout([], [*(self.inputs[name] for name in pinned), *crossing], self.width)
         before = WrittenOut(self.once)
@@ -204,19 +206,19 @@ class _Kernel:
     def _looped(self, outputs: Sequence[str], pinned: Sequence[str], loss: View) -> tuple[list[str], list[str], Layout]:
         before, during = grouped(self.once), grouped(self.always)
         crossing = self._crossing()
-        results = [view.buffer for view in self.program.outputs.values() if view.buffer]
-        placed = layout(
-            [*before, *during], [*(self.inputs[name] for name in pinned), *crossing, *results], self.width
-        )
+        over = in_place(during, {self.inputs[name]: self.program.outputs[name] for name in outputs})
+        during = [renamed(group, over) for group in during]
+        results = [view.buffer for view in self.program.outputs.values() if view.buffer and view.buffer not in over]
+        placed = layout([*before, *during], [*(self.inputs[name] for name in pinned), *crossing, *results], self.width)
         names = self._names(placed)
         self.loops = Functions(self._block())
         prologue = [self.loops.call(group, placed, names) for group in before]
         body = [self.loops.call(group, placed, names) for group in during]
-        worth = _at(loss, 0)
+        worth = _at(loss if loss.buffer not in over else replace(loss, buffer=over[loss.buffer]), 0)
         body += ["LANES {", *self._marks(worth), "}"]
         for name in outputs:
             out = self.program.outputs[name]
-            if out.buffer is self.inputs[name]:
+            if out.buffer is self.inputs[name] or over.get(out.buffer) is self.inputs[name]:  # type: ignore[arg-type]
                 continue
             target = self.inputs[name]
             body.append(
@@ -327,7 +329,7 @@ class _Kernel:
         for name in sorted(self.functions & FUNCTIONS.keys()):
             for kind, end in (("double", ""), ("float", "f")):
                 arguments = ", ".join([kind] * FUNCTIONS[name])
-                lines.append(f"__attribute__((simd(\"notinbranch\"), const)) {kind} {name}{end}({arguments});")
+                lines.append(f'__attribute__((simd("notinbranch"), const)) {kind} {name}{end}({arguments});')
         return "\n".join(lines)
 
 
@@ -364,8 +366,15 @@ typedef double VD __attribute__((vector_size(VECTOR), may_alias));
 #define LOADD(p) (*(const VD *)(p))
 #define STOREF(p, a) (*(VF *)(p) = (a))
 #define STORED(p, a) (*(VD *)(p) = (a))
-#define ALLF(x) ((VF){0} + (x))
-#define ALLD(x) ((VD){0} + (x))
+#if VECTOR == 64
+#define TIMES(x) x, x, x, x, x, x, x, x
+#elif VECTOR == 32
+#define TIMES(x) x, x, x, x
+#else
+#define TIMES(x) x, x
+#endif
+#define ALLF(x) ((VF){TIMES(x), TIMES(x)})
+#define ALLD(x) ((VD){TIMES(x)})
 #if defined(__clang__) && __has_builtin(__builtin_elementwise_fma)
 #define FMAF(a, b, c) __builtin_elementwise_fma(a, b, c)
 #define FMAD(a, b, c) __builtin_elementwise_fma(a, b, c)

@@ -49,7 +49,9 @@ def trace_step(problem: Problem, rule: Rule, start: Tensor, batch: Batch) -> Tra
     x = start.unsqueeze(0).clone()
     state = rule.init(x)
     inputs = {"x": x} | {f"state:{name}": value for name, value in state.items()}
-    inputs |= {f"hp:{name}": torch.full((1, 1, 1), value, dtype=torch.float64) for name, value in rule.defaults().items()}
+    inputs |= {
+        f"hp:{name}": torch.full((1, 1, 1), value, dtype=torch.float64) for name, value in rule.defaults().items()
+    }
     inputs |= {"t": torch.tensor(float(STEP), dtype=torch.float64)}
     inputs |= {f"batch:{place}": part for place, part in enumerate(batch_parts(batch))}
 
@@ -113,4 +115,6 @@ def _graph(function: Any, inputs: list[Tensor]) -> GraphModule:
     except StepscapeError:
         raise
     except Exception as error:
-        raise NotCompiled(f"tracing: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}") from error
+        raise NotCompiled(
+            f"tracing: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        ) from error
