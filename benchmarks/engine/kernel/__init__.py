@@ -1,0 +1,1 @@
+"""The compiled engine: one step of one lane, traced, as C on vectors of lanes."""
