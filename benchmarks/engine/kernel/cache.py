@@ -232,12 +232,15 @@ def _content(path: Path, reader: Callable[[BufferedReader], T]) -> T:
         if error.errno == errno.ELOOP:
             raise _DamagedError from error
         raise
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise _DamagedError
         _check_own(status)
-        return reader(file)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return reader(file)
+    finally:
+        os.close(descriptor)
 
 
 def _digest_of(file: BufferedReader) -> str:

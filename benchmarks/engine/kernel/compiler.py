@@ -73,7 +73,8 @@ VECTOR_FUNCTIONS: Final[Mapping[str, int]] = {
 
 PROBE: Final = """\
 typedef double vector __attribute__((vector_size({bytes})));
-{declaration}
+{declarations}
+const void *const stepscape_linked[] = {{{addresses}}};
 void stepscape_probe(const double *from, double *to)
 {{
     vector x;
@@ -274,11 +275,12 @@ def _available(prefix: str, size: int) -> tuple[str, ...]:
         library = ctypes.CDLL("libmvec.so.1")
     except OSError:
         return ()
-    return tuple(
+    has = tuple(
         name
         for name in VECTOR_FUNCTIONS
         if all(hasattr(library, _vector_name(prefix, size, name, double)) for double in (False, True))
     )
+    return has if has[:1] == ("exp",) else ()
 
 
 def _vector_name(prefix: str, size: int, function: str, double: bool) -> str:
@@ -287,10 +289,16 @@ def _vector_name(prefix: str, size: int, function: str, double: bool) -> str:
 
 
 def _try_out(compiler: Compiler, library: Path) -> None:
-    """Build a library and call it: eˣ of a vector with vector functions, else x + 1. Raises where that fails."""
-    name = compiler.vector_name("exp", double=True)
-    declaration, expression = (f"vector {name}(vector);", f"{name}(x)") if name else ("", "x + 1.0")
-    source = PROBE.format(bytes=compiler.vector_bytes, declaration=declaration, expression=expression)
+    """Build a library that names every vector function and call it: eˣ, else x + 1. Raises where that fails."""
+    names = [
+        compiler.vector_name(each, double=double) for each in compiler.vector_functions for double in (True, False)
+    ]
+    source = PROBE.format(
+        bytes=compiler.vector_bytes,
+        declarations="\n".join(f"vector {name}(vector);" for name in names),
+        addresses=", ".join(["0", *map(str, names)]),
+        expression=f"{names[0]}(x)" if names else "x + 1.0",  # exp is the first of them
+    )
     compiler.build(source, library)
     numbers = ctypes.c_double * (compiler.vector_bytes // 8)
     result = numbers()

@@ -268,6 +268,29 @@ def test_cc_may_have_arguments_and_spaces_in_its_path(
     assert (single.path, single.arguments) == (alone, ())
 
 
+@pytest.mark.parametrize(
+    ("first", "family", "version"),
+    [
+        ("Debian clang version  14.0.6 ", "clang", "Debian clang version 14.0.6"),
+        ("Apple clang version 15.0.0 (clang-1500)", "clang", "Apple clang version 15.0.0 (clang-1500)"),
+        ("cc-12 (GCC) 12.3.0; Free Software Foundation", "gcc", "(GCC) 12.3.0; Free Software Foundation"),
+    ],
+)
+def test_family_and_version_are_what_the_compiler_says(
+    real: Compiler,
+    script: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    first: str,
+    family: str,
+    version: str,
+) -> None:
+    said = f"case $1 in --version) echo '{first}';; *) exec '{real.path}' \"$@\";; esac"
+    monkeypatch.setenv("CC", str(script(said)))
+    found = find_compiler()
+    assert found is not None
+    assert (found.family, found.version) == (family, version)
+
+
 def test_cc_that_leads_nowhere_is_one_sentence_and_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused(monkeypatch, "/nowhere/gcc -m64") == (
         "CC=/nowhere/gcc -m64 cannot be used, so everything is trained without kernels: /nowhere/gcc is not there"
