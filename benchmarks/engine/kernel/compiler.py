@@ -40,6 +40,7 @@ FLAGS: Final = (
     "-ffp-contract=off",  # a product and a sum are rounded one by one, as torch does; fma stands where it is meant
     "-fno-math-errno",
     "-fno-trapping-math",  # no value changes; never -ffast-math: NaN, inf and signed zeros count
+    "-fopenmp-simd",  # its pragmas, without its threads
     "-shared",
     "-fPIC",
     "-Werror=implicit",  # a function that nobody declared would be called as if it gave an int
@@ -100,9 +101,11 @@ class Compiler:
     flags: tuple[str, ...]
     vector_bytes: int
     """The widest vectors that this processor has: 64 (AVX-512), 32 (AVX2), 16."""
-    vector_prefix: str
     vector_functions: tuple[str, ...]
-    """Those of `VECTOR_FUNCTIONS` that can be linked and called on such vectors, in both precisions; else none."""
+    """Those of `VECTOR_FUNCTIONS` that can be linked and called on vectors, in both precisions; else none.
+
+    In loops gcc calls those that are declared ``__attribute__((simd("notinbranch")))``, clang what it knows by itself.
+    """
     libc: str
 
     @property
@@ -125,15 +128,6 @@ class Compiler:
             functions,
         )
         return "; ".join((*parts, platform.machine(), sys.platform, self.libc))
-
-    def vector_name(self, function: str, *, double: bool) -> str | None:
-        """The name of ``function`` (as ``exp``) on a vector of doubles or floats; None where there is none.
-
-        Its arguments and its value are vectors of `vector_bytes` (System V's ABI; AAPCS64's vector variant).
-        """
-        if function not in self.vector_functions:
-            return None
-        return _vector_name(self.vector_prefix, self.vector_bytes, function, double)
 
     def build(self, source: str, target: Path) -> None:
         """Compile ``source``, in C, into the shared library ``target``, which is there whole or not at all.
@@ -217,15 +211,15 @@ def _examined(path: Path, arguments: tuple[str, ...]) -> Compiler:
         family, version = _introduced(path, arguments, folder)
         machine = {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
         size, flags = _processor(machine)
-        prefix = PREFIXES.get((machine, size), "")
-        functions = _available(prefix, size)
-        compiler = Compiler(path, arguments, family, version, (*FLAGS, *flags), size, prefix, functions, _libc())
-        if functions:
+        plain = Compiler(path, arguments, family, version, (*FLAGS, *flags), size, (), _libc())
+        symbols = _vector_symbols(machine, size)
+        if symbols:
+            known = (*plain.flags, *(["-fveclib=libmvec"] if family == "clang" else []))
+            fuller = replace(plain, flags=known, vector_functions=tuple(symbols))
             with suppress(OSError, CompileError):  # as with the older libraries that some compilers bring along
-                _try_out(compiler, folder / "with.so")
-                return compiler
-        plain = replace(compiler, vector_functions=())
-        _try_out(plain, folder / "without.so")
+                _try_out(fuller, [each for pair in symbols.values() for each in pair], folder / "with.so")
+                return fuller
+        _try_out(plain, [], folder / "without.so")
         return plain
 
 
@@ -267,37 +261,28 @@ def _libc() -> str:
         return platform.release()
 
 
-def _available(prefix: str, size: int) -> tuple[str, ...]:
-    """The vector functions that this machine's libmvec has in both precisions."""
-    if not prefix:
-        return ()
+def _vector_symbols(machine: str, size: int) -> dict[str, tuple[str, str]]:
+    """The vector functions that this machine's libmvec has, with its names for them on doubles and on floats."""
+    prefix = PREFIXES.get((machine, size))
     try:
-        library = ctypes.CDLL("libmvec.so.1")
+        library = ctypes.CDLL("libmvec.so.1") if prefix else None
     except OSError:
-        return ()
-    has = tuple(
-        name
-        for name in VECTOR_FUNCTIONS
-        if all(hasattr(library, _vector_name(prefix, size, name, double)) for double in (False, True))
-    )
-    return has if has[:1] == ("exp",) else ()
+        return {}
+    symbols = {
+        name: (f"{prefix}N{size // 8}{'v' * count}_{name}", f"{prefix}N{size // 4}{'v' * count}_{name}f")
+        for name, count in VECTOR_FUNCTIONS.items()
+    }
+    has = {name: pair for name, pair in symbols.items() if all(hasattr(library, each) for each in pair)}
+    return has if "exp" in has else {}
 
 
-def _vector_name(prefix: str, size: int, function: str, double: bool) -> str:
-    lanes, letters = size // (8 if double else 4), "v" * VECTOR_FUNCTIONS[function]
-    return f"{prefix}N{lanes}{letters}_{function}{'' if double else 'f'}"
-
-
-def _try_out(compiler: Compiler, library: Path) -> None:
-    """Build a library that names every vector function and call it: eˣ, else x + 1. Raises where that fails."""
-    names = [
-        compiler.vector_name(each, double=double) for each in compiler.vector_functions for double in (True, False)
-    ]
+def _try_out(compiler: Compiler, symbols: Sequence[str], library: Path) -> None:
+    """Build a library that is linked with ``symbols`` and call the first, eˣ, else x + 1. Raises where that fails."""
     source = PROBE.format(
         bytes=compiler.vector_bytes,
-        declarations="\n".join(f"vector {name}(vector);" for name in names),
-        addresses=", ".join(["0", *map(str, names)]),
-        expression=f"{names[0]}(x)" if names else "x + 1.0",  # exp is the first of them
+        declarations="\n".join(f"vector {each}(vector);" for each in symbols),
+        addresses=", ".join(["0", *symbols]),
+        expression=f"{symbols[0]}(x)" if symbols else "x + 1.0",
     )
     compiler.build(source, library)
     numbers = ctypes.c_double * (compiler.vector_bytes // 8)
