@@ -12,11 +12,11 @@ from typing import Final
 
 from torch import Tensor
 
-from benchmarks.engine.kernel.c_code import Functions, WrittenOut, number
-from benchmarks.engine.kernel.lowering import Program
+from benchmarks.engine.kernel.c_code import WrittenOut, number
+from benchmarks.engine.kernel.loops import Functions
 from benchmarks.engine.kernel.operations import FUNCTIONS
 from benchmarks.engine.kernel.planning import Layout, grouped, in_place, is_small, layout, needed, renamed, split
-from benchmarks.engine.kernel.program import Buffer, Kind, Place, View
+from benchmarks.engine.kernel.program import Buffer, Kind, Place, Program, View
 
 __all__ = ["NUMBERS", "Source", "evaluation_source", "step_source"]
 
@@ -88,7 +88,7 @@ class _Kernel:
     def _floats(self) -> list[View]:
         return [view for view in self.program.inputs.values() if view.kind.floating and view.lanes]
 
-    # ------------------------------------------------------------------------------------------------------------ a step
+    # ----------------------------------------------------------------------------------------------------------- a step
 
     def step(self) -> Source:
         state = [name for name in self.inputs if name.startswith("state:")]
@@ -221,8 +221,9 @@ class _Kernel:
             if out.buffer is self.inputs[name] or over.get(out.buffer) is self.inputs[name]:  # type: ignore[arg-type]
                 continue
             target = self.inputs[name]
+            size = f"sizeof({target.kind.value}) * {target.size} * W"
             body.append(
-                f"memcpy({target.name}, {out.buffer.name} + {out.offset} * W, sizeof({target.kind.value}) * {target.size} * W);"
+                f"memcpy({target.name}, {out.buffer.name} + {out.offset} * W, {size});"
                 if out.buffer is not None and out.lanes and _plain(out) and out.kind is target.kind
                 else "\n".join(f"LANES {target.name}[{i} * W + l] = {_at(out, i)};" for i in range(target.size))
             )
@@ -242,7 +243,7 @@ class _Kernel:
         read += [view.buffer for view in self.program.outputs.values()]
         return [buffer for buffer in dict.fromkeys(read) if buffer is not None and buffer in written]
 
-    # ------------------------------------------------------------------------------------------------------ an evaluation
+    # ---------------------------------------------------------------------------------------------------- an evaluation
 
     def evaluation(self) -> Source:
         outputs = list(self.program.outputs)
@@ -288,7 +289,7 @@ class _Kernel:
         ]
         return self._source(lines, pointers)
 
-    # ------------------------------------------------------------------------------------------------------------- both
+    # -------------------------------------------------------------------------------------------------------------- both
 
     def _names(self, placed: Layout) -> dict[Buffer, str]:
         buffers = {*self.inputs.values(), *placed.places, *self.constants, *self.written_in}
@@ -317,9 +318,16 @@ class _Kernel:
         ]
         functions = self.loops.definitions() if not self.small else ""
         text = "\n".join(
-            [f"#define W {self.width}", f"#define VECTOR {self.vector_bytes}", self._vector_functions(), PRELUDE, *written,
-             functions, *(line for line in run if line)]
-        )  # fmt: skip
+            [
+                f"#define W {self.width}",
+                f"#define VECTOR {self.vector_bytes}",
+                self._vector_functions(),
+                PRELUDE,
+                *written,
+                functions,
+                *(line for line in run if line),
+            ]
+        )
         constants = {buffer.name: self.program.constants[buffer.name] for buffer in self.constants}
         return Source(text, self.width, tuple(pointers), constants)
 

@@ -21,13 +21,13 @@ from optimizers import Rule
 from optimizers.rule import State
 from problems import Batch, Problem
 
-__all__ = ["NotCompiled", "Traced", "batch_parts", "trace_evaluation", "trace_step"]
+__all__ = ["NotCompiledError", "Traced", "batch_parts", "trace_evaluation", "trace_step"]
 
 SEED = 1
 STEP = 2  # the step that is traced: one on whose number nothing hinges
 
 
-class NotCompiled(StepscapeError):
+class NotCompiledError(StepscapeError):
     """Something is left to torch; the message says what, in a few words."""
 
 
@@ -44,7 +44,7 @@ def trace_step(problem: Problem, rule: Rule, start: Tensor, batch: Batch) -> Tra
     """A step from ``start [1, P]`` on ``batch [1, ...]``.
 
     Inputs are ``x [1, 1, P]``, ``state:NAME``, ``hp:NAME [1, 1, 1]`` and ``t []`` in float64, ``batch:PLACE``; outputs
-    ``x``, ``loss [1, 1]`` and ``state:NAME``. Raises `NotCompiled` where tracing fails.
+    ``x``, ``loss [1, 1]`` and ``state:NAME``. Raises `NotCompiledError` where tracing fails.
     """
     x = start.unsqueeze(0).clone()
     state = rule.init(x)
@@ -76,7 +76,7 @@ def trace_step(problem: Problem, rule: Rule, start: Tensor, batch: Batch) -> Tra
 def trace_evaluation(problem: Problem, start: Tensor) -> Traced:
     """An evaluation at ``start [1, P]``: input ``x [1, 1, P]``, outputs the metrics by name.
 
-    Raises `NotCompiled` where tracing fails.
+    Raises `NotCompiledError` where tracing fails.
     """
     x = start.unsqueeze(0).clone()
 
@@ -111,10 +111,10 @@ def _graph(function: Any, inputs: list[Tensor]) -> GraphModule:
             warnings.simplefilter("ignore")  # of torch about itself
             plain = make_fx(function, tracing_mode="real")(*inputs)
             pure = functionalize(plain, remove="mutations")
-            return make_fx(pure, decomposition_table=core_aten_decompositions(), tracing_mode="real")(*inputs)
+            return make_fx(pure, decomposition_table=dict(core_aten_decompositions()), tracing_mode="real")(*inputs)
     except StepscapeError:
         raise
     except Exception as error:
-        raise NotCompiled(
+        raise NotCompiledError(
             f"tracing: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         ) from error
