@@ -32,7 +32,8 @@ from benchmarks.engine.kernel.program import (
     literal,
     whole,
 )
-from benchmarks.engine.kernel.tracing import NotCompiled, Traced
+from benchmarks.engine.kernel.refusal import NotCompiledError
+from benchmarks.engine.kernel.tracing import Traced
 
 __all__ = ["Program", "lower"]
 
@@ -51,7 +52,7 @@ class Program:
 
 
 def lower(traced: Traced) -> Program:
-    """The program of a traced function. Raises `NotCompiled` for an operation that is not in the table, by its name."""
+    """The program of a traced function. Raises `NotCompiledError` for an operation that is not in the table, by its name."""
     builder = _Builder()
     values: dict[Node, Any] = {}
     names = iter(traced.inputs)
@@ -84,7 +85,7 @@ def _called(builder: _Builder, node: Node, args: Sequence[Any], kwargs: Mapping[
     if name in TORCH:
         return call.elementwise(TORCH[name], *call.args)
     if name not in LOWERINGS:
-        raise NotCompiled(f"operation {node.target}")
+        raise NotCompiledError(f"operation {node.target}")
     return LOWERINGS[name](call)
 
 
@@ -210,7 +211,7 @@ class _Call:
 
 def _kind(dtype: torch.dtype) -> Kind:
     if dtype not in KINDS:
-        raise NotCompiled(f"numbers of {str(dtype).removeprefix('torch.')}")
+        raise NotCompiledError(f"numbers of {str(dtype).removeprefix('torch.')}")
     return KINDS[dtype]
 
 
@@ -277,7 +278,7 @@ def _truth(call: _Call, argument: Any) -> View:
 def _bitwise(operation: str) -> Callable[[_Call], View]:
     def combined(call: _Call) -> View:
         if call.kind is not Kind.BOOL:
-            raise NotCompiled(f"operation {call.node.target} of whole numbers")
+            raise NotCompiledError(f"operation {call.node.target} of whole numbers")
         return call.elementwise(operation, *call.args)
 
     return combined
@@ -430,7 +431,7 @@ def _scattered(call: _Call) -> View:
 def _padded(call: _Call) -> View:
     source, pads, value = call.source, call.args[1], call.get(2, "value", 0)
     if any(pad < 0 for pad in pads):
-        raise NotCompiled("operation constant_pad_nd that cuts off")
+        raise NotCompiledError("operation constant_pad_nd that cuts off")
     result = call.builder.fresh(call.kind, call.shape, source.lanes)
     call.builder.assign(result, "copy", literal(value, call.kind), kind=call.kind)
     offset = sum(pads[2 * place] * result.strides[len(call.shape) - 1 - place] for place in range(len(pads) // 2))
@@ -485,7 +486,7 @@ def _argmax(call: _Call) -> View:
     """The first place of the largest, or of a NaN."""
     source, axis = call.source, call.axis()
     if call.get(1, "dim") is None:
-        raise NotCompiled("operation argmax over all axes")
+        raise NotCompiledError("operation argmax over all axes")
     largest = _must(call.builder.reduced("maximum", source, [axis], -math.inf).reshape(_kept(source, axis)))
     unlike = call.builder.computed("ne", [source, largest], call.source.kind, Kind.BOOL, source.shape)
     no_number = call.builder.computed("ne", [source, source], call.source.kind, Kind.BOOL, source.shape)
@@ -536,7 +537,7 @@ def _matvec(call: _Call) -> View:
 def _addmm(call: _Call) -> View:
     bias, left, right = (call.builder.view(argument) for argument in call.args[:3])
     if {call.kwargs.get("beta", 1), call.kwargs.get("alpha", 1)} != {1}:
-        raise NotCompiled("operation addmm with factors")
+        raise NotCompiledError("operation addmm with factors")
     result = call.builder.fresh(call.kind, call.shape, left.lanes or right.lanes)
     call.builder.program.statements.append(MatMul(result, left, right))
     return call.elementwise("add", result, bias)
@@ -545,7 +546,7 @@ def _addmm(call: _Call) -> View:
 def _gather(call: _Call) -> View:
     source, index = call.source, call.builder.view(call.args[2])
     if index.lanes:
-        raise NotCompiled("operation gather by numbers that differ between lanes")
+        raise NotCompiledError("operation gather by numbers that differ between lanes")
     result = call.builder.fresh(call.kind, call.shape, source.lanes)
     call.builder.program.statements.append(Pick(result, source, call.axis(), index))
     return result
@@ -554,7 +555,7 @@ def _gather(call: _Call) -> View:
 def _scatter_add(call: _Call) -> View:
     index, given = call.builder.view(call.args[2]), call.builder.view(call.args[3])
     if index.lanes:
-        raise NotCompiled("operation scatter_add by numbers that differ between lanes")
+        raise NotCompiledError("operation scatter_add by numbers that differ between lanes")
     result = call.builder.fresh(call.kind, call.shape, call.source.lanes or given.lanes)
     call.builder.assign(result, "copy", call.source, kind=call.kind)
     cut = given.as_strided(index.shape, given.strides, given.offset)
@@ -566,7 +567,7 @@ def _index_select(call: _Call) -> View:
     """Rows by number, as an embedding takes them."""
     source, axis, index = call.source, call.axis(), call.builder.view(call.args[2])
     if index.lanes:
-        raise NotCompiled("operation index_select by numbers that differ between lanes")
+        raise NotCompiledError("operation index_select by numbers that differ between lanes")
     spread = index.as_strided(
         call.shape, [index.strides[0] if a == axis else 0 for a in range(len(call.shape))], index.offset
     )

@@ -1,7 +1,7 @@
 """The C of a whole kernel: tiles of lanes taken into the cache, trained for many steps there, and put back.
 
-One library has one function, ``void run(const int64_t *n, void *const *p)``. Its numbers are those of `Numbers`, its
-pointers are told by the kernel's `Facts` in order.
+One library has one function, ``void run(const int64_t *n, void *const *p)``: the integers of
+`benchmarks.engine.kernel.kernel.NUMBERS`, and the pointers of a `Source`, both in order.
 """
 
 from __future__ import annotations
@@ -18,15 +18,7 @@ from benchmarks.engine.kernel.operations import FUNCTIONS
 from benchmarks.engine.kernel.planning import Layout, grouped, in_place, is_small, layout, needed, renamed, split
 from benchmarks.engine.kernel.program import Buffer, Kind, Place, View
 
-__all__ = ["NUMBERS", "Source", "evaluation_source", "step_source"]
-
-NUMBERS: Final = ("configurations", "seeds", "steps", "done", "first", "last", "per", "mark")
-"""The integers a kernel is called with, in order.
-
-Lanes are ``configurations`` × ``seeds``, tile by tile of configurations of one seed; the tiles from ``first`` to before
-``last`` are advanced ``steps`` times after ``done`` steps. Where no data belongs to a seed, seeds are taken as
-configurations, ``per`` of which share their hyperparameters (1 otherwise). ``mark`` is 0 where no lane may stop.
-"""
+__all__ = ["Source", "evaluation_source", "step_source"]
 
 WRITTEN_IN_SOURCE: Final = 512  # numbers of a constant that are part of the text
 CACHE: Final = 160 * 1024  # bytes a tile may take before it is made narrower

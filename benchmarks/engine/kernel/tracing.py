@@ -16,19 +16,16 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
+from benchmarks.engine.kernel.refusal import NotCompiledError
 from benchmarks.errors import StepscapeError
 from optimizers import Rule
 from optimizers.rule import State
 from problems import Batch, Problem
 
-__all__ = ["NotCompiled", "Traced", "batch_parts", "trace_evaluation", "trace_step"]
+__all__ = ["Traced", "batch_parts", "trace_evaluation", "trace_step"]
 
 SEED = 1
 STEP = 2  # the step that is traced: one on whose number nothing hinges
-
-
-class NotCompiled(StepscapeError):
-    """Something is left to torch; the message says what, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +41,12 @@ def trace_step(problem: Problem, rule: Rule, start: Tensor, batch: Batch) -> Tra
     """A step from ``start [1, P]`` on ``batch [1, ...]``.
 
     Inputs are ``x [1, 1, P]``, ``state:NAME``, ``hp:NAME [1, 1, 1]`` and ``t []`` in float64, ``batch:PLACE``; outputs
-    ``x``, ``loss [1, 1]`` and ``state:NAME``. Raises `NotCompiled` where tracing fails.
+    ``x``, ``loss [1, 1]`` and ``state:NAME``. Raises `NotCompiledError` where tracing fails.
     """
     x = start.unsqueeze(0).clone()
     state = rule.init(x)
+    if any(value.shape[:2] != (1, 1) or value.dim() != 3 for value in state.values()):
+        raise NotCompiledError("a state that is not [C, S, N]")
     inputs = {"x": x} | {f"state:{name}": value for name, value in state.items()}
     inputs |= {
         f"hp:{name}": torch.full((1, 1, 1), value, dtype=torch.float64) for name, value in rule.defaults().items()
@@ -76,7 +75,7 @@ def trace_step(problem: Problem, rule: Rule, start: Tensor, batch: Batch) -> Tra
 def trace_evaluation(problem: Problem, start: Tensor) -> Traced:
     """An evaluation at ``start [1, P]``: input ``x [1, 1, P]``, outputs the metrics by name.
 
-    Raises `NotCompiled` where tracing fails.
+    Raises `NotCompiledError` where tracing fails.
     """
     x = start.unsqueeze(0).clone()
 
@@ -115,6 +114,6 @@ def _graph(function: Any, inputs: list[Tensor]) -> GraphModule:
     except StepscapeError:
         raise
     except Exception as error:
-        raise NotCompiled(
+        raise NotCompiledError(
             f"tracing: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         ) from error
