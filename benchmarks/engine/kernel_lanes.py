@@ -62,7 +62,10 @@ def kernel_lanes(
 def why_not(problem: Problem, rule: Rule) -> tuple[str | None, str | None]:
     """Why a step of ``rule`` on ``problem`` cannot be compiled, and why its evaluation cannot; None where they can."""
     reasons = list[str | None]()
-    for make in (lambda: step_kernel(problem, rule, problem.dtype, ()), lambda: evaluation_kernel(problem, problem.dtype)):
+    for make in (
+        lambda: step_kernel(problem, rule, problem.dtype, ()),
+        lambda: evaluation_kernel(problem, problem.dtype),
+    ):
         try:
             make()
         except NotCompiledError as error:

@@ -159,7 +159,15 @@ def _key(kind: str, problem: Problem, dtype: torch.dtype, *more: str) -> str:
     if id(problem) not in _PRINTS:
         text = digest_of(problem.fingerprint(), code_of(type(problem)), options_text(problem, value_text))
         _PRINTS[id(problem)] = (problem, text)
-    parts = (kind, _PRINTS[id(problem)][1], str(dtype), *more, _of_this_package(), torch.__version__, _compiler().identity)
+    parts = (
+        kind,
+        _PRINTS[id(problem)][1],
+        str(dtype),
+        *more,
+        _of_this_package(),
+        torch.__version__,
+        _compiler().identity,
+    )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -8,9 +8,8 @@ on anything else has to be found by comparison (`benchmarks.engine.kernel.choice
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -69,7 +68,11 @@ def trace_step(problem: Problem, rule: Rule, start: Tensor, batch: Batch) -> Tra
         return [moved, loss.detach(), *states.values()]
 
     step(*inputs.values())  # what is computed once and kept must not be part of the graph
-    return Traced(_graph(step, list(inputs.values())), inputs, ("x", "loss", *(f"state:{name}" for name in state)))
+    return Traced(
+        _graph(step, list(inputs.values()), differentiates=True),
+        inputs,
+        ("x", "loss", *(f"state:{name}" for name in state)),
+    )
 
 
 def trace_evaluation(problem: Problem, start: Tensor) -> Traced:
@@ -85,7 +88,7 @@ def trace_evaluation(problem: Problem, start: Tensor) -> Traced:
 
     with torch.no_grad():
         names = tuple(problem.evaluate(x))
-    return Traced(_graph(evaluate, [x]), {"x": x}, names)
+    return Traced(_graph(evaluate, [x], differentiates=False), {"x": x}, names)
 
 
 def batch_parts(batch: Batch) -> Sequence[Tensor]:
@@ -99,18 +102,22 @@ def _named(inputs: Mapping[str, Tensor], prefix: str) -> State:
     return {name.removeprefix(prefix): value for name, value in inputs.items() if name.startswith(prefix)}
 
 
-def _graph(function: Any, inputs: list[Tensor]) -> GraphModule:
+def _graph(function: Callable[..., list[Tensor]], inputs: list[Tensor], *, differentiates: bool) -> GraphModule:
     """The graph of ``function`` without changes in place, in torch's core operations."""
     from torch._decomp import core_aten_decompositions
+    from torch._guards import TracingContext, tracing
+    from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.func import functionalize
     from torch.fx.experimental.proxy_tensor import make_fx
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch about itself
-            plain = make_fx(function, tracing_mode="real")(*inputs)
-            pure = functionalize(plain, remove="mutations")
-            return make_fx(pure, decomposition_table=core_aten_decompositions(), tracing_mode="real")(*inputs)
+            with tracing(TracingContext(FakeTensorMode(allow_fallback_kernels=True))):  # else one is made a node
+                if differentiates:  # which torch does not do inside of functionalize
+                    function = make_fx(function)(*inputs)
+                pure = functionalize(function, remove="mutations")
+                return make_fx(pure, decomposition_table=core_aten_decompositions())(*inputs)
     except StepscapeError:
         raise
     except Exception as error:
