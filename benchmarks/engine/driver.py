@@ -45,6 +45,7 @@ class Lanes(ABC):
     """
 
     engine: ClassVar[Literal["eager", "kernel", "native"]] = "eager"
+    segment: int = SEGMENT
 
     def __init__(self, training: Training, index: Tensor, start: Tensor, limit: Tensor | None) -> None:
         self.training, self.problem, self.index = training, training.problem, index
@@ -72,10 +73,14 @@ class Lanes(ABC):
             self.alive &= (loss <= self.limit_of_steps) & (loss.abs() < torch.inf)
         self.valid_steps += self.alive
 
+    def metrics(self) -> dict[str, Tensor]:
+        """The metrics ``[c, S]`` of the parameters as they are, in double precision."""
+        return evaluation_of(self.problem, self.x)
+
     @torch.no_grad()
     def evaluate(self) -> dict[str, Tensor]:
         """The metrics ``[c, S]`` in double precision; a lane whose loss is invalid is marked, and NaN from then on."""
-        metrics = evaluation_of(self.problem, self.x)
+        metrics = self.metrics()
         if self.limit is not None:
             self.alive &= (metrics["loss"] <= self.limit) & (metrics["loss"].abs() < torch.inf)
         return {name: value.masked_fill(~self.alive, torch.nan) for name, value in metrics.items()}
@@ -113,9 +118,10 @@ def drive(
     out.record(0, chunks)
     lanes_in_all = sum(len(lanes.index) for lanes in chunks) * len(training.seeds)
     data = batches_of(training.problem, training.seeds, steps)
+    segment = min(lanes.segment for lanes in chunks)
     for place, (before, after) in enumerate(pairwise(grid), start=1):
-        for first in range(before, after, SEGMENT):
-            batches = [batch_like(batch, start) for batch in islice(data, min(SEGMENT, after - first))]
+        for first in range(before, after, segment):
+            batches = [batch_like(batch, start) for batch in islice(data, min(segment, after - first))]
             for lanes in chunks:
                 lanes.advance(batches, first)
             if on_segment is not None:

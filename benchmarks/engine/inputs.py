@@ -84,7 +84,8 @@ class Training:
 
     ``keep_path`` keeps the parameters at every evaluation, ``keep_updates`` the gradient of the last update before it
     and the rule's state after it (a foreign optimizer's is not known). Without ``stop_diverged`` no lane is ever
-    marked or stopped, and losses may become inf or NaN. ``engine`` means nothing to a foreign optimizer.
+    marked or stopped, and losses may become inf or NaN. ``engine`` means nothing to a foreign optimizer;
+    ``planned`` are the updates of single runs that trainings like this one will make in all, by which it is chosen.
 
     Raises `UsageError` for no seed, one given twice, a count below one, a schedule of an unknown hyperparameter or one
     that does not fit its hyperparameter, as one of lr given to a memory (a bare rule takes any function of the step),
@@ -104,6 +105,7 @@ class Training:
     keep_updates: bool = False
     stop_diverged: bool = True
     engine: Engine = "auto"
+    planned: int = 0
 
     if TYPE_CHECKING:  # the fields hold what the names mean
 
@@ -122,6 +124,7 @@ class Training:
             keep_updates: bool = False,
             stop_diverged: bool = True,
             engine: Engine = "auto",
+            planned: int = 0,
         ) -> None: ...
 
     def __post_init__(self) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.fx import Node
 
 from benchmarks.engine.kernel.program import KINDS, Assign, Buffer, Kind, Number, Place, Program, View, literal, whole
-from benchmarks.engine.kernel.tracing import NotCompiledError
+from benchmarks.engine.kernel.refusal import NotCompiledError
 
 __all__ = ["Builder", "Call", "kind_of"]
 

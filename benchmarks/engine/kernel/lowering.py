@@ -16,10 +16,11 @@ from torch.fx.node import map_arg
 from benchmarks.engine.kernel.builder import Builder, Call
 from benchmarks.engine.kernel.operations import TORCH
 from benchmarks.engine.kernel.program import Place, Program, View
+from benchmarks.engine.kernel.refusal import NotCompiledError
 from benchmarks.engine.kernel.torch_axes import ALONG_AXES
 from benchmarks.engine.kernel.torch_elementwise import ELEMENTWISE
 from benchmarks.engine.kernel.torch_views import VIEWS
-from benchmarks.engine.kernel.tracing import NotCompiledError, Traced
+from benchmarks.engine.kernel.tracing import Traced
 
 __all__ = ["LOWERINGS", "lower"]
 

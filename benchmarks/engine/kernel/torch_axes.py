@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.engine.kernel.builder import Call
 from benchmarks.engine.kernel.program import Kind, MatMul, Number, Pick, View, literal
-from benchmarks.engine.kernel.tracing import NotCompiledError
+from benchmarks.engine.kernel.refusal import NotCompiledError
 
 __all__ = ["ALONG_AXES"]
 

@@ -10,7 +10,7 @@ from torch.fx import Node
 
 from benchmarks.engine.kernel.builder import Call, kind_of
 from benchmarks.engine.kernel.program import Kind, View, literal
-from benchmarks.engine.kernel.tracing import NotCompiledError
+from benchmarks.engine.kernel.refusal import NotCompiledError
 
 __all__ = ["ELEMENTWISE"]
 

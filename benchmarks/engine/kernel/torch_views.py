@@ -7,7 +7,7 @@ from typing import Final
 
 from benchmarks.engine.kernel.builder import Call
 from benchmarks.engine.kernel.program import Number, View, literal
-from benchmarks.engine.kernel.tracing import NotCompiledError
+from benchmarks.engine.kernel.refusal import NotCompiledError
 
 __all__ = ["VIEWS"]
 

@@ -8,27 +8,23 @@ on anything else has to be found by comparison (`benchmarks.engine.kernel.choice
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
+from benchmarks.engine.kernel.refusal import NotCompiledError
 from benchmarks.errors import StepscapeError
 from optimizers import Rule
 from optimizers.rule import State
 from problems import Batch, Problem
 
-__all__ = ["NotCompiledError", "Traced", "batch_parts", "trace_evaluation", "trace_step"]
+__all__ = ["Traced", "batch_parts", "trace_evaluation", "trace_function", "trace_step"]
 
 SEED = 1
 STEP = 2  # the step that is traced: one on whose number nothing hinges
-
-
-class NotCompiledError(StepscapeError):
-    """Something is left to torch; the message says what, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +44,8 @@ def trace_step(problem: Problem, rule: Rule, start: Tensor, batch: Batch) -> Tra
     """
     x = start.unsqueeze(0).clone()
     state = rule.init(x)
+    if any(value.shape[:2] != (1, 1) or value.dim() != 3 for value in state.values()):
+        raise NotCompiledError("a state that is not [C, S, N]")
     inputs = {"x": x} | {f"state:{name}": value for name, value in state.items()}
     inputs |= {
         f"hp:{name}": torch.full((1, 1, 1), value, dtype=torch.float64) for name, value in rule.defaults().items()
@@ -70,7 +68,11 @@ def trace_step(problem: Problem, rule: Rule, start: Tensor, batch: Batch) -> Tra
         return [moved, loss.detach(), *states.values()]
 
     step(*inputs.values())  # what is computed once and kept must not be part of the graph
-    return Traced(_graph(step, list(inputs.values())), inputs, ("x", "loss", *(f"state:{name}" for name in state)))
+    return Traced(
+        _graph(step, list(inputs.values()), differentiates=True),
+        inputs,
+        ("x", "loss", *(f"state:{name}" for name in state)),
+    )
 
 
 def trace_evaluation(problem: Problem, start: Tensor) -> Traced:
@@ -86,7 +88,19 @@ def trace_evaluation(problem: Problem, start: Tensor) -> Traced:
 
     with torch.no_grad():
         names = tuple(problem.evaluate(x))
-    return Traced(_graph(evaluate, [x]), {"x": x}, names)
+    return Traced(_graph(evaluate, [x], differentiates=False), {"x": x}, names)
+
+
+def trace_function(
+    function: Callable[..., Sequence[Tensor]], inputs: Mapping[str, Tensor], *, differentiates: bool = False
+) -> Traced:
+    """Any function of ``inputs``, one lane of each, whose results are called ``0``, ``1``, …
+
+    ``differentiates`` says whether it takes gradients. Raises `NotCompiledError` where tracing fails.
+    """
+    graph = _graph(lambda *given: list(function(*given)), list(inputs.values()), differentiates=differentiates)
+    (end,) = graph.graph.find_nodes(op="output")
+    return Traced(graph, inputs, tuple(map(str, range(len(end.args[0])))))
 
 
 def batch_parts(batch: Batch) -> Sequence[Tensor]:
@@ -100,21 +114,26 @@ def _named(inputs: Mapping[str, Tensor], prefix: str) -> State:
     return {name.removeprefix(prefix): value for name, value in inputs.items() if name.startswith(prefix)}
 
 
-def _graph(function: Any, inputs: list[Tensor]) -> GraphModule:
+def _graph(function: Callable[..., list[Tensor]], inputs: list[Tensor], *, differentiates: bool) -> GraphModule:
     """The graph of ``function`` without changes in place, in torch's core operations."""
     from torch._decomp import core_aten_decompositions
+    from torch._guards import TracingContext, tracing
+    from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.func import functionalize
     from torch.fx.experimental.proxy_tensor import make_fx
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch about itself
-            plain = make_fx(function, tracing_mode="real")(*inputs)
-            pure = functionalize(plain, remove="mutations")
-            return make_fx(pure, decomposition_table=dict(core_aten_decompositions()), tracing_mode="real")(*inputs)
+            with tracing(TracingContext(FakeTensorMode(allow_fallback_kernels=True))):  # else one is made a node
+                if differentiates:  # which torch does not do inside of functionalize
+                    function = make_fx(function)(*inputs)
+                pure = functionalize(function, remove="mutations")
+                return make_fx(pure, decomposition_table=dict(core_aten_decompositions()))(*inputs)
     except StepscapeError:
         raise
     except Exception as error:
-        raise NotCompiledError(
-            f"tracing: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        ) from error
+        said = str(error).splitlines()[0] if str(error) else ""
+        if "_local_scalar_dense" in said:
+            raise NotCompiledError("a branch, or a number, taken from the numbers themselves") from error
+        raise NotCompiledError(f"tracing: {type(error).__name__}: {said}") from error
