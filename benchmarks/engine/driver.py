@@ -11,13 +11,14 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice, pairwise
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
 
 from analysis.record.outcome import Outcome
 from benchmarks.engine.calls import batches_of, complain, evaluation_of
+from benchmarks.engine.engines import Used
 from benchmarks.engine.inputs import Training
 from benchmarks.engine.trace import Trace
 from optimizers.rule import State
@@ -44,7 +45,7 @@ class Lanes(ABC):
     keeps: ``gradient [c, S, P]``, the last one, and ``state``.
     """
 
-    engine: ClassVar[Literal["eager", "kernel", "native"]] = "eager"
+    engine: ClassVar[Used] = "eager"
     segment: int = SEGMENT
 
     def __init__(self, training: Training, index: Tensor, start: Tensor, limit: Tensor | None) -> None:

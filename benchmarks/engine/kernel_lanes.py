@@ -139,11 +139,12 @@ class _KernelLanes(RuleLanes):
             stacked(batches),
             len(batches),
             done,
+            self.training.threads,
         )
         self.lane_steps += len(batches) * self.alive.numel()
 
     def metrics(self) -> dict[str, Tensor]:
-        return super().metrics() if self.measure is None else self.measure(self.x)
+        return super().metrics() if self.measure is None else self.measure(self.x, self.training.threads)
 
     def _by_step(self, steps: int, done: int) -> dict[str, Tensor]:
         """Every hyperparameter's values ``[c]``, ``[steps, c]`` of one with a schedule, in double precision."""

@@ -208,8 +208,8 @@ def _differs(
     wrong = (moved - should).abs() > CLOSE[dtype] * should.abs() + rounding
     if bool((wrong & ~(moved.isnan() & should.isnan())).any()):
         return "its first step differs from torch's"
-    losses = [{"loss": loss_of(problem, x, batches[-1]).double()} for x in (compiled(STEPS), later)]
-    return _far_apart(*losses, 100 * CLOSE[dtype])
+    own, torchs = ({"loss": loss_of(problem, x, batches[-1]).double()} for x in (compiled(STEPS), later))
+    return _far_apart(own, torchs, 100 * CLOSE[dtype])
 
 
 def _by_torch(
