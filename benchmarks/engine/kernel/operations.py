@@ -65,9 +65,9 @@ INTO: Final = {"add": "add", "mul": "mul", "maximum": "maximum", "minimum": "min
 TORCH: Final = {
     "neg": "neg", "abs": "abs", "reciprocal": "reciprocal", "sqrt": "sqrt", "rsqrt": "rsqrt", "exp": "exp",
     "expm1": "expm1", "log": "log", "log1p": "log1p", "sin": "sin", "cos": "cos", "tan": "tan", "sinh": "sinh",
-    "cosh": "cosh", "tanh": "tanh", "atan": "atan", "erf": "erf", "floor": "floor", "ceil": "ceil", "sigmoid": "sigmoid",
-    "sign": "sign", "sgn": "sign", "relu": "relu", "mul": "mul", "div": "div", "maximum": "maximum",
-    "minimum": "minimum", "atan2": "atan2",
+    "cosh": "cosh", "tanh": "tanh", "atan": "atan", "erf": "erf", "floor": "floor", "ceil": "ceil",
+    "sigmoid": "sigmoid", "sign": "sign", "sgn": "sign", "relu": "relu", "mul": "mul", "div": "div",
+    "maximum": "maximum", "minimum": "minimum", "atan2": "atan2",
 }  # fmt: skip
 """Torch's operations that are one of ours, with the result's kind for all arguments."""
 

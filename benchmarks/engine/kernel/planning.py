@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from benchmarks.engine.kernel.lowering import Program
-from benchmarks.engine.kernel.program import Assign, Buffer, MatMul, Pick, Place, Statement, View
+from benchmarks.engine.kernel.program import Assign, Buffer, MatMul, Pick, Place, Program, Statement, View
 
 __all__ = [
     "Group",
@@ -223,7 +222,7 @@ def renamed(group: Group, names: Mapping[Buffer, Buffer]) -> Group:
     """The group over other buffers."""
 
     def other(view: View) -> View:
-        return view if view.buffer not in names else replace(view, buffer=names[view.buffer])
+        return view if view.buffer is None else replace(view, buffer=names.get(view.buffer, view.buffer))
 
     statements = list[Statement]()
     for statement in group.statements:
@@ -281,9 +280,9 @@ def layout(groups: Sequence[Group], pinned: Iterable[Buffer], width: int) -> Lay
 
     for buffer in kept:
         place_of(buffer, -1, len(groups))
-    for buffer in first:
+    for buffer, begins in first.items():
         if buffer.place is Place.WORK and buffer not in inner and buffer not in places:
-            place_of(buffer, first[buffer], last[buffer])
+            place_of(buffer, begins, last[buffer])
     return Layout(places, max((end for _, end, _, _ in taken), default=0), inner)
 
 

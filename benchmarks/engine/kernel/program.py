@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
 import torch
+from torch import Tensor
 
 __all__ = [
     "KINDS",
@@ -24,6 +25,7 @@ __all__ = [
     "Number",
     "Pick",
     "Place",
+    "Program",
     "Statement",
     "View",
     "contiguous",
@@ -118,7 +120,7 @@ class View:
         if self.buffer is None:
             return self.as_strided(shape, (0,) * len(shape), 0)
         if self.size == 0:
-            return None
+            return self.as_strided(shape, contiguous(shape), self.offset)
         runs = _runs(self.shape, self.strides)
         strides: list[int] = []
         count, stride = 1, 0
@@ -187,7 +189,10 @@ class MatMul:
 
 @dataclass(frozen=True)
 class Pick:
-    """``out[i] = source[i, but index[i] along axis]``; with ``add`` the other way: ``out[i with index[i]] += source[i]``."""
+    """``out[i] = source[i, but index[i] along axis]``.
+
+    With ``add`` it is the other way: ``out[i, but index[i] along axis] += source[i]``.
+    """
 
     out: View
     source: View
@@ -202,6 +207,16 @@ class Pick:
 
 
 Statement = Assign | MatMul | Pick
+
+
+@dataclass
+class Program:
+    """Statements in order; ``inputs`` and ``outputs`` are views by name, ``constants`` numbers by the buffer's name."""
+
+    inputs: dict[str, View] = field(default_factory=dict)
+    outputs: dict[str, View] = field(default_factory=dict)
+    statements: list[Statement] = field(default_factory=list)
+    constants: dict[str, Tensor] = field(default_factory=dict)
 
 
 def contiguous(shape: Sequence[int]) -> tuple[int, ...]:

@@ -12,11 +12,12 @@ from typing import Final
 
 from torch import Tensor
 
-from benchmarks.engine.kernel.c_code import Functions, WrittenOut, number
-from benchmarks.engine.kernel.lowering import Program
+from benchmarks.engine.kernel.c_code import WrittenOut, number
+from benchmarks.engine.kernel.loops import Functions
 from benchmarks.engine.kernel.operations import FUNCTIONS
 from benchmarks.engine.kernel.planning import Layout, grouped, in_place, is_small, layout, needed, renamed, split
-from benchmarks.engine.kernel.program import Buffer, Kind, Place, View
+from benchmarks.engine.kernel.prelude import PRELUDE
+from benchmarks.engine.kernel.program import Buffer, Kind, MatMul, Place, Program, View
 
 __all__ = ["Source", "evaluation_source", "step_source"]
 
@@ -74,13 +75,14 @@ class _Kernel:
         self.constants = [buffer for buffer in constants if buffer.size > WRITTEN_IN_SOURCE]
         self.constants.sort(key=lambda buffer: int(buffer.name[1:]))
         self.written_in = sorted(constants - set(self.constants), key=lambda buffer: int(buffer.name[1:]))
-        lanes = vector_bytes // min([self.kind.size, *(v.kind.size for v in self._floats())])
+        products = [statement.out.kind.size for statement in statements if isinstance(statement, MatMul)]
+        lanes = vector_bytes // min([self.kind.size, *(v.kind.size for v in self._floats()), *products])
         self.width = max(lanes, 16) if self.small else lanes
 
     def _floats(self) -> list[View]:
         return [view for view in self.program.inputs.values() if view.kind.floating and view.lanes]
 
-    # ------------------------------------------------------------------------------------------------------------ a step
+    # ----------------------------------------------------------------------------------------------------------- a step
 
     def step(self) -> Source:
         state = [name for name in self.inputs if name.startswith("state:")]
@@ -91,13 +93,6 @@ class _Kernel:
         places = {name: place for place, name in enumerate(pointers)}
         x, kind = self.inputs["x"], self.kind.value
         body, prologue, placed = self._bodies(["x", *state], [*moved, *hyper])
-
-        def array(name: str) -> str:
-            buffer = self.inputs[name]
-            return f"{buffer.kind.value} *restrict {buffer.name} = (void *)(work + {placed.places[buffer]});"
-
-        def given(name: str) -> str:
-            return f"{self.inputs[name].kind.value} *restrict g_{self.inputs[name].name} = p[{places[name]}];"
 
         load = [
             f"for (int l = 0; l < W; ++l) for (int i = 0; i < {self.inputs[name].size}; ++i) "
@@ -130,12 +125,12 @@ class _Kernel:
             "const int64_t rows = C / per, tiles = (C + W - 1) / W;",
             "unsigned char *restrict alive = p[0]; int64_t *restrict valid = p[1];",
             f"const {kind} *restrict limit = p[2];",
-            *(given(name) for name in moved),
+            *(self._given(name, places[name]) for name in moved),
             *tables,
             *self._constant_pointers(places),
             f"char *work = aligned_alloc(64, {placed.size + 64});",
             "if (!work) return;",
-            *(array(name) for name in [*moved, *hyper]),
+            *(self._array(name, placed) for name in [*moved, *hyper]),
             *self._work_pointers(placed),
             "for (int64_t tile = first; tile < last; ++tile) {",
             "const int64_t s = tile / tiles, base = tile % tiles * W;",
@@ -213,8 +208,9 @@ class _Kernel:
             if out.buffer is self.inputs[name] or over.get(out.buffer) is self.inputs[name]:  # type: ignore[arg-type]
                 continue
             target = self.inputs[name]
+            size = f"sizeof({target.kind.value}) * {target.size} * W"
             body.append(
-                f"memcpy({target.name}, {out.buffer.name} + {out.offset} * W, sizeof({target.kind.value}) * {target.size} * W);"
+                f"memcpy({target.name}, {out.buffer.name} + {out.offset} * W, {size});"
                 if out.buffer is not None and out.lanes and _plain(out) and out.kind is target.kind
                 else "\n".join(f"LANES {target.name}[{i} * W + l] = {_at(out, i)};" for i in range(target.size))
             )
@@ -234,53 +230,83 @@ class _Kernel:
         read += [view.buffer for view in self.program.outputs.values()]
         return [buffer for buffer in dict.fromkeys(read) if buffer is not None and buffer in written]
 
-    # ------------------------------------------------------------------------------------------------------ an evaluation
+    # ---------------------------------------------------------------------------------------------------- an evaluation
 
     def evaluation(self) -> Source:
         outputs = list(self.program.outputs)
-        pointers = ["x", *(buffer.name for buffer in self.constants), *(f"out:{name}" for name in outputs)]
-        places = {name: place for place, name in enumerate(pointers)}
-        x = self.inputs["x"]
-        statements = [*self.once, *self.always]
-        body: list[str]
-        if self.small:
-            placed = layout([], [x], self.width)
-            written = WrittenOut(statements)
-            values = {name: written.read(view, Kind.F64)[0] for name, view in self.program.outputs.items()}
-            body = [*written.shared, "LANES {", *written.lines]
-            body += [f"r{place}[l] = {values[name]};" for place, name in enumerate(outputs)] + ["}"]
-        else:
-            groups = grouped(statements)
-            results = [view.buffer for view in self.program.outputs.values() if view.buffer]
-            placed = layout(groups, [x, *results], self.width)
-            self.loops = Functions(self._block())
-            names = self._names(placed)
-            body = [self.loops.call(group, placed, names) for group in groups] + ["LANES {"]
-            body += [f"r{i}[l] = {_at(self.program.outputs[name], 0)};" for i, name in enumerate(outputs)] + ["}"]
+        moving = [name for name, buffer in self.inputs.items() if buffer.lanes]
+        shared = [name for name in self.inputs if name not in moving]
+        names = [*moving, *shared, *(buffer.name for buffer in self.constants), *(f"out:{name}" for name in outputs)]
+        places = {name: place for place, name in enumerate(names)}
+        body, placed = self._results([self.inputs[name] for name in moving])
+        sizes = [self.program.outputs[name].size for name in outputs]
         lines = [
             "void run(const int64_t *n, void *const *p) {",
             "const int64_t C = n[0], first = n[4], last = n[5];",
-            f"const {x.kind.value} *restrict g_x = p[0];",
+            *(self._given(name, places[name]) for name in moving),
+            *(
+                f"const {self.inputs[name].kind.value} *restrict {self.inputs[name].name} = p[{places[name]}];"
+                for name in shared
+            ),
             *self._constant_pointers(places),
             *(f"double *restrict out{i} = p[{places[f'out:{name}']}];" for i, name in enumerate(outputs)),
-            f"char *work = aligned_alloc(64, {placed.size + 64});",
+            f"char *work = aligned_alloc(64, {placed.size} + {_aligned(8 * sum(sizes))} * W + 64);",
             "if (!work) return;",
-            f"{x.kind.value} *restrict {x.name} = (void *)(work + {placed.places[x]});",
+            *(self._array(name, placed) for name in moving),
             *self._work_pointers(placed),
-            *(f"double r{i}[W];" for i in range(len(outputs))),
+            *(
+                f"double *restrict r{i} = (double *)(work + {placed.size}) + {sum(sizes[:i])} * W;"
+                for i in range(len(outputs))
+            ),
             "for (int64_t tile = first; tile < last; ++tile) {",
             "const int64_t base = tile * W; const int here = C - base < W ? C - base : W;",
-            f"for (int l = 0; l < W; ++l) for (int i = 0; i < {x.size}; ++i) "
-            f"{x.name}[i * W + l] = g_x[(base + (l < here ? l : here - 1)) * {x.size} + i];",
+            "for (int l = 0; l < W; ++l) {",
+            "const int64_t lane = base + (l < here ? l : here - 1);",
+            *(
+                f"for (int i = 0; i < {buffer.size}; ++i) {buffer.name}[i * W + l] = g_{buffer.name}[lane * {buffer.size} + i];"
+                for buffer in (self.inputs[name] for name in moving)
+            ),
+            "}",
             *body,
-            *(f"for (int l = 0; l < here; ++l) out{i}[base + l] = r{i}[l];" for i in range(len(outputs))),
+            *(
+                f"for (int l = 0; l < here; ++l) for (int i = 0; i < {size}; ++i) "
+                f"out{place}[(base + l) * {size} + i] = r{place}[i * W + l];"
+                for place, size in enumerate(sizes)
+            ),
             "}",
             "free(work);",
             "}",
         ]
-        return self._source(lines, pointers)
+        return self._source(lines, names)
 
-    # ------------------------------------------------------------------------------------------------------------- both
+    def _results(self, pinned: Sequence[Buffer]) -> tuple[list[str], Layout]:
+        """The lines that write number ``i`` of output ``k`` to ``rk[i * W + l]``, and the memory they need."""
+        statements, views = [*self.once, *self.always], list(self.program.outputs.values())
+        if self.small:
+            written = WrittenOut(statements)
+            values = [written.read(view, Kind.F64) for view in views]
+            before, lines, placed = written.shared, written.lines, layout([], pinned, self.width)
+        else:
+            groups = grouped(statements)
+            placed = layout(groups, [*pinned, *(view.buffer for view in views if view.buffer)], self.width)
+            self.loops = Functions(self._block())
+            names = self._names(placed)
+            values = [[_at(view, i) for i in range(view.size)] for view in views]
+            before, lines = [self.loops.call(group, placed, names) for group in groups], []
+        stores = [f"r{k}[{i} * W + l] = {text};" for k, texts in enumerate(values) for i, text in enumerate(texts)]
+        return [*before, "LANES {", *lines, *stores, "}"], placed
+
+    # -------------------------------------------------------------------------------------------------------------- both
+
+    def _given(self, name: str, place: int) -> str:
+        """The pointer to an input of all lanes."""
+        buffer = self.inputs[name]
+        return f"{buffer.kind.value} *restrict g_{buffer.name} = p[{place}];"
+
+    def _array(self, name: str, placed: Layout) -> str:
+        """The pointer to an input of a tile."""
+        buffer = self.inputs[name]
+        return f"{buffer.kind.value} *restrict {buffer.name} = (void *)(work + {placed.places[buffer]});"
 
     def _names(self, placed: Layout) -> dict[Buffer, str]:
         buffers = {*self.inputs.values(), *placed.places, *self.constants, *self.written_in}
@@ -309,9 +335,16 @@ class _Kernel:
         ]
         functions = self.loops.definitions() if not self.small else ""
         text = "\n".join(
-            [f"#define W {self.width}", f"#define VECTOR {self.vector_bytes}", self._vector_functions(), PRELUDE, *written,
-             functions, *(line for line in run if line)]
-        )  # fmt: skip
+            [
+                f"#define W {self.width}",
+                f"#define VECTOR {self.vector_bytes}",
+                self._vector_functions(),
+                PRELUDE,
+                *written,
+                functions,
+                *(line for line in run if line),
+            ]
+        )
         constants = {buffer.name: self.program.constants[buffer.name] for buffer in self.constants}
         return Source(text, self.width, tuple(pointers), constants)
 
@@ -323,6 +356,11 @@ class _Kernel:
                 arguments = ", ".join([kind] * FUNCTIONS[name])
                 lines.append(f'__attribute__((simd("notinbranch"), const)) {kind} {name}{end}({arguments});')
         return "\n".join(lines)
+
+
+def _aligned(size: int) -> int:
+    """Bytes, up to a whole number of the widest vectors."""
+    return -(-size // 64) * 64
 
 
 def _number(buffer: Buffer, place: int) -> View:
@@ -342,50 +380,3 @@ def _at(view: View, place: int) -> str:
         return number(view.value, view.kind)
     where = list(view.places())[place]
     return f"{view.buffer.name}[{where} * W + l]" if view.lanes else f"{view.buffer.name}[{where}]"
-
-
-PRELUDE: Final = """
-#include <math.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#define LANES _Pragma("omp simd") for (int l = 0; l < W; ++l)
-#define VECTORS(kind) for (int v = 0; v < W; v += VECTOR / (int)sizeof(kind))
-#define LOOP __attribute__((noinline))
-typedef float VF __attribute__((vector_size(VECTOR), may_alias));
-typedef double VD __attribute__((vector_size(VECTOR), may_alias));
-#define LOADF(p) (*(const VF *)(p))
-#define LOADD(p) (*(const VD *)(p))
-#define STOREF(p, a) (*(VF *)(p) = (a))
-#define STORED(p, a) (*(VD *)(p) = (a))
-#if VECTOR == 64
-#define TIMES(x) x, x, x, x, x, x, x, x
-#elif VECTOR == 32
-#define TIMES(x) x, x, x, x
-#else
-#define TIMES(x) x, x
-#endif
-#define ALLF(x) ((VF){TIMES(x), TIMES(x)})
-#define ALLD(x) ((VD){TIMES(x)})
-#if defined(__clang__) && __has_builtin(__builtin_elementwise_fma)
-#define FMAF(a, b, c) __builtin_elementwise_fma(a, b, c)
-#define FMAD(a, b, c) __builtin_elementwise_fma(a, b, c)
-#elif defined(__AVX512F__) && VECTOR == 64 && !defined(__clang__)
-#define FMAF(a, b, c) __builtin_ia32_vfmaddps512_mask(a, b, c, -1, 4)
-#define FMAD(a, b, c) __builtin_ia32_vfmaddpd512_mask(a, b, c, -1, 4)
-#elif defined(__FMA__) && VECTOR == 32 && !defined(__clang__)
-#define FMAF(a, b, c) __builtin_ia32_vfmaddps256(a, b, c)
-#define FMAD(a, b, c) __builtin_ia32_vfmaddpd256(a, b, c)
-#else
-static inline VF FMAF(VF a, VF b, VF c) {
-    VF r;
-    for (int i = 0; i < VECTOR / 4; ++i) r[i] = fmaf(a[i], b[i], c[i]);
-    return r;
-}
-static inline VD FMAD(VD a, VD b, VD c) {
-    VD r;
-    for (int i = 0; i < VECTOR / 8; ++i) r[i] = fma(a[i], b[i], c[i]);
-    return r;
-}
-#endif
-"""

@@ -21,7 +21,7 @@ from optimizers import Rule
 from optimizers.rule import State
 from problems import Batch, Problem
 
-__all__ = ["Traced", "batch_parts", "trace_evaluation", "trace_step"]
+__all__ = ["Traced", "batch_parts", "trace_evaluation", "trace_function", "trace_step"]
 
 SEED = 1
 STEP = 2  # the step that is traced: one on whose number nothing hinges
@@ -91,6 +91,18 @@ def trace_evaluation(problem: Problem, start: Tensor) -> Traced:
     return Traced(_graph(evaluate, [x], differentiates=False), {"x": x}, names)
 
 
+def trace_function(
+    function: Callable[..., Sequence[Tensor]], inputs: Mapping[str, Tensor], *, differentiates: bool = False
+) -> Traced:
+    """Any function of ``inputs``, one lane of each, whose results are called ``0``, ``1``, …
+
+    ``differentiates`` says whether it takes gradients. Raises `NotCompiledError` where tracing fails.
+    """
+    graph = _graph(lambda *given: list(function(*given)), list(inputs.values()), differentiates=differentiates)
+    (end,) = graph.graph.find_nodes(op="output")
+    return Traced(graph, inputs, tuple(map(str, range(len(end.args[0])))))
+
+
 def batch_parts(batch: Batch) -> Sequence[Tensor]:
     """The tensors of a batch."""
     if batch is None:
@@ -117,10 +129,11 @@ def _graph(function: Callable[..., list[Tensor]], inputs: list[Tensor], *, diffe
                 if differentiates:  # which torch does not do inside of functionalize
                     function = make_fx(function)(*inputs)
                 pure = functionalize(function, remove="mutations")
-                return make_fx(pure, decomposition_table=core_aten_decompositions())(*inputs)
+                return make_fx(pure, decomposition_table=dict(core_aten_decompositions()))(*inputs)
     except StepscapeError:
         raise
     except Exception as error:
-        raise NotCompiledError(
-            f"tracing: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        ) from error
+        said = str(error).splitlines()[0] if str(error) else ""
+        if "_local_scalar_dense" in said:
+            raise NotCompiledError("a branch, or a number, taken from the numbers themselves") from error
+        raise NotCompiledError(f"tracing: {type(error).__name__}: {said}") from error
