@@ -184,7 +184,9 @@ class _Recorder:
         """The table ``[C, S, E, ...]`` with the ``value [c, S, ...]`` of some lanes; NaN where nothing was entered."""
         if table is None:
             table = torch.full((*self.shape, *value.shape[2:]), torch.nan, dtype=value.dtype)
-        table[lanes.index, :, place] = value.cpu()
+        first, last = int(lanes.index[0]), int(lanes.index[-1]) + 1
+        together = last - first == len(lanes.index)  # as all are until some leave; a slice takes half as long
+        table[slice(first, last) if together else lanes.index, :, place] = value.cpu()
         return table
 
     def close(self, lanes: Lanes) -> None:
