@@ -42,4 +42,4 @@ def train(
     else:
         rule = optimizer if isinstance(optimizer, Rule) else optimizer.rule
         chunks += rule_lanes(training, rule, filled, start, limit)
-    return drive(training, chunks, start, on_rung, on_segment)
+    return drive(training, chunks, on_rung, on_segment)
