@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from benchmarks.engine.calls import start_of
 from benchmarks.engine.engines import ENGINES, Engine
+from benchmarks.engine.segments import Data
 from benchmarks.errors import UsageError
 from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
 from benchmarks.naming.registry import make_optimizer, make_problem
@@ -160,6 +162,12 @@ class Training:
     def evaluations(self) -> list[int]:
         """The evaluated steps ``[E]``."""
         return evaluation_steps(self.steps, self.evaluate_every)
+
+    @cached_property
+    def data(self) -> Data:
+        """The data of every update, kept where it is small, so that to train again does not draw it again."""
+        like = torch.empty(0, device=self.device, dtype=self.dtype or self.problem.dtype)
+        return Data(self.problem, self.seeds, self.evaluations, like)
 
     def start(self) -> Tensor:
         """The start points ``[S, P]`` on the device and in the precision of the runs."""

@@ -18,9 +18,10 @@ from benchmarks.engine.kernel.kernel import EvaluationKernel, StepKernel
 from benchmarks.engine.kernel.making import evaluation_kernel, stacked, step_kernel
 from benchmarks.engine.kernel.refusal import NotCompiledError
 from benchmarks.engine.rule_lanes import RuleLanes, in_chunks
+from benchmarks.engine.segments import Segment
 from benchmarks.naming.foreign import ForeignSpec
 from optimizers import Rule
-from problems import Batch, Problem
+from problems import Problem
 
 __all__ = ["WORTH_IT", "kernel_lanes", "seconds_by_torch", "why_not"]
 
@@ -28,7 +29,6 @@ WORTH_IT: Final = 2.0
 """Estimated seconds of torch's work from which on a kernel is made: it takes about that long, once."""
 
 CHUNK: Final = 65536  # lanes that are advanced in one call
-SEGMENT: Final = 256  # steps in one call where no data has to be held
 KINDS: Final = (torch.float32, torch.float64)
 
 
@@ -123,25 +123,24 @@ class _KernelLanes(RuleLanes):
         super().__init__(training, rule, configurations, index, start, limit)
         self.kernel, self.measure = kernel, measure
         self.state = {name: value.contiguous() for name, value in self.state.items()}
-        if not any(name.startswith("batch:") for name in kernel.facts.pointers):
-            self.segment = SEGMENT
 
-    def advance(self, batches: Sequence[Batch], done: int) -> None:
+    def advance(self, data: Segment, done: int) -> None:
         if len(self.index) == 0:
             return
+        parts = data.parts if data.parts is not None else stacked(data.batches)
         self.kernel.advance(
             self.x,
             self.state,
             self.alive,
             self.valid_steps,
             self.limit_of_steps,
-            self._by_step(len(batches), done),
-            stacked(batches),
-            len(batches),
+            self._by_step(len(data), done),
+            parts,
+            len(data),
             done,
             self.training.threads,
         )
-        self.lane_steps += len(batches) * self.alive.numel()
+        self.lane_steps += len(data) * self.alive.numel()
 
     def metrics(self) -> dict[str, Tensor]:
         return super().metrics() if self.measure is None else self.measure(self.x, self.training.threads)

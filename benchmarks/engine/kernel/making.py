@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine.calls import batches_of, evaluation_of, gradient_of, loss_of, name_of, project_
-from benchmarks.engine.driver import batch_like
+from benchmarks.engine.segments import batch_like
 from benchmarks.engine.kernel.cache import Entry, KernelCache
 from benchmarks.engine.kernel.compiler import Compiler, find_compiler, why_no_compiler
 from benchmarks.engine.kernel.kernel import EvaluationKernel, Facts, StepKernel
