@@ -20,7 +20,7 @@ from analysis.record.outcome import Outcome
 from benchmarks.engine.calls import complain, evaluation_of
 from benchmarks.engine.engines import Used
 from benchmarks.engine.inputs import Training
-from benchmarks.engine.segments import Segment
+from benchmarks.engine.segments import SEGMENT, Segment
 from benchmarks.engine.trace import Trace
 from optimizers.rule import State
 from problems import Problem
@@ -46,6 +46,7 @@ class Lanes(ABC):
     """
 
     engine: ClassVar[Used] = "eager"
+    segment: int = SEGMENT
 
     def __init__(self, training: Training, index: Tensor, start: Tensor, limit: Tensor | None) -> None:
         self.training, self.problem, self.index = training, training.problem, index
@@ -128,14 +129,16 @@ def drive(
     out = _Recorder(training, sum(len(lanes.index) for lanes in chunks), grid)
     out.record(0, chunks)
     lanes_in_all = sum(len(lanes.index) for lanes in chunks) * len(training.seeds)
-    data = iter(training.data)
+    data = training.data.segments(min(lanes.segment for lanes in chunks))
     for place, (before, after) in enumerate(pairwise(grid), start=1):
-        for first in range(before, after, SEGMENT):
+        done = before
+        while done < after:
             segment = next(data)
             for lanes in chunks:
-                lanes.advance(segment, first)
+                lanes.advance(segment, done)
             if on_segment is not None:
                 on_segment(lanes_in_all * len(segment))
+            done += len(segment)
         metrics = out.record(place, chunks)
         going_on = on_rung(after, metrics) if on_rung is not None and after < steps else None
         for lanes in chunks:

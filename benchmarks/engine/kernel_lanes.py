@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import torch
@@ -28,6 +29,7 @@ __all__ = ["WORTH_IT", "kernel_lanes", "seconds_by_torch", "why_not"]
 WORTH_IT: Final = 2.0
 """Estimated seconds of torch's work from which on a kernel is made: it takes about that long, once."""
 
+SEGMENT: Final = 256  # steps in one call where no data has to be held
 CHUNK: Final = 65536  # lanes that are advanced in one call
 KINDS: Final = (torch.float32, torch.float64)
 
@@ -49,10 +51,8 @@ def kernel_lanes(
             warnings.warn(f"{training!r} is trained without a kernel: {why}", RuntimeWarning, stacklevel=3)
         return None
     evaluate, lanes = None, training.chunk or training.problem.chunk
-    try:
+    with suppress(NotCompiledError):  # evaluations are left to torch
         evaluate, lanes = evaluation_kernel(training.problem, start.dtype), training.chunk or CHUNK
-    except NotCompiledError:
-        pass  # evaluations are left to torch
     return [
         _KernelLanes(training, rule, configurations[index], index, start, limit, step, evaluate)
         for index in in_chunks(configurations, lanes, len(training.seeds))
@@ -123,6 +123,8 @@ class _KernelLanes(RuleLanes):
         super().__init__(training, rule, configurations, index, start, limit)
         self.kernel, self.measure = kernel, measure
         self.state = {name: value.contiguous() for name, value in self.state.items()}
+        if not any(name.startswith("batch:") for name in kernel.facts.pointers):
+            self.segment = SEGMENT
 
     def advance(self, data: Segment, done: int) -> None:
         if len(self.index) == 0:

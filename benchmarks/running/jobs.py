@@ -7,7 +7,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -90,7 +90,7 @@ class CellJob(Job):
     deadline: float | None = None
     cost: float = 0.0
     fingerprint: str | None = None
-    compute: Compute = Compute()
+    compute: Compute = field(default_factory=Compute)
 
     @classmethod
     def of(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from benchmarks.engine.foreign_lanes import try_out
 from benchmarks.engine.engines import Engine
+from benchmarks.engine.foreign_lanes import try_out
 from benchmarks.engine.inputs import Training
 from benchmarks.engine.try_out import try_problem, try_rule
 from benchmarks.errors import OwnCodeError, StepscapeError, UsageError, nearest
@@ -59,7 +59,7 @@ class ReadyCell:
     space: Space
     steps: int
     fingerprint: str
-    compute: Compute = Compute()
+    compute: Compute = field(default_factory=Compute)
 
     def training(self, seeds: Sequence[int], evaluate: int | Sequence[int], *, keep_path: bool = False) -> Training:
         """The training of this cell on ``seeds``, evaluated every ``evaluate`` steps, or at the steps listed."""

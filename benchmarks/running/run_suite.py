@@ -96,13 +96,13 @@ def run(
 
     ``suite`` may be the name of a built-in suite or the path of a TOML file. ``jobs`` processes work at the same time,
     fewer where all would take more than ``memory`` bytes (by default what the machine has); ``data`` is the user's data
-    folder; ``engine`` advances the lanes. Studies are kept in the Optuna ``storage`` where one is given, else in memory. After the ``deadline``
-    (``time.time()``) cells stop at the next block; what they made is kept for the next run. ``observer`` is told how
-    far the run is; by default that is a bar, on a terminal or in a notebook. ``mirror`` is handed every finished cell's
-    folder, those of earlier runs too, beside the work, and may raise `StepscapeError`: it is then not asked again. It
-    has `benchmarks.running.mirroring.BUDGET` seconds more when the cells are done. ``afterwards`` is called last, with
-    what is returned and the mirror's thread, while no other process may work in the folder: it may write the report
-    there.
+    folder; ``engine`` advances the lanes. Studies are kept in the Optuna ``storage`` where one is given, else in
+    memory. After the ``deadline`` (``time.time()``) cells stop at the next block; what they made is kept for the next
+    run. ``observer`` is told how far the run is; by default that is a bar, on a terminal or in a notebook. ``mirror``
+    is handed every finished cell's folder, those of earlier runs too, beside the work, and may raise `StepscapeError`:
+    it is then not asked again. It has `benchmarks.running.mirroring.BUDGET` seconds more when the cells are done.
+    ``afterwards`` is called last, with what is returned and the mirror's thread, while no other process may work in the
+    folder: it may write the report there.
 
     Raises `StepscapeError` for mistakes in the suite, the folder or the storage, and for a cell that takes more memory
     alone, before anything is run.

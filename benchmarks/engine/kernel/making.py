@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine.calls import batches_of, evaluation_of, gradient_of, loss_of, name_of, project_
-from benchmarks.engine.segments import batch_like
 from benchmarks.engine.kernel.cache import Entry, KernelCache
 from benchmarks.engine.kernel.compiler import Compiler, find_compiler, why_no_compiler
 from benchmarks.engine.kernel.kernel import EvaluationKernel, Facts, StepKernel
 from benchmarks.engine.kernel.refusal import NotCompiledError
+from benchmarks.engine.segments import batch_like
 from benchmarks.errors import StepscapeError
 from optimizers import Rule
 from optimizers.fingerprint import code_of, digest_of, options_text, value_text
@@ -95,7 +95,7 @@ def stacked(batches: Sequence[Batch]) -> list[Tensor]:
     if batches[0] is None:
         return []
     steps = [batch if isinstance(batch, tuple) else (batch,) for batch in batches]
-    return [torch.stack(list(parts)).contiguous() for parts in zip(*steps, strict=True)]  # type: ignore[arg-type]
+    return [torch.stack(list(parts)).contiguous() for parts in zip(*steps, strict=True)]
 
 
 def _kernel(

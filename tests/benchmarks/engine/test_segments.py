@@ -55,15 +55,15 @@ def test_data_that_takes_more_than_is_kept_is_drawn_each_time(monkeypatch: pytes
     monkeypatch.setattr(segments, "KEPT", 32 * 2 * 2 * 4)  # a segment of 32 steps, two seeds and two numbers
     problem = Drawn()
     data = Data(problem, [1, 2], [0, 50], SINGLE)
-    assert [len(segment) for segment in data] == [SEGMENT, 18]
+    assert [len(segment) for segment in data.segments()] == [SEGMENT, 18]
     assert data.kept is None
-    assert [len(segment) for segment in data] == [SEGMENT, 18]
+    assert [len(segment) for segment in data.segments()] == [SEGMENT, 18]
     assert problem.draws == [*range(50), *range(50)]  # type: ignore[attr-defined]
 
 
 def test_data_is_kept_though_nobody_asks_on_after_the_last_segment() -> None:
     data = Data(Drawn(), [1, 2], [0, 7, 50], SINGLE)
-    asked = iter(data)
+    asked = data.segments()
     lengths = [len(next(asked)) for _ in range(3)]
     assert data.kept is not None
     assert [len(segment) for segment in data.kept] == lengths == [7, SEGMENT, 11]
