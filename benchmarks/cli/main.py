@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.cli.cache import cache
 from benchmarks.cli.complete import completing
 from benchmarks.cli.options import COUNT, cell_options, data_option, machine_options
 from benchmarks.cli.plain import encode_anything
@@ -320,5 +321,5 @@ def _parts(suite: Suite) -> str:
     return " and ".join(counts)
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, cache):
     cli.add_command(command)

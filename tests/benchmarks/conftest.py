@@ -90,6 +90,7 @@ def cell_info() -> CellInfo:
         defaults={"lr": 0.01, "gamma": 0.9},
         seconds=Seconds(tuning=0.4, sampling=0.1, test=0.2, landscape=0.3),
         lane_steps=5,
+        engines=("eager",),
     )
 
 

@@ -2,7 +2,7 @@
 
 Each is a loss of one run; `jit(vmap(scan))` makes all runs and all steps one program. The work is ours: the problem's
 precision, lr and gamma a lane, the loss of every step, and whether a lane is alive and how many steps it was. Batches
-are handed over ready, as one array of all steps, where our own time has them drawn and gathered.
+are handed over ready, as one array of all steps.
 """
 
 from __future__ import annotations

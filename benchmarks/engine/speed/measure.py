@@ -172,7 +172,7 @@ def _ready(goal: Goal, engine: Engine) -> float | None:
 
 
 def _lanes(goal: Goal, engine: Engine) -> Side:
-    """The lanes of `train`, whose data is drawn and gathered as it goes; its start and its evaluations are not timed.
+    """The lanes of `train`, whose data is kept between its calls; its start and its evaluations are not timed.
 
     The first step is evaluated, after which the clock begins; it ends before the last evaluation.
     """
