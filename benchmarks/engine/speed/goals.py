@@ -11,7 +11,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from benchmarks.engine.inputs import Engine, Training
+from benchmarks.engine.engines import Engine
+from benchmarks.engine.inputs import Training
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from problems import Problem
 from problems.module import ModuleProblem

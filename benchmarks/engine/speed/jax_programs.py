@@ -24,7 +24,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from benchmarks.engine.driver import batch_like, divergence_limit
+from benchmarks.engine.driver import divergence_limit
+from benchmarks.engine.segments import batch_like
 from benchmarks.engine.speed.goals import EPS, Goal
 from problems import Problem
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import torch
 
-from benchmarks.engine.inputs import Engine
+from benchmarks.engine.engines import Engine
 from benchmarks.engine.speed.machine import one_core
 from benchmarks.engine.training import Training, train
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from benchmarks.engine.inputs import Engine
+from benchmarks.engine.engines import Engine
 from benchmarks.engine.speed.goals import Goal
 from benchmarks.engine.speed.machine import Machine, one_core
 from benchmarks.engine.speed.plain import plain_loop

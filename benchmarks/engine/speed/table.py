@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 
@@ -12,8 +13,19 @@ from benchmarks.engine.speed.measure import Speed
 
 __all__ = ["duration", "markdown", "text"]
 
-COLUMNS = ("problem", "lanes", "plain loop", "eager", "kernel", "JAX", "/ plain", "/ eager", "/ JAX", "limit", "goals")
-ASIDE = 2  # columns from the left that are words, or have none of their own
+COLUMNS: Final = (
+    "problem",
+    "lanes",
+    "plain loop",
+    "eager",
+    "kernel",
+    "JAX",
+    "/ plain",
+    "/ eager",
+    "/ JAX",
+    "limit",
+    "goals",
+)
 
 
 def text(speeds: Sequence[Speed], machine: Machine) -> str:
@@ -73,7 +85,8 @@ def _notes(speeds: Sequence[Speed], machine: Machine) -> list[str]:
         if any(name in s.ready for s in speeds)
     ]
     return [
-        "CPU time of one update of one run; kernel, or eager where there is none, against the others",
+        "CPU time of one update of one run; kernel, or eager where there is none, against the others; goals: times as fast "
+        "as a plain loop, faster than JAX, no slower than eager",
         f"{machine}; {cpu_name() or platform.machine()}, torch {torch.__version__}",
         *([f"before the first step, row by row (compilation; not counted above): {'; '.join(first)}"] if first else []),
     ]

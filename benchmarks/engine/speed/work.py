@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from benchmarks.engine.inputs import Training
+from benchmarks.engine.segments import SEGMENT
 from benchmarks.engine.speed.machine import Machine
 from optimizers import Rule
 
@@ -25,7 +26,6 @@ __all__ = ["Limit", "Work", "work_of"]
 
 LANES: Final = 16  # counted together, so that what they share is shared
 REGISTERS: Final = 16  # numbers of a lane that can stay where they are from update to update
-SEGMENT: Final = 32  # updates after which a group of lanes makes room for the next one
 FREE: Final = frozenset({
     "_local_scalar_dense", "_to_copy", "arange", "cat", "clone", "copy_", "detach", "detach_", "empty", "empty_like",
     "empty_strided", "fill_", "full", "full_like", "gather", "index", "lift_fresh", "new_zeros", "new_empty", "ones",
