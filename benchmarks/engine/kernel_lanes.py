@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import torch
@@ -16,19 +17,20 @@ from torch import Tensor
 from benchmarks.engine.inputs import Configurations, Training
 from benchmarks.engine.kernel.kernel import EvaluationKernel, StepKernel
 from benchmarks.engine.kernel.making import evaluation_kernel, stacked, step_kernel
-from benchmarks.engine.kernel.refusal import NotCompiledError
+from benchmarks.engine.kernel.refusal import DiffersError, NotCompiledError
 from benchmarks.engine.rule_lanes import RuleLanes, in_chunks
+from benchmarks.engine.segments import Segment
 from benchmarks.naming.foreign import ForeignSpec
 from optimizers import Rule
-from problems import Batch, Problem
+from problems import Problem
 
 __all__ = ["WORTH_IT", "kernel_lanes", "seconds_by_torch", "why_not"]
 
 WORTH_IT: Final = 2.0
 """Estimated seconds of torch's work from which on a kernel is made: it takes about that long, once."""
 
-CHUNK: Final = 65536  # lanes that are advanced in one call
 SEGMENT: Final = 256  # steps in one call where no data has to be held
+CHUNK: Final = 65536  # lanes that are advanced in one call
 KINDS: Final = (torch.float32, torch.float64)
 
 
@@ -37,7 +39,7 @@ def kernel_lanes(
 ) -> Sequence[RuleLanes] | None:
     """The lanes of all ``configurations`` over kernels; None where torch is to advance them.
 
-    Warns where `Training.engine` asks for a kernel that cannot be made.
+    Warns where `Training.engine` asks for a kernel that cannot be made, and where one gives other numbers than torch.
     """
     if training.engine == "eager" or (training.engine == "auto" and not _worth_it(training, len(configurations))):
         return None
@@ -45,14 +47,12 @@ def kernel_lanes(
         _check(training, start)
         step = step_kernel(training.problem, rule, start.dtype, training.schedules)
     except NotCompiledError as why:
-        if training.engine == "kernel":
+        if training.engine == "kernel" or isinstance(why, DiffersError):
             warnings.warn(f"{training!r} is trained without a kernel: {why}", RuntimeWarning, stacklevel=3)
         return None
     evaluate, lanes = None, training.chunk or training.problem.chunk
-    try:
+    with suppress(NotCompiledError):  # evaluations are left to torch
         evaluate, lanes = evaluation_kernel(training.problem, start.dtype), training.chunk or CHUNK
-    except NotCompiledError:
-        pass  # evaluations are left to torch
     return [
         _KernelLanes(training, rule, configurations[index], index, start, limit, step, evaluate)
         for index in in_chunks(configurations, lanes, len(training.seeds))
@@ -126,24 +126,26 @@ class _KernelLanes(RuleLanes):
         if not any(name.startswith("batch:") for name in kernel.facts.pointers):
             self.segment = SEGMENT
 
-    def advance(self, batches: Sequence[Batch], done: int) -> None:
+    def advance(self, data: Segment, done: int) -> None:
         if len(self.index) == 0:
             return
+        parts = data.parts if data.parts is not None else stacked(data.batches)
         self.kernel.advance(
             self.x,
             self.state,
             self.alive,
             self.valid_steps,
             self.limit_of_steps,
-            self._by_step(len(batches), done),
-            stacked(batches),
-            len(batches),
+            self._by_step(len(data), done),
+            parts,
+            len(data),
             done,
+            self.training.threads,
         )
-        self.lane_steps += len(batches) * self.alive.numel()
+        self.lane_steps += len(data) * self.alive.numel()
 
     def metrics(self) -> dict[str, Tensor]:
-        return super().metrics() if self.measure is None else self.measure(self.x)
+        return super().metrics() if self.measure is None else self.measure(self.x, self.training.threads)
 
     def _by_step(self, steps: int, done: int) -> dict[str, Tensor]:
         """Every hyperparameter's values ``[c]``, ``[steps, c]`` of one with a schedule, in double precision."""

@@ -19,9 +19,9 @@ from torch import Tensor
 from benchmarks.engine.calls import gradient_of, loss_of, project_, state_of, step_
 from benchmarks.engine.driver import Lanes
 from benchmarks.engine.inputs import Configurations, Training
+from benchmarks.engine.segments import Segment
 from optimizers import Rule
 from optimizers.rule import Value
-from problems import Batch
 
 __all__ = ["RuleLanes", "in_chunks", "rule_lanes"]
 
@@ -61,21 +61,26 @@ class RuleLanes(Lanes):
             for name, value in configurations.values.items()
         }
 
-    def advance(self, batches: Sequence[Batch], done: int) -> None:
+    def advance(self, data: Segment, done: int) -> None:
         if len(self.index) == 0:
             return
         x = self.x.requires_grad_()
-        for t, batch in enumerate(batches, start=done + 1):
+        losses = x.new_empty(0)
+        for place, batch in enumerate(data.batches):
+            t = done + 1 + place
             loss = loss_of(self.problem, x, batch)
             g = gradient_of(self.problem, loss, x)
             if self.gradient is not None:
                 self.gradient = g
             with torch.no_grad():
-                self.count_step(loss)
+                if place == 0:
+                    losses = loss.new_empty(len(data), *loss.shape)
+                losses[place] = loss  # a copy, for it may be a view of x
                 step_(self.rule, x, g, self.state, self._at(t), t, self.training.name)
                 project_(self.problem, x)
         self.x = x.detach()
-        self.lane_steps += len(batches) * self.alive.numel()
+        self.count_steps(losses)
+        self.lane_steps += len(data) * self.alive.numel()
 
     def keep(self, chosen: Tensor) -> None:
         self.state = {name: tensor[chosen] for name, tensor in self.state.items()}

@@ -44,4 +44,4 @@ def train(
         rule = optimizer if isinstance(optimizer, Rule) else optimizer.rule
         compiled = kernel_lanes(training, rule, filled, start, limit)
         chunks += compiled if compiled is not None else rule_lanes(training, rule, filled, start, limit)
-    return drive(training, chunks, start, on_rung, on_segment)
+    return drive(training, chunks, on_rung, on_segment)

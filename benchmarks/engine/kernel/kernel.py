@@ -73,7 +73,7 @@ class _Library:
     def __init__(self, entry: Entry) -> None:
         self.facts = Facts.from_json(entry.facts)
         self._run: Callable[..., None] = ctypes.CDLL(str(entry.library)).run
-        self._run.restype = None  # type: ignore[attr-defined]
+        self._run.restype = None
         data = np.fromfile(entry.constants, dtype=np.uint8) if self.facts.constants else None
         self._constants = {
             name: torch.from_numpy(np.frombuffer(data, kind, count, at).copy())
@@ -117,9 +117,9 @@ class StepKernel(_Library):
     ) -> None:
         """Advance lanes ``x [C, S, P]`` in place by ``steps`` updates after ``done`` others.
 
-        ``state`` holds ``[C, S, N]`` by name, ``alive`` and ``valid_steps`` are ``[C, S]``, ``limit [S]`` the loss above
-        which a lane is no longer valid, in the precision of ``x``; ``values [C]`` in float64, or ``[steps, C]`` of
-        those with a schedule; ``batches`` the parts of the data, each ``[steps, S, ...]``. All are contiguous.
+        ``state`` holds ``[C, S, N]`` by name, ``alive`` and ``valid_steps`` are ``[C, S]``, ``limit [S]`` the loss
+        above which a lane is no longer valid, in the precision of ``x``; ``values [C]`` in float64, or ``[steps, C]``
+        of those with a schedule; ``batches`` the parts of the data, each ``[steps, S, ...]``. All are contiguous.
         """
         configurations, seeds = alive.shape
         per = 1 if batches else seeds

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import FunctionType
 from typing import Final, TypeVar
 
 import torch
 from torch import Tensor
 
-from benchmarks.engine.calls import batches_of, evaluation_of, gradient_of, loss_of, name_of, project_
-from benchmarks.engine.driver import batch_like
+from benchmarks.engine.calls import batches_of, evaluation_of, gradient_of, loss_of, project_
 from benchmarks.engine.kernel.cache import Entry, KernelCache
 from benchmarks.engine.kernel.compiler import Compiler, find_compiler, why_no_compiler
 from benchmarks.engine.kernel.kernel import EvaluationKernel, Facts, StepKernel
-from benchmarks.engine.kernel.refusal import NotCompiledError
+from benchmarks.engine.kernel.refusal import DiffersError, NotCompiledError
+from benchmarks.engine.segments import batch_like
 from benchmarks.errors import StepscapeError
 from optimizers import Rule
 from optimizers.fingerprint import code_of, digest_of, options_text, value_text
@@ -67,7 +67,7 @@ def step_kernel(problem: Problem, rule: Rule, dtype: torch.dtype, scheduled: Ite
     def check(kernel: StepKernel) -> str | None:
         return _differs(kernel, problem, rule, dtype, names)
 
-    return _kernel(StepKernel, _key("step", problem, dtype, *named), build, check, problem)
+    return _kernel(StepKernel, _key("step", problem, dtype, *named), build, check)
 
 
 def evaluation_kernel(problem: Problem, dtype: torch.dtype) -> EvaluationKernel:
@@ -87,7 +87,7 @@ def evaluation_kernel(problem: Problem, dtype: torch.dtype) -> EvaluationKernel:
         x = torch.stack([start, start * 1.01])
         return _far_apart(kernel(x), evaluation_of(problem, x), 10 * CLOSE[dtype])
 
-    return _kernel(EvaluationKernel, _key("evaluation", problem, dtype), build, check, problem)
+    return _kernel(EvaluationKernel, _key("evaluation", problem, dtype), build, check)
 
 
 def stacked(batches: Sequence[Batch]) -> list[Tensor]:
@@ -95,7 +95,7 @@ def stacked(batches: Sequence[Batch]) -> list[Tensor]:
     if batches[0] is None:
         return []
     steps = [batch if isinstance(batch, tuple) else (batch,) for batch in batches]
-    return [torch.stack(list(parts)).contiguous() for parts in zip(*steps, strict=True)]  # type: ignore[arg-type]
+    return [torch.stack(list(parts)).contiguous() for parts in zip(*steps, strict=True)]
 
 
 def _kernel(
@@ -103,7 +103,6 @@ def _kernel(
     key: str,
     build: Callable[[Compiler], tuple[Facts, bytes, str]],
     check: Callable[[Loaded], str | None],
-    problem: Problem,
 ) -> Loaded:
     """The kernel of ``key``: known, on disk, or made; compared with torch before it is known."""
     found = _KNOWN.get(key)
@@ -113,13 +112,9 @@ def _kernel(
                 found = _loaded(kind, key, build)
                 what = check(found)
             if what is not None:
-                warnings.warn(
-                    f"{name_of(problem)}: compiled, {what}; it is trained without a kernel. A branch on something that "
-                    "changes while it is trained would do that.",
-                    RuntimeWarning,
-                    stacklevel=2,
+                raise DiffersError(
+                    f"compiled, {what}, as where a branch hangs on something that changes while it is trained"
                 )
-                raise NotCompiledError(f"compiled, {what}")
         except StepscapeError as error:
             found = error if isinstance(error, NotCompiledError) else NotCompiledError(str(error))
         _KNOWN[key] = found
@@ -157,7 +152,7 @@ def _compiler() -> Compiler:
 def _key(kind: str, problem: Problem, dtype: torch.dtype, *more: str) -> str:
     """A SHA-256 of all that a kernel is made of."""
     if id(problem) not in _PRINTS:
-        text = digest_of(problem.fingerprint(), code_of(type(problem)), options_text(problem, value_text))
+        text = digest_of(problem.fingerprint(), code_of(type(problem)), *_functions_of(problem))
         _PRINTS[id(problem)] = (problem, text)
     parts = (
         kind,
@@ -169,6 +164,13 @@ def _key(kind: str, problem: Problem, dtype: torch.dtype, *more: str) -> str:
         _compiler().identity,
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _functions_of(problem: Problem) -> list[str]:
+    """The code of the functions that a problem holds, as the loss and the metrics of a module."""
+    values = [value for _, value in sorted(vars(problem).items())]
+    values += [each for value in values if isinstance(value, Mapping) for each in value.values()]
+    return [code_of(value, installed=False) for value in values if isinstance(value, FunctionType)]
 
 
 @functools.cache
@@ -208,8 +210,8 @@ def _differs(
     wrong = (moved - should).abs() > CLOSE[dtype] * should.abs() + rounding
     if bool((wrong & ~(moved.isnan() & should.isnan())).any()):
         return "its first step differs from torch's"
-    losses = [{"loss": loss_of(problem, x, batches[-1]).double()} for x in (compiled(STEPS), later)]
-    return _far_apart(*losses, 100 * CLOSE[dtype])
+    own, torchs = ({"loss": loss_of(problem, x, batches[-1]).double()} for x in (compiled(STEPS), later))
+    return _far_apart(own, torchs, 100 * CLOSE[dtype])
 
 
 def _by_torch(

@@ -25,11 +25,6 @@ from problems import Batch, Problem
 __all__ = ["Traced", "batch_parts", "trace_evaluation", "trace_function", "trace_step"]
 
 SEED = 1
-DECOMPOSED = (
-    *("leaky_relu", "elu", "hardtanh", "gelu", "linalg_vector_norm", "repeat", "embedding"),
-    *("native_layer_norm", "native_group_norm", "native_batch_norm", "_native_batch_norm_legit_no_training"),
-)
-"""Operations beyond torch's own list that it can tell in simpler ones."""
 STEP = 2  # the step that is traced: one on whose number nothing hinges
 
 
@@ -122,14 +117,11 @@ def _named(inputs: Mapping[str, Tensor], prefix: str) -> State:
 
 def _graph(function: Callable[..., list[Tensor]], inputs: list[Tensor], *, differentiates: bool) -> GraphModule:
     """The graph of ``function`` without changes in place, in torch's core operations."""
-    from torch._decomp import core_aten_decompositions, get_decompositions
     from torch._guards import TracingContext, tracing
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.func import functionalize
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    table: dict[Any, Callable[..., Any]] = dict(core_aten_decompositions())
-    table |= get_decompositions([getattr(torch.ops.aten, name) for name in DECOMPOSED])
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch about itself
@@ -137,7 +129,7 @@ def _graph(function: Callable[..., list[Tensor]], inputs: list[Tensor], *, diffe
                 if differentiates:  # which torch does not do inside of functionalize
                     function = make_fx(function)(*inputs)
                 pure = functionalize(function, remove="mutations")
-                return make_fx(pure, decomposition_table=table)(*inputs)
+                return make_fx(pure, decomposition_table=_decompositions())(*inputs)
     except StepscapeError:
         raise
     except Exception as error:
@@ -145,3 +137,16 @@ def _graph(function: Callable[..., list[Tensor]], inputs: list[Tensor], *, diffe
         if "_local_scalar_dense" in said:
             raise NotCompiledError("a branch, or a number, taken from the numbers themselves") from error
         raise NotCompiledError(f"tracing: {type(error).__name__}: {said}") from error
+
+
+def _decompositions() -> dict[Any, Any]:
+    """How torch writes its larger operations in smaller ones."""
+    from torch._decomp import core_aten_decompositions, get_decompositions
+
+    aten = torch.ops.aten
+    further = (
+        *(aten.elu, aten.gelu, aten.hardtanh, aten.leaky_relu),
+        *(aten.linalg_vector_norm, aten.native_group_norm, aten.native_layer_norm, aten.native_batch_norm),
+        *(aten.embedding, aten.repeat),
+    )
+    return {**core_aten_decompositions(), **get_decompositions(further)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ Function = Callable[..., Sequence[Tensor]]
 
 @dataclass(frozen=True)
 class Compiled:
-    """A function as a library; inputs called ``batch:…`` are the same for all lanes, others have a first axis of them."""
+    """A function as a library; inputs called ``batch:…`` are the same for all lanes, others have lanes first."""
 
     program: Program
     source: Source
@@ -56,16 +56,23 @@ class Workshop:
     count: itertools.count[int]
 
     def __call__(
-        self, function: Function, inputs: Mapping[str, Tensor], *, loops: bool, differentiates: bool = False
+        self,
+        function: Function,
+        inputs: Mapping[str, Tensor],
+        *,
+        loops: bool,
+        differentiates: bool = False,
+        quickly: bool = False,
     ) -> Compiled:
-        """``function`` compiled, as loops or written out number by number."""
+        """``function`` compiled, as loops or written out number by number; ``quickly`` without making it fast."""
         one = {name: value if name.startswith("batch:") else value[0] for name, value in inputs.items()}
         program = lower(trace_function(function, one, differentiates=differentiates))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(planning, "SMALL", 0 if loops else 10**9)
             source = evaluation_source(program, self.compiler.vector_bytes, frozenset(self.compiler.vector_functions))
         library = self.folder / f"{next(self.count)}.so"
-        self.compiler.build(source.text, library)
+        flags = tuple("-O1" if quickly and flag == "-O3" else flag for flag in self.compiler.flags)
+        replace(self.compiler, flags=flags).build(source.text, library)
         return Compiled(program, source, library)
 
 

@@ -77,7 +77,7 @@ EXACT: Mapping[str, Operation] = {
     "maximum of truths": lambda x, y: torch.maximum(x > 0, y > 0),
     "truth * number": lambda x, y: (x > 0) * y,
     "where": lambda x, y: torch.where(x > y, x, y),
-    "where with a number": lambda x, y: torch.where(x != x, 0.0, y),
+    "where with a number": lambda x, y: torch.where(x.isnan(), 0.0, y),
     "masked_fill": lambda x, y: x.masked_fill(y < 0, 7.0),
     "threshold": lambda x, _: functional.threshold(x, 0.3, 2.0),
     "leaky relu": lambda x, _: functional.leaky_relu(x, 0.1),
