@@ -41,6 +41,21 @@ def _mean(call: Call) -> View:
     return call.shaped(call.elementwise("div", total, count, shape=total.shape))
 
 
+def _var_mean(call: Call) -> list[View]:
+    """Variance and mean, of which the first is divided by ``correction`` less than the count, as layer norms take it."""
+    build, source, axes, kind = call.builder, call.source, call.axes(), call.source.kind
+    count = math.prod(source.shape[axis] for axis in axes)
+    freedom = count - (1 if call.kwargs.get("correction") is None else call.kwargs["correction"])
+    total = build.reduced("add", source, axes, 0, keep=True)
+    mean = build.computed("div", [total, literal(count, kind)], kind, kind, total.shape)
+    away = build.computed("sub", [source, mean], kind, kind, source.shape)
+    squares = build.computed("square", [away], kind, kind, source.shape)
+    spread = build.reduced("add", squares, axes, 0, keep=True)
+    variance = build.computed("div", [spread, literal(max(0, freedom), kind)], kind, kind, total.shape)
+    shape = call.node.meta["val"][0].shape
+    return [build.in_order(part, shape) for part in (variance, mean)]
+
+
 def _cumulative(operation: str) -> Callable[[Call], View]:
     def running(call: Call) -> View:
         source, axis = _source(call), call.axis()
@@ -236,6 +251,7 @@ ALONG_AXES: Final[Mapping[str, Callable[[Call], View]]] = {
     "any": _reduction("or", _always(False)),
     "all": _reduction("and", _always(True)),
     "mean": _mean,
+    "var_mean": _var_mean,
     "cumsum": _cumulative("add"),
     "cumprod": _cumulative("mul"),
     "argmax": _place_of("maximum", _lowest),
