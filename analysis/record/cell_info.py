@@ -20,6 +20,7 @@ __all__ = [
     "Seconds",
     "StudyInfo",
     "WinnerInfo",
+    "label_of",
 ]
 
 Scale = Literal["linear", "log", "log1m"]
@@ -176,7 +177,8 @@ class CellInfo:
     ``cell`` is the name of the cell and of its folder; ``suite`` the suite's; ``position`` the place in the suite, from
     0; ``schedule`` "constant" or as written in the suite; ``studies`` are empty where nothing was tuned;
     ``defaults`` the default of every hyperparameter, by name, with what the suite fixed; ``lane_steps`` the number of
-    training steps of single runs made for this cell.
+    training steps of single runs made for this cell, and ``engines`` what made them: "eager", torch an operation at a
+    time; "kernel", compiled; "native", a foreign optimizer; both where the cell was gone on with elsewhere.
     """
 
     cell: str
@@ -190,6 +192,7 @@ class CellInfo:
     defaults: Mapping[str, float]
     seconds: Seconds
     lane_steps: int
+    engines: tuple[str, ...] = field(metadata=joined("engine"))
 
     @classmethod
     def from_json(cls, content: Any) -> CellInfo:
@@ -220,7 +223,12 @@ class CellInfo:
     @property
     def label(self) -> str:
         """The name of the cell within its problem: its optimizer, and its schedule where that is not constant."""
-        return self.optimizer.name if self.schedule == "constant" else f"{self.optimizer.name} · {self.schedule}"
+        return label_of(self.optimizer.name, self.schedule)
+
+
+def label_of(optimizer: str, schedule: str) -> str:
+    """The name of an optimizer under a schedule."""
+    return optimizer if schedule == "constant" else f"{optimizer} · {schedule}"
 
 
 def _checked(info: CellInfo) -> CellInfo:

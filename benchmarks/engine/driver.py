@@ -11,13 +11,14 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
 
 from analysis.record.outcome import Outcome
 from benchmarks.engine.calls import complain, evaluation_of
+from benchmarks.engine.engines import Used
 from benchmarks.engine.inputs import Training
 from benchmarks.engine.segments import SEGMENT, Segment
 from benchmarks.engine.trace import Trace
@@ -44,7 +45,8 @@ class Lanes(ABC):
     keeps: ``gradient [c, S, P]``, the last one, and ``state``.
     """
 
-    engine: ClassVar[Literal["eager", "kernel", "native"]] = "eager"
+    engine: ClassVar[Used] = "eager"
+    segment: int = SEGMENT
 
     def __init__(self, training: Training, index: Tensor, start: Tensor, limit: Tensor | None) -> None:
         self.training, self.problem, self.index = training, training.problem, index
@@ -84,10 +86,14 @@ class Lanes(ABC):
             self.alive &= ~ends
         self.valid_steps += self.alive * len(losses)
 
+    def metrics(self) -> dict[str, Tensor]:
+        """The metrics ``[c, S]`` of the parameters as they are, in double precision."""
+        return evaluation_of(self.problem, self.x)
+
     @torch.no_grad()
     def evaluate(self) -> dict[str, Tensor]:
         """The metrics ``[c, S]`` in double precision; a lane whose loss is invalid is marked, and NaN from then on."""
-        metrics = evaluation_of(self.problem, self.x)
+        metrics = self.metrics()
         if self.limit is not None:
             self.alive &= (metrics["loss"] <= self.limit) & (metrics["loss"].abs() < torch.inf)
         return {name: value.masked_fill(~self.alive, torch.nan) for name, value in metrics.items()}
@@ -123,15 +129,17 @@ def drive(
     out = _Recorder(training, sum(len(lanes.index) for lanes in chunks), grid)
     out.record(0, chunks)
     lanes_in_all = sum(len(lanes.index) for lanes in chunks) * len(training.seeds)
-    data = iter(training.data)
+    data = training.data.segments(min(lanes.segment for lanes in chunks))
     for place, (before, after) in enumerate(pairwise(grid), start=1):
-        for first in range(before, after, SEGMENT):
+        done = before
+        while done < after:
             segment = next(data)
             for lanes in chunks:
-                lanes.advance(segment, first)
+                lanes.advance(segment, done)
             if on_segment is not None:
                 on_segment(lanes_in_all * len(segment))
-            if first + len(segment) < after:
+            done += len(segment)
+            if done < after:
                 for lanes in chunks:
                     lanes.drop_stopped(None)
         metrics = out.record(place, chunks)

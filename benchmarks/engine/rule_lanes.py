@@ -23,7 +23,7 @@ from benchmarks.engine.segments import Segment
 from optimizers import Rule
 from optimizers.rule import Value
 
-__all__ = ["rule_lanes"]
+__all__ = ["RuleLanes", "in_chunks", "rule_lanes"]
 
 
 def rule_lanes(
@@ -33,12 +33,16 @@ def rule_lanes(
 
     ``start`` ``[S, P]`` is where they begin, ``limit`` ``[S]`` the loss above which a lane counts as diverged.
     """
-    per_chunk = max(1, (training.chunk or training.problem.chunk) // len(training.seeds))
-    places = torch.split(torch.arange(len(configurations)), per_chunk)
-    return [_RuleLanes(training, rule, configurations[index], index, start, limit) for index in places]
+    places = in_chunks(configurations, training.chunk or training.problem.chunk, len(training.seeds))
+    return [RuleLanes(training, rule, configurations[index], index, start, limit) for index in places]
 
 
-class _RuleLanes(Lanes):
+def in_chunks(configurations: Configurations, lanes: int, seeds: int) -> Sequence[Tensor]:
+    """The places of configurations cut into chunks of at most so many ``lanes``, one configuration at least."""
+    return torch.split(torch.arange(len(configurations)), max(1, lanes // seeds))
+
+
+class RuleLanes(Lanes):
     """Configurations trained as one tensor by a rule: adds its state and its hyperparameters, a value a lane."""
 
     def __init__(

@@ -69,7 +69,8 @@ class Data:
         self.problem, self.seeds, self.evaluations, self.like = problem, seeds, evaluations, like
         self.kept: Sequence[Segment] | None = None
 
-    def __iter__(self) -> Iterator[Segment]:
+    def segments(self, longest: int = SEGMENT) -> Iterator[Segment]:
+        """The data of all updates, of at most ``longest`` at once where it was not kept."""
         if self.kept is not None:
             yield from self.kept
             return
@@ -77,8 +78,8 @@ class Data:
         size = 0
         batches = batches_of(self.problem, self.seeds, self.evaluations[-1])
         for before, after in pairwise(self.evaluations):
-            for first in range(before, after, SEGMENT):
-                last = min(first + SEGMENT, after)
+            for first in range(before, after, longest):
+                last = min(first + longest, after)
                 segment = Segment.of(list(islice(batches, last - first)), self.like)
                 size += segment.size
                 if size <= KEPT:

@@ -11,26 +11,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks.errors import OwnCodeError, StepscapeError, SuiteError
+from benchmarks.engine.engines import Engine
+from benchmarks.engine.kernel.compiler import why_no_compiler
+from benchmarks.errors import OwnCodeError, StepscapeError, SuiteError, UsageError
 from benchmarks.record.damage import damaged
 from benchmarks.record.folder import RecordFolder, remove
 from benchmarks.record.lock import alone
+from benchmarks.running.ahead import Ahead
 from benchmarks.running.bars import SuiteBar
 from benchmarks.running.estimate import estimate_seconds
-from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, exhibit_jobs
+from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, carry_out_and_draw, exhibit_jobs
 from benchmarks.running.memory import fitting_jobs
 from benchmarks.running.mirroring import Mirroring
 from benchmarks.running.observer import RunObserver
-from benchmarks.running.prepare import ReadyCell, Tried, load_plugins, mistakes, prepare
+from benchmarks.running.prepare import Compute, ReadyCell, Tried, load_plugins, mistakes, prepare
 from benchmarks.running.watch import Watch
 from benchmarks.running.workers import WorkersLostError, map_unordered
 from benchmarks.suite.suite import Suite
 from benchmarks.tuning.storages import check_storage
 from problems import DataError
+
+if TYPE_CHECKING:
+    from analysis.pages.problem_section import Section
 
 __all__ = ["SuiteResult", "run"]
 
@@ -44,6 +51,7 @@ class SuiteResult:
     kept: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     jobs: int = 1  # processes that worked at once
+    sections: dict[str, Section] = field(default_factory=dict)  # of the report, by problem, where they were drawn
 
     def __repr__(self) -> str:
         counts: dict[str, Sequence[object]] = {
@@ -84,22 +92,25 @@ def run(
     storage: str | None = None,
     deadline: float | None = None,
     memory: int | None = None,
+    engine: Engine = "auto",
     observer: RunObserver | None = None,
     mirror: Callable[[Path], None] | None = None,
     afterwards: Callable[[SuiteResult, Mirroring], None] | None = None,
+    draw: bool = False,
 ) -> SuiteResult:
     """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same
     problems and code.
 
     ``suite`` may be the name of a built-in suite or the path of a TOML file. ``jobs`` processes work at the same time,
     fewer where all would take more than ``memory`` bytes (by default what the machine has); ``data`` is the user's data
-    folder. Studies are kept in the Optuna ``storage`` where one is given, else in memory. After the ``deadline``
-    (``time.time()``) cells stop at the next block; what they made is kept for the next run. ``observer`` is told how
-    far the run is; by default that is a bar, on a terminal or in a notebook. ``mirror`` is handed every finished cell's
-    folder, those of earlier runs too, beside the work, and may raise `StepscapeError`: it is then not asked again. It
-    has `benchmarks.running.mirroring.BUDGET` seconds more when the cells are done. ``afterwards`` is called last, with
-    what is returned and the mirror's thread, while no other process may work in the folder: it may write the report
-    there.
+    folder; ``engine`` advances the lanes. Studies are kept in the Optuna ``storage`` where one is given, else in
+    memory. After the ``deadline`` (``time.time()``) cells stop at the next block; what they made is kept for the next
+    run. ``observer`` is told how far the run is; by default that is a bar, on a terminal or in a notebook. ``mirror``
+    is handed every finished cell's folder, those of earlier runs too, beside the work, and may raise `StepscapeError`:
+    it is then not asked again. It has `benchmarks.running.mirroring.BUDGET` seconds more when the cells are done.
+    ``afterwards`` is called last, with what is returned and the mirror's thread, while no other process may work in the
+    folder: it may write the report there. Where ``draw``, the report's sections are drawn as their problems' cells end,
+    beside the work.
 
     Raises `StepscapeError` for mistakes in the suite, the folder or the storage, and for a cell that takes more memory
     alone, before anything is run.
@@ -107,7 +118,7 @@ def run(
     suite, folder = suite if isinstance(suite, Suite) else Suite.load(suite), Path(folder)
     record = RecordFolder(folder)
     with nullcontext(observer) if observer else SuiteBar(suite) as watching:
-        return _run(suite, record, jobs, data, storage, deadline, memory, watching, mirror, afterwards)
+        return _run(suite, record, jobs, data, storage, deadline, memory, engine, watching, mirror, afterwards, draw)
 
 
 def _run(
@@ -118,12 +129,16 @@ def _run(
     storage: str | None,
     deadline: float | None,
     memory: int | None,
+    engine: Engine,
     observer: RunObserver,
     mirror: Callable[[Path], None] | None,
     afterwards: Callable[[SuiteResult, Mirroring], None] | None,
+    draw: bool,
 ) -> SuiteResult:
     """Run what is missing, as `run` says, with an ``observer``."""
-    ready, failed = _prepared(suite, data)
+    if engine == "kernel" and (why := why_no_compiler()):
+        raise UsageError(f"kernels need a C compiler: {why}")
+    ready, failed = _prepared(suite, data, Compute(engine))
     jobs = fitting_jobs(ready, jobs, memory)
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
     exhibits = exhibit_jobs(suite, record, data, deadline)
@@ -135,7 +150,7 @@ def _run(
         finished = _finished(every, record, observer)
         result = SuiteResult(record.path, kept=[job.name for job in every if job.name in finished], jobs=jobs)
         record.keep_plugins(suite)
-        missing = [job for job in every if job.name not in finished]
+        missing = _with_threads([job for job in every if job.name not in finished], jobs)
         if missing:
             ahead = [cell for cell in ready if cell.plan.name not in finished]
             asked = sum(job.question.seconds for job in exhibits if job.name not in finished) / min(jobs, len(missing))
@@ -152,8 +167,11 @@ def _run(
         # the costliest first keeps all workers busy to the end; where time may run out, the cheapest finish the most
         missing.sort(key=lambda job: job.cost, reverse=deadline is None)
         with Watch(record.unfinished, costs, observer):
-            for done in _carried_out([mirrored.with_its_picture(job) for job in missing], jobs):
-                result.ran.append(done)
+            page = Ahead.of(record, suite.cells(), suite.focus) if draw else None
+            for done in _carried_out([mirrored.with_its_picture(job) for job in missing], jobs, page):
+                if done.section is not None:
+                    result.sections[done.section.problem.name] = done.section
+                result.ran.append(replace(done, section=None))
                 observer.ended(done, costs[done.name])
                 if done.landed:
                     mirrored(done.name)
@@ -182,7 +200,18 @@ def _finished(jobs: Sequence[Job], record: RecordFolder, observer: RunObserver) 
     return finished
 
 
-def _prepared(suite: Suite, data: Path | None) -> tuple[list[ReadyCell], list[JobResult]]:
+def _with_threads(missing: Sequence[Job], jobs: int) -> list[Job]:
+    """Jobs that share the cores they are too few for."""
+    threads = jobs // max(1, len(missing))
+    if threads <= 1:
+        return list(missing)
+    return [
+        replace(job, compute=replace(job.compute, threads=threads)) if isinstance(job, CellJob) else job
+        for job in missing
+    ]
+
+
+def _prepared(suite: Suite, data: Path | None, compute: Compute) -> tuple[list[ReadyCell], list[JobResult]]:
     """The cells that can be run, and how the others ended: those whose problem or optimizer is the user's and fails.
 
     Raises `StepscapeError` for mistakes in the suite, with all of them; where it says ``on_error = "skip"`` they cost
@@ -194,7 +223,7 @@ def _prepared(suite: Suite, data: Path | None) -> tuple[list[ReadyCell], list[Jo
     tried: Tried = {}
     for plan in suite.cells():
         try:
-            ready.append(prepare(plan, data, tried))
+            ready.append(prepare(plan, data, tried, compute))
         except (StepscapeError, DataError) as error:
             said = str(error)
             if not isinstance(error, OwnCodeError):
@@ -212,11 +241,14 @@ def _prepared(suite: Suite, data: Path | None) -> tuple[list[ReadyCell], list[Jo
     return ready, failed
 
 
-def _carried_out(chains: Sequence[Sequence[Job]], jobs: int) -> Iterator[JobResult]:
-    """Do the jobs and yield how each ended; those whose workers were killed again and again end with an error."""
+def _carried_out(chains: Sequence[Sequence[Job]], jobs: int, ahead: Ahead | None) -> Iterator[JobResult]:
+    """Do the jobs, draw what is ``ahead`` of the report, and yield how each ended; those whose workers were killed
+    again and again end with an error.
+    """
+    work = carry_out if ahead is None else partial(carry_out_and_draw, ahead=ahead)
     left = {chain[0].name: chain[0] for chain in chains}
     try:
-        for done in map_unordered(carry_out, chains, jobs):
+        for done in map_unordered(work, chains, jobs):
             del left[done.name]
             yield done
     except WorkersLostError as error:
