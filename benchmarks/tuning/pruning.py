@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from benchmarks.engine.inputs import Evaluate
+from benchmarks.engine.inputs import Evaluate, evaluation_steps
 from benchmarks.engine.trace import Trace
 from benchmarks.errors import UsageError, nearest
 from benchmarks.suite.judging import Objective, PrunerKind
@@ -146,12 +146,14 @@ def rung_steps(tuning: Tuning, block: int, evaluations: Sequence[int]) -> list[i
 def trial_evaluations(tuning: Tuning, steps: int, every: Evaluate) -> Evaluate:
     """When the runs of a study are evaluated, besides start and end: at the rungs, which are log-spaced.
 
-    As often as test runs, at ``every`` evaluation, only where each is read: by an objective that looks at the way and
-    not only at the end, or by a pruner that has no rungs. An evaluation of a network costs as much as many of its
-    steps.
+    As often as test runs, at ``every`` evaluation, only where these are no more, or where each is read: by an objective
+    that looks at the way and not only at the end, or by a pruner that has no rungs. An evaluation of a network costs as
+    much as many of its steps.
     """
+    rungs = [math.ceil(share) for share in _shares(tuning, steps)]
     by_all = tuning.objective != [Objective.FINAL] or tuning.pruner.kind in (PrunerKind.MEDIAN, PrunerKind.OPTUNA)
-    return every if by_all else [math.ceil(share) for share in _shares(tuning, steps)]
+    no_more = len(evaluation_steps(steps, every)) <= len(evaluation_steps(steps, rungs))
+    return every if by_all or no_more else rungs
 
 
 def _shares(tuning: Tuning, steps: int) -> list[float]:

@@ -53,6 +53,11 @@ def test_the_runs_of_a_study_are_looked_at_where_its_rungs_are_and_nowhere_else(
     assert evaluation_steps(3, trial_evaluations(tuning, 3, 1)) == [0, 1, 2, 3]
 
 
+def test_a_suite_that_looks_at_its_runs_less_often_than_there_are_rungs_does_so_in_studies_too() -> None:
+    assert trial_evaluations(Tuning(), 300, 100) == 100
+    assert trial_evaluations(Tuning(block=2), 300, 100) == [150]
+
+
 @pytest.mark.parametrize(
     "settings",
     [
