@@ -21,7 +21,7 @@ def theil_sen(y: Array, x: Array, level: float = LEVEL) -> Estimate:
     """
     apart = x[:, None] - x
     slopes = np.sort((y[:, None] - y)[apart > 0] / apart[apart > 0])
-    variance = (_ties(np.array([y.size])) - _ties(_counts(x)) - _ties(_counts(y))) / 18
+    variance = (_ties(np.array([float(y.size)])) - _ties(_counts(x)) - _ties(_counts(y))) / 18
     reach = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(max(variance, 0.0))
     low = max(round((slopes.size - reach) / 2) - 1, 0)
     high = min(round((slopes.size + reach) / 2), slopes.size - 1)
@@ -30,7 +30,7 @@ def theil_sen(y: Array, x: Array, level: float = LEVEL) -> Estimate:
 
 def _counts(values: Array) -> Array:
     """How often each value occurs."""
-    return np.unique(values, return_counts=True)[1]
+    return np.unique(values, return_counts=True)[1].astype(np.float64)
 
 
 def _ties(counts: Array) -> float:
