@@ -73,6 +73,12 @@ class Builder:
         """The same numbers, one after the other."""
         return self.computed("copy", [view], view.kind, view.kind, view.shape)
 
+    def changed(self, view: View, by: View) -> View:
+        """A copy of ``view`` that part of ``by`` can be written to."""
+        result = self.fresh(view.kind, view.shape, view.lanes or by.lanes)
+        self.assign(result, "copy", view, kind=view.kind)
+        return result
+
     def in_order(self, view: View, shape: Sequence[int]) -> View:
         """The numbers of ``view``, in order, as another shape; copied where no strides can say so."""
         seen = view.reshape(shape) or self.copied(view).reshape(shape)

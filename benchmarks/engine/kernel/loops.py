@@ -171,8 +171,10 @@ class _Loops:
         picked = [*index]
         picked[statement.axis] = f"(int)({self.at(statement.index, index)})"
         lanes = "LANES " if self.group.lanes else ""
-        if statement.add:
-            return f"{loops} {lanes}{self.at(statement.out, picked)} += {self.at(statement.source, index)};"
+        if statement.back:
+            return (
+                f"{loops} {lanes}{self.at(statement.out, picked)} {statement.back} {self.at(statement.source, index)};"
+            )
         return f"{loops} {lanes}{self.at(statement.out, index)} = {self.at(statement.source, picked)};"
 
 

@@ -19,6 +19,7 @@ from benchmarks.engine.kernel.program import Place, Program, View
 from benchmarks.engine.kernel.refusal import NotCompiledError
 from benchmarks.engine.kernel.torch_axes import ALONG_AXES
 from benchmarks.engine.kernel.torch_elementwise import ELEMENTWISE
+from benchmarks.engine.kernel.torch_picks import PICKS
 from benchmarks.engine.kernel.torch_views import VIEWS
 from benchmarks.engine.kernel.tracing import Traced
 
@@ -27,7 +28,7 @@ __all__ = ["LOWERINGS", "lower"]
 SHARED: Final = ("batch:", "t")
 """The inputs, by how their names begin, that all lanes of a tile share."""
 
-LOWERINGS: Final[Mapping[str, Callable[[Call], Any]]] = {**ELEMENTWISE, **VIEWS, **ALONG_AXES}
+LOWERINGS: Final[Mapping[str, Callable[[Call], Any]]] = {**ELEMENTWISE, **VIEWS, **ALONG_AXES, **PICKS}
 """What every operation of torch's becomes that is not one line of `operations.TORCH`."""
 
 

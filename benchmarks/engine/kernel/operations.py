@@ -35,11 +35,24 @@ OPERATIONS: Final = {
     "cosh": "cosh{f}({0})",
     "tanh": "tanh{f}({0})",
     "atan": "atan{f}({0})",
+    "asin": "asin{f}({0})",
+    "acos": "acos{f}({0})",
+    "asinh": "asinh{f}({0})",
+    "acosh": "acosh{f}({0})",
+    "atanh": "atanh{f}({0})",
+    "exp2": "exp2{f}({0})",
+    "log2": "log2{f}({0})",
+    "log10": "log10{f}({0})",
     "erf": "erf{f}({0})",
+    "erfc": "erfc{f}({0})",
+    "hypot": "hypot{f}({0}, {1})",
+    "fmod": "fmod{f}({0}, {1})",
     "atan2": "atan2{f}({0}, {1})",
     "pow": "pow{f}({0}, {1})",
     "floor": "floor{f}({0})",
     "ceil": "ceil{f}({0})",
+    "trunc": "trunc{f}({0})",
+    "round": "rint{f}({0})",
     "sigmoid": "1 / (1 + exp{f}(-{0}))",
     "sign": "({0} > 0) - ({0} < 0)",
     "relu": "{0} < 0 ? 0 : {0}",
@@ -65,14 +78,17 @@ INTO: Final = {"add": "add", "mul": "mul", "maximum": "maximum", "minimum": "min
 TORCH: Final = {
     "neg": "neg", "abs": "abs", "reciprocal": "reciprocal", "sqrt": "sqrt", "rsqrt": "rsqrt", "exp": "exp",
     "expm1": "expm1", "log": "log", "log1p": "log1p", "sin": "sin", "cos": "cos", "tan": "tan", "sinh": "sinh",
-    "cosh": "cosh", "tanh": "tanh", "atan": "atan", "erf": "erf", "floor": "floor", "ceil": "ceil",
+    "cosh": "cosh", "tanh": "tanh", "asin": "asin", "acos": "acos", "atan": "atan", "asinh": "asinh",
+    "acosh": "acosh", "atanh": "atanh", "exp2": "exp2", "log2": "log2", "log10": "log10", "erf": "erf", "erfc": "erfc",
+    "hypot": "hypot", "fmod": "fmod", "floor": "floor", "ceil": "ceil", "trunc": "trunc", "round": "round",
     "sigmoid": "sigmoid", "sign": "sign", "sgn": "sign", "relu": "relu", "mul": "mul", "div": "div",
     "maximum": "maximum", "minimum": "minimum", "atan2": "atan2",
 }  # fmt: skip
 """Torch's operations that are one of ours, with the result's kind for all arguments."""
 
 FUNCTIONS: Final = {
-    "exp": 1, "expm1": 1, "log": 1, "log1p": 1, "sin": 1, "cos": 1, "tan": 1, "sinh": 1, "cosh": 1, "tanh": 1,
-    "atan": 1, "erf": 1, "atan2": 2, "pow": 2,
+    "exp": 1, "exp2": 1, "expm1": 1, "log": 1, "log2": 1, "log10": 1, "log1p": 1, "sin": 1, "cos": 1, "tan": 1,
+    "asin": 1, "acos": 1, "atan": 1, "sinh": 1, "cosh": 1, "tanh": 1, "asinh": 1, "acosh": 1, "atanh": 1, "erf": 1,
+    "erfc": 1, "atan2": 2, "hypot": 2, "pow": 2,
 }  # fmt: skip
 """Functions of C's library that a library of vector functions may have too, and how many arguments they take."""

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Final
+from typing import Final, Literal
 
 import torch
 from torch import Tensor
@@ -191,14 +191,14 @@ class MatMul:
 class Pick:
     """``out[i] = source[i, but index[i] along axis]``.
 
-    With ``add`` it is the other way: ``out[i, but index[i] along axis] += source[i]``.
+    With ``back``, ``=`` or ``+=``, it is the other way: ``out[i, but index[i] along axis] back source[i]``.
     """
 
     out: View
     source: View
     axis: int
     index: View
-    add: bool = False
+    back: Literal["", "=", "+="] = ""
 
     @property
     def arguments(self) -> tuple[View, ...]:

@@ -17,7 +17,7 @@ from benchmarks.engine.kernel.loops import Functions
 from benchmarks.engine.kernel.operations import FUNCTIONS
 from benchmarks.engine.kernel.planning import Layout, grouped, in_place, is_small, layout, needed, renamed, split
 from benchmarks.engine.kernel.prelude import PRELUDE
-from benchmarks.engine.kernel.program import Buffer, Kind, MatMul, Place, Program, View
+from benchmarks.engine.kernel.program import Assign, Buffer, Kind, MatMul, Place, Program, Statement, View, whole
 
 __all__ = ["Source", "evaluation_source", "step_source"]
 
@@ -250,21 +250,17 @@ class _Kernel:
             ),
             *self._constant_pointers(places),
             *(f"double *restrict out{i} = p[{places[f'out:{name}']}];" for i, name in enumerate(outputs)),
-            f"char *work = aligned_alloc(64, {placed.size} + {_aligned(8 * sum(sizes))} * W + 64);",
+            f"char *work = aligned_alloc(64, {placed.size + 64});",
             "if (!work) return;",
             *(self._array(name, placed) for name in moving),
             *self._work_pointers(placed),
-            *(
-                f"double *restrict r{i} = (double *)(work + {placed.size}) + {sum(sizes[:i])} * W;"
-                for i in range(len(outputs))
-            ),
             "for (int64_t tile = first; tile < last; ++tile) {",
             "const int64_t base = tile * W; const int here = C - base < W ? C - base : W;",
             "for (int l = 0; l < W; ++l) {",
             "const int64_t lane = base + (l < here ? l : here - 1);",
             *(
-                f"for (int i = 0; i < {buffer.size}; ++i) {buffer.name}[i * W + l] = g_{buffer.name}[lane * {buffer.size} + i];"
-                for buffer in (self.inputs[name] for name in moving)
+                f"for (int i = 0; i < {size}; ++i) {name}[i * W + l] = g_{name}[lane * {size} + i];"
+                for name, size in ((self.inputs[given].name, self.inputs[given].size) for given in moving)
             ),
             "}",
             *body,
@@ -281,22 +277,27 @@ class _Kernel:
 
     def _results(self, pinned: Sequence[Buffer]) -> tuple[list[str], Layout]:
         """The lines that write number ``i`` of output ``k`` to ``rk[i * W + l]``, and the memory they need."""
-        statements, views = [*self.once, *self.always], list(self.program.outputs.values())
+        views = self.program.outputs.values()
+        results = [whole(Buffer(f"r{k}", Kind.F64, view.size, True), view.shape) for k, view in enumerate(views)]
+        copies = [Assign(out, "copy", (view,), Kind.F64) for out, view in zip(results, views, strict=True)]
+        statements: list[Statement] = [*self.once, *self.always, *copies]
+        kept = [*pinned, *(view.buffer for view in results if view.buffer)]
         if self.small:
             written = WrittenOut(statements)
-            values = [written.read(view, Kind.F64) for view in views]
-            before, lines, placed = written.shared, written.lines, layout([], pinned, self.width)
-        else:
-            groups = grouped(statements)
-            placed = layout(groups, [*pinned, *(view.buffer for view in views if view.buffer)], self.width)
-            self.loops = Functions(self._block())
-            names = self._names(placed)
-            values = [[_at(view, i) for i in range(view.size)] for view in views]
-            before, lines = [self.loops.call(group, placed, names) for group in groups], []
-        stores = [f"r{k}[{i} * W + l] = {text};" for k, texts in enumerate(values) for i, text in enumerate(texts)]
-        return [*before, "LANES {", *lines, *stores, "}"], placed
+            stores = [
+                f"{out.buffer.name}[{i} * W + l] = {text};"
+                for out in results
+                if out.buffer
+                for i, text in enumerate(written.read(out, Kind.F64))
+            ]
+            return [*written.shared, "LANES {", *written.lines, *stores, "}"], layout([], kept, self.width)
+        groups = grouped(statements)
+        placed = layout(groups, kept, self.width)
+        self.loops = Functions(self._block())
+        names = self._names(placed)
+        return [self.loops.call(group, placed, names) for group in groups], placed
 
-    # -------------------------------------------------------------------------------------------------------------- both
+    # ------------------------------------------------------------------------------------------------------------ both
 
     def _given(self, name: str, place: int) -> str:
         """The pointer to an input of all lanes."""
@@ -356,11 +357,6 @@ class _Kernel:
                 arguments = ", ".join([kind] * FUNCTIONS[name])
                 lines.append(f'__attribute__((simd("notinbranch"), const)) {kind} {name}{end}({arguments});')
         return "\n".join(lines)
-
-
-def _aligned(size: int) -> int:
-    """Bytes, up to a whole number of the widest vectors."""
-    return -(-size // 64) * 64
 
 
 def _number(buffer: Buffer, place: int) -> View:

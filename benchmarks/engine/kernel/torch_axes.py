@@ -1,4 +1,4 @@
-"""Torch's operations along axes: reductions, running sums, products of matrices, numbers taken by their place."""
+"""Torch's operations along axes: reductions, running sums, products of matrices."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final
 
 import torch
 
-from benchmarks.engine.kernel.builder import Call
-from benchmarks.engine.kernel.program import Kind, MatMul, Number, Pick, View, literal
+from benchmarks.engine.kernel.builder import Builder, Call
+from benchmarks.engine.kernel.program import Kind, MatMul, Number, View, literal
 from benchmarks.engine.kernel.refusal import NotCompiledError
 
 __all__ = ["ALONG_AXES"]
@@ -41,21 +41,6 @@ def _mean(call: Call) -> View:
     return call.shaped(call.elementwise("div", total, count, shape=total.shape))
 
 
-def _var_mean(call: Call) -> list[View]:
-    """Variance and mean, of which the first is divided by ``correction`` less than the count, as layer norms take it."""
-    build, source, axes, kind = call.builder, call.source, call.axes(), call.source.kind
-    count = math.prod(source.shape[axis] for axis in axes)
-    freedom = count - (1 if call.kwargs.get("correction") is None else call.kwargs["correction"])
-    total = build.reduced("add", source, axes, 0, keep=True)
-    mean = build.computed("div", [total, literal(count, kind)], kind, kind, total.shape)
-    away = build.computed("sub", [source, mean], kind, kind, source.shape)
-    squares = build.computed("square", [away], kind, kind, source.shape)
-    spread = build.reduced("add", squares, axes, 0, keep=True)
-    variance = build.computed("div", [spread, literal(max(0, freedom), kind)], kind, kind, total.shape)
-    shape = call.node.meta["val"][0].shape
-    return [build.in_order(part, shape) for part in (variance, mean)]
-
-
 def _cumulative(operation: str) -> Callable[[Call], View]:
     def running(call: Call) -> View:
         source, axis = _source(call), call.axis()
@@ -79,21 +64,57 @@ def _place_of(extreme: str, first: Callable[[Kind], Number]) -> Callable[[Call],
     """The first place of the largest or smallest number, or of a NaN; over all axes where none is named."""
 
     def found(call: Call) -> View:
-        build, source, axis = call.builder, call.source, call.axis()
+        source, axis = call.source, call.axis()
         if call.get(1, "dim") is None:
-            source, axis = build.in_order(source, (source.size,)), 0
-        if not source.shape:
-            return literal(0, Kind.I64)
-        shape, count = source.shape, source.shape[axis]
-        most = build.reduced(extreme, source, [axis], first(source.kind), keep=True)
-        unlike = build.computed("ne", [source, most], source.kind, Kind.BOOL, shape)
-        known = build.computed("eq", [source, source], source.kind, Kind.BOOL, shape)
-        other = build.computed("and", [unlike, known], Kind.BOOL, Kind.BOOL, shape)
-        places = build.view(torch.arange(count).reshape([-1] + [1] * (len(shape) - 1 - axis)))
-        candidates = build.computed("where", [other, literal(count, Kind.I64), places], Kind.I64, Kind.I64, shape)
-        return call.shaped(build.reduced("minimum", candidates, [axis], count))
+            source, axis = call.builder.in_order(source, (source.size,)), 0
+        return call.shaped(_place(call.builder, source, axis, extreme, first))
 
     return found
+
+
+def _place(build: Builder, source: View, axis: int, extreme: str, first: Callable[[Kind], Number]) -> View:
+    if not source.shape:
+        return literal(0, Kind.I64)
+    shape, count = source.shape, source.shape[axis]
+    most = build.reduced(extreme, source, [axis], first(source.kind), keep=True)
+    unlike = build.computed("ne", [source, most], source.kind, Kind.BOOL, shape)
+    known = build.computed("eq", [source, source], source.kind, Kind.BOOL, shape)
+    other = build.computed("and", [unlike, known], Kind.BOOL, Kind.BOOL, shape)
+    places = build.view(torch.arange(count).reshape([-1] + [1] * (len(shape) - 1 - axis)))
+    candidates = build.computed("where", [other, literal(count, Kind.I64), places], Kind.I64, Kind.I64, shape)
+    return build.reduced("minimum", candidates, [axis], count)
+
+
+def _extreme(operation: str, first: Callable[[Kind], Number]) -> Callable[[Call], View | list[View]]:
+    """The largest or smallest of all numbers; along an axis, with its place."""
+
+    def found(call: Call) -> View | list[View]:
+        if call.get(1, "dim") is None:
+            return _reduction(operation, first)(call)
+        build, source, axis = call.builder, call.source, call.axis()
+        shape = call.node.meta["val"][0].shape
+        most = build.reduced(operation, source, [axis] if source.shape else [], first(source.kind))
+        return [build.in_order(view, shape) for view in (most, _place(build, source, axis, operation, first))]
+
+    return found
+
+
+def _variance(call: Call, *, with_mean: bool = False) -> View | list[View]:
+    """The mean square of what is left of the numbers without their mean, ``correction`` fewer of them."""
+    build, source, kind, axes = call.builder, call.source, call.source.kind, call.axes()
+    count = math.prod(source.shape[axis] for axis in axes)
+    correction = call.get(2, "correction")
+    total = build.reduced("add", source, axes, 0, keep=True)
+    mean = build.computed("div", [total, literal(count, kind)], kind, kind, total.shape)
+    apart = build.computed("sub", [source, mean], kind, kind, source.shape)
+    squares = build.computed("square", [apart], kind, kind, source.shape)
+    share = literal(max(0, count - (1 if correction is None else correction)), kind)
+    spread = build.reduced("add", squares, axes, 0)
+    variance = build.computed("div", [spread, share], kind, kind, spread.shape)
+    if not with_mean:
+        return call.shaped(variance)
+    shape = call.node.meta["val"][0].shape
+    return [build.in_order(variance, shape), build.in_order(mean, shape)]
 
 
 def _product(call: Call, left: View, right: View) -> View:
@@ -134,71 +155,6 @@ def _addmm(call: Call) -> View:
     if {call.kwargs.get("beta", 1), call.kwargs.get("alpha", 1)} != {1}:
         raise NotCompiledError("operation addmm with factors")
     return call.elementwise("add", _product(call, left, right), bias)
-
-
-def _index(call: Call, place: int = 2) -> View:
-    """An argument of places that are the same in all lanes. Raises `NotCompiledError` where they differ."""
-    index = call.builder.view(call.args[place])
-    if index.lanes:
-        raise NotCompiledError(f"operation {call.node.target} by numbers that differ between lanes")
-    return index
-
-
-def _gather(call: Call) -> View:
-    source, index = call.source, _index(call)
-    result = call.builder.fresh(call.kind, call.shape, source.lanes)
-    call.builder.program.statements.append(Pick(result, source, call.axis(), index))
-    return result
-
-
-def _scatter_add(call: Call) -> View:
-    index, given = _index(call), call.builder.view(call.args[3])
-    result = call.builder.fresh(call.kind, call.shape, call.source.lanes or given.lanes)
-    call.builder.assign(result, "copy", call.source, kind=call.kind)
-    cut = given.as_strided(index.shape, given.strides, given.offset)
-    call.builder.program.statements.append(Pick(result, cut, call.axis(), index, add=True))
-    return result
-
-
-def _index_select(call: Call) -> View:
-    """Rows by number, as an embedding takes them."""
-    source, axis, index = call.source, call.axis(), _index(call)
-    strides = [index.strides[0] if other == axis else 0 for other in range(len(call.shape))]
-    result = call.builder.fresh(call.kind, call.shape, source.lanes)
-    spread = index.as_strided(call.shape, strides, index.offset)
-    call.builder.program.statements.append(Pick(result, source, axis, spread))
-    return result
-
-
-def _embedding(call: Call) -> View:
-    """The rows of a table ``[V, D]`` that the numbers ``[...]`` name, as ``[..., D]``."""
-    source, index = call.source, _index(call, 1)
-    result = call.builder.fresh(call.kind, (index.size, source.shape[1]), source.lanes)
-    call.builder.program.statements.append(Pick(result, source, 0, _by_row(call, index, source.shape[1])))
-    return call.shaped(result)
-
-
-def _index_put(call: Call) -> View:
-    """A table ``[V, ...]`` with values ``[N, ...]`` added to the rows that numbers ``[N]`` name, as an embedding's
-    gradient is gathered.
-    """
-    places, adds = call.args[1], call.get(3, "accumulate", False)
-    if len(places) != 1 or places[0] is None or not adds:
-        raise NotCompiledError(f"operation {call.node.target} but for adding rows")
-    index = call.builder.view(places[0])
-    if index.lanes:
-        raise NotCompiledError(f"operation {call.node.target} by numbers that differ between lanes")
-    rows, columns = call.shape[0], math.prod(call.shape[1:])
-    values = call.builder.in_order(call.builder.view(call.args[2]), (index.size, columns))
-    result = call.builder.fresh(call.kind, (rows, columns), call.source.lanes or values.lanes)
-    call.builder.assign(result, "copy", call.builder.in_order(call.source, (rows, columns)), kind=call.kind)
-    call.builder.program.statements.append(Pick(result, values, 0, _by_row(call, index, columns), add=True))
-    return call.shaped(result)
-
-
-def _by_row(call: Call, index: View, columns: int) -> View:
-    """The numbers ``[...]`` as ``[N, D]``, the same in a row."""
-    return call.builder.in_order(index, (index.size, 1)).broadcast((index.size, columns))
 
 
 def _softmax(logarithm: bool) -> Callable[[Call], View]:
@@ -243,15 +199,18 @@ def _always(value: Number) -> Callable[[Kind], Number]:
     return lambda _: value
 
 
-ALONG_AXES: Final[Mapping[str, Callable[[Call], View]]] = {
+ALONG_AXES: Final[Mapping[str, Callable[[Call], View | list[View]]]] = {
     "sum": _reduction("add", _always(0)),
     "prod": _reduction("mul", _always(1)),
     "amax": _reduction("maximum", _lowest),
     "amin": _reduction("minimum", _highest),
     "any": _reduction("or", _always(False)),
     "all": _reduction("and", _always(True)),
+    "max": _extreme("maximum", _lowest),
+    "min": _extreme("minimum", _highest),
     "mean": _mean,
-    "var_mean": _var_mean,
+    "var": _variance,
+    "var_mean": lambda call: _variance(call, with_mean=True),
     "cumsum": _cumulative("add"),
     "cumprod": _cumulative("mul"),
     "argmax": _place_of("maximum", _lowest),
@@ -259,11 +218,6 @@ ALONG_AXES: Final[Mapping[str, Callable[[Call], View]]] = {
     **dict.fromkeys(("mm", "bmm"), _matmul),
     **dict.fromkeys(("mv", "dot"), _matvec),
     "addmm": _addmm,
-    "gather": _gather,
-    "scatter_add": _scatter_add,
-    "index_select": _index_select,
-    "embedding": _embedding,
-    "index_put": _index_put,
     "_softmax": _softmax(logarithm=False),
     "_log_softmax": _softmax(logarithm=True),
     "_softmax_backward_data": _softmax_backward(logarithm=False),

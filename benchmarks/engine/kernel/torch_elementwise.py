@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -41,6 +42,23 @@ def _pow(call: Call) -> View:
         if exponent == 0:
             return literal(1, call.kind, call.shape)
     return call.elementwise("pow", base, exponent)
+
+
+def _remainder(call: Call) -> View:
+    """What is left of a division, with the divisor's sign."""
+    divisor, kind, shape, build = call.args[1], call.kind, call.shape, call.builder
+    left = call.elementwise("fmod", *call.args)
+    below = [build.view(value, kind) for value in (left, divisor)]
+    signs = [build.computed("lt", [view, literal(0, kind)], kind, Kind.BOOL, shape) for view in below]
+    unlike = build.computed("xor", signs, Kind.BOOL, Kind.BOOL, shape)
+    some = build.computed("ne", [left, literal(0, kind)], kind, Kind.BOOL, shape)
+    wrong = build.computed("and", [unlike, some], Kind.BOOL, Kind.BOOL, shape)
+    return build.computed("where", [wrong, call.elementwise("add", left, divisor), left], kind, kind, shape)
+
+
+def _size(call: Call) -> View:
+    source = call.source
+    return call.builder.computed("abs", [source], source.kind, source.kind, source.shape)
 
 
 def _comparison(operation: str) -> Callable[[Call], View]:
@@ -93,12 +111,11 @@ def _masked_fill(call: Call) -> View:
 
 
 def _clamp(call: Call) -> View:
-    low, high = call.get(1, "min"), call.get(2, "max")
+    """Bounds one after the other; of a zero and a bound that is the other zero the former is left, as torch does."""
     result = call.source
-    if low is not None:
-        result = call.elementwise("maximum", result, low)
-    if high is not None:
-        result = call.elementwise("minimum", result, high)
+    for operation, bound in (("maximum", call.get(1, "min")), ("minimum", call.get(2, "max"))):
+        if bound is not None:
+            result = call.elementwise(operation, bound, result)
     return result
 
 
@@ -122,6 +139,9 @@ ELEMENTWISE: Final[Mapping[str, Callable[[Call], View]]] = {
     "sub": lambda call: _add(call, "sub"),
     "rsub": _rsub,
     "pow": _pow,
+    "remainder": _remainder,
+    "isinf": lambda call: call.elementwise("eq", _size(call), math.inf, kind=call.source.kind),
+    "isnan": lambda call: call.elementwise("ne", call.source, call.source, kind=call.source.kind),
     "gt": _comparison("gt"),
     "ge": _comparison("ge"),
     "lt": _comparison("lt"),
@@ -139,8 +159,8 @@ ELEMENTWISE: Final[Mapping[str, Callable[[Call], View]]] = {
     "where": _where,
     "masked_fill": _masked_fill,
     "clamp": _clamp,
-    "clamp_min": lambda call: call.elementwise("maximum", *call.args),
-    "clamp_max": lambda call: call.elementwise("minimum", *call.args),
+    "clamp_min": lambda call: call.elementwise("maximum", *call.args[::-1]),
+    "clamp_max": lambda call: call.elementwise("minimum", *call.args[::-1]),
     "threshold_backward": _threshold_backward,
     "_to_copy": _copy_of_kind,
     "copy": lambda call: call.elementwise("copy", call.args[1]),

@@ -74,6 +74,31 @@ def _unbind(call: Call) -> list[View]:
     ]
 
 
+def _diagonal(call: Call) -> View:
+    return _diagonal_of(call, call.source, 1)
+
+
+def _diagonal_of(call: Call, view: View, place: int) -> View:
+    """The diagonal of ``view``, told by the arguments from ``place`` on: ``offset``, ``dim1`` and ``dim2``."""
+    offset = call.get(place, "offset", 0)
+    one, other = (call.get(place + 1 + i, name, i) % len(view.shape) for i, name in enumerate(("dim1", "dim2")))
+    start = max(offset, 0) * view.strides[other] - min(offset, 0) * view.strides[one]
+    count = min(view.shape[one] - max(-offset, 0), view.shape[other] - max(offset, 0))
+    left = [axis for axis in range(len(view.shape)) if axis not in (one, other)]
+    return view.as_strided(
+        [*(view.shape[axis] for axis in left), max(count, 0)],
+        [*(view.strides[axis] for axis in left), view.strides[one] + view.strides[other]],
+        view.offset + start,
+    )
+
+
+def _diagonal_scattered(call: Call) -> View:
+    given = call.builder.view(call.args[1])
+    result = call.builder.changed(call.source, given)
+    call.builder.assign(_diagonal_of(call, result, 2), "copy", given, kind=call.kind)
+    return result
+
+
 def _flip(call: Call) -> View:
     source = call.source
     strides, offset = list(source.strides), source.offset
@@ -114,8 +139,7 @@ def _cat(call: Call) -> View:
 def _scattered(call: Call) -> View:
     """``source`` with a slice of it, or one place along an axis, taken from elsewhere."""
     source, given = call.source, call.builder.view(call.args[1])
-    result = call.builder.fresh(call.kind, call.shape, source.lanes or given.lanes)
-    call.builder.assign(result, "copy", source, kind=call.kind)
+    result = call.builder.changed(source, given)
     axis = int(call.get(2, "dim", 0)) % len(call.shape)
     strides = list(result.strides)
     if str(call.node.target).startswith("aten.select_scatter"):
@@ -132,13 +156,17 @@ def _scattered(call: Call) -> View:
 
 
 def _padded(call: Call) -> View:
-    source, pads, value = call.source, call.args[1], call.get(2, "value", 0)
-    if any(pad < 0 for pad in pads):
-        raise NotCompiledError("operation constant_pad_nd that cuts off")
+    """More numbers of one value around; where pads are below zero, fewer numbers."""
+    source, value, axes = call.source, call.get(2, "value", 0), len(call.shape)
     result = call.builder.fresh(call.kind, call.shape, source.lanes)
     call.builder.assign(result, "copy", literal(value, call.kind), kind=call.kind)
-    offset = sum(pads[2 * place] * result.strides[len(call.shape) - 1 - place] for place in range(len(pads) // 2))
-    call.builder.assign(result.as_strided(source.shape, result.strides, offset), "copy", source, kind=call.kind)
+    pads = dict(enumerate(zip(call.args[1][::2], call.args[1][1::2])))  # from the last axis on
+    around = [pads.get(axes - 1 - axis, (0, 0)) for axis in range(axes)]
+    offset = sum(max(first, 0) * stride for (first, _), stride in zip(around, result.strides))
+    skipped = sum(max(-first, 0) * stride for (first, _), stride in zip(around, source.strides))
+    shape = [count + min(first, 0) + min(last, 0) for (first, last), count in zip(around, source.shape)]
+    here = result.as_strided(shape, result.strides, offset)
+    call.builder.assign(here, "copy", source.as_strided(shape, source.strides, source.offset + skipped), kind=call.kind)
     return result
 
 
@@ -153,11 +181,13 @@ VIEWS: Final[Mapping[str, Callable[[Call], View | list[View]]]] = {
     "split_with_sizes": _split,
     "split": _split,
     "unbind": _unbind,
+    "diagonal": _diagonal,
+    "diagonal_scatter": _diagonal_scattered,
     "flip": _flip,
     "unfold": _unfold,
     "full_like": _filled_by(1),
     "new_full": _filled_by(2),
-    **dict.fromkeys(("zeros_like", "new_zeros"), _filled(0)),
+    **dict.fromkeys(("zeros_like", "new_zeros", "empty_like", "new_empty", "new_empty_strided"), _filled(0)),
     **dict.fromkeys(("ones_like", "new_ones"), _filled(1)),
     "cat": _cat,
     "slice_scatter": _scattered,

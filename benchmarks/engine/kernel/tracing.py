@@ -146,6 +146,7 @@ def _decompositions() -> dict[Any, Any]:
     aten = torch.ops.aten
     further = (
         *(aten.elu, aten.gelu, aten.hardtanh, aten.leaky_relu),
-        *(aten.linalg_vector_norm, aten.native_group_norm, aten.native_layer_norm),
+        *(aten.linalg_vector_norm, aten.native_group_norm, aten.native_layer_norm, aten.native_batch_norm),
+        *(aten.embedding, aten.repeat),
     )
     return {**core_aten_decompositions(), **get_decompositions(further)}
