@@ -71,7 +71,7 @@ def test_data_is_kept_though_nobody_asks_on_after_the_last_segment() -> None:
 
 def test_a_segment_holds_its_batches_stacked_without_a_gap_in_the_precision_of_the_run() -> None:
     problem, seeds = make_problem("airfoil"), [3, 1, 2]
-    (segment,) = Data(problem, seeds, [0, 5], torch.empty(0, dtype=torch.float64))
+    (segment,) = Data(problem, seeds, [0, 5], torch.empty(0, dtype=torch.float64)).segments()
     rows, targets = segment.parts or ()
     assert rows.shape == (5, 3, 10, 6)
     assert targets.shape == (5, 3, 10)
@@ -85,12 +85,12 @@ def test_a_segment_holds_its_batches_stacked_without_a_gap_in_the_precision_of_t
 
 
 def test_a_segment_without_data_has_no_parts_and_one_with_uneven_batches_none_that_are_stacked() -> None:
-    (nothing,) = Data(make_problem("ellipse"), [1], [0, 3], SINGLE)
+    (nothing,) = Data(make_problem("ellipse"), [1], [0, 3], SINGLE).segments()
     assert (list(nothing.batches), nothing.parts) == ([None] * 3, ())
-    (uneven,) = Data(Drawn(even=False), [1], [0, 3], SINGLE)
+    (uneven,) = Data(Drawn(even=False), [1], [0, 3], SINGLE).segments()
     assert uneven.parts is None
     assert [batch.shape for batch in uneven.batches if isinstance(batch, Tensor)] == [(1, 1), (1, 2), (1, 1)]
-    (single,) = Data(Drawn(), [1], [0, 3], SINGLE)
+    (single,) = Data(Drawn(), [1], [0, 3], SINGLE).segments()
     assert [part.shape for part in single.parts or ()] == [(3, 1, 2)]
     assert all(isinstance(batch, Tensor) for batch in single.batches)
 
