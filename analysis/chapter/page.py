@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from string import ascii_lowercase
@@ -23,9 +23,11 @@ from analysis.chapter.rotation import rotation_part
 from analysis.chapter.schedules import schedules_part
 from analysis.chapter.stall import stall_part
 from analysis.chapter.variants import variants_part
-from analysis.figures.style import embedded
+from analysis.figures.style import Form, drawn_as
 from analysis.pages.drawing import drawn
-from analysis.pages.report import template, write_report
+from analysis.pages.problem_section import Section as ReportSection
+from analysis.pages.report import forms_text, template, write_report
+from analysis.problem_results import ProblemResults
 from analysis.record.cells import Record
 from analysis.record.errors import RecordError
 from analysis.record.exhibits import Exhibit, load_exhibits
@@ -44,9 +46,6 @@ PARTS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
     "gamma-schedules": schedules_part,
 }
 """The part that answers each exhibit, in reading order; the landscapes come last."""
-
-LARGEST_SVG: Final = 90_000
-"""Bytes of SVG above which the page holds a panel as WebP."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +75,16 @@ def write_chapter(
     progress: Callable[[int, int], None] | None = None,
     jobs: int = 1,
     focus: str | None = None,
+    forms: Collection[Form] = (),
+    results: Mapping[str, ProblemResults] | None = None,
+    sections: Mapping[str, ReportSection] | None = None,
 ) -> Path:
     """Write the chapter's page of the record at ``folder``, and the ordinary report beside it; return ``chapter.html``.
 
     Both are written to ``out`` (default ``folder/report``) and link to each other; panels go to ``figures/chapter`` as
-    PNG and SVG, tables to ``tables/chapter`` as CSV. ``progress`` is called with (steps done, steps in all); ``jobs``
-    processes draw; ``focus`` is as in `write_report`. Equal records give equal files. Raises `RecordError` as
-    `write_report` does, and where the record holds no exhibit.
+    PNG and in the further ``forms``, tables to ``tables/chapter`` as CSV. ``progress`` is called with (steps done,
+    steps in all); ``jobs`` processes draw; the rest is as in `write_report`. Equal records give equal files. Raises
+    `RecordError` as `write_report` does, and where the record holds no exhibit.
     """
     record, exhibits = Record.load(folder), load_exhibits(folder)
     known = [name for name in PARTS if name in exhibits]
@@ -94,47 +96,55 @@ def write_chapter(
         if progress is not None:
             progress(done, steps)
 
-    target = write_report(folder, out, progress=show, jobs=jobs, focus=focus).parent
+    page = write_report(
+        folder, out, progress=show, jobs=jobs, focus=focus, forms=forms, results=results, sections=sections
+    )
+    target = page.parent
     with tempfile.TemporaryDirectory(prefix=".chapter-", dir=target) as scratch:
         new = Path(scratch)
-        sections = []
-        for section in _sections(record, [exhibits[name] for name in known], new, jobs):
-            sections.append(section)
-            show(len(record.problems) + len(sections))
+        parts = []
+        for section in _sections(record, [exhibits[name] for name in known], new, jobs, tuple(forms)):
+            parts.append(section)
+            show(len(record.problems) + len(parts))
         for kind in ("figures", "tables"):
             (new / kind).rename(target / kind / "chapter")
         explorer = explorer_of(exhibits["stall"]) if "stall" in exhibits else None
-        (new / "chapter.html").write_text(_page(record, sections, explorer), encoding="utf-8")
+        (new / "chapter.html").write_text(_page(record, parts, explorer, forms), encoding="utf-8")
         (new / "chapter.html").rename(target / "chapter.html")
     show(steps)
     return target / "chapter.html"
 
 
-def _sections(record: Record, exhibits: Sequence[Exhibit[Any]], folder: Path, jobs: int) -> Iterator[Section]:
+def _sections(
+    record: Record, exhibits: Sequence[Exhibit[Any]], folder: Path, jobs: int, forms: Collection[Form]
+) -> Iterator[Section]:
     """Yield every section in reading order, drawn by ``jobs`` processes; writes its files below ``folder``."""
     for kind in ("figures", "tables"):
         (folder / kind).mkdir()
     tasks: list[tuple[Callable[..., Section | None], tuple[Any, ...]]]
-    tasks = [*((section_of, (exhibit, folder)) for exhibit in exhibits), (landscape_section, (record.path, folder))]
+    tasks = [(section_of, (exhibit, folder, forms)) for exhibit in exhibits]
+    tasks.append((landscape_section, (record.path, folder, forms)))
     yield from (section for section in drawn(tasks, jobs) if section is not None)
 
 
-def section_of(exhibit: Exhibit[Any], folder: Path) -> Section:
+def section_of(exhibit: Exhibit[Any], folder: Path, forms: Collection[Form]) -> Section:
     """The section of one exhibit; writes its panels and tables below ``folder``."""
     info = exhibit.info
     facts = [(name.replace("_", " "), plain(value)) for name, value in info.options.items()]
     facts += [("fingerprint", info.fingerprint), ("seconds", number(info.seconds))]
-    return _saved(PARTS[exhibit.name](exhibit), info.method, facts, folder)
+    return _saved(PARTS[exhibit.name](exhibit), info.method, facts, folder, forms)
 
 
-def landscape_section(record: Path, folder: Path) -> Section | None:
+def landscape_section(record: Path, folder: Path, forms: Collection[Form]) -> Section | None:
     """The section of a record's landscapes; None where it has none."""
     cells = Record.load(record)
     part = landscapes_part(cells)
-    return None if part is None else _saved(part, *landscapes_method(cells), folder)
+    return None if part is None else _saved(part, *landscapes_method(cells), folder, forms)
 
 
-def _saved(part: Part, method: Sequence[str], facts: Sequence[tuple[str, str]], folder: Path) -> Section:
+def _saved(
+    part: Part, method: Sequence[str], facts: Sequence[tuple[str, str]], folder: Path, forms: Collection[Form]
+) -> Section:
     """Write the panels and tables of ``part`` below ``folder``; its figures are not kept in memory."""
     for name, frame in part.data.items():
         frame.to_csv(folder / "tables" / f"{part.name}-{name}.csv", index=False)
@@ -144,7 +154,7 @@ def _saved(part: Part, method: Sequence[str], facts: Sequence[tuple[str, str]], 
         for letter, (name, figure) in zip(ascii_lowercase, plate.panels.items(), strict=False):
             if "(a)" in plate.caption:
                 letter_title(figure, letter)
-            images.append(_image(figure, plate.says[name], folder / "figures" / _stem(part.name, name)))
+            images.append(_image(figure, plate.says[name], folder / "figures" / _stem(part.name, name), forms))
         plates.append((replace(plate, panels={}), images))
     return Section(replace(part, plates=()), plates, method, facts)
 
@@ -153,16 +163,17 @@ def _stem(part: str, name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in f"{part}-{name}")
 
 
-def _image(figure: Figure, says: str, stem: Path) -> Image:
-    """Save a panel as PNG and SVG and return what the page needs of it."""
-    uri, width, height = embedded(figure, stem, LARGEST_SVG)
-    return Image(uri, says, width, height)
+def _image(figure: Figure, says: str, stem: Path, forms: Collection[Form]) -> Image:
+    """Save a panel as PNG and in the further ``forms``; return what the page needs of it."""
+    made = drawn_as(figure, forms)
+    made.save(stem)
+    return Image(made.uri, says, made.width, made.height)
 
 
-def _page(record: Record, sections: Sequence[Section], explorer: Explorer | None) -> str:
+def _page(record: Record, sections: Sequence[Section], explorer: Explorer | None, forms: Collection[Form]) -> str:
     """The HTML page; everything that comes from the record is escaped."""
     return template("chapter.html.j2").render(
-        record=record, sections=sections, explorer=explorer, totals=_totals(record)
+        record=record, sections=sections, explorer=explorer, totals=_totals(record), forms=forms_text(forms)
     )
 
 

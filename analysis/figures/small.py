@@ -9,11 +9,14 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
+import numpy as np
+import numpy.typing as npt
 from markupsafe import Markup
 
 __all__ = ["data_uri", "small_png", "small_svg"]
 
 COLORS: Final = 256
+WHITE: Final = 255
 PLACES: Final = re.compile(r'((?:\b(?:d|x|y|x1|x2|y1|y2|points|width|height)="|translate\())([^")]*)')
 LONG: Final = re.compile(r"-?\d+\.\d\d\d+")
 GLYPH: Final = re.compile(r'<use xlink:href="(#[^"]*)" transform="translate\(([-\d.]+) ([-\d.]+)\)"/>')
@@ -39,16 +42,27 @@ def small_svg(drawn: str) -> str:
     return _until_the_same(text, lambda part: re.sub(r"<g>((?:(?!</?g\b).)*)</g>", r"\1", part))
 
 
-def small_png(drawn: bytes) -> bytes:
-    """The PNG ``drawn`` with a palette of its 256 most telling colours, a third of the size."""
+def small_png(pixels: npt.NDArray[np.uint8], dpi: float) -> bytes:
+    """The opaque picture ``pixels`` ``[H, W, 4]`` as PNG with a palette of white and its 255 most telling other
+    colours, a third of the size.
+
+    Most of a figure is white, so that only the rest is sorted by colour.
+    """
     from PIL import Image
 
-    with Image.open(io.BytesIO(drawn)) as full:
-        size = tuple(map(float, full.info.get("dpi", (72.0, 72.0))))
-        reduced = full.convert("RGB").quantize(COLORS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    drawn = (pixels != WHITE).any(axis=-1)
+    places = np.full(drawn.shape, COLORS - 1, dtype=np.uint8)
+    others = Image.fromarray(np.ascontiguousarray(pixels[drawn][None, :, :3]))
+    palette: list[int] = []
+    if others.width:
+        reduced = others.quantize(COLORS - 1, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        places[drawn] = np.asarray(reduced)[0]
+        palette = (reduced.getpalette() or [])[: 3 * (COLORS - 1)]
+    picture = Image.fromarray(places)
+    picture.putpalette([*palette, *[WHITE] * (3 * COLORS - len(palette))])
     buffer = io.BytesIO()
-    reduced.save(buffer, "PNG", optimize=True, dpi=size)
-    return min(buffer.getvalue(), drawn, key=len)
+    picture.save(buffer, "PNG", dpi=(dpi, dpi))
+    return buffer.getvalue()
 
 
 def data_uri(drawn: bytes) -> str:

@@ -11,20 +11,21 @@ import io
 import math
 import re
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import matplotlib as mpl
-import seaborn as sns
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from analysis.figures.small import data_uri, small_png, small_svg
+from analysis.figures.theme import SEABORN
 from analysis.measures.axis import Axis
 from analysis.words import number
 
@@ -33,19 +34,21 @@ __all__ = [
     "INK",
     "LINES",
     "PALETTE",
+    "Drawn",
+    "Form",
     "Look",
     "drawing",
-    "embedded",
+    "drawn_as",
     "log_axis",
     "log_ticks",
     "looks_of",
     "new_figure",
     "panel_grid",
+    "pdf",
     "place_ticks",
     "png",
     "svg",
     "tick_text",
-    "webp",
     "wrapped",
 ]
 
@@ -56,12 +59,17 @@ INK: Final = "#222222"
 GREY: Final = "#8a8a8a"
 PNG_DPI: Final = 150
 
+Form = Literal["svg", "pdf"]
+"""What a figure may be drawn as besides PNG."""
+
+LARGEST_SVG: Final = 120_000
+"""Bytes of SVG above which a page holds a figure as PNG all the same: many lines make it slow."""
+
 GREYS: Final = ("#6f6f6f", "#a8a8a8", "#575757", "#919191", "#bababa", "#636363", "#9d9d9d")
 """Of the optimizers that one is held against: as many as there are colours, neighbours far apart."""
 
 THEME: Final[Any] = {
-    **sns.axes_style("ticks"),
-    **sns.plotting_context("paper"),
+    **SEABORN,
     "font.family": ["DejaVu Sans"],
     "font.size": 9,
     "axes.titlesize": 9.5,
@@ -164,42 +172,69 @@ def panel_grid(
 
 def png(figure: Figure, dpi: int = PNG_DPI) -> bytes:
     """The figure as PNG; the first save lays it out, later ones keep that layout."""
-    return small_png(_saved(figure, format="png", dpi=dpi))
-
-
-def webp(figure: Figure) -> bytes:
-    """The figure as WebP: the smallest form of a figure with many lines."""
-    return _saved(figure, format="webp", dpi=PNG_DPI, pil_kwargs={"quality": 88, "method": 4})
+    with drawing():
+        _lay_out(figure)
+        figure.set_dpi(dpi)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # type: ignore[no-untyped-call]
+        return small_png(np.asarray(canvas.buffer_rgba()), dpi)  # type: ignore[no-untyped-call]
 
 
 def svg(figure: Figure) -> bytes:
     """The figure as SVG without a date, so that equal figures are equal files."""
-    return small_svg(_saved(figure, format="svg", metadata={"Date": None}).decode()).encode()
+    return small_svg(_saved(figure, "svg", Date=None).decode()).encode()
 
 
-def embedded(figure: Figure, stem: Path, largest_svg: int) -> tuple[str, int, int]:
-    """Save ``figure`` as PNG and SVG under ``stem``; return a data URI for a page and its size in CSS pixels.
-
-    The page holds the SVG or, above ``largest_svg`` bytes of it, WebP.
-    """
-    vector = svg(figure)
-    stem.with_name(f"{stem.name}.svg").write_bytes(vector)
-    stem.with_name(f"{stem.name}.png").write_bytes(png(figure))
-    width, height = (round(96 * inches) for inches in figure.get_size_inches())
-    if len(vector) <= largest_svg:
-        return data_uri(vector), width, height
-    return f"data:image/webp;base64,{base64.b64encode(webp(figure)).decode()}", width, height
+def pdf(figure: Figure) -> bytes:
+    """The figure as PDF without a date, so that equal figures are equal files."""
+    return _saved(figure, "pdf", CreationDate=None)
 
 
-def _saved(figure: Figure, **options: Any) -> bytes:
+def _saved(figure: Figure, form: Form, **metadata: None) -> bytes:
     with drawing():
-        engine = figure.get_layout_engine()
-        if engine is not None:
-            engine.execute(figure)
-            figure.set_layout_engine(None)  # "none" would leave a placeholder, for which each save draws twice
+        _lay_out(figure)
         buffer = io.BytesIO()
-        figure.savefig(buffer, **options)
+        figure.savefig(buffer, format=form, metadata=metadata)
     return buffer.getvalue()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place what is in the figure, once: letters are measured as the picture has them."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        figure.set_dpi(PNG_DPI)
+        engine.execute(figure)
+        figure.set_layout_engine(None)  # "none" would leave a placeholder, for which each save draws twice
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure as a page and its folder hold it: the ``files`` by their ending, and its size in CSS pixels."""
+
+    files: Mapping[str, bytes]
+    width: int
+    height: int
+
+    @property
+    def uri(self) -> str:
+        """The data URI for a page: of the SVG where that was asked for and is not too large, else of the PNG."""
+        vector = self.files.get("svg")
+        if vector is not None and len(vector) <= LARGEST_SVG:
+            return data_uri(vector)
+        return f"data:image/png;base64,{base64.b64encode(self.files['png']).decode()}"
+
+    def save(self, stem: Path) -> None:
+        """Write the files under the name ``stem``."""
+        for form, content in self.files.items():
+            stem.with_name(f"{stem.name}.{form}").write_bytes(content)
+
+
+def drawn_as(figure: Figure, forms: Collection[Form] = ()) -> Drawn:
+    """``figure`` as PNG, and in the further ``forms`` that are asked for, each of which costs another drawing."""
+    makers: Mapping[Form, Callable[[Figure], bytes]] = {"svg": svg, "pdf": pdf}
+    files = {"png": png(figure), **{str(form): makers[form](figure) for form in forms}}
+    width, height = (round(96 * inches) for inches in figure.get_size_inches())
+    return Drawn(files, width, height)
 
 
 def log_axis(axes: Axes, which: str, low: float, high: float) -> None:

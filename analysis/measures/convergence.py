@@ -80,7 +80,7 @@ def beaten_floor(cells: Iterable[Cell]) -> float | None:
     """
     found = list(cells)
     floor, start = found[0].floor, found[0].info.problem.start_loss
-    lowest = min(float(cell.curves["loss"].min()) for cell in found)
+    lowest = min(float(cell.runs["best_loss"].min()) for cell in found)
     return None if floor is None or not is_beaten(floor, start, lowest) else lowest
 
 
@@ -130,4 +130,4 @@ def diverged_runs(cell: Cell, setting: str) -> int:
 
 def _lowest(cell: Cell) -> float:
     """The lowest loss that any test run, or run of the landscape, had."""
-    return float(np.fmin(cell.curves["loss"].min(), cell.landscape_columns(["final_loss"])["final_loss"].min()))
+    return float(np.fmin(cell.runs["best_loss"].min(), cell.landscape_columns(["final_loss"])["final_loss"].min()))

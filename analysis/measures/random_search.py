@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.special import gammaln
 
 from analysis.measures.landscape_grid import Grid, progress
 from analysis.measures.measure import Measure
@@ -126,6 +125,8 @@ def group_chances(objective: Array, budgets: Sequence[int], counts: Array, *, re
     if replacement:
         missed = np.maximum(1 - better / n, 0) ** k
     else:
+        from scipy.special import gammaln
+
         left = np.maximum(n - better, 0)
         logarithm = gammaln(left + 1) - gammaln(np.maximum(left - k, 0) + 1) - gammaln(n + 1) + gammaln(n - k + 1)
         missed = np.where(left >= k, np.exp(logarithm), 0.0)

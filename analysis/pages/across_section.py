@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -13,7 +12,7 @@ import pandas as pd
 
 from analysis.figures.across import profiles_figure, ranks_figure, transfer_figure
 from analysis.figures.problem import titled
-from analysis.figures.style import Look
+from analysis.figures.style import Form, Look
 from analysis.measures.comparable import check_budgets
 from analysis.measures.pairs import improvement_matrix, paired_table
 from analysis.measures.pooling import Pool, PoolingError
@@ -74,8 +73,11 @@ class Across:
         return [row.setting for row in self.robust]
 
 
-def across_of(figures: Path, results: Mapping[str, ProblemResults], looks: Mapping[str, Look]) -> Across | None:
-    """The part across the problems of a record; None where it has only one. Writes its figures to ``figures``.
+def across_of(
+    results: Mapping[str, ProblemResults], looks: Mapping[str, Look], forms: Collection[Form] = ()
+) -> Across | None:
+    """The part across the problems of a record, its figures as PNG and in the further ``forms``; None where it has only
+    one problem.
 
     Nothing here raises for a record that cannot be pooled: the part then says why.
     """
@@ -83,15 +85,15 @@ def across_of(figures: Path, results: Mapping[str, ProblemResults], looks: Mappi
         return None
     found, cells = Across(), [cell for one in results.values() for cell in one.cells]
     try:
-        _add_pooled(found, figures, Pool.of(cells), looks)
+        _add_pooled(found, Pool.of(cells), looks, forms)
     except PoolingError as error:
         found.refused.append(f"No ranks and profiles: {error}.")
     _add_schedules(found, cells)
-    _add_transfer(found, figures, cells)
+    _add_transfer(found, cells, forms)
     return found
 
 
-def _add_pooled(found: Across, figures: Path, pooled: Pool, looks: Mapping[str, Look]) -> None:
+def _add_pooled(found: Across, pooled: Pool, looks: Mapping[str, Look], forms: Collection[Form]) -> None:
     """Add ranks, profiles, pairs and running times; raises `PoolingError` where no cell was tuned."""
     ranked = ranking(pooled)
     contenders = standings(pooled, ranked)
@@ -104,15 +106,13 @@ def _add_pooled(found: Across, figures: Path, pooled: Pool, looks: Mapping[str, 
     found.ranked = contenders
     found.reading += _reading(ranked)
     if len(pooled.labels) > 1:
-        found.pictures.append(
-            picture_of(figures, "across", "ranks", titled(ranks_figure(ranked, looks), SUBJECT, "ranks"))
-        )
+        figure = titled(ranks_figure(ranked, looks), SUBJECT, "ranks")
+        found.pictures.append(picture_of("across", "ranks", figure, forms))
     curves = profiles(pooled)
     if curves:
         found.tables["profiles"] = pd.concat([_profile_table(curve) for curve in curves], ignore_index=True)
-        found.pictures.append(
-            picture_of(figures, "across", "profiles", titled(profiles_figure(curves, looks), SUBJECT, "profiles"))
-        )
+        figure = titled(profiles_figure(curves, looks), SUBJECT, "profiles")
+        found.pictures.append(picture_of("across", "profiles", figure, forms))
 
 
 def _add_schedules(found: Across, cells: Sequence[CellResult]) -> None:
@@ -143,7 +143,7 @@ def _schedule_text(order: ScheduleOrder) -> str:
     return text
 
 
-def _add_transfer(found: Across, figures: Path, cells: Sequence[CellResult]) -> None:
+def _add_transfer(found: Across, cells: Sequence[CellResult], forms: Collection[Form]) -> None:
     """Add transfer matrices and robust settings of every optimizer that has a common grid."""
     groups: dict[str, list[CellResult]] = {}
     for cell in cells:
@@ -162,9 +162,8 @@ def _add_transfer(found: Across, figures: Path, cells: Sequence[CellResult]) -> 
     _add_suite_setting(found, groups, grids)
     found.tables["transfer"] = pd.concat([_transfer_table(matrix) for matrix in matrices], ignore_index=True)
     found.robust = [RobustRow(one, hyperparameter_text(groups[one.label][0].cell, one.setting)) for one in settings]
-    found.pictures.append(
-        picture_of(figures, "across", "transfer", titled(transfer_figure(matrices), SUBJECT, "transfer"))
-    )
+    figure = titled(transfer_figure(matrices), SUBJECT, "transfer")
+    found.pictures.append(picture_of("across", "transfer", figure, forms))
 
 
 def _add_suite_setting(found: Across, groups: Mapping[str, list[CellResult]], grids: Mapping[str, CommonGrid]) -> None:

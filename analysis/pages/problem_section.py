@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import pandas as pd
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.across import budget_figure, replay_figure
 from analysis.figures.problem import TITLES, figures_of, titled
-from analysis.figures.style import Look, embedded
+from analysis.figures.style import Drawn, Form, Look, drawn_as
 from analysis.measures.budget import BudgetResult, budget_frame, budget_results, replay_curves
 from analysis.measures.comparable import PoolingError
 from analysis.measures.recommendation import Recommendation
@@ -26,9 +25,6 @@ from analysis.record.cells import Cell
 from analysis.words import listing, plain, value_text
 
 __all__ = ["Picture", "Section", "budget_figures", "picture_of", "section_of"]
-
-LARGEST_SVG: Final = 120_000
-"""Bytes of SVG above which the page holds a figure as WebP: many lines make it slow."""
 
 CAPTIONS: Final = {
     "overview": "The tuned median of every optimizer over the lowest of its problem: 1× is the best, darker is better; "
@@ -62,25 +58,25 @@ CAPTIONS: Final = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page: its words, the ``stem`` of its files, its data URI and its size in CSS pixels."""
+    """A figure of the page: its words, the ``stem`` of its files, and how it was ``drawn``."""
 
     title: str
     caption: str
     stem: str
-    uri: str
-    width: int
-    height: int
+    drawn: Drawn
 
 
 @dataclass(frozen=True)
 class Section:
     """What the page says about one problem beside its results; ``tables`` become CSV files.
 
-    ``steps`` are those that were made, ``intervals`` say what the values are, ``advice`` the recommendations,
-    ``stability`` what the landscapes say, ``refused`` the sentence on what could not be compared, if any.
+    ``looks`` are those it was drawn with, ``steps`` are those that were made, ``intervals`` say what the values are,
+    ``advice`` the recommendations, ``stability`` what the landscapes say, ``refused`` the sentence on what could not be
+    compared, if any.
     """
 
     anchor: str
+    looks: Mapping[str, Look]
     problem: ProblemInfo
     steps: str
     reading: list[str]
@@ -93,8 +89,10 @@ class Section:
     tables: Mapping[str, pd.DataFrame]
 
 
-def section_of(figures: Path, anchor: str, results: ProblemResults, looks: Mapping[str, Look]) -> Section:
-    """The section of the problem of ``results``; writes its figures to the folder ``figures``."""
+def section_of(
+    anchor: str, results: ProblemResults, looks: Mapping[str, Look], forms: Collection[Form] = ()
+) -> Section:
+    """The section of the problem of ``results``, its figures as PNG and in the further ``forms``."""
     try:
         budget, refused = budget_results(results.cells), ""
     except PoolingError as error:
@@ -103,11 +101,12 @@ def section_of(figures: Path, anchor: str, results: ProblemResults, looks: Mappi
     cells = [result.cell for result in results.cells]
     return Section(
         anchor=anchor,
+        looks=looks,
         problem=results.problem,
         steps=" or ".join(map(str, sorted({cell.info.protocol.steps for cell in cells}))),
         reading=problem_reading(results),
         intervals=list(intervals_text([results])),
-        pictures=[picture_of(figures, anchor, name, figure) for name, figure in figured],
+        pictures=[picture_of(anchor, name, figure, forms) for name, figure in figured],
         measured=_measured(cells),
         advice=results.recommendations,
         stability=results.stability,
@@ -141,12 +140,11 @@ def budget_figures(
         yield "replay", titled(replay_figure(panels, measure), problem, "replay")
 
 
-def picture_of(figures: Path, anchor: str, name: str, figure: Figure) -> Picture:
-    """Save ``figure`` to the folder ``figures`` as PNG and SVG and return what the page needs of it."""
+def picture_of(anchor: str, name: str, figure: Figure, forms: Collection[Form] = ()) -> Picture:
+    """``figure`` drawn as PNG and in the further ``forms``, with its words."""
     stem = anchor if anchor == name else f"{anchor}-{name}"
     title = TITLES.get(name, name)
-    uri, width, height = embedded(figure, figures / stem, LARGEST_SVG)
-    return Picture(title[0].upper() + title[1:], CAPTIONS[name], stem, uri, width, height)
+    return Picture(title[0].upper() + title[1:], CAPTIONS[name], stem, drawn_as(figure, forms))
 
 
 def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:

@@ -1,5 +1,4 @@
-"""The report: one HTML file that needs nothing else, the figures as PNG and SVG, the tables as CSV, the advice as
-JSON.
+"""The report: one HTML file that needs nothing else, the figures as PNG, the tables as CSV, the advice as JSON.
 
 The modules that draw are loaded when a report is written, for importing them takes seconds.
 """
@@ -10,7 +9,8 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,21 +21,21 @@ from analysis.measures.focus import focused
 from analysis.pages.drawing import drawn
 from analysis.pages.results_text import results_text
 from analysis.problem_results import ProblemResults, results_frame, results_of, results_table
-from analysis.record.cells import Record
+from analysis.record.cells import Cell, Record
 from analysis.record.errors import RecordError
 from analysis.record.failures import failures_of
 from analysis.statistics.resamples import SEEDS
-from analysis.words import estimate_text, number
+from analysis.words import estimate_text, listing, number
 
 if TYPE_CHECKING:
     import jinja2
 
-    from analysis.figures.style import Look
+    from analysis.figures.style import Form, Look
     from analysis.pages.across_section import Across
     from analysis.pages.focus_section import Focus
     from analysis.pages.problem_section import Picture, Section
 
-__all__ = ["results_table", "results_text", "template", "write_report"]
+__all__ = ["forms_text", "results_table", "results_text", "section_ahead", "template", "write_report"]
 
 GENERATOR: Final = '<meta name="generator" content="stepscape">'
 """What the template writes into every page, and by which an older report is recognised."""
@@ -48,13 +48,19 @@ def write_report(
     progress: Callable[[int, int], None] | None = None,
     jobs: int = 1,
     focus: str | None = None,
+    forms: Collection[Form] = (),
+    results: Mapping[str, ProblemResults] | None = None,
+    sections: Mapping[str, Section] | None = None,
 ) -> Path:
     """Write the report of the record at ``folder`` to ``out`` (default ``folder/report``); return its ``index.html``.
 
     The new report is written beside ``out`` and takes its place at the end; an older report there is replaced. Equal
     records give equal files. ``progress`` is called with (problems done, problems in all); ``jobs`` processes draw.
-    ``focus`` names an optimizer that is coloured and held against the others, by default the suite's. Raises
-    `RecordError` where ``folder`` is no record or has no such optimizer, or ``out`` holds something that is no report.
+    ``focus`` names an optimizer that is coloured and held against the others, by default the suite's. Figures are PNG
+    files, and of the further ``forms``. ``results`` are those of the record, where they are known already, ``sections``
+    those of its problems that were drawn ahead (`section_ahead`), by problem; one that looks otherwise is drawn again.
+    Raises `RecordError` where ``folder`` is no record or has no such optimizer, or ``out`` holds something that is no
+    report.
     """
     record = Record.load(folder)
     target = record.path / "report" if out is None else Path(out)
@@ -67,7 +73,8 @@ def write_report(
         new = Path(scratch) / "new"
         (new / "figures").mkdir(parents=True)
         (new / "tables").mkdir()
-        _fill(new, record, progress, jobs, mine)
+        page = _Page(record, results_of(record) if results is None else results, mine, tuple(forms))
+        page.fill(new, progress, jobs, sections or {})
         if target.exists():
             target.rename(Path(scratch) / "old")
         new.rename(target)
@@ -82,40 +89,118 @@ def _replaceable(target: Path) -> bool:
     return target.is_dir() and not any(target.iterdir())
 
 
-def _fill(
-    new: Path, record: Record, progress: Callable[[int, int], None] | None, jobs: int, mine: Sequence[str]
-) -> None:
-    """Write page, figures and tables into the folder ``new``; the labels ``mine`` are in focus."""
-    from analysis.figures.problem import ratios_figure, worse_than_best
-    from analysis.figures.style import looks_of
-    from analysis.pages.across_section import across_of
-    from analysis.pages.focus_section import focus_of
-    from analysis.pages.problem_section import picture_of
+@dataclass(frozen=True)
+class _Page:
+    """The page of a ``record``: the labels ``mine`` are in focus, figures are drawn in the further ``forms`` too."""
 
-    results = results_of(record)
-    looks = looks_of([cell.label for cell in record], mine)
-    sections: list[Section] = []
-    for section in _sections(new / "figures", results, looks, jobs):
-        sections.append(section)
-        if progress is not None:
-            progress(len(sections), len(results))
-    overview, ratios = None, worse_than_best(results.values())
-    if len(record.cells) > 1 and not ratios.empty:
-        overview = picture_of(new / "figures", "overview", "overview", ratios_figure(ratios))
-    across, focus = across_of(new / "figures", results, looks), focus_of(results, mine)
-    tables = {name: pd.concat([section.tables[name] for section in sections]) for name in sections[0].tables}
-    if tables["metrics"].empty:  # no problem has any
-        del tables["metrics"]
-    for name, content in {
-        "results": results_frame(results.values()),
-        **tables,
-        **(across.tables if across else {}),
-        **(focus.tables if focus else {}),
-    }.items():
-        content.to_csv(new / "tables" / f"{name}.csv", index=False)
-    (new / "recommendation.json").write_text(_recommendation(record, sections, across), encoding="utf-8")
-    page = _page(record, results, sections, overview, across, focus, looks)
-    (new / "index.html").write_text(page, encoding="utf-8")
+    record: Record
+    results: Mapping[str, ProblemResults]
+    mine: Sequence[str]
+    forms: tuple[Form, ...]
+
+    def fill(
+        self, new: Path, progress: Callable[[int, int], None] | None, jobs: int, ahead: Mapping[str, Section]
+    ) -> None:
+        """Write page, figures and tables into the folder ``new``; sections that are ``ahead`` are taken as they are."""
+        from analysis.figures.problem import ratios_figure, worse_than_best
+        from analysis.figures.style import looks_of
+        from analysis.pages.across_section import across_of
+        from analysis.pages.focus_section import focus_of
+        from analysis.pages.problem_section import picture_of
+
+        record, results = self.record, self.results
+        looks = looks_of([cell.label for cell in record], self.mine)
+        sections: list[Section] = []
+        for section in self._sections(looks, jobs, ahead):
+            sections.append(section)
+            if progress is not None:
+                progress(len(sections), len(results))
+        overview, ratios = None, worse_than_best(results.values())
+        if len(record.cells) > 1 and not ratios.empty:
+            overview = picture_of("overview", "overview", ratios_figure(ratios), self.forms)
+        across, focus = across_of(results, looks, self.forms), focus_of(results, self.mine)
+        pictures = [picture for section in sections for picture in section.pictures]
+        for picture in (*pictures, *([overview] if overview else []), *(across.pictures if across else [])):
+            picture.drawn.save(new / "figures" / picture.stem)
+        tables = {name: pd.concat([section.tables[name] for section in sections]) for name in sections[0].tables}
+        if tables["metrics"].empty:  # no problem has any
+            del tables["metrics"]
+        for name, content in {
+            "results": results_frame(results.values()),
+            **tables,
+            **(across.tables if across else {}),
+            **(focus.tables if focus else {}),
+        }.items():
+            content.to_csv(new / "tables" / f"{name}.csv", index=False)
+        (new / "recommendation.json").write_text(_recommendation(record, sections, across), encoding="utf-8")
+        page = self._html(sections, overview, across, focus, looks)
+        (new / "index.html").write_text(page, encoding="utf-8")
+
+    def _sections(self, looks: Mapping[str, Look], jobs: int, ahead: Mapping[str, Section]) -> Iterator[Section]:
+        """Yield the section of every problem, in the suite's order, drawn ``ahead`` or by ``jobs`` processes."""
+        from analysis.pages.problem_section import section_of
+
+        anchors = _anchors([*self.results])
+        ready = {
+            problem: section
+            for problem, section in ahead.items()
+            if not self.forms and section.anchor == anchors.get(problem) and section.looks == looks
+        }
+        others = drawn(
+            [
+                (section_of, (anchors[problem], found, looks, self.forms))
+                for problem, found in self.results.items()
+                if problem not in ready
+            ],
+            jobs,
+        )
+        yield from (ready[problem] if problem in ready else next(others) for problem in self.results)
+
+    def _html(
+        self,
+        sections: Sequence[Section],
+        overview: Picture | None,
+        across: Across | None,
+        focus: Focus | None,
+        looks: Mapping[str, Look],
+    ) -> str:
+        """The HTML page; everything that comes from the record is escaped."""
+        return template("report.html.j2").render(
+            record=self.record,
+            failures=failures_of(self.record.path),
+            results=self.results,
+            sections=sections,
+            overview=overview,
+            across=across,
+            focus=focus,
+            totals=_totals(self.record),
+            colors={label: look.color for label, look in looks.items()},
+            forms=forms_text(self.forms),
+            resamples=SEEDS,
+            infinity=math.inf,
+        )
+
+
+def section_ahead(
+    cells: Sequence[Cell], problems: Sequence[str], labels: Sequence[str], focus: str | None = None
+) -> Section:
+    """The section of the problem whose ``cells``, all of them, have landed, as `write_report` draws it when all others
+    have.
+
+    ``problems`` and ``labels`` are those of all cells there will be, in the suite's order.
+    """
+    from analysis.figures.style import looks_of
+    from analysis.pages.problem_section import section_of
+
+    results = ProblemResults.of(cells)
+    own = {cell.label for cell in cells if focus in (cell.optimizer, cell.label)}
+    anchor = _anchors(dict.fromkeys(problems))[results.problem.name]
+    return section_of(anchor, results, looks_of(labels, own))
+
+
+def forms_text(forms: Collection[Form]) -> str:
+    """The kinds of files that figures are, in words."""
+    return listing(["PNG", *(form.upper() for form in forms)])
 
 
 def _recommendation(record: Record, sections: Sequence[Section], across: Across | None) -> str:
@@ -127,41 +212,6 @@ def _recommendation(record: Record, sections: Sequence[Section], across: Across 
         "all_problems_and_optimizers": across.suite_setting.to_dict() if across and across.suite_setting else None,
     }
     return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def _sections(
-    figures: Path, results: Mapping[str, ProblemResults], looks: Mapping[str, Look], jobs: int
-) -> Iterable[Section]:
-    """Yield the section of every problem, in the suite's order, drawn by ``jobs`` processes."""
-    from analysis.pages.problem_section import section_of
-
-    anchors = _anchors([*results])
-    return drawn([(section_of, (figures, anchors[problem], found, looks)) for problem, found in results.items()], jobs)
-
-
-def _page(
-    record: Record,
-    results: Mapping[str, ProblemResults],
-    sections: Sequence[Section],
-    overview: Picture | None,
-    across: Across | None,
-    focus: Focus | None,
-    looks: Mapping[str, Look],
-) -> str:
-    """The HTML page; everything that comes from the record is escaped."""
-    return template("report.html.j2").render(
-        record=record,
-        failures=failures_of(record.path),
-        results=results,
-        sections=sections,
-        overview=overview,
-        across=across,
-        focus=focus,
-        totals=_totals(record),
-        colors={label: look.color for label, look in looks.items()},
-        resamples=SEEDS,
-        infinity=math.inf,
-    )
 
 
 def template(name: str) -> jinja2.Template:
@@ -195,7 +245,7 @@ def _counted(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
 
 
-def _anchors(problems: Sequence[str]) -> dict[str, str]:
+def _anchors(problems: Iterable[str]) -> dict[str, str]:
     """A file name and anchor for each problem: its letters and digits, told apart where two agree."""
     anchors: dict[str, str] = {}
     for problem in problems:

@@ -20,6 +20,7 @@ __all__ = [
     "Seconds",
     "StudyInfo",
     "WinnerInfo",
+    "label_of",
 ]
 
 Scale = Literal["linear", "log", "log1m"]
@@ -222,7 +223,12 @@ class CellInfo:
     @property
     def label(self) -> str:
         """The name of the cell within its problem: its optimizer, and its schedule where that is not constant."""
-        return self.optimizer.name if self.schedule == "constant" else f"{self.optimizer.name} · {self.schedule}"
+        return label_of(self.optimizer.name, self.schedule)
+
+
+def label_of(optimizer: str, schedule: str) -> str:
+    """The name of an optimizer under a schedule."""
+    return optimizer if schedule == "constant" else f"{optimizer} · {schedule}"
 
 
 def _checked(info: CellInfo) -> CellInfo:

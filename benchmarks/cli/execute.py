@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,9 @@ from benchmarks.errors import UsageError
 from benchmarks.suite.suite import Suite
 
 if TYPE_CHECKING:
+    from analysis.figures.style import Form
+    from analysis.pages.problem_section import Section
+    from analysis.problem_results import ProblemResults
     from benchmarks.mlflow_mirror.runs import Children
     from benchmarks.mlflow_mirror.tracker import Tracker
     from benchmarks.record.folder import RecordFolder
@@ -43,12 +46,15 @@ class Machine:
 
 @dataclass(frozen=True)
 class Executed:
-    """A suite that was run: its folder, how its cells ended, and the report's page (None where there is none)."""
+    """A suite that was run: its folder, how its cells ended, the report's page (None where there is none) and the
+    results it shows, by problem.
+    """
 
     folder: Path
     result: SuiteResult
     page: Path | None
     warnings: list[str] = field(default_factory=list)
+    results: Mapping[str, ProblemResults] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -61,6 +67,8 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
 
     Raises `StepscapeError` for mistakes, before anything is written.
     """
+    from analysis.problem_results import results_of
+    from analysis.record.cells import Record
     from benchmarks.mlflow_mirror.links import share_files
     from benchmarks.record.folder import RecordFolder
     from benchmarks.running import run_suite as runner
@@ -75,12 +83,16 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
     tracker = None if machine.no_tracking else _tracker(machine, suite, folder)
     deadline = None if machine.minutes is None else began + 60 * machine.minutes - _reserve(suite, jobs)
     record, pages = RecordFolder(folder), list[Path]()
+    results: dict[str, ProblemResults] = {}
 
     def report(result: SuiteResult, mirroring: Mirroring) -> None:
         page = _existing_page(record, suite)
         if record.finished(suite.cells()):
+            results.update(results_of(Record.load(folder)))
             if page is None or _outdated(page, record):
-                page = write_page(folder, progress=observer.reported, jobs=result.jobs)
+                page = write_page(
+                    folder, progress=observer.reported, jobs=result.jobs, results=results, sections=result.sections
+                )
             pages.append(page)
             if tracker is not None and not result.warnings:
                 mirroring.give(lambda: tracker.log_report(folder))
@@ -100,8 +112,9 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
         observer=observer,
         mirror=tracker.log_cell_folder if tracker else None,
         afterwards=report,
+        draw=True,
     )
-    return Executed(folder, result, pages[0] if pages else None, list(result.warnings))
+    return Executed(folder, result, pages[0] if pages else None, list(result.warnings), results)
 
 
 def write_page(
@@ -111,13 +124,15 @@ def write_page(
     progress: Callable[[int, int], None] | None = None,
     jobs: int = 1,
     focus: str | None = None,
+    forms: Collection[Form] = (),
+    results: Mapping[str, ProblemResults] | None = None,
+    sections: Mapping[str, Section] | None = None,
 ) -> Path:
     """Write the report of the record at ``folder`` to ``out`` (default ``folder/report``); return its first page.
 
     Its form is the one the suite asks for: the chapter's report has the ordinary one beside it, and there is only that
-    until an exhibit is finished. ``progress`` is called with (parts done, parts in all); ``jobs`` processes draw;
-    ``focus`` names the optimizer in focus, by default the suite's. Raises `analysis.record.errors.RecordError` as
-    `analysis.pages.report.write_report` does.
+    until an exhibit is finished. ``progress`` is called with (parts done, parts in all); the rest is as in
+    `analysis.pages.report.write_report`, which says what is raised.
     """
     from analysis.record.cells import Record
     from analysis.record.exhibits import load_exhibits
@@ -126,7 +141,9 @@ def write_page(
         from analysis.chapter import write_chapter as write
     else:
         from analysis.pages.report import write_report as write
-    return write(folder, out, progress=progress, jobs=jobs, focus=focus)
+    return write(
+        folder, out, progress=progress, jobs=jobs, focus=focus, forms=forms, results=results, sections=sections
+    )
 
 
 def _existing_page(record: RecordFolder, suite: Suite) -> Path | None:

@@ -285,8 +285,6 @@ def _execute(suite: Suite, options: dict[str, Any]) -> int:
         say(dry_run(suite, Machine(**options)))
         return 0
     from analysis.pages.results_text import text_of
-    from analysis.problem_results import results_of
-    from analysis.record.cells import Record
     from benchmarks.cli.execute import Machine, execute
 
     machine = Machine(**options, started=STARTED)
@@ -303,7 +301,7 @@ def _execute(suite: Suite, options: dict[str, Any]) -> int:
     for warning in executed.warnings:
         say(f"stepscape: {warning}", err=True)
     if executed.page is not None:
-        results = tuple(results_of(Record.load(executed.folder)).values())
+        results = tuple(executed.results.values())
         say(text_of(results, terminal_width()))
         if len(results) == len(results[0].cells) == 1:  # of many cells the report says it
             for advice in results[0].recommendations:

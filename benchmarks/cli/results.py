@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from benchmarks.cli.options import COUNT
 from benchmarks.cli.progress import Bar, counted, say, terminal_width
+
+if TYPE_CHECKING:
+    from analysis.figures.style import Form
 
 __all__ = ["COMMANDS"]
 
@@ -19,9 +23,13 @@ __all__ = ["COMMANDS"]
 @click.option("--out", type=click.Path(path_type=Path), help="Where the report goes.  [default: DIR/report]")
 @click.option("--tracking-uri", metavar="URI", help="MLflow store of an experiment given as mlflow:NAME.")
 @click.option("--focus", metavar="NAME", help="Colour this optimizer, hold it against the others.")
+@click.option("--svg", is_flag=True, help="Draw every figure as SVG too; the page then shows that.")
+@click.option("--pdf", is_flag=True, help="Draw every figure as PDF too.")
 @click.option("--jobs", "-j", type=COUNT, help="Processes.  [default: one a core]")
-def report(folder: str, out: Path | None, tracking_uri: str | None, focus: str | None, jobs: int | None) -> None:
-    """Write the report of the results folder DIR again: one HTML file, figures as PNG and SVG, tables as CSV.
+def report(
+    folder: str, out: Path | None, tracking_uri: str | None, focus: str | None, svg: bool, pdf: bool, jobs: int | None
+) -> None:
+    """Write the report of the results folder DIR again: one HTML file, figures as PNG, tables as CSV.
 
     DIR may be mlflow:EXPERIMENT: the record is then fetched from MLflow into results/EXPERIMENT first.
     """
@@ -45,7 +53,9 @@ def report(folder: str, out: Path | None, tracking_uri: str | None, focus: str |
     if here and not os.access(source, os.W_OK):
         raise UsageError(f"{source} may not be written; say with --out where the report goes")
     with Bar("report") as bar, alone(record) if here else nullcontext():
-        page = write_page(source, out, progress=bar.show, jobs=jobs or default_jobs(), focus=focus)
+        wanted: dict[Form, bool] = {"svg": svg, "pdf": pdf}
+        forms = [form for form, asked in wanted.items() if asked]
+        page = write_page(source, out, progress=bar.show, jobs=jobs or default_jobs(), focus=focus, forms=forms)
     say(f"report: {page.resolve()}")
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmarks.engine.inputs import Configurations, Training
 from benchmarks.engine.kernel.kernel import EvaluationKernel, StepKernel
 from benchmarks.engine.kernel.making import evaluation_kernel, stacked, step_kernel
-from benchmarks.engine.kernel.refusal import NotCompiledError
+from benchmarks.engine.kernel.refusal import DiffersError, NotCompiledError
 from benchmarks.engine.rule_lanes import RuleLanes, in_chunks
 from benchmarks.engine.segments import Segment
 from benchmarks.naming.foreign import ForeignSpec
@@ -39,7 +39,7 @@ def kernel_lanes(
 ) -> Sequence[RuleLanes] | None:
     """The lanes of all ``configurations`` over kernels; None where torch is to advance them.
 
-    Warns where `Training.engine` asks for a kernel that cannot be made.
+    Warns where `Training.engine` asks for a kernel that cannot be made, and where one gives other numbers than torch.
     """
     if training.engine == "eager" or (training.engine == "auto" and not _worth_it(training, len(configurations))):
         return None
@@ -47,7 +47,7 @@ def kernel_lanes(
         _check(training, start)
         step = step_kernel(training.problem, rule, start.dtype, training.schedules)
     except NotCompiledError as why:
-        if training.engine == "kernel":
+        if training.engine == "kernel" or isinstance(why, DiffersError):
             warnings.warn(f"{training!r} is trained without a kernel: {why}", RuntimeWarning, stacklevel=3)
         return None
     evaluate, lanes = None, training.chunk or training.problem.chunk

@@ -7,9 +7,9 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import torch
 
@@ -25,6 +25,7 @@ from benchmarks.record.folder import RecordFolder
 from benchmarks.record.meter import Meter
 from benchmarks.record.writer import write_cell
 from benchmarks.redaction import redacted
+from benchmarks.running.ahead import Ahead
 from benchmarks.running.cell import run_cell
 from benchmarks.running.cell_tables import cell_tables
 from benchmarks.running.describe import describe
@@ -34,7 +35,19 @@ from benchmarks.suite.suite import CellPlan, Suite
 from benchmarks.tuning.storages import storage_failure
 from problems import DataError
 
-__all__ = ["CellJob", "ExhibitJob", "Job", "JobResult", "OverviewJob", "carry_out", "exhibit_jobs"]
+if TYPE_CHECKING:
+    from analysis.pages.problem_section import Section
+
+__all__ = [
+    "CellJob",
+    "ExhibitJob",
+    "Job",
+    "JobResult",
+    "OverviewJob",
+    "carry_out",
+    "carry_out_and_draw",
+    "exhibit_jobs",
+]
 
 SECOND: Final = 3e6  # what a second costs, in the units of `benchmarks.running.prepare.ReadyCell.cost`
 
@@ -214,13 +227,16 @@ class OverviewJob(Job):
 
 @dataclass(frozen=True)
 class JobResult:
-    """How a job ended: its name and title, what it took, the error where it failed, whether time ran out first."""
+    """How a job ended: its name and title, what it took, the error where it failed, whether time ran out first; and the
+    ``section`` of the report that its worker drew next, if any.
+    """
 
     name: str
     title: str
     seconds: float
     error: str | None = None
     unfinished: bool = False
+    section: Section | None = None
 
     @property
     def landed(self) -> bool:
@@ -257,3 +273,9 @@ def carry_out(chain: Sequence[Job]) -> JobResult:
         known = storage_failure(problem) or (with_line(problem) if line_raised(problem) else None)
         error = redacted(known or traceback.format_exc())
     return JobResult(chain[0].name, chain[0].title, time.perf_counter() - began, error, unfinished)
+
+
+def carry_out_and_draw(chain: Sequence[Job], ahead: Ahead) -> JobResult:
+    """`carry_out` the jobs; where the last cell of a problem landed so, its section of the report is drawn as well."""
+    done = carry_out(chain)
+    return replace(done, section=ahead.section_after(done.name)) if done.landed else done

@@ -14,6 +14,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.engine.engines import Engine
 from benchmarks.engine.kernel.compiler import why_no_compiler
@@ -21,9 +22,10 @@ from benchmarks.errors import OwnCodeError, StepscapeError, SuiteError, UsageErr
 from benchmarks.record.damage import damaged
 from benchmarks.record.folder import RecordFolder, remove
 from benchmarks.record.lock import alone
+from benchmarks.running.ahead import Ahead
 from benchmarks.running.bars import SuiteBar
 from benchmarks.running.estimate import estimate_seconds
-from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, exhibit_jobs
+from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, carry_out_and_draw, exhibit_jobs
 from benchmarks.running.memory import fitting_jobs
 from benchmarks.running.mirroring import Mirroring
 from benchmarks.running.observer import RunObserver
@@ -33,6 +35,9 @@ from benchmarks.running.workers import WorkersLostError, map_unordered
 from benchmarks.suite.suite import Suite
 from benchmarks.tuning.storages import check_storage
 from problems import DataError
+
+if TYPE_CHECKING:
+    from analysis.pages.problem_section import Section
 
 __all__ = ["SuiteResult", "run"]
 
@@ -46,6 +51,7 @@ class SuiteResult:
     kept: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     jobs: int = 1  # processes that worked at once
+    sections: dict[str, Section] = field(default_factory=dict)  # of the report, by problem, where they were drawn
 
     def __repr__(self) -> str:
         counts: dict[str, Sequence[object]] = {
@@ -90,6 +96,7 @@ def run(
     observer: RunObserver | None = None,
     mirror: Callable[[Path], None] | None = None,
     afterwards: Callable[[SuiteResult, Mirroring], None] | None = None,
+    draw: bool = False,
 ) -> SuiteResult:
     """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same
     problems and code.
@@ -102,7 +109,8 @@ def run(
     is handed every finished cell's folder, those of earlier runs too, beside the work, and may raise `StepscapeError`:
     it is then not asked again. It has `benchmarks.running.mirroring.BUDGET` seconds more when the cells are done.
     ``afterwards`` is called last, with what is returned and the mirror's thread, while no other process may work in the
-    folder: it may write the report there.
+    folder: it may write the report there. Where ``draw``, the report's sections are drawn as their problems' cells end,
+    beside the work.
 
     Raises `StepscapeError` for mistakes in the suite, the folder or the storage, and for a cell that takes more memory
     alone, before anything is run.
@@ -110,7 +118,7 @@ def run(
     suite, folder = suite if isinstance(suite, Suite) else Suite.load(suite), Path(folder)
     record = RecordFolder(folder)
     with nullcontext(observer) if observer else SuiteBar(suite) as watching:
-        return _run(suite, record, jobs, data, storage, deadline, memory, engine, watching, mirror, afterwards)
+        return _run(suite, record, jobs, data, storage, deadline, memory, engine, watching, mirror, afterwards, draw)
 
 
 def _run(
@@ -125,6 +133,7 @@ def _run(
     observer: RunObserver,
     mirror: Callable[[Path], None] | None,
     afterwards: Callable[[SuiteResult, Mirroring], None] | None,
+    draw: bool,
 ) -> SuiteResult:
     """Run what is missing, as `run` says, with an ``observer``."""
     if engine == "kernel" and (why := why_no_compiler()):
@@ -158,8 +167,11 @@ def _run(
         # the costliest first keeps all workers busy to the end; where time may run out, the cheapest finish the most
         missing.sort(key=lambda job: job.cost, reverse=deadline is None)
         with Watch(record.unfinished, costs, observer):
-            for done in _carried_out([mirrored.with_its_picture(job) for job in missing], jobs):
-                result.ran.append(done)
+            page = Ahead.of(record, suite.cells(), suite.focus) if draw else None
+            for done in _carried_out([mirrored.with_its_picture(job) for job in missing], jobs, page):
+                if done.section is not None:
+                    result.sections[done.section.problem.name] = done.section
+                result.ran.append(replace(done, section=None))
                 observer.ended(done, costs[done.name])
                 if done.landed:
                     mirrored(done.name)
@@ -229,11 +241,14 @@ def _prepared(suite: Suite, data: Path | None, compute: Compute) -> tuple[list[R
     return ready, failed
 
 
-def _carried_out(chains: Sequence[Sequence[Job]], jobs: int) -> Iterator[JobResult]:
-    """Do the jobs and yield how each ended; those whose workers were killed again and again end with an error."""
+def _carried_out(chains: Sequence[Sequence[Job]], jobs: int, ahead: Ahead | None) -> Iterator[JobResult]:
+    """Do the jobs, draw what is ``ahead`` of the report, and yield how each ended; those whose workers were killed
+    again and again end with an error.
+    """
+    work = carry_out if ahead is None else partial(carry_out_and_draw, ahead=ahead)
     left = {chain[0].name: chain[0] for chain in chains}
     try:
-        for done in map_unordered(carry_out, chains, jobs):
+        for done in map_unordered(work, chains, jobs):
             del left[done.name]
             yield done
     except WorkersLostError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis import Cell, ProblemResults, Record, results_table, results_text
-from analysis.measures.convergence import measure_of
+from analysis.measures.convergence import beaten_floor, measure_of
 from analysis.measures.measure import is_beaten
 from analysis.pages.sentences import problem_reading
 
@@ -59,3 +59,12 @@ def test_the_terminal_and_the_report_say_that_it_is_too_high(cells: list[Cell], 
 )
 def test_rounding_beats_no_floor(floor: float, start: float, lowest: float, *, beaten: bool) -> None:
     assert is_beaten(floor, start, lowest) is beaten
+
+
+def test_the_lowest_loss_is_read_from_the_runs_and_no_curve_is(
+    raised: list[Cell], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cell, "curves", property(lambda _: pytest.fail("a curve is read")))
+    lowest = min(float(cell.runs["best_loss"].min()) for cell in raised)
+    assert beaten_floor(raised) == lowest
+    assert measure_of(tuple(raised)).floor is None

@@ -25,6 +25,7 @@ from analysis import (
     results_text,
     stability_table,
 )
+from analysis.figures.style import Drawn
 from analysis.measures.budget import budget_frame, budget_results
 from analysis.measures.convergence import SETTINGS, curve_matrix, measure_of
 from analysis.measures.landscape_grid import grid_of
@@ -65,7 +66,9 @@ def test_a_report_computes_the_measure_once_a_problem_and_all_else_once_a_cell(
     grids = counted(monkeypatch, grid_of, lambda cell, _: cell.name)
     finals = counted(monkeypatch, final_values, lambda cell, setting, _: (cell.name, setting))
     curves = counted(monkeypatch, curve_matrix, lambda cell, setting, quantity="loss": (setting, quantity))
-    monkeypatch.setattr(problem_section, "embedded", lambda *_: ("", 1, 1))  # drawing it is another matter
+    monkeypatch.setattr(
+        problem_section, "drawn_as", lambda *_: Drawn({"png": b""}, 1, 1)
+    )  # drawing it is another matter
     folder = shutil.copytree(record_folder, tmp_path / "record")
     write_report(folder)
     cells = [cell.name for cell in record]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
@@ -16,11 +15,11 @@ from typing import Final, TypeVar
 import torch
 from torch import Tensor
 
-from benchmarks.engine.calls import batches_of, evaluation_of, gradient_of, loss_of, name_of, project_
+from benchmarks.engine.calls import batches_of, evaluation_of, gradient_of, loss_of, project_
 from benchmarks.engine.kernel.cache import Entry, KernelCache
 from benchmarks.engine.kernel.compiler import Compiler, find_compiler, why_no_compiler
 from benchmarks.engine.kernel.kernel import EvaluationKernel, Facts, StepKernel
-from benchmarks.engine.kernel.refusal import NotCompiledError
+from benchmarks.engine.kernel.refusal import DiffersError, NotCompiledError
 from benchmarks.engine.segments import batch_like
 from benchmarks.errors import StepscapeError
 from optimizers import Rule
@@ -67,7 +66,7 @@ def step_kernel(problem: Problem, rule: Rule, dtype: torch.dtype, scheduled: Ite
     def check(kernel: StepKernel) -> str | None:
         return _differs(kernel, problem, rule, dtype, names)
 
-    return _kernel(StepKernel, _key("step", problem, dtype, *named), build, check, problem)
+    return _kernel(StepKernel, _key("step", problem, dtype, *named), build, check)
 
 
 def evaluation_kernel(problem: Problem, dtype: torch.dtype) -> EvaluationKernel:
@@ -87,7 +86,7 @@ def evaluation_kernel(problem: Problem, dtype: torch.dtype) -> EvaluationKernel:
         x = torch.stack([start, start * 1.01])
         return _far_apart(kernel(x), evaluation_of(problem, x), 10 * CLOSE[dtype])
 
-    return _kernel(EvaluationKernel, _key("evaluation", problem, dtype), build, check, problem)
+    return _kernel(EvaluationKernel, _key("evaluation", problem, dtype), build, check)
 
 
 def stacked(batches: Sequence[Batch]) -> list[Tensor]:
@@ -103,7 +102,6 @@ def _kernel(
     key: str,
     build: Callable[[Compiler], tuple[Facts, bytes, str]],
     check: Callable[[Loaded], str | None],
-    problem: Problem,
 ) -> Loaded:
     """The kernel of ``key``: known, on disk, or made; compared with torch before it is known."""
     found = _KNOWN.get(key)
@@ -113,13 +111,9 @@ def _kernel(
                 found = _loaded(kind, key, build)
                 what = check(found)
             if what is not None:
-                warnings.warn(
-                    f"{name_of(problem)}: compiled, {what}; it is trained without a kernel. A branch on something that "
-                    "changes while it is trained would do that.",
-                    RuntimeWarning,
-                    stacklevel=2,
+                raise DiffersError(
+                    f"compiled, {what}, as where a branch hangs on something that changes while it is trained"
                 )
-                raise NotCompiledError(f"compiled, {what}")
         except StepscapeError as error:
             found = error if isinstance(error, NotCompiledError) else NotCompiledError(str(error))
         _KNOWN[key] = found

@@ -81,10 +81,17 @@ def test_the_page_refers_to_nothing_but_itself_and_the_files_beside_it(read: Rea
         assert source.startswith(("data:", "#")) or (chapter_page.parent / source).is_file(), source
 
 
-def test_every_panel_has_words_and_a_size_and_is_kept_as_png_and_svg(read: Reader, chapter_page: Path) -> None:
+def test_every_panel_has_words_and_a_size_and_is_kept_as_png(read: Reader, chapter_page: Path) -> None:
     assert all(image["alt"] and image["width"] and image["height"] for image in read.images)
     files = Counter(path.suffix for path in (chapter_page.parent / "figures" / "chapter").iterdir())
-    assert files == {".png": len(read.images), ".svg": len(read.images)}
+    assert files == {".png": len(read.images)}
+
+
+def test_a_panel_is_kept_as_svg_where_that_is_asked_for(small: Path, tmp_path: Path) -> None:
+    page = write_chapter(small, tmp_path / "asked", forms=["svg"])
+    panels = page.parent / "figures" / "chapter"
+    assert {file.stem for file in panels.glob("*.svg")} == {file.stem for file in panels.glob("*.png")} != set()
+    assert "the panels as PNG and SVG: " in page.read_text(encoding="utf-8")
 
 
 def test_page_and_report_link_to_each_other(read: Reader, chapter_page: Path) -> None:

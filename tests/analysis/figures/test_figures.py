@@ -20,7 +20,7 @@ from analysis.figures.problem import (
     ratios_figure,
     worse_than_best,
 )
-from analysis.figures.style import PALETTE, looks_of, png, svg, tick_text, wrapped
+from analysis.figures.style import PALETTE, looks_of, pdf, png, svg, tick_text, wrapped
 from analysis.measures.convergence import measure_of
 from analysis.measures.trajectory import contour_levels, path_of, surface_of
 from analysis.problem_results import results_of
@@ -173,10 +173,11 @@ def test_a_cell_figure_needs_no_pyplot(record: Record) -> None:
 def test_a_figure_is_the_same_to_the_byte_each_time_whatever_matplotlib_is_set_to(record: Record) -> None:
     cell = record.of_problem("noisy")[2]
     first = cell_figure(cell)
-    vector, pixels = svg(first), png(first)
+    vector, pixels, page = svg(first), png(first), pdf(first)
     with mpl.rc_context({"savefig.facecolor": "red", "axes.linewidth": 5, "text.usetex": True}):
         second = cell_figure(cell)
         assert svg(second) == vector
+        assert pdf(second) == page
         assert png(second) == pixels
 
 
@@ -186,7 +187,8 @@ def ended(loss: float) -> dict[str, Change]:
     def runs(frame: pd.DataFrame) -> pd.DataFrame:
         tuned, lost = frame["setting"] == "tuned", np.isinf(loss)
         status = frame["status"].mask(tuned, "diverged" if lost else "finished")
-        return frame.assign(status=status, final_loss=frame["final_loss"].mask(tuned, np.nan if lost else loss))
+        final = frame["final_loss"].mask(tuned, np.nan if lost else loss)
+        return frame.assign(status=status, final_loss=final, best_loss=frame["best_loss"].clip(upper=final))
 
     return {"runs": runs}
 

@@ -51,12 +51,19 @@ def test_numbers_keep_a_hundredth_of_a_point() -> None:
 
 def test_a_small_png_is_the_same_picture_to_the_eye(figure: Figure) -> None:
     large = saved(figure, "png")
-    small = small_png(large)
+    pixels = np.asarray(Image.open(io.BytesIO(large)).convert("RGBA"))
+    small = small_png(pixels, 100)
     assert len(small) < len(large)
     before, after = (np.asarray(Image.open(io.BytesIO(each)).convert("RGB"), dtype=float) for each in (large, small))
     assert before.shape == after.shape
     assert np.abs(before - after).mean() < 0.5
-    assert small_png(large) == small
+    assert small_png(pixels, 100) == small
+    assert (after[(before == 255).all(axis=-1)] == 255).all()
+
+
+def test_a_small_png_of_an_empty_picture_is_white() -> None:
+    small = small_png(np.full((3, 4, 4), 255, dtype=np.uint8), 100)
+    assert (np.asarray(Image.open(io.BytesIO(small)).convert("RGB")) == 255).all()
 
 
 def test_a_data_uri_needs_no_further_escape_and_gives_the_svg_back(figure: Figure) -> None:

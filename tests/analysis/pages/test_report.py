@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,8 +16,9 @@ import pandas as pd
 import pytest
 
 from analysis.figures.style import looks_of
+from analysis.pages import problem_section
 from analysis.pages.problem_section import section_of
-from analysis.pages.report import write_report
+from analysis.pages.report import section_ahead, write_report
 from analysis.problem_results import ProblemResults, results_table
 from analysis.record.cells import Cell, Record
 from analysis.record.errors import RecordError
@@ -28,7 +31,7 @@ def page(record_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a problem in the plane and of one without a floor."""
     folder = tmp_path_factory.mktemp("report") / "record"
     shutil.copytree(record_folder, folder, ignore=lambda _, names: [name for name in names if "noisy" in name])
-    return write_report(folder)
+    return write_report(folder, forms=["svg"])
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +110,7 @@ def test_the_links_of_the_page_lead_to_places_on_it(links: Links) -> None:
     )
 
 
-def test_every_figure_is_on_the_page_and_in_two_files(page: Path, links: Links) -> None:
+def test_every_figure_is_on_the_page_and_in_the_files_that_were_asked_for(page: Path, links: Links) -> None:
     expected = {"overview", *(f"{p}-{name}" for p in ("ellipse", "classes") for name in COMMON)}
     expected |= {"ellipse-trajectory", "ellipse-budget", "classes-budget"}
     expected |= {f"across-{name}" for name in ("ranks", "profiles", "transfer")}
@@ -185,10 +188,37 @@ def test_the_report_is_the_same_to_the_byte_whatever_the_number_of_processes(twi
     assert [file for file in files if (twin_report / file).read_bytes() != (second / file).read_bytes()] == []
 
 
+def test_a_figure_is_drawn_once_as_png_where_nothing_else_is_asked_for(twin_report: Path, page: Path) -> None:
+    assert {file.suffix for file in (twin_report / "figures").iterdir()} == {".png"}
+    text = (twin_report / "index.html").read_text(encoding="utf-8")
+    assert "data:image/png" in text
+    assert "data:image/svg" not in text
+    assert "the figures as PNG: " in text
+    asked = page.read_text(encoding="utf-8")
+    assert "data:image/svg" in asked
+    assert "the figures as PNG and SVG: " in asked
+
+
+def test_sections_drawn_ahead_are_those_of_the_report_and_taken_where_they_look_the_same(
+    twins: Path, twin_report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Record.load(twins)
+    labels = [cell.label for cell in record]
+    ahead = {problem: section_ahead(record.of_problem(problem), record.problems, labels) for problem in record.problems}
+    ahead = pickle.loads(pickle.dumps(ahead))  # a worker sends them
+    monkeypatch.setattr(problem_section, "section_of", lambda *_: pytest.fail("it is there"))
+    again = write_report(twins, tmp_path / "again", sections=ahead).parent
+    files = [file.relative_to(twin_report) for file in twin_report.rglob("*") if file.is_file()]
+    assert [file for file in files if (twin_report / file).read_bytes() != (again / file).read_bytes()] == []
+    other = {problem: replace(section, looks={}) for problem, section in ahead.items()}
+    with pytest.raises(pytest.fail.Exception, match="it is there"):
+        write_report(twins, tmp_path / "other", sections=other)
+
+
 def test_problems_whose_names_look_alike_as_files_are_told_apart(twin_report: Path) -> None:
     anchors = re.findall(r'<section id="([^"]+)"', (twin_report / "index.html").read_text(encoding="utf-8"))
     assert anchors == ["q-d-2", "q-d-2-2", "across", "measured"]
-    assert len(list((twin_report / "figures").glob("q-d-2-*.svg"))) == 4
+    assert len(list((twin_report / "figures").glob("q-d-2-*.png"))) == 4
 
 
 def test_an_older_report_is_replaced_and_progress_is_told(twins: Path, twin_report: Path, tmp_path: Path) -> None:
@@ -236,7 +266,7 @@ def test_unequal_budgets_cost_the_curves_of_tuning_and_not_the_report(
     edited_cell: Callable[..., Cell], tmp_path: Path
 ) -> None:
     cells = (edited_cell(0, "sgd"), edited_cell(0, "momentum", {"protocol": {"steps": 99}}))
-    section = section_of(tmp_path, "ellipse", ProblemResults.of(cells), looks_of(["sgd", "momentum"]))
+    section = section_of("ellipse", ProblemResults.of(cells), looks_of(["sgd", "momentum"]))
     assert section.refused.startswith("No curves of what tuning buys, for the budgets on ellipse are unequal: steps")
     assert section.steps == "40 or 99"  # those made, whatever the problem's own number
     assert section.tables["budget"].empty
@@ -244,7 +274,7 @@ def test_unequal_budgets_cost_the_curves_of_tuning_and_not_the_report(
 
 def test_a_problem_that_is_flat_at_its_floor_does_not_cost_the_report(flat_record: Path) -> None:
     page = write_report(flat_record)
-    drawn = {path.stem for path in (page.parent / "figures").glob("*.svg")}
+    drawn = {path.stem for path in (page.parent / "figures").glob("*.png")}
     assert {f"{problem}-{figure}" for problem in ("ellipse", "flat") for figure in COMMON} <= drawn
 
 
