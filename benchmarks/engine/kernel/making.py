@@ -10,6 +10,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import FunctionType
 from typing import Final, TypeVar
 
 import torch
@@ -151,7 +152,7 @@ def _compiler() -> Compiler:
 def _key(kind: str, problem: Problem, dtype: torch.dtype, *more: str) -> str:
     """A SHA-256 of all that a kernel is made of."""
     if id(problem) not in _PRINTS:
-        text = digest_of(problem.fingerprint(), code_of(type(problem)), options_text(problem, value_text))
+        text = digest_of(problem.fingerprint(), code_of(type(problem)), *_functions_of(problem))
         _PRINTS[id(problem)] = (problem, text)
     parts = (
         kind,
@@ -163,6 +164,13 @@ def _key(kind: str, problem: Problem, dtype: torch.dtype, *more: str) -> str:
         _compiler().identity,
     )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _functions_of(problem: Problem) -> list[str]:
+    """The code of the functions that a problem holds, as the loss and the metrics of a module."""
+    values = [value for _, value in sorted(vars(problem).items())]
+    values += [each for value in values if isinstance(value, Mapping) for each in value.values()]
+    return [code_of(value, installed=False) for value in values if isinstance(value, FunctionType)]
 
 
 @functools.cache

@@ -121,9 +121,9 @@ def _addmm(call: Call) -> View:
     return call.elementwise("add", _product(call, left, right), bias)
 
 
-def _index(call: Call) -> View:
-    """The third argument, places that are the same in all lanes."""
-    index = call.builder.view(call.args[2])
+def _index(call: Call, place: int = 2) -> View:
+    """An argument of places that are the same in all lanes. Raises `NotCompiledError` where they differ."""
+    index = call.builder.view(call.args[place])
     if index.lanes:
         raise NotCompiledError(f"operation {call.node.target} by numbers that differ between lanes")
     return index
@@ -153,6 +153,37 @@ def _index_select(call: Call) -> View:
     spread = index.as_strided(call.shape, strides, index.offset)
     call.builder.program.statements.append(Pick(result, source, axis, spread))
     return result
+
+
+def _embedding(call: Call) -> View:
+    """The rows of a table ``[V, D]`` that the numbers ``[...]`` name, as ``[..., D]``."""
+    source, index = call.source, _index(call, 1)
+    result = call.builder.fresh(call.kind, (index.size, source.shape[1]), source.lanes)
+    call.builder.program.statements.append(Pick(result, source, 0, _by_row(call, index, source.shape[1])))
+    return call.shaped(result)
+
+
+def _index_put(call: Call) -> View:
+    """A table ``[V, ...]`` with values ``[N, ...]`` added to the rows that numbers ``[N]`` name, as an embedding's
+    gradient is gathered.
+    """
+    places, adds = call.args[1], call.get(3, "accumulate", False)
+    if len(places) != 1 or places[0] is None or not adds:
+        raise NotCompiledError(f"operation {call.node.target} but for adding rows")
+    index = call.builder.view(places[0])
+    if index.lanes:
+        raise NotCompiledError(f"operation {call.node.target} by numbers that differ between lanes")
+    rows, columns = call.shape[0], math.prod(call.shape[1:])
+    values = call.builder.in_order(call.builder.view(call.args[2]), (index.size, columns))
+    result = call.builder.fresh(call.kind, (rows, columns), call.source.lanes or values.lanes)
+    call.builder.assign(result, "copy", call.builder.in_order(call.source, (rows, columns)), kind=call.kind)
+    call.builder.program.statements.append(Pick(result, values, 0, _by_row(call, index, columns), add=True))
+    return call.shaped(result)
+
+
+def _by_row(call: Call, index: View, columns: int) -> View:
+    """The numbers ``[...]`` as ``[N, D]``, the same in a row."""
+    return call.builder.in_order(index, (index.size, 1)).broadcast((index.size, columns))
 
 
 def _softmax(logarithm: bool) -> Callable[[Call], View]:
@@ -215,6 +246,8 @@ ALONG_AXES: Final[Mapping[str, Callable[[Call], View]]] = {
     "gather": _gather,
     "scatter_add": _scatter_add,
     "index_select": _index_select,
+    "embedding": _embedding,
+    "index_put": _index_put,
     "_softmax": _softmax(logarithm=False),
     "_log_softmax": _softmax(logarithm=True),
     "_softmax_backward_data": _softmax_backward(logarithm=False),

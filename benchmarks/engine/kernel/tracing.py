@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -116,7 +117,6 @@ def _named(inputs: Mapping[str, Tensor], prefix: str) -> State:
 
 def _graph(function: Callable[..., list[Tensor]], inputs: list[Tensor], *, differentiates: bool) -> GraphModule:
     """The graph of ``function`` without changes in place, in torch's core operations."""
-    from torch._decomp import core_aten_decompositions
     from torch._guards import TracingContext, tracing
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.func import functionalize
@@ -129,7 +129,7 @@ def _graph(function: Callable[..., list[Tensor]], inputs: list[Tensor], *, diffe
                 if differentiates:  # which torch does not do inside of functionalize
                     function = make_fx(function)(*inputs)
                 pure = functionalize(function, remove="mutations")
-                return make_fx(pure, decomposition_table=dict(core_aten_decompositions()))(*inputs)
+                return make_fx(pure, decomposition_table=_decompositions())(*inputs)
     except StepscapeError:
         raise
     except Exception as error:
@@ -137,3 +137,15 @@ def _graph(function: Callable[..., list[Tensor]], inputs: list[Tensor], *, diffe
         if "_local_scalar_dense" in said:
             raise NotCompiledError("a branch, or a number, taken from the numbers themselves") from error
         raise NotCompiledError(f"tracing: {type(error).__name__}: {said}") from error
+
+
+def _decompositions() -> dict[Any, Any]:
+    """How torch writes its larger operations in smaller ones."""
+    from torch._decomp import core_aten_decompositions, get_decompositions
+
+    aten = torch.ops.aten
+    further = (
+        *(aten.elu, aten.gelu, aten.hardtanh, aten.leaky_relu),
+        *(aten.linalg_vector_norm, aten.native_group_norm, aten.native_layer_norm),
+    )
+    return {**core_aten_decompositions(), **get_decompositions(further)}
