@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from analysis.figures import contours as plane
 from analysis.figures import heat_maps as maps
 from analysis.figures import lines
-from analysis.figures.style import INK, Look, drawing, looks_of, new_figure, tick_text, wrapped
+from analysis.figures.style import INK, Look, drawing, looks_of, new_figure, put_title, tick_text, wrapped
 from analysis.measures.convergence import SETTINGS
 from analysis.measures.lr_sensitivity import RateCurve
 from analysis.measures.measure import Measure
@@ -170,12 +170,12 @@ def cell_figure(cell: Cell) -> Figure:
             signs = maps.signs(landscape.n, measure)
             figure.legend(handles=signs, loc="outside lower left", ncols=len(signs), columnspacing=1.2)
             left.set_xlabel("learning rate")
-        left.set_title(wrapped(f"{cell.problem}: {label}", 52))
+        put_title(left, wrapped(f"{cell.problem}: {label}", 52))
         if curves:
             limits = lines.band_limits([curve.band for curve in curves.values()], measure)
             lines.draw_curves(right, curves, measure, looks, limits)
             right.legend()
-        right.set_title(f"Convergence{lines.n_text(curves)}")
+        put_title(right, f"Convergence{lines.n_text(curves)}")
         right.set_xlabel("steps (updates)")
         right.set_ylabel(measure.label)
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,11 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
 
 from analysis.figures.problem import (
     Ratios,
@@ -20,7 +25,18 @@ from analysis.figures.problem import (
     ratios_figure,
     worse_than_best,
 )
-from analysis.figures.style import PALETTE, looks_of, pdf, png, svg, tick_text, wrapped
+from analysis.figures.style import (
+    PALETTE,
+    drawing,
+    looks_of,
+    new_figure,
+    pdf,
+    png,
+    put_title,
+    svg,
+    tick_text,
+    wrapped,
+)
 from analysis.measures.convergence import measure_of
 from analysis.measures.trajectory import contour_levels, path_of, surface_of
 from analysis.problem_results import results_of
@@ -260,3 +276,26 @@ def test_all_but_the_optimizers_in_focus_are_grey_and_still_told_apart() -> None
 def test_the_overview_of_a_record_where_all_runs_diverged_is_drawn(record: Record) -> None:
     problems, labels = record.problems, ("sgd", "momentum", "rmsprop")
     assert png(ratios_figure(Ratios(problems, labels, np.full((3, 3), np.inf))))
+
+
+def test_what_saves_time_in_the_layout_moves_nothing(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pixels() -> np.ndarray:
+        figures = dict(problem_figures(record.of_problem("ellipse"), looks_of([cell.label for cell in record])))
+        return np.asarray(Image.open(io.BytesIO(png(figures["landscape"]))).convert("RGB"))
+
+    quick = pixels()
+    monkeypatch.setattr("analysis.figures.heat_maps.put_title", Axes.set_title)
+    monkeypatch.setattr(Axis, "set_label_coords", lambda *_: None)
+    np.testing.assert_array_equal(pixels(), quick)
+
+
+def test_a_title_stands_clear_of_the_offset_of_ticks() -> None:
+    with drawing():
+        figure = new_figure(4, 3)
+        axes = figure.subplots()
+        axes.plot([0, 1], [1e9, 2e9])
+        put_title(axes, "a title")
+    figure.draw_without_rendering()
+    title = next(text for text in axes.findobj(Text) if text.get_text() == "a title")
+    assert axes.yaxis.get_offset_text().get_text()
+    assert not title.get_window_extent().overlaps(axes.yaxis.get_offset_text().get_window_extent())
