@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from optimizers.rule import Hyperparameter, Hyperparameters, Rule, State, as_like, leaky_square_
+from optimizers.rule import Hyperparameter, Hyperparameters, Rule, State, as_like, leaky_square_, root_
 
 __all__ = ["Adadelta"]
 
@@ -31,6 +31,6 @@ class Adadelta(Rule):
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:  # noqa: ARG002
         eps = as_like(hp["eps"], g)
         s = leaky_square_(state["s"], g, hp["gamma"])
-        u = (state["d"] + eps).sqrt_().div_((s + eps).sqrt_()).mul_(g)
+        u = root_(state["d"] + eps).div_(root_(s + eps)).mul_(g)
         leaky_square_(state["d"], u, hp["gamma"])
         return u.mul_(as_like(-hp["lr"], g))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from optimizers.rule import Hyperparameter, Hyperparameters, Rule, State, as_like, sqrt_
+from optimizers.rule import Hyperparameter, Hyperparameters, Rule, State, as_like, root_, sqrt_
 
 __all__ = ["Adagrad"]
 
@@ -35,5 +35,5 @@ class Adagrad(Rule):
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
         s, eps = state["s"].add_(g * g), as_like(hp["eps"], g)
         v = s / t if self.averaged else s.clone()
-        root = v.add_(eps).sqrt_() if self.eps_inside else sqrt_(v).add_(eps)
+        root = root_(v.add_(eps)) if self.eps_inside else sqrt_(v).add_(eps)
         return (g * as_like(-hp["lr"], g)).div_(root)

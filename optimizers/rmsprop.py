@@ -17,6 +17,7 @@ from optimizers.rule import (
     leaky_average_,
     leaky_square_,
     ones_column,
+    root_,
     sqrt,
     sqrt_,
 )
@@ -82,7 +83,7 @@ class RMSProp(Rule):
             s = s / as_like(1 - state["forgotten"].mul_(hp["gamma"]), g)
         kept = s is state["s"] or self.running_max
         if self.eps_inside:
-            return (s + eps if kept else s.add_(eps)).sqrt_()
+            return root_(s + eps if kept else s.add_(eps))
         return (sqrt(s) if kept else sqrt_(s)).add_(eps)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from problems.data import DIGITS, shuffled_rows
+from problems.data import DIGITS, minibatches
 from problems.network import MLP
 from problems.problem import Batch, Facts, Problem, ProblemSpec, digest
 
@@ -56,9 +56,8 @@ class DigitsAutoencoder(Problem):
         return self.network.start(seeds)
 
     def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
-        images = DIGITS.load().inputs
-        for index in shuffled_rows(seeds, len(images), self.batch, steps):
-            yield images[index]
+        for (images,) in minibatches((DIGITS.load().inputs,), seeds, self.batch, steps):
+            yield images
 
     def loss(self, x: Tensor, batch: Batch) -> Tensor:
         if not isinstance(batch, Tensor):

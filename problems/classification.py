@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from problems.data import DIGITS, TWO_SPIRALS, DataSet, shuffled_rows
+from problems.data import DIGITS, TWO_SPIRALS, DataSet, minibatches
 from problems.images import FASHION_MNIST, MNIST_5K
 from problems.network import MLP, ConvNet, Network, accuracy, cross_entropy
 from problems.problem import Batch, Facts, Problem, ProblemSpec, digest
@@ -59,8 +59,7 @@ class Classifier(Problem):
 
     def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
         split = self.data.load()
-        for index in shuffled_rows(seeds, len(split.labels), self.batch, steps):
-            yield split.inputs[index], split.labels[index]
+        yield from minibatches((split.inputs, split.labels), seeds, self.batch, steps)
 
     def loss(self, x: Tensor, batch: Batch) -> Tensor:
         inputs, labels = batch  # type: ignore[misc]

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ __all__ = [
     "breast_cancer_table",
     "diabetes_table",
     "has_airfoil_file",
+    "minibatches",
     "shuffled_rows",
     "split_rows",
 ]
@@ -56,6 +58,9 @@ AIRFOIL_MOMENTS = (
     (0.9865179427485897,),
 )  # fmt: skip
 
+GATHERED_STEPS = 64
+GATHERED_NUMBERS = 2**18  # of one block: in the cache still when the batches are read
+
 
 def shuffled_rows(seeds: Sequence[int], rows: int, batch: int, steps: int) -> Iterator[Tensor]:
     """Indices ``[S, B]`` of each step: every seed reshuffles all ``rows`` each epoch and drops a short last batch.
@@ -70,6 +75,19 @@ def shuffled_rows(seeds: Sequence[int], rows: int, batch: int, steps: int) -> It
         order = torch.from_numpy(np.stack([g.permutation(rows) for g in generators]))
         for index in range(min(per_epoch, steps - first)):
             yield order[:, index * batch : (index + 1) * batch]
+
+
+def minibatches(parts: Sequence[Tensor], seeds: Sequence[int], batch: int, steps: int) -> Iterator[tuple[Tensor, ...]]:
+    """The rows of ``parts [N, ...]`` in the minibatch of each step, each ``[S, B, ...]``: those of `shuffled_rows`.
+
+    Small ones are gathered by one index for many steps, for a call costs more than what it copies.
+    """
+    indices = shuffled_rows(seeds, len(parts[0]), batch, steps)
+    numbers = len(seeds) * batch * sum(part[:1].numel() for part in parts)
+    steps_at_once = max(1, min(GATHERED_STEPS, GATHERED_NUMBERS // max(1, numbers)))
+    while block := list(islice(indices, steps_at_once)):
+        index = torch.stack(block)
+        yield from zip(*(part[index].unbind() for part in parts), strict=True)
 
 
 def airfoil(data: Path | None) -> tuple[Array, Array, str]:

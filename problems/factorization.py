@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from problems.data import shuffled_rows
+from problems.data import minibatches
 from problems.problem import Batch, Facts, Problem, ProblemSpec, generator
 
 __all__ = ["SPECS", "DeepLinear", "MatrixFactorization", "PhaseRetrieval"]
@@ -122,9 +122,7 @@ class DeepLinear(Problem):
         return torch.from_numpy(self.scale / np.sqrt(self.width) * drawn)
 
     def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
-        features, targets = (part.to(self.dtype) for part in self._table)
-        for index in shuffled_rows(seeds, self.rows, self.batch, steps):
-            yield features[index], targets[index]
+        yield from minibatches([part.to(self.dtype) for part in self._table], seeds, self.batch, steps)
 
     def loss(self, x: Tensor, batch: Batch) -> Tensor:
         features, targets = batch  # type: ignore[misc]
@@ -235,9 +233,8 @@ class PhaseRetrieval(Problem):
         return torch.from_numpy(drawn / np.sqrt(self.dim))
 
     def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
-        sensing, measured = self.sensing.to(self.dtype), self.measured.to(self.dtype)
-        for index in shuffled_rows(seeds, len(measured), self.batch, steps):
-            yield sensing[index], measured[index]
+        parts = self.sensing.to(self.dtype), self.measured.to(self.dtype)
+        yield from minibatches(parts, seeds, self.batch, steps)
 
     def loss(self, x: Tensor, batch: Batch) -> Tensor:
         sensing, measured = batch  # type: ignore[misc]

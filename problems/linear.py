@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from problems.data import Array, shuffled_rows
+from problems.data import Array, minibatches
 from problems.problem import Batch, Facts, Problem, digest, generator
 
 __all__ = ["LinearModel", "LinearProblem", "Pointwise", "Table", "linear_facts"]
@@ -52,9 +52,7 @@ class LinearProblem(Problem):
         return torch.from_numpy(np.concatenate([w, np.zeros((len(seeds), 1))], axis=1))
 
     def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
-        rows, targets = (part.to(self.dtype) for part in self._rows)
-        for index in shuffled_rows(seeds, len(targets), self.batch, steps):
-            yield rows[index], targets[index]
+        yield from minibatches([part.to(self.dtype) for part in self._rows], seeds, self.batch, steps)
 
     def loss(self, x: Tensor, batch: Batch) -> Tensor:
         rows, targets = batch  # type: ignore[misc]

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from problems.batching import Tensors, at_once, checked, explain, one_by_one
-from problems.data import shuffled_rows
+from problems.data import minibatches
 from problems.problem import Batch, Facts, Problem, digest, generator
 
 __all__ = ["ModuleProblem", "Tensors"]
@@ -111,8 +111,7 @@ class ModuleProblem(_Parts):
         )
 
     def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
-        for index in shuffled_rows(seeds, len(self._train[0]), self.batch, steps):
-            yield tuple(part[index] for part in self._train)
+        yield from minibatches(self._train, seeds, self.batch, steps)
 
     def loss(self, x: Tensor, batch: Batch) -> Tensor:
         if not isinstance(batch, tuple):

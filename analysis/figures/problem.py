@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
-import seaborn as sns
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
@@ -223,6 +222,8 @@ def overview_figure(cells: Iterable[Cell]) -> Figure:
 
 def ratios_figure(ratios: Ratios) -> Figure:
     """Draw how many times worse than its problem's best each tuned optimizer ends, as a matrix."""
+    import seaborn as sns  # a second, which only a report of several problems spends
+
     down, across, ratio = ratios.problems, ratios.labels, ratios.values
     if len(down) < len(across):  # the longer side runs down the page
         down, across, ratio = across, down, ratio.T

@@ -19,13 +19,13 @@ from typing import Any, Final, Literal
 
 import matplotlib as mpl
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator, ScalarFormatter
 
 from analysis.figures.small import data_uri, small_png, small_svg
+from analysis.figures.theme import SEABORN
 from analysis.measures.axis import Axis
 from analysis.words import number
 
@@ -70,8 +70,7 @@ GREYS: Final = ("#6f6f6f", "#a8a8a8", "#575757", "#919191", "#bababa", "#636363"
 """Of the optimizers that one is held against: as many as there are colours, neighbours far apart."""
 
 THEME: Final[Any] = {
-    **sns.axes_style("ticks"),
-    **sns.plotting_context("paper"),
+    **SEABORN,
     "font.family": ["DejaVu Sans"],
     "font.size": 9,
     "axes.titlesize": 9.5,

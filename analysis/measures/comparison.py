@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.stats import norm
 
 from analysis.measures.convergence import measure_of
 from analysis.measures.measure import Measure
@@ -298,10 +297,12 @@ def _chances(runs: Sequence[_Runs]) -> tuple[float, float]:
     tuned = [each for each in runs if each.setting == "tuned" and each.decides]
     if not tuned:
         return _permuted([each for each in runs if each.setting == "default" and not each.difference.exact])
-    away = [min(LARGEST, -float(norm.ppf(each.p_value / 2))) for each in tuned]
+    from scipy.special import ndtr, ndtri
+
+    away = [min(LARGEST, -float(ndtri(each.p_value / 2))) for each in tuned]
     signs = [np.sign(each.difference.change.value) for each in tuned]
     total = float(np.dot(signs, away)) / math.sqrt(len(tuned))
-    return float(norm.cdf(total)), float(norm.sf(total))
+    return float(ndtr(total)), float(ndtr(-total))
 
 
 def _permuted(tested: Sequence[_Runs]) -> tuple[float, float]:

@@ -16,9 +16,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import mannwhitneyu, nct, rankdata, wilcoxon
-from scipy.stats import t as student
 
 from analysis.measures.measure import Measure
 from analysis.statistics.arrays import Array
@@ -138,11 +135,13 @@ def study_difference(a: Side, b: Side, measure: Measure) -> Difference:
     same = np.array_equal(a.levels, b.levels) and np.array_equal(a.resampled, b.resampled)
     if same or variance <= (ROUNDED * max(abs(value), 1e-300)) ** 2:
         return Difference(Estimate(value, value, value, seeds), 1.0 if value == 0 else 0.0, False, near)
+    from scipy.special import stdtr, stdtrit  # scipy.stats, which asks these, takes a second to import
+
     freedom = variance**2 / sum(part**2 / count for part, count in zip(parts, free, strict=True))
     error = math.sqrt(variance)
-    reach = float(student.ppf((1 + LEVEL) / 2, freedom)) * error
+    reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
     few = min(side.size for side in sides) < FEWEST_STUDIES
-    p_value = 1.0 if few else float(2 * student.sf(abs(value) / error, freedom))
+    p_value = 1.0 if few else float(2 * stdtr(freedom, -abs(value) / error))
     return Difference(Estimate(value, value - reach, value + reach, seeds), p_value, False, near)
 
 
@@ -211,8 +210,11 @@ def resolved(studies: int, tests: int, alpha: float = ALPHA, power: float = 0.8)
     """The difference, in standard deviations among studies, that is found with the chance ``power`` by ``studies`` (at
     least two) a side when ``tests`` are corrected for by the Bonferroni bound of Holm's method.
     """
+    from scipy.optimize import brentq
+    from scipy.stats import nct, t
+
     freedom = 2 * (studies - 1)
-    critical = float(student.ppf(1 - alpha / (2 * max(tests, 1)), freedom))
+    critical = float(t.ppf(1 - alpha / (2 * max(tests, 1)), freedom))
 
     def missing(away: float) -> float:
         return float(nct.sf(critical, freedom, away)) - power
@@ -250,6 +252,8 @@ def _typical(apart: Array) -> Estimate:
 
 def _rank_sum(a: Array, b: Array) -> float:
     """The Mann-Whitney p-value; of a few runs with ties (two that diverged) by dealing them anew."""
+    from scipy.stats import mannwhitneyu, rankdata
+
     every = np.concatenate([a, b])
     if np.unique(every).size == every.size or every.size > FEW:
         return float(mannwhitneyu(a, b).pvalue)
@@ -263,6 +267,8 @@ def _signed_rank(apart: Array) -> float:
     """Wilcoxon's p-value; an infinite difference has the highest rank, zeros are split (Pratt 1959)."""
     if not apart.any():
         return 1.0
+    from scipy.stats import wilcoxon
+
     finite = np.abs(apart[np.isfinite(apart)])
     largest = 2 * float(finite.max(initial=0)) + 1
     ranked = np.clip(apart, -largest, largest)

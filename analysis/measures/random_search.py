@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-from scipy.special import gammaln
 
 from analysis.measures.landscape_grid import Grid, progress
 from analysis.measures.measure import Measure
@@ -151,6 +150,8 @@ class Ordered:
 
 def _missed_without_replacement(better: Array, n: Array, budget: int) -> Array:
     """The chance that ``budget`` draws without replacement miss the ``better`` of ``n`` points."""
+    from scipy.special import gammaln
+
     left = np.maximum(n - better, 0)
     logarithm = gammaln(left + 1) - gammaln(np.maximum(left - budget, 0) + 1)
     logarithm += gammaln(n - budget + 1) - gammaln(n + 1)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
 from analysis.measures.landscape_grid import progress
 from analysis.measures.pooling import Pool
@@ -129,6 +128,8 @@ def stratified(values: Sequence[Array], statistic: Callable[[Array, Array], Arra
 
 def ranks_of(medians: Array) -> Array:
     """The ranks ``[..., A]`` of ``medians`` ``[..., A]``: 1 is lowest, ties share their mean, inf ties last."""
+    from scipy.stats import rankdata
+
     return np.asarray(rankdata(medians, axis=-1), dtype=np.float64)
 
 
@@ -138,12 +139,16 @@ def critical_difference(contenders: int, problems: int, alpha: float = ALPHA) ->
     ``alpha`` is the level of the test. Source: Demšar 2006, "Statistical Comparisons of Classifiers over Multiple Data
     Sets", equation in section 3.2.2.
     """
+    from scipy.stats import studentized_range
+
     quantile = float(studentized_range.ppf(1 - alpha, contenders, np.inf)) / np.sqrt(2)
     return float(quantile * np.sqrt(contenders * (contenders + 1) / (6 * problems)))
 
 
 def nemenyi(ranks: Array, problems: int) -> Array:
     """The p-values ``[A, A]`` of Nemenyi's test from mean ``ranks`` ``[A]`` over so many ``problems``."""
+    from scipy.stats import studentized_range
+
     contenders = ranks.size
     scale = np.sqrt(contenders * (contenders + 1) / (12 * problems))
     return np.asarray(studentized_range.sf(np.abs(ranks[:, None] - ranks) / scale, contenders, np.inf))
@@ -212,4 +217,6 @@ def _friedman(ranks: Array) -> float:
     problems, contenders = ranks.shape
     if contenders < 3 or problems < 2 or (ranks == ranks[:, :1]).all():
         return np.nan
+    from scipy.stats import friedmanchisquare
+
     return float(friedmanchisquare(*ranks.T).pvalue)

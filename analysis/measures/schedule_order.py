@@ -8,7 +8,6 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau, rankdata
 
 from analysis.measures.comparable import unequal_budgets
 from analysis.measures.results import CellResult
@@ -81,6 +80,8 @@ def _order(
     values = np.array([[_values(side[problem], names) for problem in problems] for side in (left, right)])  # [2, Q, A]
     smallest = np.array([next(iter(left[problem].values())).measure.smallest for problem in problems])[:, None]
     shown = np.maximum(values, smallest)
+    from scipy.stats import kendalltau, rankdata
+
     ranks = rankdata(shown, axis=-1)
     best = ranks == ranks.min(axis=-1, keepdims=True)
     changed = tuple(problem for problem, shared in zip(problems, (best[0] & best[1]).any(axis=-1)) if not shared)

@@ -11,14 +11,14 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
-from scipy.stats import theilslopes
 
 from analysis.measures.landscape_grid import Grid, over_seeds, progress
 from analysis.measures.lr_sensitivity import landscape_from, rate_curve
 from analysis.measures.results import CellResult, cell_results
 from analysis.record.cells import Cell
 from analysis.statistics.arrays import Array, Mask
-from analysis.statistics.bootstrap import LEVEL, Estimate
+from analysis.statistics.bootstrap import Estimate
+from analysis.statistics.theil_sen import theil_sen
 
 __all__ = [
     "Boundary",
@@ -198,8 +198,7 @@ def ridge_slope(grid: Grid) -> Estimate | None:
     at, best = ridge(grid)
     if grid.y is None or grid.y.scale != "log1m" or at.size < FEWEST_ROWS:
         return None
-    slope, _, low, high = theilslopes(best, -at, alpha=LEVEL)
-    return Estimate(float(slope), float(low), float(high), at.size)
+    return theil_sen(best, -at)
 
 
 def variance_shares(grid: Grid) -> VarianceShares:

@@ -160,6 +160,7 @@ def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
             "winner": _winner(cell),
             "seconds": {name: round(float(value), 2) for name, value in cell.info.seconds.to_json().items()},
             "lane_steps": f"{cell.info.lane_steps:,}",
+            "engine": listing(list(cell.info.engines)),
             "reference": optimizer.reference,
         }
         for name, value in own.items():

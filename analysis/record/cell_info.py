@@ -177,7 +177,8 @@ class CellInfo:
     ``cell`` is the name of the cell and of its folder; ``suite`` the suite's; ``position`` the place in the suite, from
     0; ``schedule`` "constant" or as written in the suite; ``studies`` are empty where nothing was tuned;
     ``defaults`` the default of every hyperparameter, by name, with what the suite fixed; ``lane_steps`` the number of
-    training steps of single runs made for this cell.
+    training steps of single runs made for this cell, and ``engines`` what made them: "eager", torch an operation at a
+    time; "kernel", compiled; "native", a foreign optimizer; both where the cell was gone on with elsewhere.
     """
 
     cell: str
@@ -191,6 +192,7 @@ class CellInfo:
     defaults: Mapping[str, float]
     seconds: Seconds
     lane_steps: int
+    engines: tuple[str, ...] = field(metadata=joined("engine"))
 
     @classmethod
     def from_json(cls, content: Any) -> CellInfo:

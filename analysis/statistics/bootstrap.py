@@ -12,12 +12,12 @@ A resample of n draws n - 1: the variance of a resampled mean is then the unbias
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Literal
 
 import numpy as np
-from scipy.special import ndtr, ndtri
-from scipy.stats import binom
 
 from analysis.statistics.arrays import Array
 from analysis.statistics.resamples import SEEDS
@@ -217,6 +217,8 @@ def interval_bca(resampled: Array, value: float, jackknife: Array, level: float 
     share = (np.mean(resampled < value) + np.mean(resampled <= value)) / 2
     if not 0 < share < 1 or not np.isfinite(jackknife).all():
         return interval(resampled, level)
+    from scipy.special import ndtr, ndtri
+
     bias = ndtri(share)
     spread = jackknife.mean() - jackknife
     scale = float((spread**2).sum()) ** 1.5
@@ -233,7 +235,7 @@ def covered(n: int, level: float = LEVEL) -> float:
 
     It is that of the order statistics nearest above ``level - SLACK``; with few values, of their whole range.
     """
-    return 1 - 2 * float(binom.cdf(_outside(n, level), n, 0.5)) if n > 1 else 0.0
+    return 1 - 2 * sum(math.comb(n, k) for k in range(_outside(n, level) + 1)) / 2**n if n > 1 else 0.0
 
 
 def median_interval(values: Array, level: float = LEVEL) -> Estimate:
@@ -286,11 +288,13 @@ def _middle(lower: Array, upper: Array) -> Array:
     return np.where(lower == upper, lower, lower / 2 + upper / 2)
 
 
+@cache
 def _outside(n: int, level: float) -> int:
     """How many of ``n`` ordered values lie beyond either end of the interval of their median."""
-    out = 0
-    while 2 * (out + 1) < n and 1 - 2 * binom.cdf(out + 1, n, 0.5) >= level - SLACK:
+    out, tail = 0, 1 + n  # the binomial's tail up to and with one more, in units of 2**-n
+    while 2 * (out + 1) < n and 1 - 2 * tail / 2**n >= level - SLACK:
         out += 1
+        tail += math.comb(n, out + 1)
     return out
 
 

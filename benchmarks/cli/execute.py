@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.engine.engines import Engine
 from benchmarks.errors import UsageError
 from benchmarks.suite.suite import Suite
 
@@ -28,7 +29,7 @@ __all__ = ["Executed", "Machine", "count_of_children", "execute", "write_page"]
 
 @dataclass(frozen=True)
 class Machine:
-    """Where and how a suite runs; nothing here changes a result."""
+    """Where and how a suite runs; nothing here changes a result, but ``engine`` its rounding."""
 
     out: Path | None = None
     jobs: int | None = None
@@ -39,6 +40,7 @@ class Machine:
     storage: str | None = None
     minutes: float | None = None
     memory: str | None = None
+    engine: Engine = "auto"
     started: float | None = None  # ``time.time()`` when the command began, which a time budget counts from
 
 
@@ -106,6 +108,7 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
         storage=machine.storage,
         deadline=deadline,
         memory=None if machine.memory is None else memory_size(machine.memory),
+        engine=machine.engine,
         observer=observer,
         mirror=tracker.log_cell_folder if tracker else None,
         afterwards=report,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.cli.cache import cache
 from benchmarks.cli.complete import completing
 from benchmarks.cli.options import COUNT, cell_options, data_option, machine_options
 from benchmarks.cli.plain import encode_anything
@@ -232,27 +233,26 @@ def landscape(context: click.Context, /, grid: str, seeds: int, **options: Any) 
     context.exit(_execute(single_cell_suite("landscape", tables, options), options))
 
 
-@cli.command(short_help="Measure the engine against a torch loop.")
+@cli.command(short_help="Measure the engine against a torch loop and JAX.")
+@click.argument("problems", nargs=-1, metavar="[PROBLEM]...", shell_complete=completing("problems"))
 @click.option("--json", "as_json", is_flag=True, help="The measurements as JSON.")
+@click.option("--markdown", is_flag=True, help="The table in Markdown.")
 @click.option("--repeats", default=5, show_default=True, type=COUNT, help="Medians are of this many.")
+@click.option("--landscape", is_flag=True, help="Time a landscape of a million runs instead.")
 @click.option("--check", is_flag=True, help="Exit with 1 where a goal is missed.")
 @click.pass_context
-def speed(context: click.Context, /, as_json: bool, repeats: int, check: bool) -> None:
-    """Measure the lanes engine against a plain torch.optim.RMSprop loop, one thread each, in one run.
+def speed(context: click.Context, /, **options: Any) -> None:
+    """Measure the engine on one core against a plain torch.optim.RMSprop loop, eager torch and, if installed, JAX.
 
-    Times vary from machine to machine and minute to minute; the ratio of the two is what counts.
+    On some PROBLEMs or on all, each as a tuning block of 128 lanes and as many; a minute or two. Times vary from
+    machine to machine and minute to minute; the ratios of one run are what counts. docs/performance.md says what is
+    measured; `pip install -e '.[jax]'` adds JAX.
     """
-    from benchmarks.engine import speed as measure
+    from benchmarks.cli.speed import measured, said
 
-    with Bar("speed"):
-        results = measure.all_speeds(repeats)
-    if as_json:
-        import json
-
-        say(json.dumps([result.as_dict() for result in results], indent=2))
-    else:
-        say(measure.text(results))
-    context.exit(1 if check and not all(result.reached for result in results) else 0)
+    results = measured(options["problems"], options["repeats"], options["landscape"])
+    say(said(results, as_json=options["as_json"], as_markdown=options["markdown"]))
+    context.exit(1 if options["check"] and not all(result.reached for result in results.all) else 0)
 
 
 @cli.command(short_help="Check a problem or optimizer of your own.")
@@ -319,5 +319,5 @@ def _parts(suite: Suite) -> str:
     return " and ".join(counts)
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, cache):
     cli.add_command(command)

@@ -10,6 +10,7 @@ import click
 
 from benchmarks.cli.complete import completing
 from benchmarks.cli.progress import say
+from benchmarks.engine.engines import ENGINES
 
 __all__ = ["COUNT", "data_option", "machine_options", "cell_options"]
 
@@ -37,7 +38,7 @@ data_option = click.option(
 
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``command`` with the options that say where and how a suite runs; they never change its results."""
+    """``command`` with the options that say where and how a suite runs; they change its results by rounding at most."""
     for option in reversed(
         (
             click.option("--out", type=click.Path(path_type=Path), help="Results folder.  [default: results/<suite>]"),
@@ -48,6 +49,13 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--storage", metavar="URL", help="Keep Optuna's studies there, live and shared."),
             click.option("--dry-run", is_flag=True, help="Show what would run, how long it takes and what it decides."),
             click.option("--minutes", type=click.FloatRange(min=0.1), help="Stop after this long; go on another time."),
+            click.option(
+                "--engine",
+                type=click.Choice(ENGINES),
+                default="auto",
+                show_default=True,
+                help="What advances the lanes: torch (eager), a compiled kernel, or the kernel where it pays.",
+            ),
             click.option(
                 "--memory",
                 metavar="SIZE",

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from benchmarks.conformance.randomness import global_random_state
 from benchmarks.conformance.slopes import feasible_slope, wrong_slope
-from benchmarks.engine.driver import batch_like
 from benchmarks.engine.foreign_lanes import of_seed
+from benchmarks.engine.segments import batch_like
 from benchmarks.engine.training import Training, train
 from optimizers.adam import Adam
 from problems import Batch, Facts, Problem

@@ -10,23 +10,24 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice, pairwise
-from typing import ClassVar, Final, Literal
+from itertools import pairwise
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
 
 from analysis.record.outcome import Outcome
-from benchmarks.engine.calls import batches_of, complain, evaluation_of
+from benchmarks.engine.calls import complain, evaluation_of
+from benchmarks.engine.engines import Used
 from benchmarks.engine.inputs import Training
+from benchmarks.engine.segments import SEGMENT, Segment
 from benchmarks.engine.trace import Trace
 from optimizers.rule import State
-from problems import Batch, Problem
+from problems import Problem
 
-__all__ = ["Lanes", "OnRung", "OnSegment", "batch_like", "divergence_limit", "drive"]
+__all__ = ["Lanes", "OnRung", "OnSegment", "divergence_limit", "drive"]
 
 DIVERGENCE_FACTOR: Final = 1e6
-SEGMENT: Final = 32  # steps whose data is held at once
 LEAVING: Final = 0.25  # the share of stopped configurations in a chunk that pays for copying the others
 
 OnSegment = Callable[[int], None]
@@ -44,7 +45,8 @@ class Lanes(ABC):
     keeps: ``gradient [c, S, P]``, the last one, and ``state``.
     """
 
-    engine: ClassVar[Literal["eager", "kernel", "native"]] = "eager"
+    engine: ClassVar[Used] = "eager"
+    segment: int = SEGMENT
 
     def __init__(self, training: Training, index: Tensor, start: Tensor, limit: Tensor | None) -> None:
         self.training, self.problem, self.index = training, training.problem, index
@@ -59,23 +61,39 @@ class Lanes(ABC):
         self.lane_steps = 0
 
     @abstractmethod
-    def advance(self, batches: Sequence[Batch], done: int) -> None:
-        """Make one update a batch, after ``done`` updates made before; keep ``alive`` and the counts of steps."""
+    def advance(self, data: Segment, done: int) -> None:
+        """Make one update a batch of ``data``, after ``done`` updates made before; keep ``alive`` and the counts of
+        steps.
+        """
 
     @abstractmethod
     def keep(self, chosen: Tensor) -> None:
         """Forget whatever belongs to configurations that are not ``chosen`` ``[c]``, besides what this class holds."""
 
-    def count_step(self, loss: Tensor) -> None:
-        """Mark the lanes whose loss ``[c, S]`` before an update is invalid, and count the update for the others."""
-        if self.limit_of_steps is not None:
-            self.alive &= (loss <= self.limit_of_steps) & (loss.abs() < torch.inf)
-        self.valid_steps += self.alive
+    def count_steps(self, losses: Tensor) -> None:
+        """Count the updates before which the ``losses [K, c, S]`` of living lanes were valid, and mark the lanes of
+        which one was not: no later update of theirs counts.
+        """
+        if self.limit_of_steps is None:
+            self.valid_steps += len(losses)
+            return
+        highest, lowest = losses.amax(0), losses.amin(0)  # NaN where one of them is
+        ends = self.alive & ~((highest <= self.limit_of_steps) & (highest < torch.inf) & (lowest > -torch.inf))
+        if bool(ends.any()):
+            loss, limit = losses[:, ends], self.limit_of_steps.expand_as(ends)[ends]
+            valid = (loss <= limit) & (loss.abs() < torch.inf)
+            self.valid_steps[ends] += (~valid).byte().argmax(0)  # the first of several
+            self.alive &= ~ends
+        self.valid_steps += self.alive * len(losses)
+
+    def metrics(self) -> dict[str, Tensor]:
+        """The metrics ``[c, S]`` of the parameters as they are, in double precision."""
+        return evaluation_of(self.problem, self.x)
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, Tensor]:
         """The metrics ``[c, S]`` in double precision; a lane whose loss is invalid is marked, and NaN from then on."""
-        metrics = evaluation_of(self.problem, self.x)
+        metrics = self.metrics()
         if self.limit is not None:
             self.alive &= (metrics["loss"] <= self.limit) & (metrics["loss"].abs() < torch.inf)
         return {name: value.masked_fill(~self.alive, torch.nan) for name, value in metrics.items()}
@@ -99,27 +117,28 @@ class Lanes(ABC):
 def drive(
     training: Training,
     chunks: Sequence[Lanes],
-    start: Tensor,
     on_rung: OnRung | None,
     on_segment: OnSegment | None = None,
 ) -> Trace:
     """The trace of all ``chunks``, advanced together over the same data, a segment at a time.
 
-    ``start [S, P]`` has the device and precision of the run. After each evaluation but the last, ``on_rung`` decides
+    After each evaluation but the last, ``on_rung`` decides
     who goes on. ``on_segment`` is told of the updates of every segment, of lanes that have left too.
     """
     began, steps, grid = time.perf_counter(), training.steps, training.evaluations
     out = _Recorder(training, sum(len(lanes.index) for lanes in chunks), grid)
     out.record(0, chunks)
     lanes_in_all = sum(len(lanes.index) for lanes in chunks) * len(training.seeds)
-    data = batches_of(training.problem, training.seeds, steps)
+    data = training.data.segments(min(lanes.segment for lanes in chunks))
     for place, (before, after) in enumerate(pairwise(grid), start=1):
-        for first in range(before, after, SEGMENT):
-            batches = [batch_like(batch, start) for batch in islice(data, min(SEGMENT, after - first))]
+        done = before
+        while done < after:
+            segment = next(data)
             for lanes in chunks:
-                lanes.advance(batches, first)
+                lanes.advance(segment, done)
             if on_segment is not None:
-                on_segment(lanes_in_all * len(batches))
+                on_segment(lanes_in_all * len(segment))
+            done += len(segment)
         metrics = out.record(place, chunks)
         going_on = on_rung(after, metrics) if on_rung is not None and after < steps else None
         for lanes in chunks:
@@ -184,7 +203,9 @@ class _Recorder:
         """The table ``[C, S, E, ...]`` with the ``value [c, S, ...]`` of some lanes; NaN where nothing was entered."""
         if table is None:
             table = torch.full((*self.shape, *value.shape[2:]), torch.nan, dtype=value.dtype)
-        table[lanes.index, :, place] = value.cpu()
+        first, last = int(lanes.index[0]), int(lanes.index[-1]) + 1
+        together = last - first == len(lanes.index)  # as all are until some leave; a slice takes half as long
+        table[slice(first, last) if together else lanes.index, :, place] = value.cpu()
         return table
 
     def close(self, lanes: Lanes) -> None:
@@ -199,12 +220,3 @@ class _Recorder:
 def _codes(alive: Tensor, ended: Outcome) -> Tensor:
     """The codes of lanes: ``ended`` where they are alive, diverged where not."""
     return torch.where(alive, int(ended), int(Outcome.DIVERGED)).to(torch.int8).cpu()
-
-
-def batch_like(batch: Batch, like: Tensor) -> Batch:
-    """The batch on the device of ``like``, its floating tensors in the precision of ``like``."""
-    if batch is None:
-        return None
-    if isinstance(batch, tuple):
-        return tuple(batch_like(part, like) for part in batch)  # type: ignore[misc]
-    return batch.to(like.device, like.dtype if batch.is_floating_point() else batch.dtype)

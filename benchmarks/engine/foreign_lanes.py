@@ -20,6 +20,7 @@ from torch import Tensor
 from benchmarks.engine.calls import gradient_of, loss_of, project_
 from benchmarks.engine.driver import Lanes
 from benchmarks.engine.inputs import Configurations, Training
+from benchmarks.engine.segments import Segment
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.naming.blame import blame, line_raised
 from benchmarks.naming.call_syntax import in_words
@@ -81,21 +82,21 @@ class ForeignLanes(Lanes):
                 row.put_back(parameters)
         return super().evaluate()
 
-    def advance(self, batches: Sequence[Batch], done: int) -> None:
+    def advance(self, data: Segment, done: int) -> None:
         if not self.rows:
             return
-        for t, batch in enumerate(batches, start=done + 1):
+        for t, batch in enumerate(data.batches, start=done + 1):
             x = self._where_they_stand().requires_grad_()
             loss = loss_of(self.problem, x, batch)
             g = gradient_of(self.problem, loss, x)
-            self.count_step(loss.detach())
+            self.count_steps(loss.detach().unsqueeze(0))
             for c, row in enumerate(self.rows):
                 row.schedule(self.spec, self.training.schedules, t, self.training.steps)
                 for s in self.alive[c].nonzero().flatten().tolist():
                     row.step(s, g[c, s], self._closure(row.parameters[s], batch, s) if self.needs_closure else None)
                     project_(self.problem, row.parameters[s].data)
         self.x = self._where_they_stand()
-        self.lane_steps += len(batches) * self.alive.numel()
+        self.lane_steps += len(data) * self.alive.numel()
 
     def keep(self, chosen: Tensor) -> None:
         self.rows = [row for row, stays in zip(self.rows, chosen.tolist(), strict=True) if stays]

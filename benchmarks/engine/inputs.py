@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from benchmarks.engine.calls import start_of
+from benchmarks.engine.engines import ENGINES, Engine
+from benchmarks.engine.segments import Data
 from benchmarks.errors import UsageError
 from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
 from benchmarks.naming.registry import make_optimizer, make_problem
 from optimizers import Hyperparameter, Rule, Schedule
 from problems import Problem
 
-__all__ = ["ENGINES", "Configurations", "Engine", "Evaluate", "Training", "evaluation_steps"]
-
-Engine = Literal["auto", "eager", "kernel"]
-"""What advances the lanes of a rule: torch an operation at a time, a compiled kernel, or the one that pays."""
-ENGINES: Final[tuple[Engine, ...]] = get_args(Engine)
+__all__ = ["Configurations", "Evaluate", "Training", "evaluation_steps"]
 
 Evaluate = int | Sequence[int] | None
 """When runs are evaluated, besides at the start and the end: every so many steps, at the steps listed, or not."""
@@ -84,7 +83,9 @@ class Training:
 
     ``keep_path`` keeps the parameters at every evaluation, ``keep_updates`` the gradient of the last update before it
     and the rule's state after it (a foreign optimizer's is not known). Without ``stop_diverged`` no lane is ever
-    marked or stopped, and losses may become inf or NaN. ``engine`` means nothing to a foreign optimizer.
+    marked or stopped, and losses may become inf or NaN. ``engine`` means nothing to a foreign optimizer;
+    ``planned`` are the updates of single runs that trainings like this one will make in all, by which it is chosen;
+    ``threads`` of this process work on a kernel's lanes, which changes no result.
 
     Raises `UsageError` for no seed, one given twice, a count below one, a schedule of an unknown hyperparameter or one
     that does not fit its hyperparameter, as one of lr given to a memory (a bare rule takes any function of the step),
@@ -104,6 +105,8 @@ class Training:
     keep_updates: bool = False
     stop_diverged: bool = True
     engine: Engine = "auto"
+    planned: int = 0
+    threads: int = 1
 
     if TYPE_CHECKING:  # the fields hold what the names mean
 
@@ -122,6 +125,8 @@ class Training:
             keep_updates: bool = False,
             stop_diverged: bool = True,
             engine: Engine = "auto",
+            planned: int = 0,
+            threads: int = 1,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -157,6 +162,12 @@ class Training:
     def evaluations(self) -> list[int]:
         """The evaluated steps ``[E]``."""
         return evaluation_steps(self.steps, self.evaluate_every)
+
+    @cached_property
+    def data(self) -> Data:
+        """The data of every update, kept where it is small, so that to train again does not draw it again."""
+        like = torch.empty(0, device=self.device, dtype=self.dtype or self.problem.dtype)
+        return Data(self.problem, self.seeds, self.evaluations, like)
 
     def start(self) -> Tensor:
         """The start points ``[S, P]`` on the device and in the precision of the runs."""

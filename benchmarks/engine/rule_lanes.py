@@ -19,11 +19,11 @@ from torch import Tensor
 from benchmarks.engine.calls import gradient_of, loss_of, project_, state_of, step_
 from benchmarks.engine.driver import Lanes
 from benchmarks.engine.inputs import Configurations, Training
+from benchmarks.engine.segments import Segment
 from optimizers import Rule
 from optimizers.rule import Value
-from problems import Batch
 
-__all__ = ["rule_lanes"]
+__all__ = ["RuleLanes", "in_chunks", "rule_lanes"]
 
 
 def rule_lanes(
@@ -33,12 +33,16 @@ def rule_lanes(
 
     ``start`` ``[S, P]`` is where they begin, ``limit`` ``[S]`` the loss above which a lane counts as diverged.
     """
-    per_chunk = max(1, (training.chunk or training.problem.chunk) // len(training.seeds))
-    places = torch.split(torch.arange(len(configurations)), per_chunk)
-    return [_RuleLanes(training, rule, configurations[index], index, start, limit) for index in places]
+    places = in_chunks(configurations, training.chunk or training.problem.chunk, len(training.seeds))
+    return [RuleLanes(training, rule, configurations[index], index, start, limit) for index in places]
 
 
-class _RuleLanes(Lanes):
+def in_chunks(configurations: Configurations, lanes: int, seeds: int) -> Sequence[Tensor]:
+    """The places of configurations cut into chunks of at most so many ``lanes``, one configuration at least."""
+    return torch.split(torch.arange(len(configurations)), max(1, lanes // seeds))
+
+
+class RuleLanes(Lanes):
     """Configurations trained as one tensor by a rule: adds its state and its hyperparameters, a value a lane."""
 
     def __init__(
@@ -57,21 +61,26 @@ class _RuleLanes(Lanes):
             for name, value in configurations.values.items()
         }
 
-    def advance(self, batches: Sequence[Batch], done: int) -> None:
+    def advance(self, data: Segment, done: int) -> None:
         if len(self.index) == 0:
             return
         x = self.x.requires_grad_()
-        for t, batch in enumerate(batches, start=done + 1):
+        losses = x.new_empty(0)
+        for place, batch in enumerate(data.batches):
+            t = done + 1 + place
             loss = loss_of(self.problem, x, batch)
             g = gradient_of(self.problem, loss, x)
             if self.gradient is not None:
                 self.gradient = g
             with torch.no_grad():
-                self.count_step(loss)
+                if place == 0:
+                    losses = loss.new_empty(len(data), *loss.shape)
+                losses[place] = loss  # a copy, for it may be a view of x
                 step_(self.rule, x, g, self.state, self._at(t), t, self.training.name)
                 project_(self.problem, x)
         self.x = x.detach()
-        self.lane_steps += len(batches) * self.alive.numel()
+        self.count_steps(losses)
+        self.lane_steps += len(data) * self.alive.numel()
 
     def keep(self, chosen: Tensor) -> None:
         self.state = {name: tensor[chosen] for name, tensor in self.state.items()}

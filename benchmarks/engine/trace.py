@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
 from analysis.record.outcome import Outcome
+from benchmarks.engine.engines import Used
 
 __all__ = ["Trace"]
 
@@ -34,7 +34,7 @@ class Trace:
     stopped_at: Tensor
     seconds: float
     lane_steps: int
-    engine: Literal["eager", "kernel", "native"] = "eager"
+    engine: Used = "eager"
     path: Tensor | None = None
     gradient: Tensor | None = None
     state: Mapping[str, Tensor] | None = None

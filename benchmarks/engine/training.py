@@ -9,6 +9,7 @@ from torch import Tensor
 from benchmarks.engine.driver import Lanes, OnRung, OnSegment, divergence_limit, drive
 from benchmarks.engine.foreign_lanes import ForeignLanes
 from benchmarks.engine.inputs import Configurations, Training
+from benchmarks.engine.kernel_lanes import kernel_lanes
 from benchmarks.engine.rule_lanes import rule_lanes
 from benchmarks.engine.trace import Trace
 from benchmarks.naming.foreign import ForeignSpec
@@ -41,5 +42,6 @@ def train(
         chunks += [ForeignLanes(training, optimizer, filled, start, limit)]
     else:
         rule = optimizer if isinstance(optimizer, Rule) else optimizer.rule
-        chunks += rule_lanes(training, rule, filled, start, limit)
-    return drive(training, chunks, start, on_rung, on_segment)
+        compiled = kernel_lanes(training, rule, filled, start, limit)
+        chunks += compiled if compiled is not None else rule_lanes(training, rule, filled, start, limit)
+    return drive(training, chunks, on_rung, on_segment)

@@ -21,7 +21,7 @@ from benchmarks.engine.calls import (
     state_of,
     step_,
 )
-from benchmarks.engine.driver import batch_like
+from benchmarks.engine.segments import batch_like
 from optimizers import OptimizerSpec
 from problems import Batch, Problem
 

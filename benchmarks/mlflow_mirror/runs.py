@@ -17,18 +17,22 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from analysis.measures.results import CellResult
+from analysis.measures.convergence import SETTINGS, measure_of
+from analysis.measures.results import final_values
 from analysis.record.cells import Cell
 from analysis.record.outcome import Outcome
-from analysis.statistics.bootstrap import median
+from analysis.statistics.bootstrap import median, typical
 from analysis.words import hyperparameter_text, number
 
 __all__ = [
     "CURVE",
     "Children",
+    "End",
+    "Ends",
     "Point",
     "MirroredRun",
     "cell_run",
+    "ends_of",
     "setting_runs",
     "short_hash",
     "trial_runs",
@@ -56,17 +60,46 @@ class MirroredRun:
     points: tuple[Point, ...]
 
 
+@dataclass(frozen=True)
+class End:
+    """What a setting came to on the test seeds: its typical measure after the last step, how many runs, and how many of
+    them diverged.
+    """
+
+    value: float
+    runs: int
+    diverged: int
+
+
+Ends = Mapping[str, End]
+"""What a cell's settings came to, by their names, as far as they were run."""
+
+
+def ends_of(cell: Cell) -> Ends:
+    """What the settings of ``cell`` came to. MLflow shows no intervals, which are most of the work of a result."""
+    measure = measure_of((cell,))
+    found = {setting: final_values(cell, setting, measure) for setting in SETTINGS}
+    return {
+        setting: End(float(typical(values)), values.size, int(np.isinf(values).sum()))
+        for setting, values in found.items()
+        if values.size
+    }
+
+
 def short_hash(*files: Path) -> str:
     """16 hex digits that name the content of ``files``."""
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
-def cell_run(cell: Cell) -> MirroredRun:
-    """The run of the whole cell: protocol and best winner as params, results on the test seeds as metrics."""
-    info, winner, result = cell.info, cell.info.winner, CellResult.alone(cell)
+def cell_run(cell: Cell, ends: Ends | None = None) -> MirroredRun:
+    """The run of the whole cell: protocol and best winner as params, results on the test seeds as metrics.
+
+    ``ends`` are `ends_of` the cell where they are known.
+    """
+    info, winner, ends = cell.info, cell.info.winner, ends_of(cell) if ends is None else ends
     tags = {
         **_tags(cell, "cell"),
-        "mlflow.note.content": _description(result),
+        "mlflow.note.content": _description(cell, ends),
         "fingerprint": info.problem.fingerprint,
         "optimizer_fingerprint": info.optimizer.fingerprint,
         "problem_tags": ", ".join(sorted(info.problem.tags)),
@@ -77,7 +110,7 @@ def cell_run(cell: Cell) -> MirroredRun:
     params = {key: _text(value) for key, value in info.protocol.to_json().items()}
     params |= {f"best.{name}": _text(value) for name, value in (winner.hyperparameters if winner else {}).items()}
     params |= {f"default.{name}": _text(value) for name, value in info.defaults.items()}
-    return MirroredRun(_title(cell), tags, params, _finite(_cell_points(result)))
+    return MirroredRun(_title(cell), tags, params, _finite(_cell_points(cell, ends)))
 
 
 def trial_runs(cell: Cell, children: Children) -> list[MirroredRun]:
@@ -94,18 +127,19 @@ def trial_runs(cell: Cell, children: Children) -> list[MirroredRun]:
     return [_trial_run(cell, row, lines.get((row["study"], row["trial"]), ())) for row in ranked.to_dict("records")]
 
 
-def setting_runs(cell: Cell) -> list[MirroredRun]:
+def setting_runs(cell: Cell, ends: Ends | None = None) -> list[MirroredRun]:
     """The runs of the tuned and of the default setting on the test seeds, as far as they were run.
 
-    The tuned one is over all studies; its hyperparameters are those of the best of them.
+    The tuned one is over all studies; its hyperparameters are those of the best of them. ``ends`` are `ends_of` the
+    cell where they are known.
     """
-    settings, result = _settings(cell), CellResult.alone(cell)
+    settings, ends = _settings(cell), ends_of(cell) if ends is None else ends
     lines = _median_curves(cell.curves[cell.curves["setting"].isin(settings)], ["setting"])
     runs = []
     for setting, values in settings.items():
         if (setting,) in lines:
             tags = {**_tags(cell, "test"), "setting": setting, "seeds": _seeds(cell.info.protocol.test_seeds)}
-            points = _finite([*_outcome(result, setting, ""), *lines[setting,]])
+            points = _finite([*_outcome(cell, ends.get(setting), ""), *lines[setting,]])
             studies = len(cell.info.studies) if setting == "tuned" else 1
             best = f"best of {studies} studies at " if studies > 1 else ""
             name = f"{setting} on test seeds: {best}{_short(cell, values)}"
@@ -149,10 +183,9 @@ def _tags(cell: Cell, role: str) -> dict[str, str]:
     }
 
 
-def _cell_points(result: CellResult) -> Iterator[Point]:
-    cell = result.cell
-    for setting in ("tuned", "default"):
-        yield from _outcome(result, setting, f"{setting}/")
+def _cell_points(cell: Cell, ends: Ends) -> Iterator[Point]:
+    for setting in SETTINGS:
+        yield from _outcome(cell, ends.get(setting), f"{setting}/")
     if len(cell.trials):
         told = cell.trials.set_index(["trial", "study"])["objective"].unstack().sort_index()  # noqa: PD010  (raises on a doubled row)
         best = np.fmin.accumulate(told.to_numpy(dtype=np.float64))  # a pruned trial, NaN, changes nothing
@@ -163,11 +196,10 @@ def _cell_points(result: CellResult) -> Iterator[Point]:
     yield "lane_steps", float(cell.info.lane_steps), 0
 
 
-def _outcome(result: CellResult, setting: str, prefix: str) -> Iterator[Point]:
+def _outcome(cell: Cell, found: End | None, prefix: str) -> Iterator[Point]:
     """Yield the typical results on the test seeds after the last step, with a diverged run as the worst, and the
     counts.
     """
-    cell, found = result.cell, result.settings.get(setting)
     if found is None:
         return
     yield f"{prefix}final_loss", _rounded(found.value + (cell.floor or 0.0)), 0
@@ -234,9 +266,8 @@ def _title(cell: Cell) -> str:
     return title if cell.schedule == "constant" else f"{title} · {cell.schedule}"
 
 
-def _description(result: CellResult) -> str:
+def _description(cell: Cell, ends: Ends) -> str:
     """The note MLflow shows on the run's page, in Markdown: the result first, for long notes are folded."""
-    cell = result.cell
     problem, optimizer = cell.info.problem, cell.info.optimizer
     measure = "final_loss" if cell.floor is None else "final_gap"
     what, steps = "loss" if cell.floor is None else "gap to the floor", cell.info.protocol.steps
@@ -245,7 +276,7 @@ def _description(result: CellResult) -> str:
         "",
     ]
     for setting, values in _settings(cell).items():
-        found = {key: value for key, value, _ in _outcome(result, setting, "")}
+        found = {key: value for key, value, _ in _outcome(cell, ends.get(setting), "")}
         if found:
             lost = f", {found['diverged']:.0f} of {found['runs']:.0f} diverged" if found["diverged"] else ""
             lines.append(f"- **{setting}** ({_short(cell, values)}): **{number(found[measure])}**{lost}")

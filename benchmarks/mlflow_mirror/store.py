@@ -5,21 +5,35 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 from benchmarks.errors import TrackingError, UsageError
-from benchmarks.record.folder import RecordFolder, landing
+from benchmarks.record.folder import RecordFolder, landing, remove
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["ARTIFACTS", "check_uri", "connect", "default_uri", "moved", "reported"]
+__all__ = [
+    "ARTIFACTS",
+    "check_uri",
+    "connect",
+    "default_uri",
+    "file_of",
+    "make_store",
+    "moved",
+    "quiet",
+    "reported",
+    "told",
+]
 
 ARTIFACTS: Final = "mlartifacts"
 SETTINGS: Final = {
@@ -35,6 +49,42 @@ SETTINGS: Final = {
 DATABASES: Final = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS: Final = ("http", "https")
 NOISY: Final = ("mlflow", "alembic", "sqlalchemy", "urllib3")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Set MLflow up as we use it, and keep its logs and those of its libraries quiet."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    import mlflow  # noqa: F401 - its import sets the levels of the loggers below
+
+    loggers = [logging.getLogger(name) for name in NOISY]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def told(uri: str, advice: str = "") -> Iterator[None]:
+    """Turn whatever MLflow, its database or the network raise into one `TrackingError`."""
+    try:
+        yield
+    except TrackingError:
+        raise
+    except Exception as error:
+        raise TrackingError(f"MLflow at {uri} failed: {_reason(error)}{advice}") from error
+
+
+@contextmanager
+def reported(uri: str, advice: str = "") -> Iterator[None]:
+    """`told` and `quiet`, around calls of MLflow's own."""
+    with quiet(), told(uri, advice):
+        yield
 
 
 def default_uri(folder: Path) -> str:
@@ -66,7 +116,7 @@ def check_uri(uri: str, *, existing: bool = False) -> None:
         except TrackingError as error:
             known = ", ".join(DATABASES + SERVERS)
             raise UsageError(f"MLflow knows no store like {uri!r}; it knows {known}") from error
-    if existing and (file := _file(uri)) and not file.exists():
+    if existing and (file := file_of(uri)) and not file.exists():
         raise UsageError(f"there is no MLflow store at {file}")
 
 
@@ -78,8 +128,8 @@ def _scheme(uri: str) -> str:
         raise UsageError(f"{uri!r} is no address of an MLflow store: {error}") from error
 
 
-def _file(uri: str) -> Path | None:
-    """The file of an SQLite store."""
+def file_of(uri: str) -> Path | None:
+    """The file of an SQLite store; None where ``uri`` is of another kind."""
     if _scheme(uri) != "sqlite":
         return None
     import sqlalchemy
@@ -106,50 +156,68 @@ def connect(uri: str) -> MlflowClient:
     if _scheme(uri) in DATABASES:
         import sqlalchemy
 
-        if (file := _file(uri)) and not file.exists():
-            _make_store(file)
+        if (file := file_of(uri)) and not file.exists():
+            make_store(file)
         engine = sqlalchemy.create_engine(uri)
         engine.connect().close()
         engine.dispose()
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
-def _make_store(path: Path) -> None:
-    """Make a new SQLite store, whole or not at all: with one whose making was killed MLflow never goes on."""
+def make_store(path: Path) -> None:
+    """Make a new SQLite store, whole or not at all: with one whose making was killed MLflow never goes on.
+
+    MLflow takes two seconds and more to migrate an empty one through all of its past, so that what it made is kept in
+    the user's cache folder, for each of its versions, and copied.
+    """
+    from problems.download import cache_folder
+
+    kept = cache_folder() / f"mlflow-{version('mlflow')}.db"
+    with landing(path) as working:  # beside it, where what a killed process leaves is found
+        if not _copy(kept, working):
+            _migrate(path, working)
+            with suppress(OSError):  # a cache that cannot be written costs the next store its time
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                with landing(kept) as copy:
+                    shutil.copyfile(working, copy)
+        now, artifacts = int(time.time() * 1000), Path("mlruns", "0").absolute()
+        with closing(sqlite3.connect(working)) as connection, connection:
+            connection.execute(
+                "UPDATE experiments SET artifact_location = ?, creation_time = ?, last_update_time = ?",
+                (str(artifacts), now, now),  # of MLflow's "Default", which would name the folder of another day
+            )
+
+
+def _copy(kept: Path, working: Path) -> bool:
+    """Whether the empty store ``kept`` could be copied: it is there, whole and of this MLflow."""
+    try:
+        shutil.copyfile(kept, working)
+        with closing(sqlite3.connect(working)) as connection:
+            whole = connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+            names = connection.execute("SELECT name FROM experiments").fetchall()
+            return whole and names == [("Default",)] and not connection.execute("SELECT 1 FROM runs").fetchall()
+    except (OSError, sqlite3.Error):
+        return False
+    finally:
+        for leftover in working.parent.glob(f"{working.name}-*"):
+            remove(leftover)
+
+
+@quiet()
+def _migrate(path: Path, working: Path) -> None:
+    """Have MLflow make a store, which becomes ``working``, in a folder beside ``path``."""
     from mlflow import MlflowClient
 
-    # beside it, where what a killed process leaves is found
-    with landing(path) as working, tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
+    remove(working)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
         made = Path(scratch) / "mlflow.db"
         uri = _sqlite_uri(made)
         MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments()
         with closing(sqlite3.connect(made)) as connection:
             connection.execute("VACUUM INTO ?", (str(working),))
-        with closing(sqlite3.connect(working)) as connection:
-            # half the time a cell (measured 1.9 s to 1.0 s on a busy disk), and the UI reads meanwhile
-            connection.execute("PRAGMA journal_mode=WAL")
-
-
-@contextmanager
-def reported(uri: str, advice: str = "") -> Iterator[None]:
-    """Turn whatever MLflow, its database or the network raise into one `TrackingError`, and keep their logs quiet."""
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
-    import mlflow  # noqa: F401 - its import sets the levels of the loggers below
-
-    loggers = [logging.getLogger(name) for name in NOISY]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    except TrackingError:
-        raise
-    except Exception as error:
-        raise TrackingError(f"MLflow at {uri} failed: {_reason(error)}{advice}") from error
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    with closing(sqlite3.connect(working)) as connection:
+        # half the time a cell (measured 1.9 s to 1.0 s on a busy disk), and the UI reads meanwhile
+        connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _reason(error: Exception) -> str:

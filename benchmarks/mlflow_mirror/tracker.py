@@ -1,9 +1,10 @@
 """Mirrors a record into MLflow, cell by cell, after each cell has landed on disk; training never waits for it.
 
 One experiment a suite, one run a cell (`benchmarks.mlflow_mirror.runs` says what it holds), child runs for its best
-trials and for the settings on the test seeds, one run for the report. MLflow is imported on first use, which takes two
-seconds, and talked to with few calls a run, short timeouts and few retries: an outage costs seconds, raises
-`TrackingError` and loses nothing, for the record is on disk and running the suite again mirrors what is missing.
+trials and for the settings on the test seeds, one run for the report. A file of SQLite is written by ourselves
+(`benchmarks.mlflow_mirror.database`); MLflow, whose import takes two seconds, is talked to where there is another
+store, with few calls a run, short timeouts and few retries: an outage costs seconds, raises `TrackingError` and loses
+nothing, for the record is on disk and running the suite again mirrors what is missing.
 """
 
 from __future__ import annotations
@@ -13,36 +14,38 @@ import json
 import shutil
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from analysis.record.cells import Cell
 from analysis.record.exhibits import load_exhibits
 from benchmarks.errors import TrackingError
+from benchmarks.mlflow_mirror.by_client import ByClient
+from benchmarks.mlflow_mirror.database import Database
 from benchmarks.mlflow_mirror.overview import draw_overview, overview_path
 from benchmarks.mlflow_mirror.runs import (
     Children,
     MirroredRun,
     cell_run,
+    ends_of,
     setting_runs,
     short_hash,
     trial_runs,
     trials_table,
 )
-from benchmarks.mlflow_mirror.store import ARTIFACTS, connect, default_uri, moved, reported
+from benchmarks.mlflow_mirror.store import ARTIFACTS, default_uri, file_of, make_store, moved, told
+from benchmarks.mlflow_mirror.writer import PARENT, Artifact, Experiment, NewRun, Writer
 from benchmarks.record.folder import RecordFolder
 from benchmarks.redaction import redacted
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 __all__ = ["SHARED", "VIEW", "Tracker"]
 
 ADVICE: Final = "; the record is safe, and running the suite again mirrors what is missing"
 SHARED: Final = ("suite.toml", "environment.json")  # the record's files that belong to no cell
+DIGEST: Final = "stepscape.digest"  # the tag that names the content of what was mirrored
 STATE: Final = "stepscape.report"  # the tag that names the content of the report that was put there
 VIEW: Final = "cells"
 TRIALS: Final = "trials.json"
@@ -89,32 +92,30 @@ class Tracker:
 
         A run that a killed process left unfinished is deleted and written anew. Raises `RecordError` for damaged files.
         """
-        with reported(self._uri, ADVICE):
-            done, broken = self._find(short_hash(cell.path / "cell.json"))
-            if done:
-                return done
-            for run_id in broken:
+        with told(self._uri, ADVICE):
+            found = self._find(short_hash(cell.path / "cell.json"))
+            for run_id, finished in found.items():
+                if finished:
+                    return run_id
+            for run_id in found:
                 self._delete(run_id)
-        parent, children = cell_run(cell), [*setting_runs(cell), *trial_runs(cell, self._children)]
         picture = overview_path(RecordFolder(self._folder), cell.name)
         if not picture.is_file():
             draw_overview(cell, picture)
         # MLflow's `log_table` would write it to a folder outside the record, which a kill leaves there
         shown, ended = picture.with_name(TRIALS), time.time()
         trials_table(cell).to_json(shown, orient="split", index=False)
-        with reported(self._uri, ADVICE):
-            tags = {"stepscape.suite": self._suite_digest, **SHOWN}
-            run_id = self._start(parent, tags, ended - _seconds(cell))
-            for file in (shown, picture):
-                self._client.log_artifact(run_id, str(file))
-            self._client.log_artifacts(run_id, str(cell.path), "record")
-            for name in SHARED:
-                self._client.log_artifact(run_id, str(self._folder / name), "record")
-            for rank, child in enumerate(children):
-                # MLflow lists the latest start first, so the best trial must have started last
-                began = ended - rank / 1000
-                self._end(self._start(child, {"mlflow.parentRunId": run_id}, began), ended)
-            self._end(run_id, ended)
+        record = [Artifact(file, "record") for file in (cell.path, *(self._folder / name for name in SHARED))]
+        tags = {"stepscape.suite": self._suite_digest, **SHOWN}
+        began, ends = ended - _seconds(cell), ends_of(cell)
+        parent = self._new_run(cell_run(cell, ends), tags, began, ended, [Artifact(shown), Artifact(picture), *record])
+        # MLflow lists the latest start first, so the best trial must have started last
+        children = [
+            self._new_run(child, {}, ended - rank / 1000, ended)
+            for rank, child in enumerate([*setting_runs(cell, ends), *trial_runs(cell, self._children)])
+        ]
+        with told(self._uri, ADVICE):
+            run_id = self._writer.write(self._experiment, parent, children)
         shutil.rmtree(picture.parent)
         return run_id
 
@@ -128,40 +129,51 @@ class Tracker:
         A report that is there already costs one query.
         """
         key = short_hash(*(self._folder / name for name in SHARED))
-        tags = {"role": "report", "suite": self._suite, "stepscape.digest": key, "mlflow.note.content": REPORT_NOTE}
-        report = MirroredRun(f"report of {self._suite}", tags, {}, ())
+        tags = {"role": "report", "suite": self._suite, DIGEST: key, "mlflow.note.content": REPORT_NOTE}
         state = short_hash(*sorted((folder / "report").glob("*.html")))
-        with reported(self._uri, ADVICE):
-            done, broken = self._find(key)
-            if done and self._client.get_run(done).data.tags.get(STATE) == state:
-                return done
-            run_id = done or (broken[0] if broken else self._start(report, {}, time.time()))
-            self._client.log_artifacts(run_id, str(folder / "report"), "report")
-            for name, exhibit in load_exhibits(folder).items():
-                self._client.log_artifacts(run_id, str(exhibit.path), f"exhibits/{name}")
-            self._client.set_tag(run_id, STATE, state)
-            self._end(run_id, time.time())
+        with told(self._uri, ADVICE):
+            found = self._find(key)
+            run_id = next((run for run, finished in found.items() if finished), next(iter(found), None))
+            if run_id is None:
+                now = time.time()
+                report = MirroredRun(f"report of {self._suite}", tags, {}, ())
+                run_id = self._writer.write(self._experiment, self._new_run(report, {}, now, now))
+            elif self._writer.tags(run_id).get(STATE) == state:
+                return run_id
+            artifacts = [Artifact(folder / "report", "report")]
+            artifacts += [Artifact(each.path, f"exhibits/{name}") for name, each in load_exhibits(folder).items()]
+            self._writer.add(self._experiment, run_id, artifacts, {STATE: state})
         return run_id
 
     @cached_property
-    def _client(self) -> MlflowClient:
-        return connect(self._uri)
+    def _writer(self) -> Writer:
+        """Whoever writes the store: ourselves, where that is a file whose tables are known, or MLflow's client."""
+        own = self._uri == default_uri(self._folder)
+        file = RecordFolder(self._folder).mlflow_store if own else file_of(self._uri)
+        if file is not None:
+            if not file.exists():
+                make_store(file)
+            if database := Database.known(file):
+                found = database.experiment(self._suite)
+                if found is None or urlsplit(found.artifacts).scheme == "file":
+                    return database
+        return ByClient(self._uri)
 
     @cached_property
-    def _experiment(self) -> str:
-        """The id of the suite's experiment, made where it is missing and restored where it was deleted."""
-        found = self._client.get_experiment_by_name(self._suite)
+    def _experiment(self) -> Experiment:
+        """The suite's experiment, made where it is missing and restored where it was deleted."""
+        found = self._writer.experiment(self._suite)
         local = urlsplit(self._uri).scheme not in ("http", "https")
         artifacts = (self._folder.resolve() / ARTIFACTS).as_uri() if local else None
         if found is None:
             note = redacted(EXPERIMENT_NOTE.format(description=_suite_description(self._folder)))
             tags = {"mlflow.note.content": note, f"mlflow.sharedViewState.{VIEW}": json.dumps(CELLS_VIEW)}
-            return str(self._client.create_experiment(self._suite, artifact_location=artifacts, tags=tags))
-        if self._uri == default_uri(self._folder) and found.artifact_location != artifacts:
+            return self._writer.new_experiment(self._suite, artifacts, tags)
+        if self._uri == default_uri(self._folder) and found.artifacts != artifacts:
             raise TrackingError(moved(self._folder))
-        if found.lifecycle_stage == "deleted":
-            self._client.restore_experiment(found.experiment_id)
-        return str(found.experiment_id)
+        if found.deleted:
+            self._writer.restore(found)
+        return found
 
     @cached_property
     def _suite_digest(self) -> str:
@@ -176,31 +188,27 @@ class Tracker:
         tags = {"mlflow.user": _user(), "mlflow.source.name": "stepscape"}
         return tags if commit is None else {**tags, "mlflow.source.git.commit": commit}
 
-    def _find(self, key: str) -> tuple[str | None, list[str]]:
-        """The id of a finished run with this digest, if there is one, and the ids of half-written ones."""
-        runs = self._client.search_runs([self._experiment], f"tags.`stepscape.digest` = '{key}'")
-        done = [run.info.run_id for run in runs if run.info.status == "FINISHED"]
-        return (done[0] if done else None), [run.info.run_id for run in runs if run.info.status != "FINISHED"]
+    def _find(self, key: str) -> Mapping[str, bool]:
+        """The runs with this digest, by id, and whether each is whole."""
+        return self._writer.find(self._experiment, DIGEST, key)
 
     def _delete(self, run_id: str) -> None:
-        where = f"tags.`mlflow.parentRunId` = '{run_id}'"
-        for run in self._client.search_runs([self._experiment], where, max_results=50_000):  # the most MLflow allows
-            self._client.delete_run(run.info.run_id)
-        self._client.delete_run(run_id)
+        for child in self._writer.find(self._experiment, PARENT, run_id):
+            self._writer.delete(child)
+        self._writer.delete(run_id)
 
-    def _start(self, mirrored: MirroredRun, tags: Mapping[str, str], began: float) -> str:
-        """Write ``mirrored`` as a run that began at the time ``began`` and return its id; the caller ends it."""
-        from mlflow.entities import Metric, Param
-
-        all_tags = {name: redacted(value) for name, value in {**mirrored.tags, **tags, **self._source}.items()}
-        run = self._client.create_run(self._experiment, int(began * 1000), all_tags, redacted(mirrored.name))
-        metrics = [Metric(key, value, int(began * 1000), step) for key, value, step in mirrored.points]
-        params = [Param(key, redacted(value)) for key, value in mirrored.params.items()]
-        self._client.log_batch(run.info.run_id, metrics=metrics, params=params)
-        return str(run.info.run_id)
-
-    def _end(self, run_id: str, ended: float) -> None:
-        self._client.set_terminated(run_id, end_time=int(ended * 1000))
+    def _new_run(
+        self,
+        mirrored: MirroredRun,
+        tags: Mapping[str, str],
+        began: float,
+        ended: float,
+        artifacts: Sequence[Artifact] = (),
+    ) -> NewRun:
+        """``mirrored`` with further ``tags`` and those that say who ran what, free of passwords."""
+        tags = {name: redacted(value) for name, value in {**mirrored.tags, **tags, **self._source}.items()}
+        params = {name: redacted(value) for name, value in mirrored.params.items()}
+        return NewRun(MirroredRun(redacted(mirrored.name), tags, params, mirrored.points), began, ended, artifacts)
 
 
 def _seconds(cell: Cell) -> float:

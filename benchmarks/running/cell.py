@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 
 from analysis.record.cell_info import Seconds
+from benchmarks.engine.engines import Used
 from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import train
 from benchmarks.record.checkpoints import Checkpoints
@@ -68,9 +69,17 @@ class FinishedCell:
     @property
     def lane_steps(self) -> int:
         """The number of updates of single runs that were made."""
+        return sum(trace.lane_steps for trace in self._traces) + (self.grid.lane_steps if self.grid else 0)
+
+    @property
+    def engines(self) -> list[Used]:
+        """What advanced the lanes, more than one where a run was gone on with elsewhere."""
+        return sorted({trace.engine for trace in self._traces} | (self.grid.engines if self.grid else frozenset()))
+
+    @property
+    def _traces(self) -> list[Trace]:
         blocks = [block for study in self.studies for block in study.blocks]
-        traces = [*(block.trace for block in blocks), *(runs.trace for runs in self.settings)]
-        return sum(trace.lane_steps for trace in traces) + (self.grid.lane_steps if self.grid else 0)
+        return [*(block.trace for block in blocks), *(runs.trace for runs in self.settings)]
 
 
 def run_cell(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None = None) -> FinishedCell:

@@ -40,6 +40,7 @@ def describe(cell: ReadyCell, result: FinishedCell) -> CellInfo:
         defaults=cell.space.defaults(cell.spec),
         seconds=Seconds(**{name: round(value, 4) for name, value in result.seconds.to_json().items()}),
         lane_steps=result.lane_steps,
+        engines=tuple(result.engines),
     )
 
 

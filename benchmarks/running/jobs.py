@@ -7,7 +7,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +30,7 @@ from benchmarks.running.cell import run_cell
 from benchmarks.running.cell_tables import cell_tables
 from benchmarks.running.describe import describe
 from benchmarks.running.exhibit import run_exhibit
-from benchmarks.running.prepare import ReadyCell, prepare
+from benchmarks.running.prepare import Compute, ReadyCell, Tried, prepare
 from benchmarks.suite.suite import CellPlan, Suite
 from benchmarks.tuning.storages import storage_failure
 from problems import DataError
@@ -103,13 +103,14 @@ class CellJob(Job):
     deadline: float | None = None
     cost: float = 0.0
     fingerprint: str | None = None
+    compute: Compute = field(default_factory=Compute)
 
     @classmethod
     def of(
         cls, cell: ReadyCell, folder: RecordFolder, data: Path | None, storage: str | None, deadline: float | None
     ) -> CellJob:
         """The job of the prepared ``cell``; a worker is sent its plan and prepares it again."""
-        return cls(cell.plan, folder, data, storage, deadline, cell.cost, cell.fingerprint)
+        return cls(cell.plan, folder, data, storage, deadline, cell.cost, cell.fingerprint, cell.compute)
 
     @property
     def name(self) -> str:
@@ -125,7 +126,8 @@ class CellJob(Job):
 
     def run(self) -> Path:
         torch.set_num_threads(1)
-        cell = prepare(self.plan, self.data, {self.plan.problem: None})  # tried when the suite was prepared
+        tried: Tried = {self.plan.problem: None}  # when the suite was prepared
+        cell = prepare(self.plan, self.data, tried, self.compute)
         if self.fingerprint not in (None, cell.fingerprint):
             raise UsageError(f"the code of optimizer {self.plan.optimizer!r} changed while the suite ran; run it again")
         kept = self.folder.unfinished / f"{self.name}-{cell.problem.fingerprint()}-{cell.fingerprint}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from benchmarks.engine.engines import Engine
 from benchmarks.engine.foreign_lanes import try_out
 from benchmarks.engine.inputs import Training
 from benchmarks.engine.try_out import try_problem, try_rule
@@ -26,7 +27,7 @@ from optimizers.fingerprint import digest_of, value_text
 from problems import BUILTIN as PROBLEMS
 from problems import DataError, Problem
 
-__all__ = ["ReadyCell", "Tried", "load_plugins", "mistakes", "prepare"]
+__all__ = ["Compute", "ReadyCell", "Tried", "load_plugins", "mistakes", "prepare"]
 
 BUILTIN = frozenset(spec.name for spec in PROBLEMS)
 """Problems that the suite's own tests hold; all others are tried before they run."""
@@ -34,6 +35,14 @@ BUILTIN = frozenset(spec.name for spec in PROBLEMS)
 
 Tried = MutableMapping[str, OwnCodeError | None]
 """What came of problems of the user's own that were tried: by the text that names them, the error, or None."""
+
+
+@dataclass(frozen=True)
+class Compute:
+    """What lanes are trained with: an engine, and threads of one process. Results differ by rounding at most."""
+
+    engine: Engine = "auto"
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -50,10 +59,22 @@ class ReadyCell:
     space: Space
     steps: int
     fingerprint: str
+    compute: Compute = field(default_factory=Compute)
 
     def training(self, seeds: Sequence[int], evaluate: int | Sequence[int], *, keep_path: bool = False) -> Training:
         """The training of this cell on ``seeds``, evaluated every ``evaluate`` steps, or at the steps listed."""
-        return Training(self.problem, self.spec, seeds, self.steps, evaluate, self.schedules, keep_path=keep_path)
+        return Training(
+            self.problem,
+            self.spec,
+            seeds,
+            self.steps,
+            evaluate,
+            self.schedules,
+            keep_path=keep_path,
+            engine=self.compute.engine,
+            planned=self.lane_steps,
+            threads=self.compute.threads,
+        )
 
     @property
     def evaluate(self) -> int | list[int]:
@@ -87,7 +108,9 @@ class ReadyCell:
         return self.lane_steps * (1 + self.problem.dim / 2) + 2e5
 
 
-def prepare(plan: CellPlan, data: Path | None = None, tried: Tried | None = None) -> ReadyCell:
+def prepare(
+    plan: CellPlan, data: Path | None = None, tried: Tried | None = None, compute: Compute | None = None
+) -> ReadyCell:
     """The ready cell of ``plan``; ``data`` is the user's data folder, ``tried`` what came of problems tried before.
 
     Raises `StepscapeError` for whatever is unknown or out of range.
@@ -117,9 +140,9 @@ def prepare(plan: CellPlan, data: Path | None = None, tried: Tried | None = None
         try_out(spec, space.defaults(spec), schedules)
     else:
         try_rule(spec)
-    return ReadyCell(
-        plan, problem, spec, schedules, space, plan.steps or problem.steps, optimizer_fingerprint(spec, schedules)
-    )
+    steps = plan.steps or problem.steps
+    fingerprint = optimizer_fingerprint(spec, schedules)
+    return ReadyCell(plan, problem, spec, schedules, space, steps, fingerprint, compute or Compute())
 
 
 def _try_once(name: str, problem: Problem, tried: Tried) -> None:

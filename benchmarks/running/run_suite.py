@@ -16,7 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.errors import OwnCodeError, StepscapeError, SuiteError
+from benchmarks.engine.engines import Engine
+from benchmarks.engine.kernel.compiler import why_no_compiler
+from benchmarks.errors import OwnCodeError, StepscapeError, SuiteError, UsageError
 from benchmarks.record.damage import damaged
 from benchmarks.record.folder import RecordFolder, remove
 from benchmarks.record.lock import alone
@@ -27,7 +29,7 @@ from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_
 from benchmarks.running.memory import fitting_jobs
 from benchmarks.running.mirroring import Mirroring
 from benchmarks.running.observer import RunObserver
-from benchmarks.running.prepare import ReadyCell, Tried, load_plugins, mistakes, prepare
+from benchmarks.running.prepare import Compute, ReadyCell, Tried, load_plugins, mistakes, prepare
 from benchmarks.running.watch import Watch
 from benchmarks.running.workers import WorkersLostError, map_unordered
 from benchmarks.suite.suite import Suite
@@ -90,6 +92,7 @@ def run(
     storage: str | None = None,
     deadline: float | None = None,
     memory: int | None = None,
+    engine: Engine = "auto",
     observer: RunObserver | None = None,
     mirror: Callable[[Path], None] | None = None,
     afterwards: Callable[[SuiteResult, Mirroring], None] | None = None,
@@ -100,13 +103,14 @@ def run(
 
     ``suite`` may be the name of a built-in suite or the path of a TOML file. ``jobs`` processes work at the same time,
     fewer where all would take more than ``memory`` bytes (by default what the machine has); ``data`` is the user's data
-    folder. Studies are kept in the Optuna ``storage`` where one is given, else in memory. After the ``deadline``
-    (``time.time()``) cells stop at the next block; what they made is kept for the next run. ``observer`` is told how
-    far the run is; by default that is a bar, on a terminal or in a notebook. ``mirror`` is handed every finished cell's
-    folder, those of earlier runs too, beside the work, and may raise `StepscapeError`: it is then not asked again. It
-    has `benchmarks.running.mirroring.BUDGET` seconds more when the cells are done. ``afterwards`` is called last, with
-    what is returned and the mirror's thread, while no other process may work in the folder: it may write the report
-    there. Where ``draw``, the report's sections are drawn as their problems' cells end, beside the work.
+    folder; ``engine`` advances the lanes. Studies are kept in the Optuna ``storage`` where one is given, else in
+    memory. After the ``deadline`` (``time.time()``) cells stop at the next block; what they made is kept for the next
+    run. ``observer`` is told how far the run is; by default that is a bar, on a terminal or in a notebook. ``mirror``
+    is handed every finished cell's folder, those of earlier runs too, beside the work, and may raise `StepscapeError`:
+    it is then not asked again. It has `benchmarks.running.mirroring.BUDGET` seconds more when the cells are done.
+    ``afterwards`` is called last, with what is returned and the mirror's thread, while no other process may work in the
+    folder: it may write the report there. Where ``draw``, the report's sections are drawn as their problems' cells end,
+    beside the work.
 
     Raises `StepscapeError` for mistakes in the suite, the folder or the storage, and for a cell that takes more memory
     alone, before anything is run.
@@ -114,7 +118,7 @@ def run(
     suite, folder = suite if isinstance(suite, Suite) else Suite.load(suite), Path(folder)
     record = RecordFolder(folder)
     with nullcontext(observer) if observer else SuiteBar(suite) as watching:
-        return _run(suite, record, jobs, data, storage, deadline, memory, watching, mirror, afterwards, draw)
+        return _run(suite, record, jobs, data, storage, deadline, memory, engine, watching, mirror, afterwards, draw)
 
 
 def _run(
@@ -125,13 +129,16 @@ def _run(
     storage: str | None,
     deadline: float | None,
     memory: int | None,
+    engine: Engine,
     observer: RunObserver,
     mirror: Callable[[Path], None] | None,
     afterwards: Callable[[SuiteResult, Mirroring], None] | None,
     draw: bool,
 ) -> SuiteResult:
     """Run what is missing, as `run` says, with an ``observer``."""
-    ready, failed = _prepared(suite, data)
+    if engine == "kernel" and (why := why_no_compiler()):
+        raise UsageError(f"kernels need a C compiler: {why}")
+    ready, failed = _prepared(suite, data, Compute(engine))
     jobs = fitting_jobs(ready, jobs, memory)
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
     exhibits = exhibit_jobs(suite, record, data, deadline)
@@ -143,7 +150,7 @@ def _run(
         finished = _finished(every, record, observer)
         result = SuiteResult(record.path, kept=[job.name for job in every if job.name in finished], jobs=jobs)
         record.keep_plugins(suite)
-        missing = [job for job in every if job.name not in finished]
+        missing = _with_threads([job for job in every if job.name not in finished], jobs)
         if missing:
             ahead = [cell for cell in ready if cell.plan.name not in finished]
             asked = sum(job.question.seconds for job in exhibits if job.name not in finished) / min(jobs, len(missing))
@@ -193,7 +200,18 @@ def _finished(jobs: Sequence[Job], record: RecordFolder, observer: RunObserver) 
     return finished
 
 
-def _prepared(suite: Suite, data: Path | None) -> tuple[list[ReadyCell], list[JobResult]]:
+def _with_threads(missing: Sequence[Job], jobs: int) -> list[Job]:
+    """Jobs that share the cores they are too few for."""
+    threads = jobs // max(1, len(missing))
+    if threads <= 1:
+        return list(missing)
+    return [
+        replace(job, compute=replace(job.compute, threads=threads)) if isinstance(job, CellJob) else job
+        for job in missing
+    ]
+
+
+def _prepared(suite: Suite, data: Path | None, compute: Compute) -> tuple[list[ReadyCell], list[JobResult]]:
     """The cells that can be run, and how the others ended: those whose problem or optimizer is the user's and fails.
 
     Raises `StepscapeError` for mistakes in the suite, with all of them; where it says ``on_error = "skip"`` they cost
@@ -205,7 +223,7 @@ def _prepared(suite: Suite, data: Path | None) -> tuple[list[ReadyCell], list[Jo
     tried: Tried = {}
     for plan in suite.cells():
         try:
-            ready.append(prepare(plan, data, tried))
+            ready.append(prepare(plan, data, tried, compute))
         except (StepscapeError, DataError) as error:
             said = str(error)
             if not isinstance(error, OwnCodeError):

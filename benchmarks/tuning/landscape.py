@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from benchmarks.engine.engines import Used
 from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Configurations, Training, train
 from benchmarks.errors import UsageError
@@ -40,6 +41,7 @@ class GridMap:
     best_loss: Tensor
     seconds: float
     lane_steps: int
+    engines: frozenset[Used] = frozenset()
 
 
 def grid_axes(spec: AnyOptimizer, space: Space, grid: tuple[int, int]) -> list[tuple[Hyperparameter, int]]:
@@ -83,7 +85,8 @@ def landscape(
             on_progress(min(first + size, count), count)
     status, stopped_at, start, final, best = (torch.cat(each) for each in zip(*(e.columns for e in parts), strict=True))
     seconds, lane_steps = sum(part.seconds for part in parts), sum(part.lane_steps for part in parts)
-    return GridMap(values, status, stopped_at, start, final, best, seconds, lane_steps)
+    engines = frozenset(part.engine for part in parts)
+    return GridMap(values, status, stopped_at, start, final, best, seconds, lane_steps, engines)
 
 
 @dataclass(frozen=True)
@@ -96,13 +99,14 @@ class _Ends:
     columns: tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
     seconds: float
     lane_steps: int
+    engine: Used
 
     @classmethod
     def of(cls, trace: Trace) -> _Ends:
         loss = trace.loss
         ends = loss[..., 0].clone(), loss[..., -1].clone()  # a view would keep the whole curve
         best = loss.nan_to_num(torch.inf).amin(-1)
-        return cls((trace.status, trace.stopped_at, *ends, best), trace.seconds, trace.lane_steps)
+        return cls((trace.status, trace.stopped_at, *ends, best), trace.seconds, trace.lane_steps, trace.engine)
 
 
 def _group_size(training: Training) -> int:

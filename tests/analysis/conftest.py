@@ -289,6 +289,7 @@ class Builder:
             defaults={LR.name: LR.default, **({knob.name: knob.default} if knob else {})},
             seconds=Seconds(tuning=0.5, sampling=0.1, test=0.1, landscape=0.2),
             lane_steps=1000,
+            engines=("eager",),
         )
 
 

@@ -5,6 +5,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
+from problems import data
 from problems.classification import (
     Classifier,
     DigitsSoftmax,
@@ -14,7 +15,7 @@ from problems.classification import (
     mnist_mlp,
     two_spirals,
 )
-from problems.data import DIGITS, TWO_SPIRALS, shuffled_rows
+from problems.data import DIGITS, TWO_SPIRALS, minibatches, shuffled_rows
 from problems.images import MNIST_5K
 from problems.network import MLP, ConvNet, accuracy, cross_entropy
 
@@ -169,3 +170,15 @@ def test_making_a_problem_loads_no_data():
 
     assert isinstance(problem, Classifier)
     assert (problem.dim, "network" in problem.tags) == (50890, True)
+
+
+def test_minibatches_are_the_rows_of_their_order_however_many_are_gathered_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts = torch.arange(24.0).view(12, 2), torch.arange(12)
+    expected = [[part[index] for part in parts] for index in shuffled_rows([5, 6], 12, 4, 8)]
+    for numbers in (1, 60, 10**6):  # one step, two and all of them at once
+        monkeypatch.setattr(data, "GATHERED_NUMBERS", numbers)
+        got = list(minibatches(parts, [5, 6], 4, 8))
+        assert [part.shape for part in got[0]] == [(2, 4, 2), (2, 4)]
+        assert all(torch.equal(*pair) for step in zip(got, expected, strict=True) for pair in zip(*step, strict=True))

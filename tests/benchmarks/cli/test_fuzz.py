@@ -52,6 +52,7 @@ OPTIONS: Final = {
     "sync": ("--children",),
     "ui": ("--port", "--no-open"),
     "check": ("--plugin", "--data"),
+    "cache": ("--clear",),
     "speed": ("--repeats", "--nothing"),
     "nothing": (),
 }  # fmt: skip
@@ -169,6 +170,7 @@ def here(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("fuzz")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        patch.setenv("STEPSCAPE_CACHE", str(folder / "cache"))  # which a command may clear
         Path("tiny.toml").write_text(tiny)
         assert not run("tiny.toml", "record").failed
         yield folder

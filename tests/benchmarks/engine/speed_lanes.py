@@ -9,9 +9,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.engine.speed import GOALS, Goal, plain_loop
-from benchmarks.engine.training import Training, train
-from benchmarks.naming.registry import OPTIMIZERS, make_problem
+from benchmarks.engine.speed.goals import GOALS, Goal
+from benchmarks.engine.speed.plain import plain_loop
+from benchmarks.engine.training import train
 
 
 @pytest.fixture(autouse=True)
@@ -22,16 +22,14 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("goal", GOALS, ids=[goal.problem for goal in GOALS])
+@pytest.mark.parametrize("goal", GOALS, ids=[goal.name for goal in GOALS])
 def test_lanes(goal: Goal, benchmark) -> None:
-    problem, rule = make_problem(goal.problem), OPTIMIZERS["rmsprop-torch"].rule
-    lr = torch.logspace(-4, -1, goal.lanes, dtype=torch.float64)
     benchmark.extra_info["lane_steps"] = goal.lanes * goal.steps
-    benchmark(lambda: train(Training(problem, rule, [1], goal.steps), {"lr": lr, "gamma": 0.9}))
+    benchmark(lambda: train(goal.training(goal.steps), goal.configurations))
 
 
-@pytest.mark.parametrize("goal", GOALS, ids=[goal.problem for goal in GOALS])
+@pytest.mark.parametrize("goal", GOALS, ids=[goal.name for goal in GOALS])
 def test_plain_loop(goal: Goal, benchmark) -> None:
-    problem = make_problem(goal.problem)
+    problem = goal.training(1).problem
     benchmark.extra_info["lane_steps"] = goal.plain_steps
     benchmark(lambda: plain_loop(problem, goal.plain_steps))

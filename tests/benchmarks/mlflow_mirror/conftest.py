@@ -180,6 +180,7 @@ class RecordBuilder:
             defaults={knob.name: knob.default for knob in knobs},
             seconds=Seconds(tuning=0.5, sampling=0.1, test=0.1, landscape=0.2),
             lane_steps=1000,
+            engines=("eager",),
         )
 
 

@@ -13,6 +13,7 @@ import pytest
 from analysis.record.cell_info import Seconds
 from benchmarks.errors import TrackingError
 from benchmarks.mlflow_mirror import tracker as tracking
+from benchmarks.mlflow_mirror.database import Database
 from benchmarks.mlflow_mirror.runs import trials_table
 from benchmarks.mlflow_mirror.store import connect, default_uri, reported
 from benchmarks.mlflow_mirror.tracker import VIEW, Tracker
@@ -33,6 +34,18 @@ def open_store(record):
 @pytest.fixture
 def store(record):
     return open_store(record)
+
+
+@pytest.fixture
+def by_client(monkeypatch) -> None:
+    """Stores are written by MLflow's client, as servers are, and not by ourselves."""
+    monkeypatch.setattr(Database, "known", lambda _: None)
+
+
+@pytest.fixture
+def new_cache(tmp_path, monkeypatch) -> None:
+    """No empty store is kept from an earlier run."""
+    monkeypatch.setenv("STEPSCAPE_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +88,7 @@ def test_a_cell_becomes_a_finished_run_with_tags_params_and_metrics(logged, logg
     assert run.data.metrics["best_objective"] == logged.cells[1].trials["objective"].min()
 
 
-def test_nothing_is_kept_outside_the_record_where_a_kill_would_leave_it(record, tracker, monkeypatch):
+def test_nothing_is_kept_outside_the_record_where_a_kill_would_leave_it(record, tracker, new_cache, monkeypatch):
     made, make = [], tempfile.mkdtemp
     monkeypatch.setattr(
         tempfile, "mkdtemp", lambda suffix=None, prefix=None, dir=None: made.append(dir) or make(suffix, prefix, dir)
@@ -147,7 +160,7 @@ def test_a_cell_that_was_run_again_is_logged_again(record, tracker, store, build
     assert tracker.log_cell(again) != first
 
 
-def test_a_half_written_run_is_replaced(record, tracker, store, monkeypatch):
+def test_a_half_written_run_is_replaced(record, tracker, store, by_client, monkeypatch):
     def killed(*_, **__):
         raise KeyboardInterrupt
 
@@ -173,7 +186,7 @@ def test_the_report_keeps_its_run_when_it_is_logged_again(record, tracker, store
 
 
 def test_a_report_whose_upload_was_killed_is_uploaded_next_time_and_a_whole_one_is_not(
-    record, tracker, store, monkeypatch
+    record, tracker, store, by_client, monkeypatch
 ):
     (record.path / "report").mkdir()
     page = record.path / "report" / "index.html"
@@ -196,7 +209,7 @@ def test_a_report_whose_upload_was_killed_is_uploaded_next_time_and_a_whole_one_
     assert not uploads
 
 
-def test_a_store_whose_making_was_killed_is_made_anew(record, tracker, monkeypatch):
+def test_a_store_whose_making_was_killed_is_made_anew(record, tracker, new_cache, monkeypatch):
     from alembic.operations.batch import ApplyBatchImpl
 
     def killed(*_):

@@ -1,0 +1,53 @@
+"""What stands before every kernel in C: loops over lanes, vectors, and products that are rounded once with a sum."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["PRELUDE"]
+
+PRELUDE: Final = """
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#define LANES _Pragma("omp simd") for (int l = 0; l < W; ++l)
+#define VECTORS(kind) for (int v = 0; v < W; v += VECTOR / (int)sizeof(kind))
+#define LOOP __attribute__((noinline))
+typedef float VF __attribute__((vector_size(VECTOR), may_alias));
+typedef double VD __attribute__((vector_size(VECTOR), may_alias));
+#define LOADF(p) (*(const VF *)(p))
+#define LOADD(p) (*(const VD *)(p))
+#define STOREF(p, a) (*(VF *)(p) = (a))
+#define STORED(p, a) (*(VD *)(p) = (a))
+#if VECTOR == 64
+#define TIMES(x) x, x, x, x, x, x, x, x
+#elif VECTOR == 32
+#define TIMES(x) x, x, x, x
+#else
+#define TIMES(x) x, x
+#endif
+#define ALLF(x) ((VF){TIMES(x), TIMES(x)})
+#define ALLD(x) ((VD){TIMES(x)})
+#if defined(__clang__) && __has_builtin(__builtin_elementwise_fma)
+#define FMAF(a, b, c) __builtin_elementwise_fma(a, b, c)
+#define FMAD(a, b, c) __builtin_elementwise_fma(a, b, c)
+#elif defined(__AVX512F__) && VECTOR == 64 && !defined(__clang__)
+#define FMAF(a, b, c) __builtin_ia32_vfmaddps512_mask(a, b, c, -1, 4)
+#define FMAD(a, b, c) __builtin_ia32_vfmaddpd512_mask(a, b, c, -1, 4)
+#elif defined(__FMA__) && VECTOR == 32 && !defined(__clang__)
+#define FMAF(a, b, c) __builtin_ia32_vfmaddps256(a, b, c)
+#define FMAD(a, b, c) __builtin_ia32_vfmaddpd256(a, b, c)
+#else
+static inline VF FMAF(VF a, VF b, VF c) {
+    VF r;
+    for (int i = 0; i < VECTOR / 4; ++i) r[i] = fmaf(a[i], b[i], c[i]);
+    return r;
+}
+static inline VD FMAD(VD a, VD b, VD c) {
+    VD r;
+    for (int i = 0; i < VECTOR / 8; ++i) r[i] = fma(a[i], b[i], c[i]);
+    return r;
+}
+#endif
+"""

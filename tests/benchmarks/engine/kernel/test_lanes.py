@@ -1,0 +1,206 @@
+"""What kernels train is what torch trains: to the bit where arithmetic is elementwise, to rounding elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks.engine import kernel_lanes
+from benchmarks.engine.kernel import making
+from benchmarks.engine.kernel.compiler import find_compiler
+from benchmarks.engine.kernel.making import step_kernel
+from benchmarks.engine.kernel.refusal import NotCompiledError
+from benchmarks.engine.trace import Trace
+from benchmarks.engine.training import Training, train
+from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS, make_problem, make_schedules
+from optimizers import OptimizerSpec
+from problems import Batch, Facts, Problem
+
+pytestmark = pytest.mark.skipif(find_compiler() is None, reason="there is no C compiler")
+
+RULES = [name for name, spec in OPTIMIZERS.items() if isinstance(spec, OptimizerSpec)]
+ELEMENTWISE = ("ellipse", "ellipse-rotated", "rosenbrock", "rosenbrock-noisy", "beale", "bowl-noisy", "quadratic")
+EAGER = {"mnist-lenet", "char-gru", "tiny-transformer"}
+"""The problems whose steps are left to torch, as docs/performance.md says."""
+RATES = torch.logspace(-4, 1, 21, dtype=torch.float64)
+
+
+def both(problem: Problem | str, optimizer: str, seeds: list[int], steps: int, **more: Any) -> tuple[Trace, Trace]:
+    """The same training by torch and by a kernel: 21 learning rates, of which the largest diverge."""
+    given = {"lr": RATES, **more.pop("values", {})}
+    eager = train(Training(problem, optimizer, seeds, steps, engine="eager", **more), given)
+    compiled = train(Training(problem, optimizer, seeds, steps, engine="kernel", **more), given)
+    assert (eager.engine, compiled.engine) == ("eager", "kernel")
+    return eager, compiled
+
+
+def assert_equal(eager: Trace, compiled: Trace) -> None:
+    """Every path of a living lane to the bit, and how every lane ended."""
+    assert bool((eager.status == compiled.status).all())
+    assert bool((eager.stopped_at == compiled.stopped_at).all())
+    assert eager.path is not None
+    assert compiled.path is not None
+    alive = eager.loss.isfinite()
+    assert bool((eager.path == compiled.path)[alive].all())
+    assert eager.metrics.keys() == compiled.metrics.keys()
+
+
+def close(eager: Trace, compiled: Trace, relative: float) -> bool:
+    """Whether all losses of lanes that both call alive are as near as rounding makes them."""
+    alive = eager.loss.isfinite() & compiled.loss.isfinite()
+    apart = (eager.loss - compiled.loss).abs()[alive]
+    return bool((apart <= relative * eager.loss.abs()[alive] + 1e-9).all())
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "rmsprop-centered", "adam"])
+def test_a_rule_moves_every_lane_as_torch_does_to_the_bit(optimizer: str) -> None:
+    assert_equal(*both("ellipse", optimizer, [1, 2], 60, evaluate_every=7, keep_path=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("problem", ["rosenbrock-noisy", "quadratic"])
+@pytest.mark.parametrize("optimizer", RULES)
+def test_every_rule_moves_every_lane_as_torch_does_to_the_bit(problem: str, optimizer: str) -> None:
+    assert_equal(*both(problem, optimizer, [1, 2], 60, evaluate_every=7, keep_path=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("problem", ELEMENTWISE)
+def test_every_elementwise_problem_is_trained_as_torch_does_to_the_bit(problem: str) -> None:
+    assert_equal(*both(problem, "rmsprop", [1, 2, 3], 100, evaluate_every=9, keep_path=True))
+
+
+def test_a_product_of_matrices_is_right_to_rounding() -> None:
+    eager, compiled = both("airfoil", "rmsprop-torch", [1, 2, 3], 100, evaluate_every=20)
+    assert close(eager, compiled, 1e-4)  # 100 steps of single precision, summed in another order
+    assert bool((eager.status == compiled.status).all())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("problem", [name for name, spec in PROBLEMS.items() if not name.startswith("fashion")])
+def test_every_problem_is_trained_by_a_kernel_or_is_listed_as_left_to_torch(problem: str) -> None:
+    training = Training(problem, "rmsprop-torch", [1, 2], 8, 4, engine="eager")
+    values = {"lr": torch.tensor([1e-5, 1e-4, 1e-3], dtype=torch.float64)}
+    if problem in EAGER:
+        with pytest.raises(NotCompiledError):
+            step_kernel(training.problem, OPTIMIZERS["rmsprop-torch"].rule, training.problem.dtype, ())
+        return
+    compiled = train(Training(training.problem, "rmsprop-torch", [1, 2], 8, 4, engine="kernel"), values)
+    assert compiled.engine == "kernel"
+    eager = train(training, values)
+    assert close(eager, compiled, 2e-3 if training.problem.dtype is torch.float32 else 1e-6)
+
+
+@pytest.mark.parametrize("schedule", ["lr=cosine gamma=one-minus-gamma-over-t", "lr=step"])
+def test_a_schedule_gives_a_value_a_step_and_a_lane(schedule: str) -> None:
+    schedules = make_schedules(schedule)
+    assert_equal(*both("ellipse", "rmsprop", [1], 50, schedules=schedules, evaluate_every=10, keep_path=True))
+
+
+def test_neither_neighbours_nor_the_number_of_lanes_nor_of_threads_change_a_lane() -> None:
+    whole = train(Training("rosenbrock", "rmsprop", [1], 50, 10, engine="kernel", keep_path=True), {"lr": RATES})
+    threaded = Training("rosenbrock", "rmsprop", [1], 50, 10, engine="kernel", keep_path=True, threads=3)
+    many = train(threaded, {"lr": RATES.repeat(5)})
+    alone = train(Training("rosenbrock", "rmsprop", [1], 50, 10, engine="kernel", keep_path=True), {"lr": RATES[4:5]})
+    assert whole.path is not None
+    assert many.path is not None
+    assert alone.path is not None
+    alive = whole.loss.isfinite()
+    assert bool((many.path[-21:] == whole.path)[alive].all())
+    assert bool((alone.path[0] == whole.path[4]).all())
+
+
+def test_lanes_that_nothing_stops_go_on_beyond_every_limit() -> None:
+    eager, compiled = both("ellipse", "sgd", [1], 40, stop_diverged=False)
+    assert bool((compiled.stopped_at == 40).all())
+    assert bool((eager.stopped_at == compiled.stopped_at).all())
+
+
+def test_pruned_configurations_leave_the_kernel_too() -> None:
+    def half(_step: int, metrics: Mapping[str, Tensor]) -> Tensor:
+        return torch.arange(21) < 10
+
+    traces = [
+        train(Training("rosenbrock", "momentum", [1, 2], 30, 10, engine=engine), {"lr": RATES}, half)
+        for engine in ("eager", "kernel")
+    ]
+    assert bool((traces[0].status == traces[1].status).all())
+    assert bool((traces[0].stopped_at == traces[1].stopped_at).all())
+
+
+@dataclass(frozen=True, eq=False)
+class Counting(Problem):
+    """A bowl that turns into another one after so many calls: what tracing freezes."""
+
+    calls: list[int] = field(default_factory=lambda: [0])
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(dim=2, minimum=0.0, dtype=torch.float64)
+
+    def start(self, seeds: Any) -> Tensor:
+        return torch.ones(len(seeds), 2, dtype=torch.float64)
+
+    def loss(self, x: Tensor, batch: Batch) -> Tensor:
+        self.calls[0] += 1
+        return (x * x).sum(-1) * (1.0 if self.calls[0] % 2 else 3.0)
+
+
+def test_a_branch_that_tracing_froze_is_found_and_left_to_torch() -> None:
+    with pytest.warns(RuntimeWarning, match="trained without a kernel: compiled, its .* differs from torch's"):
+        trace = train(Training(Counting(), "sgd", [1], 5, engine="kernel"), {"lr": 0.1})
+    assert trace.engine == "eager"
+
+
+@dataclass(frozen=True, eq=False)
+class Sorted(Counting):
+    """A loss with an operation that is not compiled."""
+
+    def loss(self, x: Tensor, batch: Batch) -> Tensor:
+        return x.sort(-1).values.square().sum(-1)
+
+
+def test_an_operation_that_is_not_known_is_named_and_left_to_torch() -> None:
+    with pytest.raises(NotCompiledError, match="sort"):
+        step_kernel(Sorted(), OPTIMIZERS["sgd"].rule, torch.float64, ())
+    with pytest.warns(RuntimeWarning, match="is trained without a kernel: operation aten.sort"):
+        trace = train(Training(Sorted(), "sgd", [1], 5, engine="kernel"), {"lr": 0.1})
+    assert trace.engine == "eager"
+    assert train(Training(Sorted(), "sgd", [1], 5, planned=10**12), {"lr": 0.1}).engine == "eager"
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [({"dtype": torch.bfloat16}, "bfloat16"), ({"keep_updates": True}, "gradients are to be kept")],
+)
+def test_what_no_kernel_does_is_left_to_torch(more: Mapping[str, Any], why: str) -> None:
+    with pytest.warns(RuntimeWarning, match=why):
+        assert train(Training("bowl", "sgd", [1], 5, engine="kernel", **more), {"lr": 0.1}).engine == "eager"
+
+
+def test_the_engine_is_chosen_by_the_amount_of_work_and_by_nothing_else() -> None:
+    few, many = Training("ellipse", "rmsprop", [1], 30), Training("ellipse", "rmsprop", [1], 30, planned=10**9)
+    assert train(few, {"lr": RATES}).engine == "eager"
+    assert train(many, {"lr": RATES}).engine == "kernel"
+    assert train(few, {"lr": RATES}).engine == "eager"  # though the kernel is there by now
+
+
+def test_without_a_compiler_torch_trains_and_says_so_where_a_kernel_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(making, "find_compiler", lambda: None)
+    monkeypatch.setattr(making, "why_no_compiler", lambda: "there is no C compiler here")
+    assert train(Training("ellipse", "nesterov", [1], 30, planned=10**9), {"lr": 0.1}).engine == "eager"
+    with pytest.warns(RuntimeWarning, match="there is no C compiler here"):
+        train(Training("ellipse", "nesterov", [1], 30, engine="kernel"), {"lr": 0.1})
+
+
+def test_an_estimate_of_work_grows_with_lanes_steps_and_parameters() -> None:
+    small, large = make_problem("ellipse"), make_problem("digits-mlp")
+    assert kernel_lanes.seconds_by_torch(small, 2e6, 100) > kernel_lanes.seconds_by_torch(small, 1e6, 100)
+    assert kernel_lanes.seconds_by_torch(large, 1e6, 100) > 100 * kernel_lanes.seconds_by_torch(small, 1e6, 100)
