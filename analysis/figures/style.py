@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -42,6 +43,7 @@ __all__ = [
     "log_axis",
     "log_ticks",
     "looks_of",
+    "luminance",
     "new_figure",
     "panel_grid",
     "pdf",
@@ -253,6 +255,13 @@ def put_title(axes: Axes, text: str, pad: float | None = None) -> None:
     """
     offset = isinstance(axes.yaxis.get_major_formatter(), ScalarFormatter)
     axes.set_title(text, pad=pad, y=None if offset else 1.0)
+
+
+def luminance(color: npt.ArrayLike) -> float:
+    """The relative luminance of a colour ``[3]`` from 0 to 1, as WCAG 2 defines it."""
+    rgb = np.asarray(color, dtype=np.float64)
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
 def log_axis(axes: Axes, which: str, low: float, high: float) -> None:

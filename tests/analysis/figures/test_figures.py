@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -299,3 +300,30 @@ def test_a_title_stands_clear_of_the_offset_of_ticks() -> None:
     title = next(text for text in axes.findobj(Text) if text.get_text() == "a title")
     assert axes.yaxis.get_offset_text().get_text()
     assert not title.get_window_extent().overlaps(axes.yaxis.get_offset_text().get_window_extent())
+
+
+@pytest.mark.slow
+def test_the_overview_is_seaborns_heat_map(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    import seaborn as sns
+
+    def heat_map(_: Figure, axes: Axes, ratio: np.ndarray, labels: np.ndarray, norm: LogNorm) -> None:
+        colors = mpl.colormaps["viridis"].with_extremes(bad="#f2f2f2", over="#fde725")
+        bar = {"label": "times worse than the best", "extend": "max", "format": tick_text}
+        style = {"norm": norm, "cmap": colors, "linewidths": 1.5, "cbar_kws": bar}
+        sns.heatmap(ratio, ax=axes, annot=labels, fmt="", xticklabels=False, yticklabels=False, **style)
+
+    ratios = worse_than_best(results_of(record).values())
+    ratios = replace(ratios, values=ratios.values * np.array([[1.0], [np.inf], [np.nan]]))
+
+    def seen() -> tuple[object, ...]:
+        figure = ratios_figure(ratios)
+        figure.draw_without_rendering()
+        axes, bar = figure.axes
+        texts = [(text.get_text(), mpl.colors.to_hex(text.get_color()), text.get_position()) for text in axes.texts]
+        (mesh,) = axes.collections
+        spines = [spine.get_visible() for spine in axes.spines.values()]
+        return texts, mesh.get_facecolors().tolist(), axes.get_xlim(), axes.get_ylim(), bar.get_ylim(), spines
+
+    ours = seen()
+    monkeypatch.setattr("analysis.figures.problem._draw_ratios", heat_map)
+    assert seen() == ours
