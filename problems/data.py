@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ __all__ = [
     "Split",
     "airfoil",
     "breast_cancer_table",
+    "bundled",
     "diabetes_table",
     "has_airfoil_file",
     "minibatches",
@@ -131,19 +133,28 @@ def _airfoil_surrogate() -> tuple[Array, Array]:
 
 def diabetes_table() -> tuple[Array, Array]:
     """Features ``[442, 10]`` and targets ``[442]``, both standardised over all rows."""
-    from sklearn.datasets import load_diabetes
-
-    bunch = load_diabetes(scaled=False)
-    return _standardised(bunch.data), _standardised(bunch.target)
+    features, target = bundled("diabetes_data_raw.csv.gz", None), bundled("diabetes_target.csv.gz", None)
+    return _standardised(features), _standardised(target)
 
 
 def breast_cancer_table(standardised: bool) -> tuple[Array, Array]:
     """Features ``[569, 30]``, as measured or standardised over all rows, and targets ``[569]``: 1 is benign."""
-    from sklearn.datasets import load_breast_cancer
+    table = bundled("breast_cancer.csv", ",", header=1)
+    return _standardised(table[:, :-1]) if standardised else table[:, :-1], table[:, -1]
 
-    bunch = load_breast_cancer()
-    features = _standardised(bunch.data) if standardised else np.asarray(bunch.data, np.float64)
-    return features, bunch.target.astype(np.float64)
+
+def bundled(name: str, delimiter: str | None, header: int = 0) -> Array:
+    """The table in a file that scikit-learn ships, without importing it, which takes as long as torch does.
+
+    Raises `DataError` where scikit-learn is not installed or ships no such file.
+    """
+    found = find_spec("sklearn")
+    places = found.submodule_search_locations if found else None
+    file = Path(places[0] if places else "sklearn") / "datasets" / "data" / name
+    try:
+        return np.loadtxt(file, delimiter=delimiter, skiprows=header)
+    except OSError as error:
+        raise DataError(f"{name} comes with the package scikit-learn ({error}); pip install scikit-learn") from error
 
 
 def _standardised(table: Array) -> Array:
@@ -175,10 +186,9 @@ class DataSet:
 
 @cache
 def _digits() -> Split:
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    return split_rows("digits", torch.from_numpy(bunch.data / 16).float(), torch.from_numpy(bunch.target), DIGITS.rows)
+    table = bundled("digits.csv.gz", ",")
+    inputs, labels = torch.from_numpy(table[:, :-1] / 16).float(), torch.from_numpy(table[:, -1].astype(np.int64))
+    return split_rows("digits", inputs, labels, DIGITS.rows)
 
 
 def split_rows(name: str, inputs: Tensor, labels: Tensor, rows: int) -> Split:

@@ -142,7 +142,7 @@ class LinearModel(LinearProblem):
         return {**self.parameters, **super().definition()}
 
 
-def linear_facts(features: int, *, steps: int, target: float, tags: Sequence[str], chunk: int = 2048) -> Facts:
+def linear_facts(features: int, *, steps: int, target: float, tags: Sequence[str], chunk: int | None = None) -> Facts:
     """The facts of a linear problem of so many ``features``, but for those computed from its rows."""
     return Facts(
         dim=features + 1,

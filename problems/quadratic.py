@@ -61,7 +61,6 @@ class Quadratic(Problem):
             steps=300,
             tags=frozenset({"quadratic", "convex", "deterministic" if deterministic else "stochastic"}),
             deterministic=deterministic,
-            chunk=2048,
         )
 
     def start(self, seeds: Sequence[int]) -> Tensor:
@@ -131,7 +130,6 @@ class NoisyQuadratic(Problem):
             steps=300,
             tags=frozenset({"quadratic", "convex", "stochastic"}),
             deterministic=False,
-            chunk=2048,
         )
 
     def start(self, seeds: Sequence[int]) -> Tensor:

@@ -1,9 +1,10 @@
 """Whether two records of one suite are the same to the byte, times apart: ``make same BEFORE=… AFTER=…``.
 
 For maintainers who change the code and not the science. Run a suite with the code before and with the code after the
-change, and compare the two results folders. Tables, figures and CSV files must be equal byte for byte, JSON files in
-everything but the seconds that were measured. The page of a report shows those seconds, so it is compared by writing
-the report of BEFORE again with the code at hand: page, figures, tables and recommendations must all be equal then.
+change, and compare the two results folders. Figures and CSV files must be equal byte for byte, tables value for value
+(one may be packed more tightly), JSON files in everything but the seconds that were measured. The page of a report
+shows those seconds, so it is compared by writing the report of BEFORE again with the code at hand: page, figures,
+tables and recommendations must all be equal then.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+
+import pandas as pd
 
 from benchmarks.cli.execute import write_page
 
@@ -30,9 +33,17 @@ def differences(before: Path, after: Path) -> Iterator[str]:
         if name.endswith("/digests.json"):
             continue  # of tables, which are compared themselves, and of files with seconds in them
         a, b = before / name, after / name
-        same = without_times(a) == without_times(b) if name.endswith(".json") else a.read_bytes() == b.read_bytes()
-        if not same:
+        if not same(a, b):
             yield f"differs:     {name}"
+
+
+def same(a: Path, b: Path) -> bool:
+    """Whether two files hold the same."""
+    if a.suffix == ".json":
+        return without_times(a) == without_times(b)
+    if a.read_bytes() == b.read_bytes():
+        return True
+    return a.suffix == ".parquet" and pd.read_parquet(a).equals(pd.read_parquet(b))
 
 
 def files(folder: Path) -> set[str]:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import GREY, INK, Look, drawing, log_axis, looks_of, new_figure
+from analysis.figures.style import GREY, INK, Look, drawing, log_axis, looks_of, luminance, new_figure
 from analysis.statistics.arrays import Array
 
 __all__ = [
@@ -70,14 +70,9 @@ def look_of(optimizer: str) -> Look:
 def readable(color: str) -> str:
     """``color`` darkened until words in it stand out from white as 4.5 to 1, which WCAG 2 asks of text."""
     rgb = np.array(mpl.colors.to_rgb(color))
-    while 1.05 / (_luminance(rgb) + 0.05) < 4.5:
+    while 1.05 / (luminance(rgb) + 0.05) < 4.5:
         rgb = 0.96 * rgb
     return mpl.colors.to_hex((float(rgb[0]), float(rgb[1]), float(rgb[2])))
-
-
-def _luminance(rgb: Array) -> float:
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
 def letter_title(figure: Figure, letter: str) -> None:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
 from analysis.figures.lines import START, frame_limits, legend_columns, legend_height
-from analysis.figures.style import GREY, INK, LINES, Look, drawing, log_axis, new_figure, panel_grid, wrapped
+from analysis.figures.style import GREY, INK, LINES, Look, drawing, log_axis, new_figure, panel_grid, put_title, wrapped
 from analysis.measures.budget import BudgetCurve, BudgetResult, ReplayCurve
 from analysis.measures.measure import Measure
 from analysis.measures.profiles import Profile
@@ -109,8 +109,9 @@ def profiles_figure(profiles: Sequence[Profile], looks: Looks) -> Figure:
                     profile.over, profile.value[i], label=label, drawstyle="steps-post", markevery=(5, 15), **style
                 )
             title, x_label, y_label = ACROSS[profile.name]
-            axes.set(title=title, xlabel=x_label, ylabel=y_label, ylim=(0, 1.02))
+            axes.set(xlabel=x_label, ylabel=y_label, ylim=(0, 1.02))
             axes.yaxis.set_major_formatter(PercentFormatter(1))
+            put_title(axes, title)
             if profile.name == "solved":
                 axes.set_xlim(0, 1)
                 axes.xaxis.set_major_formatter(PercentFormatter(1))
@@ -134,7 +135,7 @@ def transfer_figure(transfers: Sequence[Transfer]) -> Figure:
         wide = 1 if columns is None else columns.ncols
         for place, (axes, transfer) in enumerate(zip(panels, transfers, strict=True)):
             _matrix(axes, transfer)
-            axes.set_title(titles[place])
+            put_title(axes, titles[place])
             if place % wide:
                 axes.set_yticklabels([])
             if place + wide < len(transfers):
@@ -189,10 +190,10 @@ def budget_figure(found: Sequence[BudgetResult], measure: Measure, looks: Looks)
             ):
                 axes.fill_between(curve.budgets, low, high, color=look.color, alpha=0.16, lw=0)
                 axes.plot(curve.budgets, value, **style)
-        left.set_title("Expected outcome of random search")
-        right.set_title("Probability of the lowest outcome")
         right.set_ylim(0, 1)
         right.yaxis.set_major_formatter(PercentFormatter(1))
+        put_title(left, "Expected outcome of random search")
+        put_title(right, "Probability of the lowest outcome")
         for axes in (left, right):
             _trials_axis(axes, np.concatenate([one.curve.budgets for one in found]))
         handles = {one.label: _handle(looks[one.label]) for one in found}
@@ -217,7 +218,7 @@ def replay_figure(panels: Mapping[str, tuple[BudgetCurve, Sequence[ReplayCurve]]
                 style = _sampler_style(curve.sampler)
                 axes.fill_between(curve.budgets, curve.low, curve.high, color=style["color"], alpha=0.15, lw=0)
                 axes.plot(curve.budgets, curve.expected, **style)
-            axes.set_title(wrapped(label, 29))
+            put_title(axes, wrapped(label, 29))
             _trials_axis(axes, exact.budgets)
         names = dict.fromkeys(curve.sampler for _, replays in panels.values() for curve in replays)
         lines = {name: Line2D([], [], **_sampler_style(name)) for name in names}

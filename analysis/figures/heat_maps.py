@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from analysis.figures.style import GREY, INK, drawing, log_ticks, panel_grid, place_ticks, tick_text, wrapped
+from analysis.figures.style import GREY, INK, drawing, log_ticks, panel_grid, place_ticks, put_title, tick_text, wrapped
 from analysis.measures.lr_sensitivity import Landscape
 from analysis.measures.measure import Measure
 from analysis.statistics.arrays import Array, Mask
@@ -52,7 +52,7 @@ def landscape_figure(landscapes: Mapping[str, Landscape]) -> Figure:
         figure, panels = panel_grid(len(landscapes), width=2.85, height=2.6, extra=(1.2, 1.0))
         for axes, (label, landscape) in zip(panels, landscapes.items(), strict=True):
             image = draw_landscape(axes, landscape, norm)
-            axes.set_title(wrapped(label, 29))
+            put_title(axes, wrapped(label, 29))
             axes.set_xlabel(landscape.x.name if landscape.x.name != "lr" else "learning rate", labelpad=1)
         colorbar(figure, image, panels, first)
         figure.legend(

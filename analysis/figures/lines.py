@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import GREY, INK, Look, drawing, log_axis, new_figure, wrapped
+from analysis.figures.style import GREY, INK, Look, drawing, log_axis, new_figure, put_title, wrapped
 from analysis.measures.convergence import Convergence
 from analysis.measures.lr_sensitivity import RateCurve
 from analysis.measures.measure import Measure
@@ -82,7 +82,7 @@ def convergence_figure(
         grid = figure.subplots(rows, len(panels), sharex=True, sharey="row", squeeze=False)
         for axes, (setting, lines) in zip(grid[0], panels.items(), strict=True):
             draw_curves(axes, lines, measure, looks, limits)
-            axes.set_title(f"{TITLES[setting]}{n_text(lines)}")
+            put_title(axes, f"{TITLES[setting]}{n_text(lines)}")
         grid[0][0].set_ylabel(measure.label)
         for row, (name, sides) in zip(grid[1:], metrics.items(), strict=True):
             for axes, lines in zip(row, sides.values(), strict=True):
@@ -216,7 +216,7 @@ def sensitivity_figure(panels: Mapping[str, Rates], looks: Mapping[str, Look]) -
         grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
         for axes, (title, rates) in zip(grid, panels.items(), strict=True):
             draw_rates(axes, rates, looks, limits)
-            axes.set_title(title, pad=9)
+            put_title(axes, title, pad=9)
             axes.set_xlabel("learning rate")
         everyone = np.concatenate([curve.rates for curve in curves])
         grid[0].set_xlim(float(everyone.min()) / 1.25, float(everyone.max()) * 1.25)

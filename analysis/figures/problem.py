@@ -8,13 +8,15 @@ from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from analysis.figures import contours as plane
 from analysis.figures import heat_maps as maps
 from analysis.figures import lines
-from analysis.figures.style import INK, Look, drawing, looks_of, new_figure, tick_text, wrapped
+from analysis.figures.style import INK, Look, drawing, looks_of, luminance, new_figure, put_title, tick_text, wrapped
 from analysis.measures.convergence import SETTINGS
 from analysis.measures.lr_sensitivity import RateCurve
 from analysis.measures.measure import Measure
@@ -49,6 +51,9 @@ TITLES: Final = {
     "profiles": "how soon targets are reached",
     "transfer": "what a setting is worth on another problem",
 }
+
+PALE: Final = 0.408
+"""Luminance of a colour above which dark letters read best on it."""
 
 BEST_SECOND: Final = "Second hyperparameter best for each rate"
 
@@ -169,12 +174,12 @@ def cell_figure(cell: Cell) -> Figure:
             signs = maps.signs(landscape.n, measure)
             figure.legend(handles=signs, loc="outside lower left", ncols=len(signs), columnspacing=1.2)
             left.set_xlabel("learning rate")
-        left.set_title(wrapped(f"{cell.problem}: {label}", 52))
+        put_title(left, wrapped(f"{cell.problem}: {label}", 52))
         if curves:
             limits = lines.band_limits([curve.band for curve in curves.values()], measure)
             lines.draw_curves(right, curves, measure, looks, limits)
             right.legend()
-        right.set_title(f"Convergence{lines.n_text(curves)}")
+        put_title(right, f"Convergence{lines.n_text(curves)}")
         right.set_xlabel("steps (updates)")
         right.set_ylabel(measure.label)
     return figure
@@ -222,14 +227,11 @@ def overview_figure(cells: Iterable[Cell]) -> Figure:
 
 def ratios_figure(ratios: Ratios) -> Figure:
     """Draw how many times worse than its problem's best each tuned optimizer ends, as a matrix."""
-    import seaborn as sns  # a second, which only a report of several problems spends
-
     down, across, ratio = ratios.problems, ratios.labels, ratios.values
     if len(down) < len(across):  # the longer side runs down the page
         down, across, ratio = across, down, ratio.T
     labels = np.array([[_ratio_text(value) for value in row] for row in ratio.tolist()], dtype=object)
     top = float(np.max(ratio, initial=10.0, where=np.isfinite(ratio)))
-    colors = mpl.colormaps["viridis"].with_extremes(bad="#f2f2f2", over="#fde725")
     rows, columns = ([wrapped(name, 36) for name in names] for names in (down, across))
     beside, longest = (max(len(line) for name in names for line in name.split("\n")) for names in (rows, columns))
     with drawing():
@@ -238,10 +240,7 @@ def ratios_figure(ratios: Ratios) -> Figure:
             max(4.5, 0.95 * len(columns) + 2.0 + 0.075 * max(beside, 14)), 0.42 * len(rows) + 1.25 + below
         )
         axes = figure.subplots()
-        bar = {"label": "times worse than the best", "extend": "max", "format": tick_text}
-        style = {"norm": LogNorm(1, min(top, 1e4)), "cmap": colors, "linewidths": 1.5, "cbar_kws": bar}
-        seen = np.where(np.isinf(ratio), 1e300, ratio)
-        sns.heatmap(seen, ax=axes, annot=labels, fmt="", xticklabels=False, yticklabels=False, **style)
+        _draw_ratios(figure, axes, np.where(np.isinf(ratio), 1e300, ratio), labels, LogNorm(1, min(top, 1e4)))
         turned: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if below else {}
         axes.set_xticks(np.arange(len(columns)) + 0.5, columns, **turned)
         axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
@@ -249,6 +248,20 @@ def ratios_figure(ratios: Ratios) -> Figure:
         axes.tick_params(length=0)
         figure.suptitle("Tuned result over the problem's best", x=0.01, ha="left", fontsize=10.5, fontweight="bold")
     return figure
+
+
+def _draw_ratios(figure: Figure, axes: Axes, ratio: Array, labels: npt.NDArray[np.object_], norm: LogNorm) -> None:
+    """Draw a matrix with its ``labels`` and a colour bar, as seaborn's heat map, whose import takes a second."""
+    colors = mpl.colormaps["viridis"].with_extremes(bad="#f2f2f2", over="#fde725")
+    mesh = axes.pcolormesh(np.ma.masked_invalid(ratio), cmap=colors, norm=norm, linewidths=1.5, edgecolors="white")
+    axes.spines[:].set_visible(False)
+    axes.set(xlim=(0, ratio.shape[1]), ylim=(ratio.shape[0], 0))
+    bar = figure.colorbar(mesh, ax=axes, label="times worse than the best", extend="max", format=tick_text)
+    bar.outline.set_linewidth(0)
+    for (row, column), label in np.ndenumerate(labels):
+        if not np.isnan(value := ratio[row, column]):
+            color = ".15" if luminance(colors(norm(value))[:3]) > PALE else "w"
+            axes.text(column + 0.5, row + 0.5, str(label), color=color, ha="center", va="center")
 
 
 def _ratio_text(value: float) -> str:

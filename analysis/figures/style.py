@@ -19,10 +19,11 @@ from typing import Any, Final, Literal
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator, ScalarFormatter
 
 from analysis.figures.small import data_uri, small_png, small_svg
 from analysis.figures.theme import SEABORN
@@ -42,11 +43,13 @@ __all__ = [
     "log_axis",
     "log_ticks",
     "looks_of",
+    "luminance",
     "new_figure",
     "panel_grid",
     "pdf",
     "place_ticks",
     "png",
+    "put_title",
     "svg",
     "tick_text",
     "wrapped",
@@ -199,10 +202,17 @@ def _saved(figure: Figure, form: Form, **metadata: None) -> bytes:
 
 
 def _lay_out(figure: Figure) -> None:
-    """Place what is in the figure, once: letters are measured as the picture has them."""
+    """Place what is in the figure, once: letters are measured as the picture has them.
+
+    Half of a figure's time goes into it, most of that into finding room beside the ticks for the labels of axes, which
+    those without one need not look for.
+    """
     engine = figure.get_layout_engine()
     if engine is not None:
         figure.set_dpi(PNG_DPI)
+        for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+            if not axis.get_label_text():
+                axis.set_label_coords(0.5, 0.5)
         engine.execute(figure)
         figure.set_layout_engine(None)  # "none" would leave a placeholder, for which each save draws twice
 
@@ -235,6 +245,23 @@ def drawn_as(figure: Figure, forms: Collection[Form] = ()) -> Drawn:
     files = {"png": png(figure), **{str(form): makers[form](figure) for form in forms}}
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     return Drawn(files, width, height)
+
+
+def put_title(axes: Axes, text: str, pad: float | None = None) -> None:
+    """Write the title ``text`` over ``axes`` whose ticks are set.
+
+    A layout moves titles out of the way of what ticks may have at the top, an offset, for which it goes over all ticks
+    in each pass; where they cannot have one it is told to leave the title.
+    """
+    offset = isinstance(axes.yaxis.get_major_formatter(), ScalarFormatter)
+    axes.set_title(text, pad=pad, y=None if offset else 1.0)
+
+
+def luminance(color: npt.ArrayLike) -> float:
+    """The relative luminance of a colour ``[3]`` from 0 to 1, as WCAG 2 defines it."""
+    rgb = np.asarray(color, dtype=np.float64)
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
 def log_axis(axes: Axes, which: str, low: float, high: float) -> None:

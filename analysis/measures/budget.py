@@ -18,11 +18,11 @@ from analysis.measures.comparable import check_budgets, check_instances
 from analysis.measures.landscape_grid import progress
 from analysis.measures.measure import Measure
 from analysis.measures.random_search import (
+    Ordered,
     SearchTable,
     blocks,
     chances,
     expected_progress,
-    group_chances,
     search_table,
 )
 from analysis.measures.results import CellResult, cell_results
@@ -107,10 +107,14 @@ def budget_curve(table: SearchTable, budgets: Sequence[int] = BUDGETS) -> Budget
     rng = np.random.default_rng(SEED)
     made, resampled = progress(measure, table.reported), np.zeros((GRID, len(budgets)))
     weights = bootstrap_weights(turns, GRID, rng) / max(turns - 1, 1)
-    for some in blocks(GRID, points * len(budgets)):  # drawn one after another, so blocks change no draw
+    ordered = [Ordered.of(objective) for objective in table.objective]
+    for some in blocks(GRID, 8 * points):  # drawn one after another, so blocks change no draw
         counts = bootstrap_weights(points, some.stop - some.start, rng)
         for turn, share in enumerate(weights[some].T):
-            resampled[some] += share[:, None] * _resampled(table.objective[turn], made[turn], budgets, counts)
+            drawn = share > 0
+            if drawn.any():
+                means = ordered[turn].mean(made[turn], budgets, counts[drawn])
+                resampled[some][drawn] += share[drawn, None] * means
     worst, best = interval(resampled)
     levels = ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2)
     parts = [_reached(table, budgets[some], levels) for some in blocks(len(budgets), turns * points)]
@@ -176,12 +180,6 @@ def replay_curves(replays: pd.DataFrame, measure: Measure) -> list[ReplayCurve]:
 def _from_progress(measure: Measure, made: Array) -> Array:
     """The measure that has made a given progress: the inverse of `progress`."""
     return np.asarray(measure.start * 10.0**-made if measure.log else measure.start - made)
-
-
-def _resampled(objective: Array, made: Array, budgets: Sequence[int], counts: Array) -> Array:
-    """The expected of what the points have ``made`` ``[N]``, ``[B, K]``, in the urns ``counts`` ``[B, N]``."""
-    parts = blocks(len(budgets), counts.size)
-    return np.concatenate([group_chances(objective, budgets[some], counts).mean(made) for some in parts], axis=1)
 
 
 def _reached(table: SearchTable, budgets: Sequence[int], levels: Sequence[float]) -> list[Array]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -18,7 +19,7 @@ from analysis.measures.landscape_grid import Grid, progress
 from analysis.measures.measure import Measure
 from analysis.statistics.arrays import Array, Integers
 
-__all__ = ["Groups", "SearchTable", "blocks", "chances", "expected_progress", "group_chances", "search_table"]
+__all__ = ["Ordered", "SearchTable", "blocks", "chances", "expected_progress", "search_table"]
 
 HELD: Final = 4_000_000
 """Numbers of an array that is held at once, 32 MB of them; a computation over more goes in blocks."""
@@ -55,7 +56,10 @@ def chances(
     (default: once). Raises `ValueError` for a budget below 1 or, without ``replacement``, above the number of points.
     """
     urn = np.ones(objective.size) if counts is None else counts
-    return np.asarray(group_chances(objective, budgets, urn[None], replacement=replacement).of_points[0])
+    ordered = Ordered.of(objective)
+    found: Array = np.empty((len(budgets), objective.size))
+    found[:, ordered.order] = ordered.chances(budgets, urn[None], replacement=replacement)[0]
+    return found
 
 
 def expected_progress(table: SearchTable, budgets: Sequence[int], *, replacement: bool = True) -> Array:
@@ -79,55 +83,92 @@ def blocks(count: int, each: int) -> Iterator[slice]:
     return (slice(first, min(first + size, count)) for first in range(0, count, size))
 
 
-@dataclass(frozen=True)
-class Groups:
-    """Points in rising objective, tied ones in groups: chances ``[B, K, G]`` of groups, counts ``[B, N]`` of points."""
+@dataclass(frozen=True, eq=False)
+class Ordered:
+    """The N points of a search in rising objective (``order``), the G groups of tied ones by where each ``begins``."""
 
     order: Integers
     begins: Integers
-    chance: Array
-    counts: Array
+
+    @classmethod
+    def of(cls, objective: Array) -> Ordered:
+        """The points of ``objective`` ``[N]``."""
+        order = np.argsort(objective, kind="stable")
+        ordered = objective[order]
+        return cls(order, np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])))
+
+    def chances(self, budgets: Sequence[int], counts: Array, *, replacement: bool = True) -> Array:
+        """``[B, K, N]``: the chance of each point, in rising objective, to be kept of the B urns ``counts`` ``[B, N]``.
+
+        Raises as `chances` does.
+        """
+        urns = np.take(counts, self.order, axis=1)
+        kept = np.stack([*self._kept(budgets, urns, replacement=replacement)], axis=1)
+        if self._untied:
+            return kept
+        return np.asarray(np.repeat(kept, self._sizes, axis=2) * self._within(urns)[:, None])
+
+    def mean(self, values: Array, budgets: Sequence[int], counts: Array) -> Array:
+        """``[B, K]``: the expected ``values`` ``[N]`` of the point kept of the B urns ``counts`` ``[B, N]``."""
+        urns, held = np.take(counts, self.order, axis=1), values[self.order]
+        if self._untied:
+            return np.stack([kept @ held for kept in self._kept(budgets, urns)], axis=1)
+        of_groups = np.add.reduceat(self._within(urns) * held, self.begins, axis=1)
+        return np.stack([np.einsum("bg,bg->b", kept, of_groups) for kept in self._kept(budgets, urns)], axis=1)
 
     @property
-    def within(self) -> Array:
-        """``[B, N]``: the chance of each point (in rising order) within its group."""
-        totals = np.add.reduceat(self.counts, self.begins, axis=1)
-        sizes = np.diff([*self.begins, self.order.size])
-        return np.asarray(self.counts / np.maximum(np.repeat(totals, sizes, axis=1), 1))
+    def _untied(self) -> bool:
+        return self.begins.size == self.order.size
 
-    @property
-    def of_points(self) -> Array:
-        """``[B, K, N]``: the chance of each point, in its own place."""
-        sizes = np.diff([*self.begins, self.order.size])
-        found: Array = np.empty((*self.chance.shape[:2], self.order.size))
-        found[..., self.order] = np.repeat(self.chance, sizes, axis=2) * self.within[:, None]
-        return found
+    @cached_property
+    def _sizes(self) -> Integers:
+        return np.diff(self.begins, append=self.order.size)
 
-    def mean(self, values: Array) -> Array:
-        """``[B, K]``: the expected ``values`` ``[N]`` of the kept point."""
-        group_means = np.add.reduceat(self.within * values[self.order], self.begins, axis=1)
-        return np.asarray((self.chance @ group_means[..., None])[..., 0])
+    def _within(self, urns: Array) -> Array:
+        """``[B, N]``: the chance of each point within its group."""
+        totals = np.add.reduceat(urns, self.begins, axis=1)
+        return np.asarray(urns / np.maximum(np.repeat(totals, self._sizes, axis=1), 1))
+
+    def _kept(self, budgets: Sequence[int], urns: Array, *, replacement: bool = True) -> Iterator[Array]:
+        """``[B, G]`` for each budget: the chance of each group, that every draw misses all better ones, but not this
+        one as well.
+        """
+        n = urns.sum(axis=1)[:, None]
+        if min(budgets) < 1 or (not replacement and max(budgets) > n.min()):
+            raise ValueError(
+                f"a budget must be between 1 and the {n.min():.0f} points of the table, got {list(budgets)}"
+            )
+        better = np.zeros((len(urns), self.begins.size + 1))
+        np.cumsum(urns if self._untied else np.add.reduceat(urns, self.begins, axis=1), axis=1, out=better[:, 1:])
+        if replacement:
+            all_missed = _powers(np.maximum(1 - better / n, 0, out=better), budgets)
+        else:
+            all_missed = (_missed_without_replacement(better, n, budget) for budget in budgets)
+        for missed in all_missed:
+            yield missed[:, :-1] - missed[:, 1:]
 
 
-def group_chances(objective: Array, budgets: Sequence[int], counts: Array, *, replacement: bool = True) -> Groups:
-    """The chances of tied groups in B urns, ``counts`` ``[B, N]``; raises like `chances`.
+def _missed_without_replacement(better: Array, n: Array, budget: int) -> Array:
+    """The chance that ``budget`` draws without replacement miss the ``better`` of ``n`` points."""
+    from scipy.special import gammaln
 
-    A group is kept where every draw misses all better groups, but not this one as well.
-    """
-    n, k = counts.sum(axis=1)[:, None, None], np.asarray(budgets, dtype=np.float64)[:, None]
-    if k.min() < 1 or (not replacement and k.max() > n.min()):
-        raise ValueError(f"a budget must be between 1 and the {n.min():.0f} points of the table, got {list(budgets)}")
-    order = np.argsort(objective, kind="stable")
-    ordered = objective[order]
-    begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    better = np.cumsum(np.add.reduceat(counts[:, order], begins, axis=1), axis=1)[:, None]  # [B, 1, G]
-    better = np.concatenate([np.zeros((*better.shape[:2], 1)), better], axis=2)
-    if replacement:
-        missed = np.maximum(1 - better / n, 0) ** k
-    else:
-        from scipy.special import gammaln
+    left = np.maximum(n - better, 0)
+    logarithm = gammaln(left + 1) - gammaln(np.maximum(left - budget, 0) + 1)
+    logarithm += gammaln(n - budget + 1) - gammaln(n + 1)
+    return np.where(left >= budget, np.exp(logarithm), 0.0)
 
-        left = np.maximum(n - better, 0)
-        logarithm = gammaln(left + 1) - gammaln(np.maximum(left - k, 0) + 1) - gammaln(n + 1) + gammaln(n - k + 1)
-        missed = np.where(left >= k, np.exp(logarithm), 0.0)
-    return Groups(order, begins, missed[..., :-1] - missed[..., 1:], counts[:, order])
+
+def _powers(base: Array, exponents: Sequence[int]) -> Iterator[Array]:
+    """``base`` to each of the whole ``exponents``, by products of what is known: doubled ones cost one product."""
+    known = {1: base}
+
+    def power(exponent: int) -> Array:
+        if exponent not in known:
+            half = power(exponent // 2)
+            known[exponent] = half * half if exponent % 2 == 0 else half * half * base
+        return known[exponent]
+
+    for exponent in exponents:
+        yield power(exponent)
+        for smaller in [each for each in known if 1 < each < exponent]:  # their memory is given back
+            del known[smaller]

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.measures.random_search import SearchTable, blocks, chances
-from analysis.statistics.arrays import Array
+from analysis.measures.random_search import Ordered, SearchTable, blocks
+from analysis.statistics.arrays import Array, Integers
 from analysis.statistics.bootstrap import SEED, bootstrap_weights, interval
 from analysis.statistics.resamples import WINS
 
@@ -37,24 +37,34 @@ def win_probability(searches: Mapping[str, SearchTable], budgets: Sequence[int])
 
 
 class _Duel:
-    """One turn of searches against each other: the place of every outcome of one among those of the others."""
+    """One turn of searches against each other: the place of every outcome of one among those of the others.
+
+    Outcomes are kept in rising order, those that found nothing left out: they win nothing.
+    """
 
     def __init__(self, searches: Sequence[SearchTable], turn: int) -> None:
-        self.objectives = [search.objective[turn] for search in searches]
+        self.searches = [Ordered.of(search.objective[turn]) for search in searches]
         reported = [search.reported[turn] for search in searches]
-        self.orders = [np.argsort(values, kind="stable") for values in reported]
-        self.finite = [np.isfinite(values) for values in reported]
-        ordered = [values[order] for values, order in zip(reported, self.orders)]
-        self.places = [
-            [(np.searchsorted(other, values, "left"), np.searchsorted(other, values, "right")) for other in ordered]
-            for values in reported
+        orders = [np.argsort(values, kind="stable") for values in reported]
+        ordered = [values[order] for values, order in zip(reported, orders)]
+        self.finite = [int(np.isfinite(values).sum()) for values in reported]
+        self.places = [places[order] for places, order in zip(map(_places, self.searches), orders)]
+        self.beside = [
+            [
+                (np.searchsorted(other, own[:finite], "left"), np.searchsorted(other, own[:finite], "right"))
+                for other in ordered
+            ]
+            for own, finite in zip(ordered, self.finite)
         ]
-        self.nodes, weights = np.polynomial.legendre.leggauss((len(searches) + 1) // 2)
-        self.nodes, self.weights = (self.nodes + 1) / 2, weights / 2
+        tied = any(
+            (left != right).any() for i, row in enumerate(self.beside) for j, (left, right) in enumerate(row) if i != j
+        )
+        nodes, weights = np.polynomial.legendre.leggauss((len(searches) + 1) // 2 if tied else 1)
+        self.nodes, self.weights = (nodes + 1) / 2, weights / 2
 
     def wins(self, budgets: Sequence[int], urns: Sequence[Array] | None) -> Array:
         """``[A, K]``: the probability that each search ends lowest, ties shared."""
-        points = max(objective.size for objective in self.objectives)
+        points = max(search.order.size for search in self.searches)
         parts = blocks(len(budgets), points * max(1, self.nodes.size))
         return np.concatenate([self._wins(budgets[some], urns) for some in parts], axis=1)
 
@@ -64,21 +74,29 @@ class _Duel:
         With T others tied the share is 1 / (1 + T), the integral of u^T over [0, 1]: so the expected share is that of
         the product over the others of P(higher) + u P(equal), a polynomial that Gauss's rule integrates exactly.
         """
-        kept = [
-            chances(objective, budgets, None if urns is None else urns[i])
-            for i, objective in enumerate(self.objectives)
-        ]
-        reached = [_cumulated(chance[:, order]) for chance, order in zip(kept, self.orders)]
+        kept = []
+        for i, (search, places) in enumerate(zip(self.searches, self.places)):
+            urn = np.ones(places.size) if urns is None else urns[i]
+            kept.append(search.chances(budgets, urn[None])[0][:, places])
+        reached = [_cumulated(chance) for chance in kept]
         found = np.zeros((len(kept), len(budgets)))
         for i, own in enumerate(kept):
-            share = np.ones((self.nodes.size, *own.shape))
+            share = np.ones((self.nodes.size, len(budgets), self.finite[i]))
             for j, cumulated in enumerate(reached):
                 if j != i:
-                    left, right = self.places[i][j]
-                    equal = cumulated[:, right] - cumulated[:, left]
-                    share *= np.maximum(1 - cumulated[:, right], 0) + self.nodes[:, None, None] * equal
-            found[i] = (np.tensordot(self.weights, share, axes=1) * own)[:, self.finite[i]].sum(axis=1)
+                    left, right = self.beside[i][j]
+                    upto = cumulated[:, right]
+                    higher = np.maximum(1 - upto, 0)
+                    share *= higher + self.nodes[:, None, None] * (upto - cumulated[:, left])
+            found[i] = (np.tensordot(self.weights, share, axes=1) * own[:, : self.finite[i]]).sum(axis=1)
         return found
+
+
+def _places(search: Ordered) -> Integers:
+    """Where each point stands in the order of its objective."""
+    places = np.empty_like(search.order)
+    places[search.order] = np.arange(search.order.size)
+    return places
 
 
 def _cumulated(chance: Array) -> Array:

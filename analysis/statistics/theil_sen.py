@@ -1,8 +1,9 @@
-"""The slope of a line through points with outliers, without `scipy.stats`, whose import takes a second."""
+"""The slope of a line through points with outliers, without scipy, whose import takes a second."""
 
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 
@@ -18,12 +19,10 @@ def theil_sen(y: Array, x: Array, level: float = LEVEL) -> Estimate:
 
     Source: Sen 1968, "Estimates of the regression coefficient based on Kendall's tau", equations 2.6 and 3.7.
     """
-    from scipy.special import ndtri
-
     apart = x[:, None] - x
     slopes = np.sort((y[:, None] - y)[apart > 0] / apart[apart > 0])
-    variance = (_ties(np.array([y.size])) - _ties(_counts(x)) - _ties(_counts(y))) / 18
-    reach = float(ndtri((1 + level) / 2)) * math.sqrt(max(variance, 0.0))
+    variance = (_ties(np.array([float(y.size)])) - _ties(_counts(x)) - _ties(_counts(y))) / 18
+    reach = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(max(variance, 0.0))
     low = max(round((slopes.size - reach) / 2) - 1, 0)
     high = min(round((slopes.size + reach) / 2), slopes.size - 1)
     return Estimate(float(np.median(slopes)), float(slopes[low]), float(slopes[high]), y.size)
@@ -31,7 +30,7 @@ def theil_sen(y: Array, x: Array, level: float = LEVEL) -> Estimate:
 
 def _counts(values: Array) -> Array:
     """How often each value occurs."""
-    return np.unique(values, return_counts=True)[1]
+    return np.unique(values, return_counts=True)[1].astype(np.float64)
 
 
 def _ties(counts: Array) -> float:

@@ -244,9 +244,9 @@ def landscape(context: click.Context, /, grid: str, seeds: int, **options: Any) 
 def speed(context: click.Context, /, **options: Any) -> None:
     """Measure the engine on one core against a plain torch.optim.RMSprop loop, eager torch and, if installed, JAX.
 
-    On some PROBLEMs or on all, each as a tuning block of 128 lanes and as many; a minute or two. Times vary from
-    machine to machine and minute to minute; the ratios of one run are what counts. docs/performance.md says what is
-    measured; `pip install -e '.[jax]'` adds JAX.
+    On some PROBLEMs or on all, each as a tuning block of 128 lanes and as hundreds or thousands of lanes. Times vary
+    from machine to machine and minute to minute; the ratios of one run are what counts. docs/performance.md says what
+    is measured; `pip install -e '.[jax]'` adds JAX.
     """
     from benchmarks.cli.speed import measured, said
 

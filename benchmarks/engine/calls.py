@@ -118,7 +118,7 @@ def loss_of(problem: Problem, x: Tensor, batch: Batch) -> Tensor:
 def gradient_of(problem: Problem, loss: Tensor, x: Tensor) -> Tensor:
     """Every lane's gradient of its ``loss``, ``[..., S, P]``."""
     try:
-        (g,) = torch.autograd.grad(loss, x, loss.new_ones(()).expand_as(loss))
+        (g,) = torch.autograd.grad(loss.sum(), x)  # handed ones instead, torch imports sympy: a second of a process
     except (Exception, SystemExit) as error:
         raise_as_own(problem, "loss", error)
         raise

@@ -122,8 +122,8 @@ def drive(
 ) -> Trace:
     """The trace of all ``chunks``, advanced together over the same data, a segment at a time.
 
-    After each evaluation but the last, ``on_rung`` decides
-    who goes on. ``on_segment`` is told of the updates of every segment, of lanes that have left too.
+    After each evaluation but the last, ``on_rung`` decides who goes on; what diverged may leave after any segment.
+    ``on_segment`` is told of the updates of every segment, of lanes that have left too.
     """
     began, steps, grid = time.perf_counter(), training.steps, training.evaluations
     out = _Recorder(training, sum(len(lanes.index) for lanes in chunks), grid)
@@ -139,6 +139,9 @@ def drive(
             if on_segment is not None:
                 on_segment(lanes_in_all * len(segment))
             done += len(segment)
+            if done < after:
+                for lanes in chunks:
+                    lanes.drop_stopped(None)
         metrics = out.record(place, chunks)
         going_on = on_rung(after, metrics) if on_rung is not None and after < steps else None
         for lanes in chunks:

@@ -100,13 +100,13 @@ def _are_words(value: Any) -> bool:
 FACTS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "dim": (_is_count, "a whole number of at least 1"),
     "steps": (_is_count, "a whole number of at least 1"),
-    "chunk": (_is_count, "a whole number of at least 1"),
     "minimum": (_is_number_or_none, "a finite number, or None where it is not known"),
     "target": (_is_number_or_none, "a finite number, or None"),
     "sharpness": (_is_number_or_none, "a finite number, or None"),
     "tags": (_are_words, "a set of words"),
     "deterministic": (lambda value: isinstance(value, bool), "True or False"),
     "dtype": (lambda value: isinstance(value, torch.dtype) and value.is_floating_point, "a torch precision"),
+    "chunk": (_is_count, "a whole number of at least 1"),  # which may follow from dim and dtype
     "minimisers": (lambda value: isinstance(value, Collection) and not isinstance(value, str), "points, each [P]"),
 }
 """What each fact is, and in words."""

@@ -104,7 +104,7 @@ def _tune(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None) -> lis
     name = cell.plan.name if storage is None else _shared_name(cell)
     first, found = cell.space.defaults(cell.spec), []
     for study in range(tuning.studies):
-        training = cell.training(cell.seeds(tuning.seeds_of(study)), cell.evaluate)
+        training = cell.training(cell.seeds(tuning.seeds_of(study)), cell.evaluate_trials)
         own = f"{name} study {study + 1}" if study else name
         kept = checkpoints.within(f"study-{study + 1}")
         found.append(tune(own, training, cell.space, tuning, kept, storage, first))

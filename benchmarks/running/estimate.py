@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from benchmarks.engine.inputs import evaluation_steps
 from benchmarks.engine.training import Training, train
 from benchmarks.naming.foreign import ForeignSpec
 from benchmarks.suite.judging import PrunerKind
@@ -117,8 +118,9 @@ def _cell_seconds(cell: ReadyCell, cost: _Cost) -> float:
         share = PRUNED.get(plan.tuning.pruner.kind, 1.0)
         blocks, rest = divmod(plan.tuning.trials, plan.tuning.block)
         seeds = len(cell.seeds(plan.tuning.seeds))
-        parts.append((plan.tuning.block, seeds, plan.evaluations, share * blocks * studies))
-        parts.append((rest, seeds, plan.evaluations, share * studies))
+        looks = len(evaluation_steps(steps, cell.evaluate_trials)) - 1
+        parts.append((plan.tuning.block, seeds, looks, share * blocks * studies))
+        parts.append((rest, seeds, looks, share * studies))
         seconds += studies * plan.tuning.trials * SAMPLING
     if plan.landscape.enabled:
         points = math.prod(count for _, count in grid_axes(cell.spec, cell.space, plan.landscape.grid))

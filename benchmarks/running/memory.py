@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmarks.engine.inputs import evaluation_steps
 from benchmarks.errors import UsageError
 from benchmarks.running.prepare import ReadyCell
 from benchmarks.tuning.landscape import grid_axes, group_numbers, lane_numbers
@@ -62,12 +63,13 @@ def cell_bytes(cell: ReadyCell) -> int:
     tuning, test = cell.plan.tuning, len(cell.seeds(cell.plan.test.seeds))
     studies = tuning.studies if tuning.enabled else 0
     tested = cell.training(cell.seeds(cell.plan.test.seeds), cell.evaluate)
-    lanes, trials = (studies + 1) * test, 0
+    lanes, trial_rows = (studies + 1) * test, 0
     if tuning.enabled:
         seeds = len(cell.seeds(tuning.seeds))
         lanes = max(lanes, tuning.block * seeds)
-        trials = studies * (1 + trial_count(tuning, cell.space)) * seeds
-    rows = (trials + (studies + 1) * test) * len(tested.evaluations)
+        each = len(evaluation_steps(cell.steps, cell.evaluate_trials))
+        trial_rows = studies * (1 + trial_count(tuning, cell.space)) * seeds * each
+    rows = trial_rows + (studies + 1) * test * len(tested.evaluations)
     if cell.problem.dim == 2:
         rows += (studies + 1) * test * cell.steps
     held, runs = lanes * lane_numbers(tested), landscape_runs(cell)

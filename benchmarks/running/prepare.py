@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.engine.engines import Engine
 from benchmarks.engine.foreign_lanes import try_out
-from benchmarks.engine.inputs import Training
+from benchmarks.engine.inputs import Evaluate, Training
 from benchmarks.engine.try_out import try_problem, try_rule
 from benchmarks.errors import OwnCodeError, StepscapeError, UsageError, nearest
 from benchmarks.naming.call_syntax import parse_call
@@ -19,7 +19,7 @@ from benchmarks.naming.registry import make_optimizer, make_problem, make_schedu
 from benchmarks.suite.suite import CellPlan
 from benchmarks.tuning.landscape import grid_axes
 from benchmarks.tuning.objectives import check_objectives
-from benchmarks.tuning.pruning import optuna_pruner
+from benchmarks.tuning.pruning import optuna_pruner, trial_evaluations
 from benchmarks.tuning.samplers import trial_count
 from benchmarks.tuning.space import Space, by_our_names
 from optimizers import Schedule
@@ -61,7 +61,7 @@ class ReadyCell:
     fingerprint: str
     compute: Compute = field(default_factory=Compute)
 
-    def training(self, seeds: Sequence[int], evaluate: int | Sequence[int], *, keep_path: bool = False) -> Training:
+    def training(self, seeds: Sequence[int], evaluate: Evaluate, *, keep_path: bool = False) -> Training:
         """The training of this cell on ``seeds``, evaluated every ``evaluate`` steps, or at the steps listed."""
         return Training(
             self.problem,
@@ -78,11 +78,16 @@ class ReadyCell:
 
     @property
     def evaluate(self) -> int | list[int]:
-        """When the runs of studies and tests are evaluated."""
+        """When the runs of tests are evaluated."""
         count = self.plan.evaluations
         if self.plan.spacing == "linear":
             return max(1, self.steps // count)
         return sorted({round(self.steps ** (place / count)) for place in range(count + 1)})
+
+    @property
+    def evaluate_trials(self) -> Evaluate:
+        """When the runs of studies are evaluated."""
+        return trial_evaluations(self.plan.tuning, self.steps, self.evaluate)
 
     def seeds(self, listed: Sequence[int]) -> list[int]:
         """Those of the ``listed`` seeds to train on: only the first where the problem is deterministic."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from benchmarks.engine.inputs import Evaluate, evaluation_steps
 from benchmarks.engine.trace import Trace
 from benchmarks.errors import UsageError, nearest
 from benchmarks.suite.judging import Objective, PrunerKind
@@ -24,7 +25,16 @@ from benchmarks.tuning.objectives import rung_values
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["Halving", "MedianRule", "OptunaRule", "Rungs", "make_rungs", "optuna_pruner", "rung_steps"]
+__all__ = [
+    "Halving",
+    "MedianRule",
+    "OptunaRule",
+    "Rungs",
+    "make_rungs",
+    "optuna_pruner",
+    "rung_steps",
+    "trial_evaluations",
+]
 
 
 class Rungs(ABC):
@@ -126,12 +136,30 @@ def rung_steps(tuning: Tuning, block: int, evaluations: Sequence[int]) -> list[i
     before anything is stopped.
     """
     steps = evaluations[-1]
-    count = math.ceil(round(math.log(tuning.block, tuning.reduction), 9))
-    wanted = [steps / tuning.reduction**power for power in range(count, 0, -1)]
+    wanted = _shares(tuning, steps)
     if tuning.pruner.kind is PrunerKind.HYPERBAND:
-        wanted = wanted[count - block % (count + 1) :]
+        wanted = wanted[len(wanted) - block % (len(wanted) + 1) :]
     inner = [step for step in evaluations if 0 < step < steps]
     return [next((step for step in inner if step >= want), inner[-1]) for want in wanted] if inner else []
+
+
+def trial_evaluations(tuning: Tuning, steps: int, every: Evaluate) -> Evaluate:
+    """When the runs of a study are evaluated, besides start and end: at the rungs, which are log-spaced.
+
+    As often as test runs, at ``every`` evaluation, only where these are no more, or where each is read: by an objective
+    that looks at the way and not only at the end, or by a pruner that has no rungs. An evaluation of a network costs as
+    much as many of its steps.
+    """
+    rungs = [math.ceil(share) for share in _shares(tuning, steps)]
+    by_all = tuning.objective != [Objective.FINAL] or tuning.pruner.kind in (PrunerKind.MEDIAN, PrunerKind.OPTUNA)
+    no_more = len(evaluation_steps(steps, every)) <= len(evaluation_steps(steps, rungs))
+    return every if by_all or no_more else rungs
+
+
+def _shares(tuning: Tuning, steps: int) -> list[float]:
+    """1/reduction, 1/reduction², … of the steps, from the smallest, so many that of a full block one is left."""
+    count = math.ceil(round(math.log(tuning.block, tuning.reduction), 9))
+    return [steps / tuning.reduction**power for power in range(count, 0, -1)]
 
 
 def make_rungs(

@@ -124,6 +124,7 @@ def draw(points: Sequence[Point], file: Path) -> None:
         axes.grid(alpha=0.25)
         if axes is not memory:
             axes.set_yscale("log")
+        axes.minorticks_off()
     memory.set_ylim(bottom=0)
     by_lanes.legend(frameon=False)
     figure.savefig(file, metadata={"Date": None})

@@ -59,6 +59,9 @@ class _Loops:
         self.pointers: list[tuple[Buffer, int]] = []
         """What the function is called with: a buffer, and the number in it that the pointer points at."""
         self._written = {statement.out.buffer for statement in group.statements}
+        views = [view for statement in group.statements for view in (*statement.arguments, statement.out)]
+        offsets = {buffer: {view.offset for view in views if view.buffer == buffer} for buffer in self._written}
+        self._starts = {buffer: found.pop() if len(found) == 1 else 0 for buffer, found in offsets.items()}
 
     def text(self) -> str:
         """The function, called ``NAME``."""
@@ -76,9 +79,12 @@ class _Loops:
         return f"static LOOP void NAME({parameters}) {{\n{body}\n}}"
 
     def pointer(self, view: View) -> tuple[str, int]:
-        """The parameter through which ``view`` is seen, and what is left of its offset."""
+        """The parameter through which ``view`` is seen, and what is left of its offset.
+
+        A buffer that is written has one parameter, for what one of them writes no other may read.
+        """
         assert view.buffer is not None, "a literal has no pointer"
-        start = 0 if view.buffer in self._written else view.offset
+        start = self._starts.get(view.buffer, view.offset)
         key = (view.buffer, start)
         if key not in self.pointers:
             self.pointers.append(key)

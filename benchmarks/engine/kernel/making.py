@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FunctionType
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import torch
 from torch import Tensor
@@ -27,12 +27,16 @@ from optimizers import Rule
 from optimizers.fingerprint import code_of, digest_of, options_text, value_text
 from problems import Batch, Problem
 
+if TYPE_CHECKING:
+    from benchmarks.engine.kernel.source import Source
+
 __all__ = ["evaluation_kernel", "stacked", "step_kernel"]
 
 SEEDS: Final = (0, 1)
 STEPS: Final = 3
 FACTORS: Final = (0.5, 1.0, 2.0)  # of the default learning rate
 CLEAR: Final = 1e-3  # of the largest gradient: smaller ones are rounding, of which a rule may make a whole step
+LONGEST: Final = 400_000  # characters of C: what a compiler takes some seconds for
 CLOSE: Final = {torch.float32: 2e-3, torch.float64: 1e-7}
 """How far apart kernel and torch may be, relatively, after a step: far more than any rounding of one, and far less than
 what another branch would do."""
@@ -62,7 +66,7 @@ def step_kernel(problem: Problem, rule: Rule, dtype: torch.dtype, scheduled: Ite
         batch = batch_like(next(batches_of(problem, SEEDS[:1], 1)), start)
         program = lower(trace_step(problem, rule, start, batch))
         source = step_source(program, names, compiler.vector_bytes, frozenset(compiler.vector_functions))
-        return (*Facts.packed(source.width, source.pointers, source.constants), source.text)
+        return _packed(source)
 
     def check(kernel: StepKernel) -> str | None:
         return _differs(kernel, problem, rule, dtype, names)
@@ -80,7 +84,7 @@ def evaluation_kernel(problem: Problem, dtype: torch.dtype) -> EvaluationKernel:
 
         program = lower(trace_evaluation(problem, problem.start(SEEDS[:1]).to(dtype)))
         source = evaluation_source(program, compiler.vector_bytes, frozenset(compiler.vector_functions))
-        return (*Facts.packed(source.width, source.pointers, source.constants), source.text)
+        return _packed(source)
 
     def check(kernel: EvaluationKernel) -> str | None:
         start = problem.start(SEEDS).to(dtype)
@@ -96,6 +100,13 @@ def stacked(batches: Sequence[Batch]) -> list[Tensor]:
         return []
     steps = [batch if isinstance(batch, tuple) else (batch,) for batch in batches]
     return [torch.stack(list(parts)).contiguous() for parts in zip(*steps, strict=True)]
+
+
+def _packed(source: Source) -> tuple[Facts, bytes, str]:
+    """What is kept of a kernel's source, and its text. Raises `NotCompiledError` where compiling takes minutes."""
+    if len(source.text) > LONGEST:
+        raise NotCompiledError(f"a kernel of {len(source.text) // 1000} thousand characters")
+    return (*Facts.packed(source.width, source.pointers, source.constants), source.text)
 
 
 def _kernel(

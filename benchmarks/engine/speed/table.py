@@ -85,8 +85,8 @@ def _notes(speeds: Sequence[Speed], machine: Machine) -> list[str]:
         if any(name in s.ready for s in speeds)
     ]
     return [
-        "CPU time of one update of one run; kernel, or eager where there is none, against the others; goals: times as fast "
-        "as a plain loop, faster than JAX, no slower than eager",
+        "CPU time of one update of one run; kernel, or eager where there is none, against the others",
+        "goals: so many times a plain loop; JAX, to be faster than that; eager, to be no slower",
         f"{machine}; {cpu_name() or platform.machine()}, torch {torch.__version__}",
         *([f"before the first step, row by row (compilation; not counted above): {'; '.join(first)}"] if first else []),
     ]

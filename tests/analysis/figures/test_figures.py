@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,12 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
 
 from analysis.figures.problem import (
     Ratios,
@@ -20,7 +26,18 @@ from analysis.figures.problem import (
     ratios_figure,
     worse_than_best,
 )
-from analysis.figures.style import PALETTE, looks_of, pdf, png, svg, tick_text, wrapped
+from analysis.figures.style import (
+    PALETTE,
+    drawing,
+    looks_of,
+    new_figure,
+    pdf,
+    png,
+    put_title,
+    svg,
+    tick_text,
+    wrapped,
+)
 from analysis.measures.convergence import measure_of
 from analysis.measures.trajectory import contour_levels, path_of, surface_of
 from analysis.problem_results import results_of
@@ -260,3 +277,53 @@ def test_all_but_the_optimizers_in_focus_are_grey_and_still_told_apart() -> None
 def test_the_overview_of_a_record_where_all_runs_diverged_is_drawn(record: Record) -> None:
     problems, labels = record.problems, ("sgd", "momentum", "rmsprop")
     assert png(ratios_figure(Ratios(problems, labels, np.full((3, 3), np.inf))))
+
+
+def test_what_saves_time_in_the_layout_moves_nothing(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pixels() -> np.ndarray:
+        figures = dict(problem_figures(record.of_problem("ellipse"), looks_of([cell.label for cell in record])))
+        return np.asarray(Image.open(io.BytesIO(png(figures["landscape"]))).convert("RGB"))
+
+    quick = pixels()
+    monkeypatch.setattr("analysis.figures.heat_maps.put_title", Axes.set_title)
+    monkeypatch.setattr(Axis, "set_label_coords", lambda *_: None)
+    np.testing.assert_array_equal(pixels(), quick)
+
+
+def test_a_title_stands_clear_of_the_offset_of_ticks() -> None:
+    with drawing():
+        figure = new_figure(4, 3)
+        axes = figure.subplots()
+        axes.plot([0, 1], [1e9, 2e9])
+        put_title(axes, "a title")
+    figure.draw_without_rendering()
+    title = next(text for text in axes.findobj(Text) if text.get_text() == "a title")
+    assert axes.yaxis.get_offset_text().get_text()
+    assert not title.get_window_extent().overlaps(axes.yaxis.get_offset_text().get_window_extent())
+
+
+@pytest.mark.slow
+def test_the_overview_is_seaborns_heat_map(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    import seaborn as sns
+
+    def heat_map(_: Figure, axes: Axes, ratio: np.ndarray, labels: np.ndarray, norm: LogNorm) -> None:
+        colors = mpl.colormaps["viridis"].with_extremes(bad="#f2f2f2", over="#fde725")
+        bar = {"label": "times worse than the best", "extend": "max", "format": tick_text}
+        style = {"norm": norm, "cmap": colors, "linewidths": 1.5, "cbar_kws": bar}
+        sns.heatmap(ratio, ax=axes, annot=labels, fmt="", xticklabels=False, yticklabels=False, **style)
+
+    ratios = worse_than_best(results_of(record).values())
+    ratios = replace(ratios, values=ratios.values * np.array([[1.0], [np.inf], [np.nan]]))
+
+    def seen() -> tuple[object, ...]:
+        figure = ratios_figure(ratios)
+        figure.draw_without_rendering()
+        axes, bar = figure.axes
+        texts = [(text.get_text(), mpl.colors.to_hex(text.get_color()), text.get_position()) for text in axes.texts]
+        (mesh,) = axes.collections
+        spines = [spine.get_visible() for spine in axes.spines.values()]
+        return texts, mesh.get_facecolors().tolist(), axes.get_xlim(), axes.get_ylim(), bar.get_ylim(), spines
+
+    ours = seen()
+    monkeypatch.setattr("analysis.figures.problem._draw_ratios", heat_map)
+    assert seen() == ours

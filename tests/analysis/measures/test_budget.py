@@ -209,3 +209,12 @@ def test_in_blocks_a_budget_curve_and_the_chances_to_win_are_the_same(monkeypatc
             np.testing.assert_allclose(getattr(again, name), getattr(curve, name), rtol=1e-12)  # another sum's rounding
         for label in tables:
             np.testing.assert_allclose(won[label], wins[label], rtol=1e-12)
+
+
+def test_points_are_sorted_once_a_turn_and_not_once_a_resample(monkeypatch: pytest.MonkeyPatch) -> None:
+    sorted_: list[int] = []
+    argsort = np.argsort
+    monkeypatch.setattr(np, "argsort", lambda values, **how: sorted_.append(values.size) or argsort(values, **how))
+    values = 10 ** -np.random.default_rng(3).uniform(0, 3, (2, 50))
+    budget_curve(SearchTable(values, values, GAP), (1, 2, 5))
+    assert sorted_.count(50) == 2 * 3  # for the intervals, the expectation and the quantiles

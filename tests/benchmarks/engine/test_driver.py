@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine.driver import Lanes
-from benchmarks.engine.segments import Segment
+from benchmarks.engine.segments import SEGMENT, Segment
 from benchmarks.engine.training import Training, train
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from problems import Batch, Facts, Problem
@@ -32,6 +32,14 @@ def test_the_table_of_losses_is_made_once_however_many_chunks_and_evaluations_th
     training = Training(make_problem("ellipse"), OPTIMIZERS["sgd"], [1], 12, evaluate_every=1, chunk=1)
     train(training, {"lr": torch.full((10,), 1e-3, dtype=torch.float64)})
     assert [table.shape for table in made if table.dim() == 3] == [(10, 1, 13)]
+
+
+def test_what_diverged_leaves_between_two_evaluations() -> None:
+    lr = torch.tensor([0.1, 9.0, 9.0, 9.0], dtype=torch.float64)
+    trace = train(Training(make_problem("ellipse"), OPTIMIZERS["sgd"], [1], 320), {"lr": lr})
+    assert trace.lane_steps == 320 + 3 * SEGMENT
+    assert trace.loss[0].isfinite().all()
+    assert trace.loss[1:, :, 1].isnan().all()
 
 
 class _Standing(Lanes):

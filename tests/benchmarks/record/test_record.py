@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -111,3 +112,19 @@ def test_an_empty_or_foreign_folder_is_no_record(tmp_path: Path) -> None:
     RecordFolder(tmp_path).open(SUITE)
     with pytest.raises(RecordError, match="no finished cell"):
         Record.load(tmp_path)
+
+
+def test_measured_numbers_take_less_room_and_come_back_as_they_were(tmp_path: Path, info: CellInfo) -> None:
+    record = RecordFolder(tmp_path)
+    record.open(SUITE)
+    steps = np.tile(np.arange(50), 40)
+    loss = np.exp(-steps / 9) * np.random.default_rng(0).uniform(1, 2, steps.size)
+    loss[7], loss[8] = np.nan, np.inf
+    frame = pd.DataFrame({"x1": steps / 7, "x2": steps, "loss": loss})
+    plain = tmp_path / "plain.parquet"
+    frame.to_parquet(plain, compression="zstd", index=False)
+    for tables in ({"surface": frame}, {"surface": iter([frame[:1000], frame[1000:]])}):
+        folder = write_cell(record, replace(info, cell=f"cell {len(list(record.path.glob('cells/*')))}"), tables)
+        file = folder / "surface.parquet"
+        assert file.stat().st_size < 0.9 * plain.stat().st_size
+        pd.testing.assert_frame_equal(pd.read_parquet(file), frame, check_exact=True)

@@ -78,7 +78,8 @@ def test_the_tables_hold_what_the_protocol_says(folder: Path) -> None:
     assert len(cell.trials) == 7  # the defaults and six asked for
     assert list(cell.trials["block"]) == [0, 0, 0, 0, 0, 1, 1]
     assert len(cell.runs) == 7 * 2 + 2 * 3
-    assert len(cell.curves) == len(cell.runs) * 6
+    # trials at the start, at 8, 15 and 30 steps; tests at the start and every 6
+    assert len(cell.curves) == 7 * 2 * 4 + 2 * 3 * 6
     assert len(cell.landscape) == 4 * 3 * 2
     tuning = cell.runs[cell.runs["setting"] == "trial"]
     assert set(tuning["seed"]) == set(cell.info.protocol.tuning_seeds) == {1, 2}

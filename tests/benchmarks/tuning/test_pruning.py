@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import optuna
 import pytest
 import torch
 
+from benchmarks.engine.inputs import evaluation_steps
 from benchmarks.engine.training import Training
 from benchmarks.errors import UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.suite.settings import Searching, Tuning
-from benchmarks.tuning.pruning import Halving, MedianRule, make_rungs, optuna_pruner, rung_steps
+from benchmarks.tuning.pruning import (
+    Halving,
+    MedianRule,
+    make_rungs,
+    optuna_pruner,
+    rung_steps,
+    trial_evaluations,
+)
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.study import tune
 from benchmarks.tuning.trials import Study
@@ -32,6 +41,39 @@ def test_rungs_are_evaluated_steps_that_leave_one_of_a_full_block() -> None:
     assert rung_steps(Tuning(pruner="halving", block=16, reduction=4), 0, evaluations) == [4, 16]
     assert rung_steps(Tuning(pruner="halving", block=8), 0, [0, 64]) == []  # nothing is looked at on the way
     assert rung_steps(Tuning(pruner="halving", block=8), 0, [0, 40, 64]) == [40, 40, 40]  # three halvings at once
+
+
+@pytest.mark.parametrize("pruner", ["halving", "hyperband", "none"])
+def test_the_runs_of_a_study_are_looked_at_where_its_rungs_are_and_nowhere_else(pruner: str) -> None:
+    tuning = Tuning(pruner=pruner)
+    looks = evaluation_steps(300, trial_evaluations(tuning, 300, 15))
+    assert looks == [0, 19, 38, 75, 150, 300]
+    if pruner == "halving":
+        assert rung_steps(tuning, 0, looks) == looks[1:-1]
+    assert evaluation_steps(3, trial_evaluations(tuning, 3, 1)) == [0, 1, 2, 3]
+
+
+def test_a_suite_that_looks_at_its_runs_less_often_than_there_are_rungs_does_so_in_studies_too() -> None:
+    assert trial_evaluations(Tuning(), 300, 100) == 100
+    assert trial_evaluations(Tuning(block=2), 300, 100) == [150]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"objective": ["best"]},
+        {"objective": ["auc"]},
+        {"objective": ["steps-to-target"]},
+        {"objective": ["final", "auc"]},
+        {"pruner": "median"},
+        {"pruner": "optuna:PercentilePruner"},
+    ],
+    ids=str,
+)
+def test_who_reads_every_look_at_a_study_has_those_of_the_suite(settings: dict[str, Any]) -> None:
+    tuning = Tuning(**settings)
+    assert trial_evaluations(tuning, 300, 15) == 15
+    assert trial_evaluations(tuning, 300, [1, 17]) == [1, 17]
 
 
 def test_hyperband_begins_with_a_whole_block_and_adds_earlier_rungs_in_turn() -> None:

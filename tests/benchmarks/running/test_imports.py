@@ -1,0 +1,54 @@
+"""What a worker and a small command do not import: each of these takes a second of every process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = (
+    "scipy",
+    "sklearn",
+    "seaborn",
+    "matplotlib",
+    "mlflow",
+    "sqlalchemy",
+    "optuna",
+    "joblib",
+    "sympy",
+    "torch._dynamo",
+)
+
+
+def imported(script: str) -> set[str]:
+    """Those of `HEAVY` that are loaded after ``script`` in a process of its own."""
+    code = f"{script}\nimport sys; print(*[name for name in {HEAVY} if name in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(ended.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "benchmarks.running.run_suite",
+        "benchmarks.mlflow_mirror.tracker",
+        "analysis.pages.report",
+        "benchmarks.cli.main",
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_used(module: str) -> None:
+    assert imported(f"import {module}") == set()
+
+
+def test_a_tuned_cell_with_its_tables_imports_optuna_and_nothing_else(tmp_path) -> None:
+    script = (
+        "from pathlib import Path; from benchmarks import Suite; from benchmarks.record.folder import RecordFolder\n"
+        "from benchmarks.running.jobs import CellJob, carry_out; from benchmarks.running.prepare import prepare\n"
+        "suite = Suite.checked({'name': 'x', 'problems': ['digits-mlp'], 'optimizers': ['sgd'], 'steps': 2,\n"
+        "  'tuning': {'studies': 1, 'trials': 2, 'block': 1}, 'landscape': {'grid': '2x2'}}, 'this test')\n"
+        f"folder = RecordFolder(Path({str(tmp_path / 'x')!r})); folder.open(suite)\n"
+        "done = carry_out([CellJob.of(prepare(suite.cells()[0]), folder, None, None, None)])\n"
+        "assert done.error is None, done.error"
+    )
+    assert imported(script) == {"optuna"}
