@@ -5,9 +5,15 @@ All numbers are whole and small, so that every sum is exact and results are equa
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -138,3 +144,45 @@ def test_a_few_random_graphs_are_torchs_to_the_bit(compiled, loops):
 def test_hundreds_of_random_graphs_are_torchs_to_the_bit(compiled, first, loops):
     dtype = torch.float64 if first % 40 else torch.float32
     assert _differing(compiled, range(first, first + 20), dtype, loops) == []
+
+
+CALLED = """
+import ctypes, sys
+import numpy as np
+arrays = [np.load(name).copy() for name in sys.argv[3:]]
+pointers = (ctypes.c_void_p * len(arrays))(*(array.ctypes.data for array in arrays))
+ctypes.CDLL(sys.argv[1]).run((ctypes.c_int64 * 8)(*map(int, sys.argv[2].split(","))), pointers)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loops", [False, True], ids=["written out", "loops"])
+def test_random_graphs_touch_no_memory_but_their_own(compiled, tmp_path, loops):
+    """With the address and undefined behaviour sanitizers, in a process of their own."""
+    preloaded = [
+        subprocess.run(
+            [str(compiled.compiler.path), f"-print-file-name={name}"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for name in ("libasan.so", "libubsan.so")
+    ]
+    if not all(Path(name).is_absolute() for name in preloaded):
+        pytest.skip("this compiler has no sanitizers")
+    flags = (*compiled.compiler.flags, "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+    inputs = _inputs(torch.float64)
+    careful = replace(compiled, compiler=replace(compiled.compiler, flags=flags))
+    made = careful(lambda *given: [_graph(seed, given) for seed in range(40, 52)], inputs, loops=loops, quickly=True)
+    results = {f"out:{name}": torch.zeros(LANES, *view.shape) for name, view in made.program.outputs.items()}
+    arrays = {**inputs, **made.source.constants, **{name: value.double() for name, value in results.items()}}
+    files = []
+    for place, name in enumerate(made.source.pointers):
+        files.append(str(tmp_path / f"{place}.npy"))
+        np.save(files[-1], arrays[name].numpy())
+    numbers = f"{LANES},1,0,0,0,{-(-LANES // made.source.width)},1,0"
+    done = subprocess.run(
+        [sys.executable, "-c", CALLED, str(made.library), numbers, *files],
+        env={**os.environ, "LD_PRELOAD": " ".join(preloaded), "ASAN_OPTIONS": "detect_leaks=0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
