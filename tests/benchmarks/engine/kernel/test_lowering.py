@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from benchmarks.engine.kernel.builder import Builder
 from benchmarks.engine.kernel.lowering import LOWERINGS, lower
 from benchmarks.engine.kernel.operations import INTO, OPERATIONS, TORCH
 from benchmarks.engine.kernel.program import Assign, Kind, MatMul, Pick, Place, Program, View
@@ -67,10 +68,15 @@ def test_a_constant_of_one_number_is_a_literal_but_not_of_zeros_of_two_signs():
 
 
 def test_places_of_one_axis_are_not_taken_for_those_of_another():
-    """Python gives the memory of one forgotten tensor to the next, so that its identity is no name for it."""
     program = _lowered(lambda x: torch.cat([x.argmax(0), x.argmax(1), x[:2].argmax(0), x[:, 1:].argmax(1)]))
     lengths = [len(program.constants[name]) for name in program.constants]
     assert lengths == [3, 4, 2, 3]
+
+
+def test_a_constant_is_not_taken_for_one_that_is_forgotten():
+    """Python gives the memory of one forgotten tensor to the next, so that its identity alone is no name for it."""
+    builder = Builder()
+    assert [builder.view(torch.arange(count)).size for count in range(2, 60)] == list(range(2, 60))
 
 
 def test_shared_inputs_and_what_follows_from_them_have_one_number_for_all_lanes():

@@ -83,6 +83,13 @@ def test_a_statement_that_sees_numbers_in_another_order_waits_for_the_loop_to_en
     assert _names(grouped([_add(A, X, Y), _add(B, flipped, X)])) == [["a"], ["b"]]
 
 
+def test_a_loop_writes_nothing_that_its_later_turns_read():
+    flipped = A.as_strided((2, 3), (-3, 1), 3)
+    assert _names(grouped([_add(A, Y, Y), _add(B, flipped, X), _add(A, X, Y)])) == [["a"], ["b"], ["a"]]
+    assert _names(grouped([_add(A, Y, Y), _add(B, A, X), _add(A, X, Y)])) == [["a", "b", "a"]]
+    assert _names(grouped([_add(B, A, X), _sum(A.as_strided((2,), (1,), 0), X, 1)])) == [["b"], ["a"]]
+
+
 def test_axes_of_one_number_make_no_difference():
     long = A.as_strided((1, 2, 1, 3), (6, 3, 3, 1), 0)
     assert _names(grouped([_add(A, X, Y), _add(_all("b", 1, 2, 1, 3), long, long)])) == [["a", "b"]]
