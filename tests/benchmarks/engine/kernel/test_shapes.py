@@ -186,7 +186,7 @@ def _gradients(operations: Iterable[Operation]) -> Callable[[Tensor, Tensor, Ten
 
 
 NOT_COMPILED = {"set in place", "max along", "cumprod"}
-"""What has gradients that are left to torch: what is taken from a row that was set, and places that are a lane's own."""
+"""What has gradients that are left to torch: of rows that were set, and of places that are a lane's own."""
 
 
 def _differentiable(inputs: Mapping[str, Tensor]) -> dict[str, Operation]:
