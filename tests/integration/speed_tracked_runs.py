@@ -1,11 +1,14 @@
-"""What tuning costs from end to end, against the script that people write: ``pytest tests/integration/speed_tracked_runs.py``.
+"""What tuning costs from end to end, against the script that people write.
 
-Outside the default run (its name is no test_*.py). The script asks Optuna for one trial at a time, trains it on one
-seed at a time with `torch.optim.RMSprop`, and keeps every run in MLflow: its parameters, 20 values of its loss, the
-last one. Ours is the command ``stepscape tune``: 256 trials on 8 seeds, everything else that it does included, the
-tuned and default settings on fresh seeds, the record, the mirror and the report. Processes that start anew each time,
-in CPU seconds of them and their children; of the script a few runs are timed, and scaled without what comes once. In place of
-the ellipse there is the bowl with noise: of a deterministic problem we train one seed.
+Outside the default run (its name is no test_*.py): ``python -m pytest tests/integration/speed_tracked_runs.py
+--benchmark-json=cost.json``, whose ``extra_info`` holds both costs and their ratio.
+
+The script asks Optuna for one trial at a time, trains it on one seed at a time with `torch.optim.RMSprop`, and keeps
+every run in MLflow: its parameters, 20 values of its loss in one call, the last one. Ours is the command ``stepscape
+tune``: 256 trials on 8 seeds, everything else that it does included, the tuned and default settings on fresh seeds, the
+record, the mirror and the report. Processes that start anew each time, in CPU seconds of them and their children; of
+the script a few runs are timed, and scaled without what comes once. In place of the ellipse there is the bowl with
+noise: of a deterministic problem we train one seed.
 """
 
 from __future__ import annotations
@@ -130,6 +133,3 @@ def test_2048_tracked_runs(problem: str, benchmark, tmp_path: Path) -> None:
 
     benchmark.pedantic(both, rounds=1)
     benchmark.extra_info |= {**cost, "ratio": cost["script"] / cost["ours"]}
-    print(
-        f"\n{problem}: script {cost['script']:.0f}, ours {cost['ours']:.1f} CPU s, {cost['script'] / cost['ours']:.0f}"
-    )
