@@ -112,22 +112,9 @@ def test_2048_tracked_runs(problem: str, benchmark, tmp_path: Path) -> None:
             cpu_seconds(sys.executable, "-c", SCRIPT, problem, runs, STEPS, tmp_path / "script", SEEDS)
             for runs in (FEW, MANY)
         )
-        tune = (
-            "tune",
-            problem,
-            "rmsprop",
-            "--trials",
-            TRIALS,
-            "--studies",
-            1,
-            "--seeds",
-            SEEDS,
-            "--steps",
-            STEPS,
-            "--pruner",
-            "none",
-        )
-        ours = cpu_seconds(sys.executable, "-m", "benchmarks", *map(str, tune), "--out", tmp_path / "ours")
+        options = f"--trials {TRIALS} --studies 1 --seeds {SEEDS} --steps {STEPS} --pruner none --out".split()
+        command = (sys.executable, "-m", "benchmarks", "tune", problem, "rmsprop", *options, tmp_path / "ours")
+        ours = cpu_seconds(*command)
         cost["script"] = few + (many - few) / (MANY - FEW) * (TRIALS * SEEDS - FEW)
         cost["ours"] = ours
 
