@@ -19,8 +19,9 @@ __all__ = ["WrittenOut", "argument_kinds", "cast", "expression", "number", "resu
 def number(value: Number, kind: Kind) -> str:
     """A number in C, to the bit."""
     if not kind.floating:
-        return str(int(value))
-    rounded = float(np.float32(value)) if kind is Kind.F32 else float(value)
+        return str(int(value)) if value != -(2**63) else f"({1 - 2**63} - 1)"  # C has no literals below zero
+    with np.errstate(over="ignore"):
+        rounded = float(np.float32(value)) if kind is Kind.F32 else float(value)
     if math.isnan(rounded):
         return f"({kind.value})NAN"
     if math.isinf(rounded):
@@ -35,10 +36,10 @@ def expression(operation: str, arguments: Sequence[str], kind: Kind) -> str:
 
 
 def cast(text: str, has: Kind, wanted: Kind) -> str:
-    """A name, a literal or an expression in brackets as another kind."""
+    """An expression as another kind."""
     if has is wanted:
         return text
-    return f"({text} != 0)" if wanted is Kind.BOOL else f"({wanted.value})({text})"
+    return f"(({text}) != 0)" if wanted is Kind.BOOL else f"({wanted.value})({text})"
 
 
 def argument_kinds(statement: Assign) -> list[Kind]:
@@ -111,7 +112,7 @@ class WrittenOut:
                 if place not in begun and statement.into == "add" and statement.first == 0:
                     pass  # 0 + v is v, but for the sign of a zero, which torch's own sum loses too
                 else:
-                    text = expression(INTO[statement.into], [before, text], out.kind)
+                    text = expression(INTO[statement.into], [before, f"({text})"], out.kind)
                 begun.add(place)
             self._define(out, place, text)
 

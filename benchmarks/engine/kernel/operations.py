@@ -2,7 +2,9 @@
 
 An expression sees its arguments as ``{0}``, ``{1}``, …, all names or literals of the kind computed in, and ``{f}``, the
 suffix of that kind's functions of C's library. Rounding is that of torch wherever torch's own is one IEEE operation;
-what is a function of the library is right to a few units in the last place.
+what is a function of the library is right to a few units in the last place. Of two equal zeros, maximum and minimum
+give the second, as torch does on its vectors, if not in their remainders; and gcc 12 leaves -0.4 its minus where it
+becomes a whole number and a real one again.
 """
 
 from __future__ import annotations

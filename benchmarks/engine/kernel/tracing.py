@@ -122,6 +122,7 @@ def _graph(function: Callable[..., list[Tensor]], inputs: list[Tensor], *, diffe
     from torch.func import functionalize
     from torch.fx.experimental.proxy_tensor import make_fx
 
+    inputs = [value.clone(memory_format=torch.contiguous_format) for value in inputs]  # one given twice would be one
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch about itself

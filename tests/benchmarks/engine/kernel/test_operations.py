@@ -85,7 +85,7 @@ EXACT: Mapping[str, Operation] = {
     "in the other precision": lambda x, y: (x.to(_other(x)) * y.to(_other(x))).to(x.dtype),
     "mixed precision": lambda x, y: x * y.to(_other(y)),
     "whole numbers": lambda x, _: x.clamp(-1000, 1000).nan_to_num().long() * 3 - 1,
-    "whole and real numbers": lambda x, y: x.clamp(-9, 9).nan_to_num().long() / 4 + y,
+    "whole and real numbers": lambda x, y: x.clamp(-9, 9).nan_to_num().long() / 4 + 1 + y,
     "truth as a number": lambda x, _: (x > 0).to(x.dtype) - (x < 0).long(),
 }
 """What is equal to torch's to the bit, but for the bits of a NaN."""
@@ -110,6 +110,18 @@ FUNCTIONS: Mapping[str, Operation] = {
     "softsign": lambda x, _: functional.softsign(x),
 }
 """What may differ from torch's by `ULPS`."""
+
+FUSED: Mapping[str, tuple[Operation, Operation]] = {
+    "addcmul": (lambda x, y: torch.addcmul(x, x, y, value=0.3), lambda x, y: x + x * y),
+    "addcdiv": (lambda x, y: torch.addcdiv(x, x, y, value=-0.3), lambda x, y: x + x / y),
+    "lerp": (lambda x, y: torch.lerp(x, y, 0.3), lambda x, y: x + y),
+    "lerp from the other end": (lambda x, y: torch.lerp(x, y, 0.7), lambda x, y: x + y),
+    "add with a factor": (lambda x, y: torch.add(x, y, alpha=0.3), lambda x, y: x + y),
+    "sub with a factor": (lambda x, y: torch.sub(x, y, alpha=2), lambda x, y: x + 2 * y),
+    "logaddexp": (torch.logaddexp, lambda x, y: x + y + 1),
+    "huber": (lambda x, y: functional.huber_loss(x, y, reduction="none"), lambda x, y: (x + y) * (x + y + 1)),
+}
+"""What torch rounds once or twice, as it happens to lie in memory, and of what size its terms are."""
 
 ULPS = 4  # glibc's vector functions and torch's are right to 2 where it was measured; the bound of the former is 4
 
@@ -167,9 +179,10 @@ def all_of_them(compiled):
     def results(form: str, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         key = form, inputs["x"].dtype
         if key not in libraries:
-            operations = [*EXACT.values(), *FUNCTIONS.values(), lambda x, _: x.sqrt()]
+            fused = [operation for operation, _ in FUSED.values()]
+            operations = [*EXACT.values(), *FUNCTIONS.values(), *fused, lambda x, _: x.sqrt()]
             libraries[key] = compiled(lambda x, y: [each(x, y) for each in operations], inputs, loops=form == "loops")
-        return dict(zip([*EXACT, *FUNCTIONS, "sqrt"], libraries[key](inputs), strict=True))
+        return dict(zip([*EXACT, *FUNCTIONS, *FUSED, "sqrt"], libraries[key](inputs), strict=True))
 
     return results
 
@@ -219,6 +232,16 @@ def test_functions_of_the_library_are_right_to_a_few_units_in_the_last_place(all
         apart = _ulps(results[name], expected, dtype)
         i, j = divmod(int(apart.argmax()), 2)
         assert apart.max() <= ULPS, f"{name} of {float(inputs['x'][i, j])}, {float(inputs['y'][i, j])}: {apart.max()}"
+
+
+@FORMS
+def test_fused_operations_are_right_to_the_rounding_of_their_terms(all_of_them, form, dtype):
+    inputs = _usual(dtype)
+    results = all_of_them(form, inputs)
+    exact = [value.double() for value in inputs.values()]
+    for name, (operation, size) in FUSED.items():
+        off = (results[name] - operation(*exact)).abs() / size(*(value.abs() for value in exact))
+        assert off.max() <= 4 * torch.finfo(dtype).eps, name
 
 
 def test_a_difference_in_the_last_place_is_seen():

@@ -133,8 +133,8 @@ SUMMED: Mapping[str, Operation] = {
     "by constants": lambda x, y, v: y @ torch.arange(8, dtype=y.dtype).view(4, 2) @ torch.ones(2, 2, dtype=y.dtype),
     "gathered": lambda x, y, v: y[:2, :, :3].gather(1, ROWS[:, None].expand(2, 2, 3)),
     "gathered by one place": lambda x, y, v: y.gather(0, torch.full((1, 3, 4), 3)),
-    "scatter added": lambda x, y, v: y[0].scatter_add(0, ROWS, y[1]),
-    "scattered": lambda x, y, v: y[0].scatter(0, ROWS[:1], y[1]) + y[0].scatter(1, ROWS[:, :1], 7.0),
+    "scatter added": lambda x, y, v: y[0].scatter_add(0, ROWS, y[1].detach()),
+    "scattered": lambda x, y, v: y[0].scatter(0, ROWS[:1], y[1].detach()) + y[0].scatter(1, ROWS[:, :1], 7.0),
     "rows by number": lambda x, y, v: y.index_select(2, torch.tensor([3, 3, 0])),
     "rows by an array of numbers": lambda x, y, v: y[:, ROWS] + y[:, ROWS - 3],
     "numbers by two arrays": lambda x, y, v: y[ROWS, ROWS.flip(0)] + y[:, ROWS, ROWS].sum(0)[0, 0],
@@ -186,7 +186,7 @@ def _gradients(operations: Iterable[Operation]) -> Callable[[Tensor, Tensor, Ten
 
 
 NOT_COMPILED = {"set in place", "max along", "cumprod"}
-"""What has gradients that are left to torch: of rows that were set, and of places that are a lane's own."""
+"""What has gradients that are left to torch: what reads a row that was set, and places that are a lane's own."""
 
 
 def _differentiable(inputs: Mapping[str, Tensor]) -> dict[str, Operation]:
@@ -213,12 +213,13 @@ def _wrong(operations: Iterable[str], results: Iterable[Tensor], expected: Itera
 def _far(
     operations: Iterable[str], results: Iterable[Tensor], expected: Iterable[Tensor], dtype: torch.dtype
 ) -> dict[str, float]:
-    """The operations further off than 64 roundings of the lane's largest number (most are sums of at most 60 products),
+    """The operations further off than `ROUNDINGS` of the lane's largest number (most are sums of up to 60 products),
     and how far."""
     far = {}
     for name, found, should in zip(operations, results, expected, strict=True):
-        size = should.abs().flatten(1).amax(1).view(-1, *[1] * (should.dim() - 1)) if should.numel() else should
-        off = ((found - should).abs() / (size + 1e-30) / torch.finfo(dtype).eps).flatten().tolist()
+        one, other = found.reshape(LANES, -1), should.reshape(LANES, -1)
+        size = torch.finfo(dtype).eps * (other.abs().amax(1, keepdim=True) + 1e-30) if should.numel() else 1
+        off = ((one - other).abs() / size).flatten().tolist()
         if found.shape != should.shape or not all(each <= ROUNDINGS for each in off):
             far[name] = max(off)
     return far
@@ -237,12 +238,12 @@ def test_views_and_sums_of_whole_numbers_are_torchs_to_the_bit(compiled, loops):
     assert _wrong(operations, [value + 0.0 for value in run(whole)], [value + 0.0 for value in expected]) == []
 
 
-EXTREMES = {name for name in SUMMED if name.startswith(("a", "max", "min")) and "mm" not in name and "row" not in name}
+EXTREMES = [name for name in SUMMED if name.startswith(("argm", "amax", "amin", "max", "any", "all"))]
 
 
 def test_the_largest_the_smallest_and_their_places_are_torchs_whatever_the_numbers(compiled):
     """Ties, NaN and infinities; a zero's sign is not compared, as torch's own hangs on where in a vector it stands."""
-    operations = {name: SUMMED[name] for name in sorted(EXTREMES)}
+    operations = {name: SUMMED[name] for name in EXTREMES}
     assert {"argmax", "argmin kept", "amax over (0, 2)", "max along", "any", "all"} <= operations.keys()
     inputs = _lanes(torch.float64, whole=True)
     random = torch.Generator().manual_seed(3)
@@ -257,18 +258,21 @@ def test_the_largest_the_smallest_and_their_places_are_torchs_whatever_the_numbe
 
 
 @pytest.mark.parametrize(
-    ("loops", "dtype"),
+    ("loops", "dtype", "part"),
     [
-        pytest.param(True, torch.float32, id="loops-float32"),
-        pytest.param(True, torch.float64, id="loops-float64", marks=pytest.mark.slow),
-        pytest.param(False, torch.float32, id="written out-float32", marks=pytest.mark.slow),
-        pytest.param(False, torch.float64, id="written out-float64", marks=pytest.mark.slow),
+        pytest.param(True, torch.float64, 8, id="some"),
+        pytest.param(True, torch.float32, 1, id="loops-float32", marks=pytest.mark.slow),
+        pytest.param(True, torch.float64, 1, id="loops-float64", marks=pytest.mark.slow),
+        pytest.param(False, torch.float32, 1, id="written out-float32", marks=pytest.mark.slow),
+        pytest.param(False, torch.float64, 1, id="written out-float64", marks=pytest.mark.slow),
     ],
 )
-def test_smooth_functions_and_all_gradients_are_right_to_rounding(compiled, loops, dtype):
+def test_smooth_functions_and_all_gradients_are_right_to_rounding(compiled, loops, dtype, part):
+    """Of ``part`` operations one."""
     given = _lanes(dtype, whole=False)
     differentiable = _differentiable(given)
     assert len(differentiable) > 90
+    differentiable = dict(list(differentiable.items())[::part])
     gradients = _gradients(differentiable.values())
 
     def every(*one: Tensor) -> list[Tensor]:
@@ -284,7 +288,7 @@ def test_smooth_functions_and_all_gradients_are_right_to_rounding(compiled, loop
 def test_a_lane_of_nans_infinities_and_zeros_leaves_its_neighbours_as_they_are(compiled):
     operations = {**SUMMED, **SMOOTH}
     plain = _lanes(torch.float64, whole=False)
-    run = compiled(lambda *one: [each(*one) for each in operations.values()], plain, loops=True)
+    run = compiled(lambda *one: [each(*one) for each in operations.values()], plain, loops=True, quickly=True)
     before = run(plain)
     others = torch.arange(LANES) % 3 != 1
     odd = torch.tensor([math.nan, math.inf, -0.0, 1e308], dtype=torch.float64)
