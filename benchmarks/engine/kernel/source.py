@@ -1,6 +1,6 @@
 """The C of a whole kernel: tiles of lanes taken into the cache, trained for many steps there, and put back.
 
-One library has one function, ``void run(const int64_t *n, void *const *p)``: the integers of
+One library has one function, ``int run(const int64_t *n, void *const *p)``: the integers of
 `benchmarks.engine.kernel.kernel.NUMBERS`, and the pointers of a `Source`, both in order.
 """
 
@@ -56,6 +56,7 @@ class _Kernel:
     ) -> None:
         self.program, self.vector_bytes, self.functions = program, vector_bytes, functions
         self.scheduled = scheduled
+        self._keep_inputs()
         statements = needed(program)
         still = [
             view.buffer
@@ -78,6 +79,16 @@ class _Kernel:
         products = [statement.out.kind.size for statement in statements if isinstance(statement, MatMul)]
         lanes = vector_bytes // min([self.kind.size, *(v.kind.size for v in self._floats()), *products])
         self.width = max(lanes, 16) if self.small else lanes
+
+    def _keep_inputs(self) -> None:
+        """Let what becomes of an input be no other input, which is written over in its turn."""
+        for name, view in self.program.outputs.items():
+            own = self.program.inputs.get(name)
+            if view.buffer is None or view.buffer.place is not Place.GIVEN or own is None or own.buffer == view.buffer:
+                continue
+            kept = whole(Buffer(f"kept{name.partition(':')[2]}", view.kind, view.size, view.lanes), view.shape)
+            self.program.statements.append(Assign(kept, "copy", (view,), view.kind))
+            self.program.outputs[name] = kept
 
     def _floats(self) -> list[View]:
         return [view for view in self.program.inputs.values() if view.kind.floating and view.lanes]
@@ -119,7 +130,7 @@ class _Kernel:
         ]
         time = f"const double {self.inputs['t'].name}[1] = {{(double)(done + k + 1)}};"
         lines = [
-            "void run(const int64_t *n, void *const *p) {",
+            "int run(const int64_t *n, void *const *p) {",
             "const int64_t C = n[0], S = n[1], steps = n[2], done = n[3], first = n[4], last = n[5], per = n[6];",
             "const int mark = n[7] != 0;",
             "const int64_t rows = C / per, tiles = (C + W - 1) / W;",
@@ -129,7 +140,7 @@ class _Kernel:
             *tables,
             *self._constant_pointers(places),
             f"char *work = aligned_alloc(64, {placed.size + 64});",
-            "if (!work) return;",
+            "if (!work) return 1;",
             *(self._array(name, placed) for name in [*moved, *hyper]),
             *self._work_pointers(placed),
             "for (int64_t tile = first; tile < last; ++tile) {",
@@ -156,6 +167,7 @@ class _Kernel:
             "}",
             "}",
             "free(work);",
+            "return 0;",
             "}",
         ]
         assert x.lanes, "parameters differ between lanes"
@@ -241,7 +253,7 @@ class _Kernel:
         body, placed = self._results([self.inputs[name] for name in moving])
         sizes = [self.program.outputs[name].size for name in outputs]
         lines = [
-            "void run(const int64_t *n, void *const *p) {",
+            "int run(const int64_t *n, void *const *p) {",
             "const int64_t C = n[0], first = n[4], last = n[5];",
             *(self._given(name, places[name]) for name in moving),
             *(
@@ -251,7 +263,7 @@ class _Kernel:
             *self._constant_pointers(places),
             *(f"double *restrict out{i} = p[{places[f'out:{name}']}];" for i, name in enumerate(outputs)),
             f"char *work = aligned_alloc(64, {placed.size + 64});",
-            "if (!work) return;",
+            "if (!work) return 1;",
             *(self._array(name, placed) for name in moving),
             *self._work_pointers(placed),
             "for (int64_t tile = first; tile < last; ++tile) {",
@@ -271,6 +283,7 @@ class _Kernel:
             ),
             "}",
             "free(work);",
+            "return 0;",
             "}",
         ]
         return self._source(lines, names)

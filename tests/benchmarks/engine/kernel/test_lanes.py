@@ -18,7 +18,8 @@ from benchmarks.engine.kernel.refusal import NotCompiledError
 from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Training, train
 from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS, make_problem, make_schedules
-from optimizers import OptimizerSpec
+from optimizers import Hyperparameter, OptimizerSpec, Rule
+from optimizers.rule import Hyperparameters, State, as_like
 from problems import Batch, Facts, Problem
 
 pytestmark = pytest.mark.skipif(find_compiler() is None, reason="there is no C compiler")
@@ -160,6 +161,34 @@ def test_a_branch_that_tracing_froze_is_found_and_left_to_torch() -> None:
     with pytest.warns(RuntimeWarning, match="trained without a kernel: compiled, its .* differs from torch's"):
         trace = train(Training(Counting(), "sgd", [1], 5, engine="kernel"), {"lr": 0.1})
     assert trace.engine == "eager"
+
+
+@dataclass(frozen=True)
+class Looking(Rule):
+    """Gradient descent that looks back: it keeps where it was, and where it was before that."""
+
+    hyperparameters = (Hyperparameter("lr", 0.1, 1e-4, 10.0, "log"),)
+
+    def init(self, x: Tensor) -> State:
+        return {"earlier": torch.zeros_like(x), "before": torch.zeros_like(x)}
+
+    def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
+        return (state["before"] - state["earlier"]) * 0.01 - g * as_like(hp["lr"], g)
+
+    def step_(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> None:
+        moved = self.update(g, state, hp, t)
+        state["earlier"] = state["before"]
+        state["before"] = x.clone()
+        x.add_(moved)
+
+
+@pytest.mark.parametrize("problem", ["ellipse", "quadratic"])
+def test_a_state_that_becomes_the_parameters_or_another_state_is_what_those_were(problem: str) -> None:
+    traces = [
+        train(Training(problem, Looking(), [1, 2], 40, 8, engine=engine, keep_path=True), {"lr": RATES})
+        for engine in ("eager", "kernel")
+    ]
+    assert_equal(*traces)
 
 
 @dataclass(frozen=True, eq=False)
