@@ -13,10 +13,11 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from benchmarks.conformance.optimizers import NOTED_OF_FOREIGN, OPTIMIZER_CHECKS, RULE_CHECKS
 from benchmarks.conformance.problems import PROBLEM_CHECKS
+from benchmarks.engine.kernel_lanes import why_not
 from benchmarks.errors import OwnCodeError, UsageError, nearest
 from benchmarks.naming.blame import in_one_line, line_raised
 from benchmarks.naming.call_syntax import import_object, parse_call
@@ -28,6 +29,8 @@ from problems import Problem, ProblemSpec
 __all__ = ["Finding", "Report", "check_name", "check_optimizer", "check_problem"]
 
 Subject = TypeVar("Subject")
+
+COMPILED: Final = "It can be compiled, so that long work runs in a kernel."
 
 
 @dataclass(frozen=True)
@@ -103,15 +106,28 @@ def check_optimizer(spec: AnyOptimizer | str) -> Report:
 def check_name(text: str, data: Path | None = None) -> Report:
     """Check what ``text`` names: a registered name, ``torch:RMSprop``, or ``package.module:OBJECT``; with parameters.
 
-    ``data`` is the user's data folder, for problems that need one. Raises `UsageError` where nothing has that name.
+    Besides, it is said whether it can be compiled. ``data`` is the user's data folder, for problems that need one.
+    Raises `UsageError` where nothing has that name.
     """
     name = parse_call(text)[0]
     if _is_problem(name):
-        return check_problem(make_problem(text, data))
+        problem = make_problem(text, data)
+        return _with_note(check_problem(problem), *why_not(problem, OPTIMIZERS["rmsprop"].rule))
     if name in OPTIMIZERS or ":" in name:
-        return check_optimizer(make_optimizer(text))
+        spec = make_optimizer(text)
+        report = check_optimizer(spec)
+        if not isinstance(spec, OptimizerSpec):
+            return report
+        return _with_note(report, why_not(make_problem("ellipse"), spec.rule)[0])
     known = [*OPTIMIZERS, *PROBLEMS]
     raise UsageError(f"nothing is named {name!r}{nearest(name, known)}; `stepscape list` shows all names")
+
+
+def _with_note(report: Report, *reasons: str | None) -> Report:
+    """The report with a note of why nothing is compiled, where there are ``reasons``: of a step, of an evaluation."""
+    parts = [f"{part}: {why}" for part, why in zip(("a step", "an evaluation"), reasons) if why]
+    note = f"torch does it, slower and as right: {'; '.join(parts)}" if parts else None
+    return replace(report, findings=(*report.findings, Finding("compiled", COMPILED, note, note=True)))
 
 
 def _is_problem(name: str) -> bool:

@@ -84,7 +84,7 @@ class Training:
     ``keep_path`` keeps the parameters at every evaluation, ``keep_updates`` the gradient of the last update before it
     and the rule's state after it (a foreign optimizer's is not known). Without ``stop_diverged`` no lane is ever
     marked or stopped, and losses may become inf or NaN. ``engine`` means nothing to a foreign optimizer;
-    ``planned`` are the updates of single runs that trainings like this one will make in all, by which it is chosen;
+    ``planned`` are the seconds that torch would take for all trainings like this one, by which it is chosen;
     ``threads`` of this process work on a kernel's lanes, which changes no result.
 
     Raises `UsageError` for no seed, one given twice, a count below one, a schedule of an unknown hyperparameter or one
@@ -105,7 +105,7 @@ class Training:
     keep_updates: bool = False
     stop_diverged: bool = True
     engine: Engine = "auto"
-    planned: int = 0
+    planned: float = 0.0
     threads: int = 1
 
     if TYPE_CHECKING:  # the fields hold what the names mean
@@ -125,7 +125,7 @@ class Training:
             keep_updates: bool = False,
             stop_diverged: bool = True,
             engine: Engine = "auto",
-            planned: int = 0,
+            planned: float = 0.0,
             threads: int = 1,
         ) -> None: ...
 

@@ -7,7 +7,7 @@ steps and parameters, never from a clock or from what is in a cache, for what ad
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -62,10 +62,11 @@ def kernel_lanes(
 def why_not(problem: Problem, rule: Rule) -> tuple[str | None, str | None]:
     """Why a step of ``rule`` on ``problem`` cannot be compiled, and why its evaluation cannot; None where they can."""
     reasons = list[str | None]()
-    for make in (
+    makers: tuple[Callable[[], object], ...] = (
         lambda: step_kernel(problem, rule, problem.dtype, ()),
         lambda: evaluation_kernel(problem, problem.dtype),
-    ):
+    )
+    for make in makers:
         try:
             make()
         except NotCompiledError as error:
@@ -87,9 +88,8 @@ def seconds_by_torch(problem: Problem, lane_steps: float, calls: float) -> float
 
 def _worth_it(training: Training, configurations: int) -> bool:
     lanes = configurations * len(training.seeds)
-    lane_steps = max(lanes * training.steps, training.planned)
-    calls = lane_steps / min(lanes, training.chunk or training.problem.chunk)
-    return seconds_by_torch(training.problem, lane_steps, calls) >= WORTH_IT
+    calls = training.steps * max(1.0, lanes / (training.chunk or training.problem.chunk))
+    return max(training.planned, seconds_by_torch(training.problem, lanes * training.steps, calls)) >= WORTH_IT
 
 
 def _check(training: Training, start: Tensor) -> None:

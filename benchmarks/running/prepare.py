@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -10,6 +11,7 @@ from pathlib import Path
 from benchmarks.engine.engines import Engine
 from benchmarks.engine.foreign_lanes import try_out
 from benchmarks.engine.inputs import Evaluate, Training
+from benchmarks.engine.kernel_lanes import seconds_by_torch
 from benchmarks.engine.try_out import try_problem, try_rule
 from benchmarks.errors import OwnCodeError, StepscapeError, UsageError, nearest
 from benchmarks.naming.call_syntax import parse_call
@@ -72,7 +74,7 @@ class ReadyCell:
             self.schedules,
             keep_path=keep_path,
             engine=self.compute.engine,
-            planned=self.lane_steps,
+            planned=self.seconds_by_torch,
             threads=self.compute.threads,
         )
 
@@ -96,16 +98,28 @@ class ReadyCell:
     @property
     def lane_steps(self) -> int:
         """The number of updates the cell will make, for estimates of time."""
-        plan = self.plan
-        studies = plan.tuning.studies if plan.tuning.enabled else 0
-        lanes = (studies + 1) * len(self.seeds(plan.test.seeds))
-        lanes += studies * (1 + trial_count(plan.tuning, self.space)) * len(self.seeds(plan.tuning.seeds))
+        return sum(self._lanes) * self.steps
+
+    @property
+    def seconds_by_torch(self) -> float:
+        """A rough estimate of what torch would take to train all of it."""
+        calls = sum(-(-lanes // self.problem.chunk) for lanes in self._lanes) * self.steps
+        return seconds_by_torch(self.problem, self.lane_steps, calls)
+
+    @property
+    def _lanes(self) -> list[int]:
+        """The lanes of every training that the cell will make."""
+        plan, tuning = self.plan, self.plan.tuning
+        studies, seeds = tuning.studies if tuning.enabled else 0, len(self.seeds(tuning.seeds))
+        trainings = [(studies + 1) * len(self.seeds(plan.test.seeds))]
+        if studies:
+            trials = 1 + trial_count(tuning, self.space)
+            blocks = [tuning.block] * (trials // tuning.block) + [trials % tuning.block] * (trials % tuning.block > 0)
+            trainings += studies * [block * seeds for block in blocks]
         if plan.landscape.enabled:
-            points = 1
-            for _, count in grid_axes(self.spec, self.space, plan.landscape.grid):
-                points *= count
-            lanes += points * len(self.seeds(plan.landscape.seeds))
-        return lanes * self.steps
+            points = math.prod(count for _, count in grid_axes(self.spec, self.space, plan.landscape.grid))
+            trainings.append(points * len(self.seeds(plan.landscape.seeds)))
+        return trainings
 
     @property
     def cost(self) -> float:

@@ -91,7 +91,7 @@ def test_the_package_of_the_page_is_built_installed_and_found(folder, tmp_path_f
 
     assert "quarter-root" in stepscape("list", "optimizers")
     assert "moons" in stepscape("list", "problems")
-    assert stepscape("check", "quarter-root").endswith("quarter-root: 13 of 13 checks passed\n")
-    assert stepscape("check", "moons(hidden=4)").endswith("moons(hidden=4): 13 of 13 checks passed\n")
+    assert stepscape("check", "quarter-root").endswith("quarter-root: 14 of 14 checks passed\n")
+    assert stepscape("check", "moons(hidden=4)").endswith("moons(hidden=4): 14 of 14 checks passed\n")
     found = stepscape("landscape", "moons(hidden=4)", "quarter-root", "--steps", "5", "--grid", "3x2", "--no-tracking")
     assert "quarter-root" in found

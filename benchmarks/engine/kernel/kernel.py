@@ -72,8 +72,7 @@ class _Library:
 
     def __init__(self, entry: Entry) -> None:
         self.facts = Facts.from_json(entry.facts)
-        self._run: Callable[..., None] = ctypes.CDLL(str(entry.library)).run
-        self._run.restype = None
+        self._run: Callable[..., int] = ctypes.CDLL(str(entry.library)).run
         data = np.fromfile(entry.constants, dtype=np.uint8) if self.facts.constants else None
         self._constants = {
             name: torch.from_numpy(np.frombuffer(data, kind, count, at).copy())
@@ -90,7 +89,8 @@ class _Library:
 
         def run(first: int, last: int) -> None:
             given = {**numbers, "first": first, "last": last}
-            self._run((ctypes.c_int64 * len(NUMBERS))(*(given.get(name, 0) for name in NUMBERS)), pointers)
+            if self._run((ctypes.c_int64 * len(NUMBERS))(*(given.get(name, 0) for name in NUMBERS)), pointers):
+                raise MemoryError("a kernel has no room for a tile of lanes")
 
         if shares == 1:
             run(0, tiles)

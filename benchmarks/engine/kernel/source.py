@@ -1,6 +1,6 @@
 """The C of a whole kernel: tiles of lanes taken into the cache, trained for many steps there, and put back.
 
-One library has one function, ``void run(const int64_t *n, void *const *p)``: the integers of
+One library has one function, ``int run(const int64_t *n, void *const *p)``: the integers of
 `benchmarks.engine.kernel.kernel.NUMBERS`, and the pointers of a `Source`, both in order.
 """
 
@@ -119,7 +119,7 @@ class _Kernel:
         ]
         time = f"const double {self.inputs['t'].name}[1] = {{(double)(done + k + 1)}};"
         lines = [
-            "void run(const int64_t *n, void *const *p) {",
+            "int run(const int64_t *n, void *const *p) {",
             "const int64_t C = n[0], S = n[1], steps = n[2], done = n[3], first = n[4], last = n[5], per = n[6];",
             "const int mark = n[7] != 0;",
             "const int64_t rows = C / per, tiles = (C + W - 1) / W;",
@@ -129,7 +129,7 @@ class _Kernel:
             *tables,
             *self._constant_pointers(places),
             f"char *work = aligned_alloc(64, {placed.size + 64});",
-            "if (!work) return;",
+            "if (!work) return 1;",
             *(self._array(name, placed) for name in [*moved, *hyper]),
             *self._work_pointers(placed),
             "for (int64_t tile = first; tile < last; ++tile) {",
@@ -156,6 +156,7 @@ class _Kernel:
             "}",
             "}",
             "free(work);",
+            "return 0;",
             "}",
         ]
         assert x.lanes, "parameters differ between lanes"
@@ -241,7 +242,7 @@ class _Kernel:
         body, placed = self._results([self.inputs[name] for name in moving])
         sizes = [self.program.outputs[name].size for name in outputs]
         lines = [
-            "void run(const int64_t *n, void *const *p) {",
+            "int run(const int64_t *n, void *const *p) {",
             "const int64_t C = n[0], first = n[4], last = n[5];",
             *(self._given(name, places[name]) for name in moving),
             *(
@@ -251,7 +252,7 @@ class _Kernel:
             *self._constant_pointers(places),
             *(f"double *restrict out{i} = p[{places[f'out:{name}']}];" for i, name in enumerate(outputs)),
             f"char *work = aligned_alloc(64, {placed.size + 64});",
-            "if (!work) return;",
+            "if (!work) return 1;",
             *(self._array(name, placed) for name in moving),
             *self._work_pointers(placed),
             "for (int64_t tile = first; tile < last; ++tile) {",
@@ -271,6 +272,7 @@ class _Kernel:
             ),
             "}",
             "free(work);",
+            "return 0;",
             "}",
         ]
         return self._source(lines, names)

@@ -30,8 +30,8 @@ def looks(record: Record) -> dict[str, Look]:
 
 
 @pytest.fixture(scope="module")
-def across(record: Record, tmp_path_factory: pytest.TempPathFactory) -> Across:
-    found = across_of(tmp_path_factory.mktemp("figures"), results_of(record), looks(record))
+def across(record: Record) -> Across:
+    found = across_of(results_of(record), looks(record))
     assert found is not None
     return found
 
@@ -53,10 +53,9 @@ def rewrite(folder: Path, cell: str, **changes: Any) -> None:
     file.write_text(json.dumps(info), encoding="utf-8")
 
 
-def part(folder: Path, figures: Path) -> Across:
-    figures.mkdir(exist_ok=True)
+def part(folder: Path) -> Across:
     record = Record.load(folder)
-    found = across_of(figures, results_of(record), looks(record))
+    found = across_of(results_of(record), looks(record))
     assert found is not None
     return found
 
@@ -77,21 +76,21 @@ def test_the_words_name_the_best_rank_and_the_setting_that_costs_least(across: A
     assert [row.setting.label for row in across.robust] == ["sgd", "momentum", "rmsprop"]
 
 
-def test_a_record_of_one_problem_has_no_such_part(record: Record, tmp_path: Path) -> None:
-    assert across_of(tmp_path, results_of(record.of_problem("ellipse")), looks(record)) is None
+def test_a_record_of_one_problem_has_no_such_part(record: Record) -> None:
+    assert across_of(results_of(record.of_problem("ellipse")), looks(record)) is None
 
 
-def test_what_must_not_be_pooled_is_refused_in_a_sentence_and_the_rest_is_kept(copied: Path, tmp_path: Path) -> None:
+def test_what_must_not_be_pooled_is_refused_in_a_sentence_and_the_rest_is_kept(copied: Path) -> None:
     rewrite(copied, "noisy--sgd", protocol={"trials": 99})
-    found = part(copied, tmp_path / "figures")
+    found = part(copied)
     assert len(found.refused) == 1
     assert found.refused[0].startswith("No ranks and profiles: the budgets on noisy are unequal: trials is 12")
     assert [picture.stem for picture in found.pictures] == ["across-transfer"]
 
 
-def test_optimizers_mapped_on_unequal_steps_have_no_setting_in_common(copied: Path, tmp_path: Path) -> None:
+def test_optimizers_mapped_on_unequal_steps_have_no_setting_in_common(copied: Path) -> None:
     rewrite(copied, "noisy--sgd", protocol={"landscape_seeds": [1]})
-    found = part(copied, tmp_path / "figures")
+    found = part(copied)
     assert found.suite_setting is None
     assert found.refused == [
         "No one setting of all optimizers: the budgets on noisy are unequal: landscape seeds is "
@@ -100,28 +99,28 @@ def test_optimizers_mapped_on_unequal_steps_have_no_setting_in_common(copied: Pa
     assert len(found.robust) == 3
 
 
-def test_a_record_without_landscapes_has_no_transfer(copied: Path, tmp_path: Path) -> None:
+def test_a_record_without_landscapes_has_no_transfer(copied: Path) -> None:
     for file in (copied / "cells").glob("*/landscape.parquet"):
         pd.read_parquet(file)[:0].to_parquet(file)
-    found = part(copied, tmp_path / "figures")
+    found = part(copied)
     assert found.robust == []
     assert "transfer" not in found.tables
     assert len(found.pictures) == 2
 
 
-def test_a_record_that_was_only_mapped_has_only_transfer(copied: Path, tmp_path: Path) -> None:
+def test_a_record_that_was_only_mapped_has_only_transfer(copied: Path) -> None:
     for file in (copied / "cells").glob("*/runs.parquet"):
         runs = pd.read_parquet(file)
         runs[runs["setting"] != "tuned"].to_parquet(file)
-    found = part(copied, tmp_path / "figures")
+    found = part(copied)
     assert "no contender on ellipse was run under the tuned setting" in found.refused[0]
     assert len(found.robust) == 3
 
 
-def test_an_optimizer_that_was_mapped_once_is_said_to_have_no_transfer(copied: Path, tmp_path: Path) -> None:
+def test_an_optimizer_that_was_mapped_once_is_said_to_have_no_transfer(copied: Path) -> None:
     file = copied / "cells" / "noisy--rmsprop" / "landscape.parquet"
     pd.read_parquet(file)[:0].to_parquet(file)
-    found = part(copied, tmp_path / "figures")
+    found = part(copied)
     assert found.refused == [
         "No transfer of rmsprop: transfer needs one optimizer on two mapped problems or more, "
         "got ['rmsprop']: ['ellipse']."
@@ -129,7 +128,7 @@ def test_an_optimizer_that_was_mapped_once_is_said_to_have_no_transfer(copied: P
     assert [row.setting.label for row in found.robust] == ["sgd", "momentum"]
 
 
-def test_contenders_that_all_diverged_leave_ranks_but_no_profile(copied: Path, tmp_path: Path) -> None:
+def test_contenders_that_all_diverged_leave_ranks_but_no_profile(copied: Path) -> None:
     for file in (copied / "cells").glob("*/runs.parquet"):
         runs = pd.read_parquet(file)
         tuned = runs["setting"] == "tuned"
@@ -138,7 +137,7 @@ def test_contenders_that_all_diverged_leave_ranks_but_no_profile(copied: Path, t
         curves = pd.read_parquet(file.with_name("curves.parquet"))
         late = (curves["setting"] == "tuned") & (curves["step"] > 0)
         curves.assign(loss=curves["loss"].mask(late)).to_parquet(file.with_name("curves.parquet"))
-    found = part(copied, tmp_path / "figures")
+    found = part(copied)
     assert [picture.stem for picture in found.pictures] == ["across-ranks", "across-transfer"]
     assert {row.rank.value for row in found.ranked} == {2}
 

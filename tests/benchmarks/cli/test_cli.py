@@ -278,7 +278,7 @@ def test_a_file_of_ones_own_is_found_in_the_working_folder(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])  # as the console script starts
     assert call("check", "own_bowl:bowl") == 0
-    assert "own_bowl:bowl: 13 of 13 checks passed" in capsys.readouterr().out
+    assert "own_bowl:bowl: 14 of 14 checks passed" in capsys.readouterr().out
 
 
 def test_a_suite_that_is_no_toml_is_a_users_mistake(

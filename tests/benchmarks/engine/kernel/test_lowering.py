@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -96,6 +98,10 @@ def test_an_output_that_is_another_input_has_numbers_of_its_own():
     """Else it would be read after what it looks at was written over."""
     program = _lowered(lambda x, y: x[0, 0], x=X, y=X)
     assert program.outputs["0"].buffer.place is Place.WORK
+    turned = replace(trace_function(lambda x: [x.flip(0)], {"x": X}), outputs=("x",))
+    assert lower(turned).outputs["x"].buffer.place is Place.WORK
+    same = lower(replace(trace_function(lambda x: [x.clone()], {"x": X}), outputs=("x",)))
+    assert same.outputs == same.inputs
 
 
 @pytest.mark.parametrize(
