@@ -181,7 +181,12 @@ def all_of_them(compiled):
         if key not in libraries:
             fused = [operation for operation, _ in FUSED.values()]
             operations = [*EXACT.values(), *FUNCTIONS.values(), *fused, lambda x, _: x.sqrt()]
-            libraries[key] = compiled(lambda x, y: [each(x, y) for each in operations], inputs, loops=form == "loops")
+            libraries[key] = compiled(
+                lambda x, y: [each(x, y) for each in operations],
+                inputs,
+                loops=form == "loops",
+                quickly=form.endswith("quickly"),
+            )
         return dict(zip([*EXACT, *FUNCTIONS, *FUSED, "sqrt"], libraries[key](inputs), strict=True))
 
     return results
@@ -190,10 +195,11 @@ def all_of_them(compiled):
 FORMS = pytest.mark.parametrize(
     ("form", "dtype"),
     [
-        pytest.param("written out", torch.float64, id="written out-float64"),
+        pytest.param("written out, quickly", torch.float64, id="written out quickly-float64"),
         pytest.param("loops", torch.float32, id="loops-float32"),
-        pytest.param("written out", torch.float32, id="written out-float32", marks=pytest.mark.slow),
         pytest.param("loops", torch.float64, id="loops-float64", marks=pytest.mark.slow),
+        pytest.param("written out", torch.float32, id="written out-float32", marks=pytest.mark.slow),
+        pytest.param("written out", torch.float64, id="written out-float64", marks=pytest.mark.slow),
     ],
 )
 NUMBERS = pytest.mark.parametrize("numbers", [_pairs, _usual], ids=["special", "usual"])

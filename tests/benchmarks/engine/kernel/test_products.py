@@ -56,7 +56,7 @@ def _each(pairs: Iterable[str], shapes: list[tuple[int, int, int]]):
 @pytest.mark.parametrize(
     ("dtype", "part"),
     [
-        pytest.param(torch.float32, 19, id="some"),
+        pytest.param(torch.float32, 37, id="some"),
         pytest.param(torch.float32, 1, id="float32", marks=pytest.mark.slow),
         pytest.param(torch.float64, 1, id="float64", marks=pytest.mark.slow),
     ],
@@ -78,7 +78,7 @@ def test_products_of_every_shape_are_exact(compiled, dtype, part):
 def test_products_in_less_than_the_precision_of_the_parameters_are_exact(compiled, loops):
     """They need twice as many lanes a tile."""
     inputs = _inputs(torch.float64)
-    function, _ = _each(PAIRS, [(1, 1, 1), (2, 3, 4), (5, 1, 3), (1, 4, 2), (7, 5, 1)])
+    function, _ = _each(PAIRS, [(1, 1, 1), (2, 3, 4), (5, 1, 3)])
 
     def mixed(*given: Tensor) -> list[Tensor]:
         return [*function(*(value.float() for value in given)), *function(*given)]

@@ -260,7 +260,7 @@ def test_the_largest_the_smallest_and_their_places_are_torchs_whatever_the_numbe
 @pytest.mark.parametrize(
     ("loops", "dtype", "part"),
     [
-        pytest.param(True, torch.float64, 8, id="some"),
+        pytest.param(True, torch.float64, 12, id="some"),
         pytest.param(True, torch.float32, 1, id="loops-float32", marks=pytest.mark.slow),
         pytest.param(True, torch.float64, 1, id="loops-float64", marks=pytest.mark.slow),
         pytest.param(False, torch.float32, 1, id="written out-float32", marks=pytest.mark.slow),
@@ -286,7 +286,7 @@ def test_smooth_functions_and_all_gradients_are_right_to_rounding(compiled, loop
 
 
 def test_a_lane_of_nans_infinities_and_zeros_leaves_its_neighbours_as_they_are(compiled):
-    operations = {**SUMMED, **SMOOTH}
+    operations = dict(list({**SUMMED, **SMOOTH}.items())[::3])
     plain = _lanes(torch.float64, whole=False)
     run = compiled(lambda *one: [each(*one) for each in operations.values()], plain, loops=True, quickly=True)
     before = run(plain)
