@@ -154,6 +154,8 @@ def cell_figure(cell: Cell) -> Figure:
     looks = looks_of(SETTINGS)
     with drawing():
         figure = new_figure(9.5, 3.9)
+        figure.set_layout_engine(None)  # places are known, and finding them takes as long as drawing
+        figure.subplots_adjust(left=0.085, right=0.985, bottom=0.25, top=0.9, wspace=0.32)
         left, right = figure.subplots(1, 2)
         if landscape is None:
             left.set_axis_off()
@@ -172,7 +174,7 @@ def cell_figure(cell: Cell) -> Figure:
             image = maps.draw_landscape(left, landscape, maps.heat_norm([landscape]))
             maps.colorbar(figure, image, [left], landscape)
             signs = maps.signs(landscape.n, measure)
-            figure.legend(handles=signs, loc="outside lower left", ncols=len(signs), columnspacing=1.2)
+            figure.legend(handles=signs, loc="lower left", ncols=len(signs), columnspacing=1.2)
             left.set_xlabel("learning rate")
         put_title(left, wrapped(f"{cell.problem}: {label}", 52))
         if curves:
