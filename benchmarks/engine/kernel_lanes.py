@@ -26,7 +26,7 @@ from problems import Problem
 
 __all__ = ["WORTH_IT", "kernel_lanes", "seconds_by_torch", "why_not"]
 
-WORTH_IT: Final = 2.0
+WORTH_IT: Final = 0.6
 """Estimated seconds of torch's work from which on a kernel is made: it takes about that long, once."""
 
 SEGMENT: Final = 256  # steps in one call where no data has to be held
@@ -83,7 +83,7 @@ def seconds_by_torch(problem: Problem, lane_steps: float, calls: float) -> float
     """
     rows = getattr(problem, "batch", 0)
     numbers = problem.dim * (2.2e-9 + 0.13e-9 * (rows if isinstance(rows, int) else 0))
-    return lane_steps * (20e-9 + numbers) + calls * 70e-6
+    return lane_steps * (20e-9 + numbers) + calls * 150e-6
 
 
 def _worth_it(training: Training, configurations: int) -> bool:
