@@ -7,8 +7,9 @@ steps and parameters, never from a clock or from what is in a cache, for what ad
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import torch
@@ -24,7 +25,7 @@ from benchmarks.naming.foreign import ForeignSpec
 from optimizers import Rule
 from problems import Problem
 
-__all__ = ["WORTH_IT", "kernel_lanes", "seconds_by_torch", "why_not"]
+__all__ = ["WORTH_IT", "kernel_lanes", "planned", "seconds_by_torch", "why_not"]
 
 WORTH_IT: Final = 0.6
 """Estimated seconds of torch's work from which on a kernel is made: it takes about that long, once."""
@@ -86,10 +87,18 @@ def seconds_by_torch(problem: Problem, lane_steps: float, calls: float) -> float
     return lane_steps * (20e-9 + numbers) + calls * 150e-6
 
 
+def planned(training: Training, lanes: Iterable[int]) -> Training:
+    """``training`` as one of several, with so many ``lanes`` each: the engine is chosen once for all."""
+    calls, total = 0, 0
+    for count in lanes:
+        total += count
+        calls += -(-count // (training.chunk or training.problem.chunk))
+    seconds = seconds_by_torch(training.problem, total * training.steps, calls * training.steps)
+    return training if seconds <= training.planned else replace(training, planned=seconds)
+
+
 def _worth_it(training: Training, configurations: int) -> bool:
-    lanes = configurations * len(training.seeds)
-    calls = training.steps * max(1.0, lanes / (training.chunk or training.problem.chunk))
-    return max(training.planned, seconds_by_torch(training.problem, lanes * training.steps, calls)) >= WORTH_IT
+    return planned(training, [configurations * len(training.seeds)]).planned >= WORTH_IT
 
 
 def _check(training: Training, start: Tensor) -> None:

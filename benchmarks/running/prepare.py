@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.engine.engines import Engine
 from benchmarks.engine.foreign_lanes import try_out
 from benchmarks.engine.inputs import Evaluate, Training
-from benchmarks.engine.kernel_lanes import seconds_by_torch
+from benchmarks.engine.kernel_lanes import planned
 from benchmarks.engine.try_out import try_problem, try_rule
 from benchmarks.errors import OwnCodeError, StepscapeError, UsageError, nearest
 from benchmarks.naming.call_syntax import parse_call
@@ -65,7 +65,7 @@ class ReadyCell:
 
     def training(self, seeds: Sequence[int], evaluate: Evaluate, *, keep_path: bool = False) -> Training:
         """The training of this cell on ``seeds``, evaluated every ``evaluate`` steps, or at the steps listed."""
-        return Training(
+        training = Training(
             self.problem,
             self.spec,
             seeds,
@@ -74,9 +74,9 @@ class ReadyCell:
             self.schedules,
             keep_path=keep_path,
             engine=self.compute.engine,
-            planned=self.seconds_by_torch,
             threads=self.compute.threads,
         )
+        return planned(training, self._lanes)
 
     @property
     def evaluate(self) -> int | list[int]:
@@ -99,12 +99,6 @@ class ReadyCell:
     def lane_steps(self) -> int:
         """The number of updates the cell will make, for estimates of time."""
         return sum(self._lanes) * self.steps
-
-    @property
-    def seconds_by_torch(self) -> float:
-        """A rough estimate of what torch would take to train all of it."""
-        calls = sum(-(-lanes // self.problem.chunk) for lanes in self._lanes) * self.steps
-        return seconds_by_torch(self.problem, self.lane_steps, calls)
 
     @property
     def _lanes(self) -> list[int]:

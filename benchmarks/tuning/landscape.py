@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine.engines import Used
+from benchmarks.engine.kernel_lanes import planned
 from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Configurations, Training, train
 from benchmarks.errors import UsageError
@@ -76,6 +77,7 @@ def landscape(
     values = dict(zip((knob.name for knob, _ in axes), mesh.reshape(-1, len(axes)).unbind(-1), strict=True))
     every = Configurations({**space.defaults(spec), **values})
     count, size = len(every), _group_size(training)
+    training = planned(training, [count * len(training.seeds)])
     parts: list[_Ends] = []
     for first in range(0, count, size):
         part = every[first : first + size]

@@ -20,6 +20,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from benchmarks.engine.kernel_lanes import planned
 from benchmarks.engine.training import Configurations, Training, train
 from benchmarks.record.checkpoints import Checkpoints
 from benchmarks.suite.judging import PrunerKind
@@ -51,6 +52,8 @@ def tune(
     block's end after the deadline of ``checkpoints``.
     """
     checkpoints = checkpoints or Checkpoints()
+    blocks = -(-(tuning.trials + (first is not None)) // tuning.block)
+    training = planned(training, blocks * [tuning.block * len(training.seeds)])
     if first is not None:
         first = {knob.name: first[knob.name] for knob in space.searched} if space.holds(first) else None
     study = _search(name, training, space, tuning, checkpoints, storage, first)

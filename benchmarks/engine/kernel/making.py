@@ -22,7 +22,7 @@ from benchmarks.engine.kernel.compiler import Compiler, find_compiler, why_no_co
 from benchmarks.engine.kernel.kernel import EvaluationKernel, Facts, StepKernel
 from benchmarks.engine.kernel.refusal import DiffersError, NotCompiledError
 from benchmarks.engine.segments import batch_like
-from benchmarks.errors import StepscapeError
+from benchmarks.naming.blame import in_one_line
 from optimizers import Rule
 from optimizers.fingerprint import code_of, digest_of, options_text, value_text
 from problems import Batch, Problem
@@ -71,7 +71,7 @@ def step_kernel(problem: Problem, rule: Rule, dtype: torch.dtype, scheduled: Ite
     def check(kernel: StepKernel) -> str | None:
         return _differs(kernel, problem, rule, dtype, names)
 
-    return _kernel(StepKernel, _key("step", problem, dtype, *named), build, check)
+    return _kernel(StepKernel, lambda: _key("step", problem, dtype, *named), build, check)
 
 
 def evaluation_kernel(problem: Problem, dtype: torch.dtype) -> EvaluationKernel:
@@ -91,7 +91,7 @@ def evaluation_kernel(problem: Problem, dtype: torch.dtype) -> EvaluationKernel:
         x = torch.stack([start, start * 1.01])
         return _far_apart(kernel(x), evaluation_of(problem, x), 10 * CLOSE[dtype])
 
-    return _kernel(EvaluationKernel, _key("evaluation", problem, dtype), build, check)
+    return _kernel(EvaluationKernel, lambda: _key("evaluation", problem, dtype), build, check)
 
 
 def stacked(batches: Sequence[Batch]) -> list[Tensor]:
@@ -111,28 +111,45 @@ def _packed(source: Source) -> tuple[Facts, bytes, str]:
 
 def _kernel(
     kind: type[Loaded],
+    key_of: Callable[[], str],
+    build: Callable[[Compiler], tuple[Facts, bytes, str]],
+    check: Callable[[Loaded], str | None],
+) -> Loaded:
+    """The kernel of a key: known, on disk, or made; compared with torch before it is known.
+
+    What the problem's own code raises is no error here: torch, which trains it then, will say it.
+    """
+    key = None
+    try:
+        key = key_of()
+        if key not in _KNOWN:
+            _KNOWN[key] = _checked(kind, key, build, check)
+        found = _KNOWN[key]
+    except NotCompiledError as error:
+        found = error
+    except (Exception, SystemExit) as error:
+        found = NotCompiledError(in_one_line(error))
+    if isinstance(found, NotCompiledError):
+        if key is not None:
+            _KNOWN[key] = found
+        raise found
+    assert isinstance(found, kind), "a key says which kind of kernel it is"
+    return found
+
+
+@torch.no_grad()
+def _checked(
+    kind: type[Loaded],
     key: str,
     build: Callable[[Compiler], tuple[Facts, bytes, str]],
     check: Callable[[Loaded], str | None],
 ) -> Loaded:
-    """The kernel of ``key``: known, on disk, or made; compared with torch before it is known."""
-    found = _KNOWN.get(key)
-    if found is None:
-        try:
-            with torch.no_grad():
-                found = _loaded(kind, key, build)
-                what = check(found)
-            if what is not None:
-                raise DiffersError(
-                    f"compiled, {what}, as where a branch hangs on something that changes while it is trained"
-                )
-        except StepscapeError as error:
-            found = error if isinstance(error, NotCompiledError) else NotCompiledError(str(error))
-        _KNOWN[key] = found
-    if isinstance(found, NotCompiledError):
-        raise found
-    assert isinstance(found, kind), "a key says which kind of kernel it is"
-    return found
+    """A kernel that gives what torch gives. Raises `DiffersError` where it does not."""
+    kernel = _loaded(kind, key, build)
+    what = check(kernel)
+    if what is not None:
+        raise DiffersError(f"compiled, {what}, as where a branch hangs on something that changes while it is trained")
+    return kernel
 
 
 def _loaded(kind: type[Loaded], key: str, build: Callable[[Compiler], tuple[Facts, bytes, str]]) -> Loaded:

@@ -72,6 +72,7 @@ CONTENT: dict[str, Any] = {
     "defaults": {"lr": 0.01},
     "seconds": {"tuning": 0.5, "sampling": 0.1, "test": 0.4, "landscape": 0.3},
     "lane_steps": 69000,
+    "engine": "eager",
 }
 """Every key there is, in the order of the file."""
 

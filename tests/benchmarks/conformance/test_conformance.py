@@ -63,7 +63,9 @@ def test_every_name_is_written_in_lower_case_and_described_with_its_source_in_on
 )
 def test_a_name_is_checked_as_what_it_names(text, checks):
     report = check_name(text)
-    assert (report.name, [finding.check for finding in report.findings]) == (text, [c.__name__ for c in checks])
+    names = [check.__name__ for check in checks]
+    own = [] if text.startswith("torch") else ["compiled"]  # of a foreign class nothing is
+    assert (report.name, [finding.check for finding in report.findings]) == (text, [*names, *own])
     assert report.ok
 
 

@@ -87,7 +87,7 @@ def test_the_estimate_of_a_cell_counts_its_studies_its_tests_and_its_landscape(s
     ready = prepare(plan, compute=Compute("auto"))
     assert ready.lane_steps == 30 * (2 + 5 + 15)  # two settings tested, the defaults and four trials, the grid
     longer = replace(ready, steps=3000)
-    assert longer.seconds_by_torch == pytest.approx(100 * ready.seconds_by_torch)
+    assert longer.training([1], 1).planned == pytest.approx(100 * ready.training([1], 1).planned)
 
 
 @needs_compiler
