@@ -95,15 +95,15 @@ def test_a_landscape_trained_in_small_groups_is_the_same_to_the_bit(monkeypatch:
     spec = make_optimizer("rmsprop")
     training = Training(make_problem("ellipse"), spec, [1], 12, 3)
     space = Space(tuple(spec.hyperparameters[:2]), {})
-    whole = landscape(training, space, (90, 60))
+    whole = landscape(training, space, (180, 100))
     calls: list[tuple[int, int]] = []
     monkeypatch.setattr(mapping, "HELD", 1.0)
-    parts = landscape(training, space, (90, 60), on_progress=lambda done, every: calls.append((done, every)))
+    parts = landscape(training, space, (180, 100), on_progress=lambda done, every: calls.append((done, every)))
     assert len(calls) > 1
     for name in ("status", "stopped_at", "start_loss", "final_loss", "best_loss"):
         assert torch.equal(getattr(parts, name).nan_to_num(7.0), getattr(whole, name).nan_to_num(7.0)), name
     ends = parts.start_loss.untyped_storage().nbytes() + parts.final_loss.untyped_storage().nbytes()
-    assert ends == 2 * 8 * 90 * 60  # and no curves behind them
+    assert ends == 2 * 8 * 180 * 100  # and no curves behind them
 
 
 def test_a_large_table_is_written_in_row_groups_and_read_as_one(
