@@ -21,6 +21,7 @@ from benchmarks.engine.kernel.making import evaluation_kernel, stacked, step_ker
 from benchmarks.engine.kernel.refusal import DiffersError, NotCompiledError
 from benchmarks.engine.rule_lanes import RuleLanes, in_chunks
 from benchmarks.engine.segments import Segment
+from benchmarks.naming.blame import in_one_line
 from benchmarks.naming.foreign import ForeignSpec
 from optimizers import Rule
 from problems import Problem
@@ -72,6 +73,8 @@ def why_not(problem: Problem, rule: Rule) -> tuple[str | None, str | None]:
             make()
         except NotCompiledError as error:
             reasons.append(str(error))
+        except (Exception, SystemExit) as error:  # what the problem's own code raises is said by whoever runs it
+            reasons.append(in_one_line(error))
         else:
             reasons.append(None)
     return reasons[0], reasons[1]
@@ -139,6 +142,9 @@ class _KernelLanes(RuleLanes):
         if len(self.index) == 0:
             return
         parts = data.parts if data.parts is not None else stacked(data.batches)
+        if parts is None or not self.kernel.takes(parts):  # batches of other shapes than the first
+            super().advance(data, done)
+            return
         self.kernel.advance(
             self.x,
             self.state,

@@ -36,12 +36,14 @@ ALIGNMENT: Final = 64  # bytes: where the array of a constant begins in its file
 class Facts:
     """What has to be known of a library: ``width`` lanes a tile, and its ``pointers`` by name, in order.
 
-    ``constants`` are the pointers that lead to arrays of the problem: by name numpy's type, the place of the first
-    byte, and how many numbers.
+    ``sizes`` are the numbers that a lane, or a seed's batch, has of each input, by name. ``constants`` are the
+    pointers that lead to arrays of the problem: by name numpy's type, the place of the first byte, and how many
+    numbers.
     """
 
     width: int
     pointers: tuple[str, ...]
+    sizes: Mapping[str, int]
     constants: Mapping[str, tuple[str, int, int]]
 
     def to_json(self) -> str:
@@ -53,10 +55,13 @@ class Facts:
         """The facts that `to_json` wrote; raises ``ValueError``, ``KeyError`` or ``TypeError`` for anything else."""
         told = json.loads(text)
         constants = {str(name): (str(kind), int(at), int(n)) for name, (kind, at, n) in told["constants"].items()}
-        return cls(int(told["width"]), tuple(map(str, told["pointers"])), constants)
+        sizes = {str(name): int(size) for name, size in told["sizes"].items()}
+        return cls(int(told["width"]), tuple(map(str, told["pointers"])), sizes, constants)
 
     @classmethod
-    def packed(cls, width: int, pointers: Sequence[str], constants: Mapping[str, Tensor]) -> tuple[Facts, bytes]:
+    def packed(
+        cls, width: int, pointers: Sequence[str], sizes: Mapping[str, int], constants: Mapping[str, Tensor]
+    ) -> tuple[Facts, bytes]:
         """The facts, and the constants as the bytes of a file."""
         data, places = bytearray(), dict[str, tuple[str, int, int]]()
         for name, tensor in constants.items():
@@ -64,7 +69,7 @@ class Facts:
             data += b"\0" * (-len(data) % ALIGNMENT)
             places[name] = (array.dtype.str, len(data), array.size)
             data += array.tobytes()
-        return cls(width, tuple(pointers), places), bytes(data)
+        return cls(width, tuple(pointers), sizes, places), bytes(data)
 
 
 class _Library:
@@ -101,6 +106,11 @@ class _Library:
 
 class StepKernel(_Library):
     """A compiled step of one rule on one problem."""
+
+    def takes(self, batches: Sequence[Tensor]) -> bool:
+        """Whether data ``[steps, S, ...]`` has the shape that was compiled for."""
+        sizes = [size for name, size in self.facts.sizes.items() if name.startswith("batch:")]
+        return [part[0, 0].numel() for part in batches] == sizes
 
     def advance(
         self,

@@ -94,11 +94,17 @@ def evaluation_kernel(problem: Problem, dtype: torch.dtype) -> EvaluationKernel:
     return _kernel(EvaluationKernel, lambda: _key("evaluation", problem, dtype), build, check)
 
 
-def stacked(batches: Sequence[Batch]) -> list[Tensor]:
-    """The parts of the data of several steps, each ``[steps, S, ...]``; none where there is no data."""
-    if batches[0] is None:
+def stacked(batches: Sequence[Batch]) -> list[Tensor] | None:
+    """The parts of the data of several steps, each ``[steps, S, ...]``; none where there is no data.
+
+    None where batches differ in shape.
+    """
+    if all(batch is None for batch in batches):
         return []
     steps = [batch if isinstance(batch, tuple) else (batch,) for batch in batches]
+    shapes = {tuple(None if part is None else (part.shape, part.dtype) for part in parts) for parts in steps}
+    if len(shapes) > 1:
+        return None
     return [torch.stack(list(parts)).contiguous() for parts in zip(*steps, strict=True)]
 
 
@@ -106,7 +112,7 @@ def _packed(source: Source) -> tuple[Facts, bytes, str]:
     """What is kept of a kernel's source, and its text. Raises `NotCompiledError` where compiling takes minutes."""
     if len(source.text) > LONGEST:
         raise NotCompiledError(f"a kernel of {len(source.text) // 1000} thousand characters")
-    return (*Facts.packed(source.width, source.pointers, source.constants), source.text)
+    return (*Facts.packed(source.width, source.pointers, source.sizes, source.constants), source.text)
 
 
 def _kernel(
@@ -227,7 +233,10 @@ def _differs(
         alive, counts = torch.ones(x.shape[:-1], dtype=torch.bool), torch.zeros(x.shape[:-1], dtype=torch.int64)
         given = {n: v.expand(steps, -1).contiguous() if n in scheduled else v for n, v in values.items()}
         limit = torch.full((len(SEEDS),), torch.inf, dtype=dtype)
-        kernel.advance(x, state, alive, counts, limit, given, stacked(batches[:steps]), steps, 0)
+        data = stacked(batches[:steps])
+        if data is None or not kernel.takes(data):
+            raise NotCompiledError("batches that differ in shape")
+        kernel.advance(x, state, alive, counts, limit, given, data, steps, 0)
         return x
 
     once = compiled(1)

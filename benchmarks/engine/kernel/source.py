@@ -27,12 +27,16 @@ CACHE: Final = 160 * 1024  # bytes a tile may take before it is made narrower
 
 @dataclass(frozen=True)
 class Source:
-    """C with what its caller has to know: ``width`` lanes a tile, ``pointers`` by name, ``constants`` among them."""
+    """C with what its caller has to know: ``width`` lanes a tile, ``pointers`` by name, ``constants`` among them.
+
+    ``sizes`` are the numbers that a lane has of each input, or a seed's batch, by name.
+    """
 
     text: str
     width: int
     pointers: tuple[str, ...]
     constants: Mapping[str, Tensor]
+    sizes: Mapping[str, int]
 
 
 def step_source(program: Program, scheduled: frozenset[str], vector_bytes: int, functions: frozenset[str]) -> Source:
@@ -349,7 +353,8 @@ class _Kernel:
             ]
         )
         constants = {buffer.name: self.program.constants[buffer.name] for buffer in self.constants}
-        return Source(text, self.width, tuple(pointers), constants)
+        sizes = {name: buffer.size for name, buffer in self.inputs.items()}
+        return Source(text, self.width, tuple(pointers), constants, sizes)
 
     def _vector_functions(self) -> str:
         """Functions of C's library that the compiler may call for many lanes at once."""

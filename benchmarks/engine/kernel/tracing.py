@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
+from benchmarks.engine.calls import evaluation_of, loss_of
 from benchmarks.engine.kernel.refusal import NotCompiledError
 from benchmarks.errors import StepscapeError
 from optimizers import Rule
@@ -68,11 +69,17 @@ def trace_step(problem: Problem, rule: Rule, start: Tensor, batch: Batch) -> Tra
             problem.project_(moved)
         return [moved, loss.detach(), *states.values()]
 
-    step(*inputs.values())  # what is computed once and kept must not be part of the graph
+    with torch.enable_grad():
+        loss_of(problem, x.detach().requires_grad_(), batch)  # which complains of a shape that no kernel could hold
+    names = ("x", "loss", *(f"state:{name}" for name in state))
+    made = dict(zip(names, step(*inputs.values()), strict=True))  # and what is kept after it is made is no part of it
+    for name, value in inputs.items():
+        if name in made and (made[name].shape, made[name].dtype) != (value.shape, value.dtype):
+            raise NotCompiledError(f"{name.replace('state:', 'a state ')} that changes its shape or its type")
     return Traced(
         _graph(step, list(inputs.values()), differentiates=True),
         inputs,
-        ("x", "loss", *(f"state:{name}" for name in state)),
+        names,
     )
 
 
@@ -88,7 +95,7 @@ def trace_evaluation(problem: Problem, start: Tensor) -> Traced:
             return list(problem.evaluate(at).values())
 
     with torch.no_grad():
-        names = tuple(problem.evaluate(x))
+        names = tuple(evaluation_of(problem, x))  # which complains of a shape that no kernel could hold
     return Traced(_graph(evaluate, [x], differentiates=False), {"x": x}, names)
 
 

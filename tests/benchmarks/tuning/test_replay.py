@@ -51,6 +51,7 @@ def _write(info: CellInfo, folder: Path, seeds: int, mapped: bool) -> Path:
     frame["status"], frame["best_loss"] = np.where(lr > 5, "diverged", "finished"), loss
     frame[: None if mapped else 0].to_parquet(path / "landscape.parquet")
     empty_table("curves").to_parquet(path / "curves.parquet")
+    empty_table("runs").to_parquet(path / "runs.parquet")
     return folder
 
 
@@ -149,6 +150,7 @@ def test_a_record_keeps_its_replays_beside_its_tables(tmp_path: Path, write_reco
         "curves.parquet",
         "landscape.parquet",
         "replays.parquet",
+        "runs.parquet",
     ]
 
 

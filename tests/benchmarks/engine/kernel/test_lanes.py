@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmarks.engine import kernel_lanes
 from benchmarks.engine.kernel import making
 from benchmarks.engine.kernel.compiler import find_compiler
-from benchmarks.engine.kernel.making import step_kernel
+from benchmarks.engine.kernel.making import evaluation_kernel, step_kernel
 from benchmarks.engine.kernel.refusal import NotCompiledError
 from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Training, train
@@ -161,6 +161,42 @@ def test_a_branch_that_tracing_froze_is_found_and_left_to_torch() -> None:
     with pytest.warns(RuntimeWarning, match="trained without a kernel: compiled, its .* differs from torch's"):
         trace = train(Training(Counting(), "sgd", [1], 5, engine="kernel"), {"lr": 0.1})
     assert trace.engine == "eager"
+
+
+@dataclass(frozen=True, eq=False)
+class Uneven(Counting):
+    """A bowl around the mean of the rows of a batch, of which the last has fewer."""
+
+    def batches(self, seeds: Any, steps: int) -> Any:
+        for step in range(steps):
+            yield torch.full((len(seeds), 2 if step == 4 else 3, 2), 0.5, dtype=torch.float64)
+
+    def loss(self, x: Tensor, batch: Batch) -> Tensor:
+        center = 0.0 if batch is None else batch.mean(-2)  # type: ignore[union-attr]
+        return (x - center).square().sum(-1)
+
+
+def test_batches_of_another_shape_than_the_first_are_left_to_torch() -> None:
+    given = {"lr": RATES}
+    traces = [
+        train(Training(Uneven(), "momentum", [1, 2], 6, 1, engine=engine, keep_path=True), given)
+        for engine in ("eager", "kernel")
+    ]
+    assert traces[1].engine == "kernel"
+    assert_equal(*traces)
+
+
+@dataclass(frozen=True, eq=False)
+class Wide(Counting):
+    """A metric that is not one number a lane, of which no kernel may be made: it would be written anywhere."""
+
+    def evaluate(self, x: Tensor) -> dict[str, Tensor]:
+        return {"loss": self.loss(x, None), "all": x}
+
+
+def test_numbers_of_a_shape_that_nobody_expects_are_not_compiled() -> None:
+    with pytest.raises(NotCompiledError, match=r"evaluate gave as 'all' shape"):
+        evaluation_kernel(Wide(), torch.float64)
 
 
 @dataclass(frozen=True)
