@@ -262,8 +262,6 @@ def test_the_largest_the_smallest_and_their_places_are_torchs_whatever_the_numbe
     [
         pytest.param(True, torch.float64, 12, id="some"),
         pytest.param(True, torch.float32, 1, id="loops-float32", marks=pytest.mark.slow),
-        pytest.param(True, torch.float64, 1, id="loops-float64", marks=pytest.mark.slow),
-        pytest.param(False, torch.float32, 1, id="written out-float32", marks=pytest.mark.slow),
         pytest.param(False, torch.float64, 1, id="written out-float64", marks=pytest.mark.slow),
     ],
 )
