@@ -165,7 +165,10 @@ class StoppedError(Exception):
     """What a driver raises for a server that is shut down."""
 
 
-@pytest.mark.parametrize("method", ["create_new_trial", "set_trial_state_values", "get_all_trials"])
+@pytest.mark.parametrize(
+    "method",
+    ["create_new_trial", pytest.param("set_trial_state_values", marks=pytest.mark.slow), "get_all_trials"],
+)
 def test_a_database_that_stops_is_one_line_and_the_trials_that_were_told_are_kept(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
