@@ -158,17 +158,18 @@ def _missed_without_replacement(better: Array, n: Array, budget: int) -> Array:
     return np.where(left >= budget, np.exp(logarithm), 0.0)
 
 
+def _power(exponent: int, known: dict[int, Array]) -> Array:
+    """A power of ``known[1]``, entered into what is known; no inner function, whose cycle would hold the arrays."""
+    if exponent not in known:
+        half, base = _power(exponent // 2, known), known[1]
+        known[exponent] = half * half if exponent % 2 == 0 else half * half * base
+    return known[exponent]
+
+
 def _powers(base: Array, exponents: Sequence[int]) -> Iterator[Array]:
     """``base`` to each of the whole ``exponents``, by products of what is known: doubled ones cost one product."""
     known = {1: base}
-
-    def power(exponent: int) -> Array:
-        if exponent not in known:
-            half = power(exponent // 2)
-            known[exponent] = half * half if exponent % 2 == 0 else half * half * base
-        return known[exponent]
-
     for exponent in exponents:
-        yield power(exponent)
+        yield _power(exponent, known)
         for smaller in [each for each in known if 1 < each < exponent]:  # their memory is given back
             del known[smaller]
