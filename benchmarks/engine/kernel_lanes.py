@@ -17,10 +17,10 @@ from torch import Tensor
 
 from benchmarks.engine.inputs import Configurations, Training
 from benchmarks.engine.kernel.kernel import EvaluationKernel, StepKernel
-from benchmarks.engine.kernel.making import evaluation_kernel, stacked, step_kernel
+from benchmarks.engine.kernel.making import evaluation_kernel, step_kernel
 from benchmarks.engine.kernel.refusal import DiffersError, NotCompiledError
 from benchmarks.engine.rule_lanes import RuleLanes, in_chunks
-from benchmarks.engine.segments import Segment
+from benchmarks.engine.segments import Segment, stacked
 from benchmarks.naming.blame import in_one_line
 from benchmarks.naming.foreign import ForeignSpec
 from optimizers import Rule

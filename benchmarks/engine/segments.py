@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmarks.engine.calls import batches_of
 from problems import Batch, Problem
 
-__all__ = ["KEPT", "SEGMENT", "Data", "Segment", "batch_like"]
+__all__ = ["KEPT", "SEGMENT", "Data", "Segment", "batch_like", "stacked"]
 
 SEGMENT: Final = 32
 """Updates whose data is made at once, at most."""
@@ -41,11 +41,10 @@ class Segment:
     @classmethod
     def of(cls, batches: Sequence[Batch], like: Tensor) -> Segment:
         """The segment of ``batches`` on the device and in the precision of ``like``."""
-        rows = [_tensors(batch) for batch in batches]
-        kinds = {tuple((part.shape, part.dtype, part.device) for part in row) for row in rows}
-        if len(kinds) > 1 or len({type(batch) for batch in batches}) > 1 or _size(rows) > KEPT:
+        columns = stacked(batches) if _size([_tensors(batch) for batch in batches]) <= KEPT else None
+        if columns is None:
             return cls([batch_like(batch, like) for batch in batches], None)
-        parts = tuple(_tensor_like(torch.stack(column), like) for column in zip(*rows, strict=True))
+        parts = tuple(_tensor_like(column, like) for column in columns)
         if isinstance(batches[0], tuple):
             return cls(list(zip(*(part.unbind() for part in parts), strict=True)) or list(batches), parts)
         return cls(parts[0].unbind() if parts else list(batches), parts)
@@ -89,6 +88,15 @@ class Data:
                 if last == self.evaluations[-1] and size <= KEPT:  # nobody asks on after the last
                     self.kept = kept
                 yield segment
+
+
+def stacked(batches: Sequence[Batch]) -> tuple[Tensor, ...] | None:
+    """The parts ``[K, S, ...]`` of K batches, none where there is no data; None where batches differ in shape."""
+    rows = [_tensors(batch) for batch in batches]
+    kinds = {tuple((part.shape, part.dtype, part.device) for part in row) for row in rows}
+    if len(kinds) > 1 or len({type(batch) for batch in batches}) > 1:
+        return None
+    return tuple(torch.stack(column) for column in zip(*rows, strict=True))
 
 
 def batch_like(batch: Batch, like: Tensor) -> Batch:

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine.calls import batches_of, evaluation_of, gradient_of, loss_of, project_
-from benchmarks.engine.kernel.cache import Entry, KernelCache
+from benchmarks.engine.kernel.cache import KernelCache
 from benchmarks.engine.kernel.compiler import Compiler, find_compiler, why_no_compiler
 from benchmarks.engine.kernel.kernel import EvaluationKernel, Facts, StepKernel
 from benchmarks.engine.kernel.refusal import DiffersError, NotCompiledError
-from benchmarks.engine.segments import batch_like
+from benchmarks.engine.segments import batch_like, stacked
 from benchmarks.naming.blame import in_one_line
 from optimizers import Rule
 from optimizers.fingerprint import code_of, digest_of, options_text, value_text
@@ -30,7 +30,7 @@ from problems import Batch, Problem
 if TYPE_CHECKING:
     from benchmarks.engine.kernel.source import Source
 
-__all__ = ["evaluation_kernel", "stacked", "step_kernel"]
+__all__ = ["evaluation_kernel", "step_kernel"]
 
 SEEDS: Final = (0, 1)
 STEPS: Final = 3
@@ -94,20 +94,6 @@ def evaluation_kernel(problem: Problem, dtype: torch.dtype) -> EvaluationKernel:
     return _kernel(EvaluationKernel, lambda: _key("evaluation", problem, dtype), build, check)
 
 
-def stacked(batches: Sequence[Batch]) -> list[Tensor] | None:
-    """The parts of the data of several steps, each ``[steps, S, ...]``; none where there is no data.
-
-    None where batches differ in shape.
-    """
-    if all(batch is None for batch in batches):
-        return []
-    steps = [batch if isinstance(batch, tuple) else (batch,) for batch in batches]
-    shapes = {tuple(None if part is None else (part.shape, part.dtype) for part in parts) for parts in steps}
-    if len(shapes) > 1:
-        return None
-    return [torch.stack(list(parts)).contiguous() for parts in zip(*steps, strict=True)]
-
-
 def _packed(source: Source) -> tuple[Facts, bytes, str]:
     """What is kept of a kernel's source, and its text. Raises `NotCompiledError` where compiling takes minutes."""
     if len(source.text) > LONGEST:
@@ -168,12 +154,7 @@ def _loaded(kind: type[Loaded], key: str, build: Callable[[Compiler], tuple[Fact
         except (OSError, ValueError, KeyError, TypeError):  # gone meanwhile, or another version's
             pass
     facts, constants, source = build(compiler)
-
-    def write(library: Path) -> None:
-        compiler.build(source, library)
-
-    made: Entry = cache.put(key, write, facts.to_json(), constants)
-    return kind(made)
+    return kind(cache.put(key, functools.partial(compiler.build, source), facts.to_json(), constants))
 
 
 def _compiler() -> Compiler:
@@ -224,9 +205,6 @@ def _differs(
     if "lr" in values:
         values["lr"] *= torch.tensor(FACTORS, dtype=torch.float64)
     begin = start.expand(len(FACTORS), -1, -1).clone()
-    with torch.enable_grad():
-        plain = begin.clone().requires_grad_()
-        g = gradient_of(problem, loss_of(problem, plain, batches[0]), plain)
 
     def compiled(steps: int) -> Tensor:
         x, state = begin.clone(), {name: value.contiguous() for name, value in rule.init(begin).items()}
@@ -240,7 +218,7 @@ def _differs(
         return x
 
     once = compiled(1)
-    reference, later = _by_torch(problem, rule, begin, batches, values)
+    g, reference, later = _by_torch(problem, rule, begin, batches, values)
     clear = g.abs() >= CLEAR * g.abs().amax(-1, keepdim=True)
     moved, should = (once - begin)[clear], (reference - begin)[clear]
     rounding = 16 * torch.finfo(dtype).eps * begin.abs().expand_as(once)[clear]
@@ -253,11 +231,11 @@ def _differs(
 
 def _by_torch(
     problem: Problem, rule: Rule, begin: Tensor, batches: Sequence[Batch], values: Mapping[str, Tensor]
-) -> tuple[Tensor, Tensor]:
-    """Where torch is after the first step and after all."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The first gradient, and where torch is after the first step and after all."""
     x, state = begin.clone(), rule.init(begin)
     hp = {name: value.view(-1, 1, 1) for name, value in values.items()}
-    first = x
+    first, slope = x, x
     for t, batch in enumerate(batches, start=1):
         with torch.enable_grad():
             at = x.detach().requires_grad_()
@@ -265,8 +243,8 @@ def _by_torch(
         rule.step_(x, g, state, hp, t)
         project_(problem, x)
         if t == 1:
-            first = x.clone()
-    return first, x
+            first, slope = x.clone(), g
+    return slope, first, x
 
 
 def _far_apart(one: Mapping[str, Tensor], other: Mapping[str, Tensor], close: float) -> str | None:

@@ -22,7 +22,6 @@ from benchmarks.engine.kernel.program import Assign, Buffer, Kind, MatMul, Place
 __all__ = ["Source", "evaluation_source", "step_source"]
 
 WRITTEN_IN_SOURCE: Final = 512  # numbers of a constant that are part of the text
-CACHE: Final = 160 * 1024  # bytes a tile may take before it is made narrower
 
 
 @dataclass(frozen=True)
