@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from benchmarks.engine.kernel.compiler import VECTOR_FUNCTIONS
+
 __all__ = ["FUNCTIONS", "INTO", "OPERATIONS", "TORCH"]
 
 OPERATIONS: Final = {
@@ -88,9 +90,5 @@ TORCH: Final = {
 }  # fmt: skip
 """Torch's operations that are one of ours, with the result's kind for all arguments."""
 
-FUNCTIONS: Final = {
-    "exp": 1, "exp2": 1, "expm1": 1, "log": 1, "log2": 1, "log10": 1, "log1p": 1, "sin": 1, "cos": 1, "tan": 1,
-    "asin": 1, "acos": 1, "atan": 1, "sinh": 1, "cosh": 1, "tanh": 1, "asinh": 1, "acosh": 1, "atanh": 1, "erf": 1,
-    "erfc": 1, "atan2": 2, "hypot": 2, "pow": 2,
-}  # fmt: skip
+FUNCTIONS: Final = {name: count for name, count in VECTOR_FUNCTIONS.items() if name in OPERATIONS}
 """Functions of C's library that a library of vector functions may have too, and how many arguments they take."""
