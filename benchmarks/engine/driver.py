@@ -1,7 +1,8 @@
 """The loop that trains a batch of runs over one problem: data, evaluations, divergence, rungs and the trace.
 
-What is common to lanes that are trained as one tensor (`benchmarks.engine.rule_lanes`) and to foreign optimizers that
-step one lane at a time (`benchmarks.engine.foreign_lanes`): each defines how its `Lanes` advance, everything else is
+What is common to lanes that are trained as one tensor (`benchmarks.engine.rule_lanes`), to foreign optimizers that
+step one lane at a time (`benchmarks.engine.foreign_lanes`) and to modules as they are
+(`benchmarks.engine.native_lanes`): each defines how its `Lanes` advance, everything else is
 here, so that both mean the same by a step, an evaluation, a diverged lane and a pruned one.
 """
 
@@ -20,7 +21,7 @@ from analysis.record.outcome import Outcome
 from benchmarks.engine.calls import complain, evaluation_of
 from benchmarks.engine.engines import Used
 from benchmarks.engine.inputs import Training
-from benchmarks.engine.segments import SEGMENT, Segment
+from benchmarks.engine.segments import SEGMENT, Segment, without_data
 from benchmarks.engine.trace import Trace
 from optimizers.rule import State
 from problems import Problem
@@ -47,6 +48,8 @@ class Lanes(ABC):
 
     engine: ClassVar[Used] = "eager"
     segment: int = SEGMENT
+    draws: ClassVar[bool] = False
+    """Whether its runs draw their data themselves."""
 
     def __init__(self, training: Training, index: Tensor, start: Tensor, limit: Tensor | None) -> None:
         self.training, self.problem, self.index = training, training.problem, index
@@ -129,7 +132,8 @@ def drive(
     out = _Recorder(training, sum(len(lanes.index) for lanes in chunks), grid)
     out.record(0, chunks)
     lanes_in_all = sum(len(lanes.index) for lanes in chunks) * len(training.seeds)
-    data = training.data.segments(min(lanes.segment for lanes in chunks))
+    longest = min(lanes.segment for lanes in chunks)
+    data = without_data(grid, longest) if chunks[0].draws else training.data.segments(longest)
     for place, (before, after) in enumerate(pairwise(grid), start=1):
         done = before
         while done < after:
@@ -162,12 +166,11 @@ def drive(
     )
 
 
-def divergence_limit(problem: Problem, start: Tensor) -> Tensor:
-    """The loss ``[S]`` above which a lane counts as diverged: a million times the gap it started with.
+def divergence_limit(problem: Problem, loss: Tensor) -> Tensor:
+    """The loss ``[S]`` above which a lane counts as diverged: a million times the gap of the ``loss`` at the start.
 
-    Raises `OwnCodeError` where the loss is not finite at the start.
+    Raises `OwnCodeError` where that is not finite.
     """
-    loss = evaluation_of(problem, start)["loss"]
     if not bool(loss.isfinite().all()):
         raise complain(problem, "evaluate", f"as 'loss' {float(loss[~loss.isfinite()][0])} at the start")
     gap = loss - (problem.minimum if problem.minimum is not None else 0.0)
