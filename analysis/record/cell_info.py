@@ -76,7 +76,7 @@ class OptimizerInfo:
     ``axes`` are the hyperparameters that the landscape spans: the learning rate, and a second one or None;
     ``searched`` are the names that the tuning chose, ``fixed`` the values that the suite held others at;
     ``hyperparameters`` are all there are; ``fingerprint`` names what ran: the code of the rule and of the schedules,
-    options and defaults.
+    options and defaults; ``groups`` are parameters that were trained otherwise, each in a line.
     """
 
     name: str
@@ -87,6 +87,7 @@ class OptimizerInfo:
     fixed: Mapping[str, float]
     hyperparameters: tuple[HyperparameterInfo, ...]
     fingerprint: str
+    groups: tuple[str, ...] = ()
 
     def scale(self, name: str) -> Scale:
         """The scale of the hyperparameter ``name``; linear for a name that is none."""
@@ -178,7 +179,8 @@ class CellInfo:
     0; ``schedule`` "constant" or as written in the suite; ``studies`` are empty where nothing was tuned;
     ``defaults`` the default of every hyperparameter, by name, with what the suite fixed; ``lane_steps`` the number of
     training steps of single runs made for this cell, and ``engines`` what made them: "eager", torch an operation at a
-    time; "kernel", compiled; "native", a foreign optimizer; both where the cell was gone on with elsewhere.
+    time; "kernel", compiled; "native", a run at a time, of a foreign optimizer or of a module as it is; both where the
+    cell was gone on with elsewhere. ``native`` says why the runs were modules as they are, None where they were not.
     """
 
     cell: str
@@ -193,6 +195,7 @@ class CellInfo:
     seconds: Seconds
     lane_steps: int
     engines: tuple[str, ...] = field(metadata=joined("engine"))
+    native: str | None = None
 
     @classmethod
     def from_json(cls, content: Any) -> CellInfo:

@@ -31,9 +31,10 @@ def train(
     """Train every configuration on every seed for ``training.steps`` updates.
 
     A rule trains all of them as lanes of one tensor, a foreign optimizer one lane at a time over the same data, and a
-    module that is trained natively is a run at a time, all with the same evaluations and statuses. A plain mapping is taken as `Configurations`. After each evaluation but the last,
-    ``on_rung`` decides which configurations go on. ``on_segment`` is called every few steps with the number of updates
-    of single runs that were made, and may break off by an exception.
+    module that is trained natively is a run at a time, all with the same evaluations and statuses. A plain mapping is
+    taken as `Configurations`. After each evaluation but the last, ``on_rung`` decides which configurations go on.
+    ``on_segment`` is called every few steps with the number of updates of single runs that were made, and may break off
+    by an exception.
 
     Raises `UsageError` for an unknown hyperparameter or unequal lengths, and where a foreign class refuses the values,
     cannot step on a vector, or keeps a scheduled hyperparameter out of its parameter groups; for parameter groups that

@@ -41,6 +41,7 @@ def describe(cell: ReadyCell, result: FinishedCell) -> CellInfo:
         seconds=Seconds(**{name: round(value, 4) for name, value in result.seconds.to_json().items()}),
         lane_steps=result.lane_steps,
         engines=tuple(result.engines),
+        native=cell.native,
     )
 
 
@@ -77,6 +78,7 @@ def _optimizer(cell: ReadyCell, space: Space) -> OptimizerInfo:
         fixed=dict(cell.plan.searching.fixed),
         hyperparameters=tuple(HyperparameterInfo(k.name, k.default, k.low, k.high, k.scale) for k in knobs),
         fingerprint=cell.fingerprint,
+        groups=tuple(map(str, cell.groups)),
     )
 
 
