@@ -83,7 +83,7 @@ class NativeLanes(Lanes):
                 if limit is not None and not (loss <= limit and loss.abs() < torch.inf):
                     break
                 stepper.schedule(done + 1 + place, self.training.steps)
-                stepper.step(_closure(problem, run) if stepper.needs_closure else None)
+                stepper.step(_closure(problem, run, loss) if stepper.needs_closure else None)
         for p in run.parameters.values():
             p.grad = None  # memory that nobody reads while other runs are advanced
         return losses
@@ -108,10 +108,14 @@ def _stepper(training: Training, values: dict[str, float], run: ModuleRun) -> St
     return stepper
 
 
-def _closure(problem: ModuleProblem, run: ModuleRun) -> Callable[[], Tensor]:
-    """The loss of a run on its batch as a closure that leaves its gradient in the parameters."""
+def _closure(problem: ModuleProblem, run: ModuleRun, loss: Tensor) -> Callable[[], Tensor]:
+    """The loss of a run on its batch as a closure that leaves its gradient in the parameters.
+
+    Its first call gives the ``loss`` at hand, whose gradient is there: no further units are dropped, and no buffer moves.
+    """
+    known = [loss]
 
     def closure() -> Tensor:
-        return gradient_of_run(problem, run)
+        return known.pop() if known else gradient_of_run(problem, run)
 
     return closure
