@@ -111,7 +111,7 @@ def _stepper(training: Training, values: dict[str, float], run: ModuleRun) -> St
 def _closure(problem: ModuleProblem, run: ModuleRun, loss: Tensor) -> Callable[[], Tensor]:
     """The loss of a run on its batch as a closure that leaves its gradient in the parameters.
 
-    Its first call gives the ``loss`` at hand, whose gradient is there: no further units are dropped, and no buffer moves.
+    Its first call gives the ``loss`` at hand, whose gradient is there: nothing is dropped, and no buffer moves, twice.
     """
     known = [loss]
 
