@@ -25,7 +25,7 @@ from benchmarks.record.lock import alone
 from benchmarks.running.ahead import Ahead
 from benchmarks.running.bars import SuiteBar
 from benchmarks.running.estimate import estimate_seconds
-from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, carry_out_and_draw, exhibit_jobs
+from benchmarks.running.jobs import CellJob, Job, JobResult, carry_out, carry_out_and_draw, exhibit_jobs
 from benchmarks.running.memory import fitting_jobs
 from benchmarks.running.mirroring import Mirroring
 from benchmarks.running.observer import RunObserver
@@ -168,7 +168,7 @@ def _run(
         missing.sort(key=lambda job: job.cost, reverse=deadline is None)
         with Watch(record.unfinished, costs, observer):
             page = Ahead.of(record, suite.cells(), suite.focus) if draw else None
-            for done in _carried_out([mirrored.with_its_picture(job) for job in missing], jobs, page):
+            for done in _carried_out(missing, jobs, page):
                 if done.section is not None:
                     result.sections[done.section.problem.name] = done.section
                 result.ran.append(replace(done, section=None))
@@ -241,14 +241,14 @@ def _prepared(suite: Suite, data: Path | None, compute: Compute) -> tuple[list[R
     return ready, failed
 
 
-def _carried_out(chains: Sequence[Sequence[Job]], jobs: int, ahead: Ahead | None) -> Iterator[JobResult]:
+def _carried_out(missing: Sequence[Job], jobs: int, ahead: Ahead | None) -> Iterator[JobResult]:
     """Do the jobs, draw what is ``ahead`` of the report, and yield how each ended; those whose workers were killed
     again and again end with an error.
     """
     work = carry_out if ahead is None else partial(carry_out_and_draw, ahead=ahead)
-    left = {chain[0].name: chain[0] for chain in chains}
+    left = {job.name: job for job in missing}
     try:
-        for done in map_unordered(work, chains, jobs):
+        for done in map_unordered(work, missing, jobs):
             del left[done.name]
             yield done
     except WorkersLostError as error:
@@ -263,15 +263,6 @@ class _Mirror:
     record: RecordFolder
     cells: set[str]
     thread: Mirroring
-
-    def with_its_picture(self, job: Job) -> tuple[Job, ...]:
-        """The job, and for a cell that will be mirrored the drawing of its picture, which the same worker does next.
-
-        The workers' pool takes no further jobs while it works; at its end the mirror would have nothing to follow.
-        """
-        if self.mirror is None or job.name not in self.cells:
-            return (job,)
-        return (job, OverviewJob(job.name, self.record))
 
     def __call__(self, name: str) -> None:
         """Mirror what has landed under that name where it is a cell."""

@@ -27,6 +27,7 @@ from analysis.record.cell_info import (
     WinnerInfo,
 )
 from analysis.record.cells import Cell, Record
+from benchmarks.mlflow_mirror import overview
 from benchmarks.mlflow_mirror import store as mlflow_store
 from benchmarks.mlflow_mirror import tracker as tracking
 
@@ -208,6 +209,7 @@ def _plain_overview() -> Iterator[None]:
     """An empty picture in place of a cell's overview, which takes a third of a second to draw."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracking, "draw_overview", _empty_picture)
+        patch.setattr(overview, "draw_overview", _empty_picture)
         yield
 
 
