@@ -57,6 +57,11 @@ class ModuleRun:
         self._batches = task.train.batches(seed, task.batch)
         self._batch: Tensors = ()
 
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors are."""
+        return self._like.device
+
     def at_work(self) -> RandomState:
         """The random state of this run, to be in force while it is advanced."""
         return self._random

@@ -74,7 +74,7 @@ class ForeignLanes(Lanes):
             return
         for t, batch in enumerate(data.batches, start=done + 1):
             x = self._where_they_stand().requires_grad_()
-            loss = loss_of(self.problem, x, batch)
+            loss = loss_of(self.problem, x, batch, self.training.autocast)
             g = gradient_of(self.problem, loss, x)
             self.count_steps(loss.detach().unsqueeze(0))
             for c, s in self.alive.nonzero().tolist():
@@ -94,6 +94,10 @@ class ForeignLanes(Lanes):
     def _steppers(self) -> list[Stepper]:
         return [stepper for row in self.rows for stepper in row]
 
+    @property
+    def state_bytes(self) -> int:
+        return sum(stepper.state_bytes for stepper in self._steppers)
+
     def _where_they_stand(self) -> Tensor:
         """The parameters ``[c, S, P]`` that the optimizers hold."""
         return torch.stack([torch.stack([stepper.parameters[0].detach() for stepper in row]) for row in self.rows])
@@ -104,7 +108,7 @@ class ForeignLanes(Lanes):
 
         def closure() -> Tensor:
             with torch.enable_grad():
-                loss = loss_of(self.problem, p.unsqueeze(0), alone)
+                loss = loss_of(self.problem, p.unsqueeze(0), alone, self.training.autocast)
                 p.grad = gradient_of(self.problem, loss, p)
             return loss.detach().sum()
 

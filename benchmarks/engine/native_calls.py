@@ -25,10 +25,14 @@ def run_of(problem: ModuleProblem, seed: int, like: Tensor) -> ModuleRun:
         return problem.run(seed, like.device, like.dtype)
 
 
-def gradient_of_run(problem: ModuleProblem, run: ModuleRun) -> Tensor:
-    """The loss of ``run`` on the batch it has drawn, detached, its gradient left in its parameters."""
+def gradient_of_run(problem: ModuleProblem, run: ModuleRun, autocast: bool = False) -> Tensor:
+    """The loss of ``run`` on the batch it has drawn, detached, its gradient left in its parameters.
+
+    Where ``autocast``, its products of matrices are made in bfloat16.
+    """
     with _asked(problem, "loss"), torch.enable_grad():
-        loss = run.loss()
+        with torch.autocast(run.device.type, torch.bfloat16, enabled=autocast):
+            loss = run.loss()
         if not loss.requires_grad:
             raise complain(problem, "loss", "a tensor without a gradient (detached, or computed outside of torch)")
         for p in run.parameters.values():

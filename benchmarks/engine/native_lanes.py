@@ -78,15 +78,42 @@ class NativeLanes(Lanes):
         with run.at_work():
             for place in range(steps):
                 draw(problem, run)
-                loss = gradient_of_run(problem, run)
+                loss = self._gradient(run)
                 losses[place] = loss
                 if limit is not None and not (loss <= limit and loss.abs() < torch.inf):
                     break
                 stepper.schedule(done + 1 + place, self.training.steps)
-                stepper.step(_closure(problem, run, loss) if stepper.needs_closure else None)
+                stepper.step(self._closure(run, loss) if stepper.needs_closure else None)
         for p in run.parameters.values():
             p.grad = None  # memory that nobody reads while other runs are advanced
         return losses
+
+    def look(self) -> None:
+        """A loss and a gradient of the first run on a batch of its next, which are thrown away."""
+        (run, *_), *_ = self.runs
+        with run.at_work():
+            draw(self.module_problem, run)
+            self._gradient(run)
+
+    @property
+    def state_bytes(self) -> int:
+        return sum(stepper.state_bytes for row in self.steppers for stepper in row)
+
+    def _gradient(self, run: ModuleRun) -> Tensor:
+        return gradient_of_run(self.module_problem, run, self.training.autocast)
+
+    def _closure(self, run: ModuleRun, loss: Tensor) -> Callable[[], Tensor]:
+        """The loss of a run on its batch as a closure that leaves its gradient in the parameters.
+
+        Its first call gives the ``loss`` at hand, whose gradient is there: nothing is dropped, and no buffer moves,
+        twice.
+        """
+        known = [loss]
+
+        def closure() -> Tensor:
+            return known.pop() if known else self._gradient(run)
+
+        return closure
 
     def _judged(self, c: int, s: int) -> tuple[dict[str, Tensor], Tensor]:
         """The metrics of one run and, if kept, its parameters ``[P]``, in the mode of its optimizer that is judged."""
@@ -106,16 +133,3 @@ def _stepper(training: Training, values: dict[str, float], run: ModuleRun) -> St
     stepper = Stepper(training.optimizer, values, run.parameters, MODULE, training.schedules, training.groups)
     stepper.set_mode("train")
     return stepper
-
-
-def _closure(problem: ModuleProblem, run: ModuleRun, loss: Tensor) -> Callable[[], Tensor]:
-    """The loss of a run on its batch as a closure that leaves its gradient in the parameters.
-
-    Its first call gives the ``loss`` at hand, whose gradient is there: nothing is dropped, and no buffer moves, twice.
-    """
-    known = [loss]
-
-    def closure() -> Tensor:
-        return known.pop() if known else gradient_of_run(problem, run)
-
-    return closure

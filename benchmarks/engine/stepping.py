@@ -69,6 +69,13 @@ class Stepper:
         """Whether it is judged elsewhere than where it steps."""
         return any(has_modes(member.optimizer) for member in self._members)
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the tensors that the optimizers keep."""
+        states = (each for member in self._members for each in member.optimizer.state.values())
+        held = [value for state in states for value in state.values() if isinstance(value, Tensor)]
+        return sum(value.numel() * value.element_size() for value in held)
+
     def schedule(self, t: int, steps: int) -> None:
         """Set the scheduled hyperparameters of step ``t``."""
         for member in self._members:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
 from benchmarks.engine.calls import evaluation_of
+from benchmarks.engine.devices import out_of_memory
 from benchmarks.engine.driver import Lanes, OnRung, OnSegment, divergence_limit, drive
 from benchmarks.engine.foreign_lanes import ForeignLanes
 from benchmarks.engine.inputs import Configurations, Training
@@ -38,22 +39,35 @@ def train(
 
     Raises `UsageError` for an unknown hyperparameter or unequal lengths, and where a foreign class refuses the values,
     cannot step on a vector, or keeps a scheduled hyperparameter out of its parameter groups; for parameter groups that
-    match nothing, or of a problem that is no module; and for ``keep_updates`` of a module that is trained natively.
+    match nothing, or of a problem that is no module; for ``keep_updates`` of a module that is trained natively; and
+    where memory does not suffice.
     """
     given = configurations if isinstance(configurations, Configurations) else Configurations(configurations)
-    filled, problem = training.filled(given), training.problem
+    filled = training.filled(given)
+    together = training.chunk or training.problem.chunk
+    try:
+        chunks = _lanes(training, filled)
+        together = max(lanes.alive.numel() for lanes in chunks)
+        return drive(training, chunks, on_rung, on_segment)
+    except RuntimeError as error:
+        said = out_of_memory(error, together)
+        if said is None:
+            raise
+        raise UsageError(f"{training.name} on {training.problem.name or 'the problem'}: {said}") from error
+
+
+def _lanes(training: Training, filled: Configurations) -> Sequence[Lanes]:
+    """What advances the ``filled`` configurations, none of which has made a step."""
+    problem, optimizer = training.problem, training.optimizer
     native = training.native
     if native is not None and isinstance(problem, ModuleProblem):
         if training.keep_updates:
             raise UsageError(f"{training!r} is trained natively ({native}), where no rule's state is kept")
-        return drive(training, [NativeLanes(training, problem, filled)], on_rung, on_segment)
+        return [NativeLanes(training, problem, filled)]
     start = training.start()
     limit = divergence_limit(problem, evaluation_of(problem, start)["loss"]) if training.stop_diverged else None
-    optimizer, chunks = training.optimizer, list[Lanes]()
     if isinstance(optimizer, ForeignSpec):
-        chunks += [ForeignLanes(training, optimizer, filled, start, limit)]
-    else:
-        rule = optimizer if isinstance(optimizer, Rule) else optimizer.rule
-        compiled = kernel_lanes(training, rule, filled, start, limit)
-        chunks += compiled if compiled is not None else rule_lanes(training, rule, filled, start, limit)
-    return drive(training, chunks, on_rung, on_segment)
+        return [ForeignLanes(training, optimizer, filled, start, limit)]
+    rule = optimizer if isinstance(optimizer, Rule) else optimizer.rule
+    compiled = kernel_lanes(training, rule, filled, start, limit)
+    return compiled if compiled is not None else rule_lanes(training, rule, filled, start, limit)
