@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from analysis.record.outcome import Outcome
+from benchmarks.engine.cost import step_cost
 from benchmarks.engine.training import Training, train
 from benchmarks.errors import OwnCodeError, UsageError
 from benchmarks.naming.groups import ParameterGroup
@@ -306,3 +307,21 @@ def test_the_registered_native_problem_trains():
     assert trace.engine == "native"
     assert trace.final_loss.item() < 0.5 * trace.loss[0, 0, 0].item()
     assert trace.metrics["heldout_accuracy"][0, 0, -1].item() > 0.7
+
+
+def test_a_step_of_a_module_has_its_cost_with_the_bytes_of_its_optimizers():
+    groups = [ParameterGroup(dims=(1,), optimizer="torch:SGD", values={"lr": 0.1, "momentum": 0.9})]
+    training = Training(problem(dropping), "torch:AdamW", [0, 3], 5, groups=groups)
+    cost = step_cost(training, {"lr": 0.01})
+    matrices, vectors = 4 * 6 + 6 * 2, 6 + 6 + 6 + 2
+    counters = 2  # torch's Adam keeps a step number for each tensor
+
+    assert cost.seconds > 0
+    assert cost.state_bytes == 4 * (2 * matrices + vectors + counters)
+
+
+def test_half_precision_is_for_losses_of_modules_too():
+    plain, half = (train(Training(problem(dropping), "adam", [0], 12, autocast=half), {}) for half in (False, True))
+    assert half.loss[0, 0, 0] == plain.loss[0, 0, 0]  # evaluations are not
+    assert half.final_loss[0, 0] != plain.final_loss[0, 0]
+    torch.testing.assert_close(half.final_loss, plain.final_loss, rtol=0.05, atol=0)  # 8 bits of mantissa, 12 steps
