@@ -76,6 +76,7 @@ def _lenet_on(data: DataSet, batch: int, steps: int, tags: Sequence[str]) -> Mod
         target=0.3,
         tags=("nonconvex", "neural", "convolution", *tags),
         chunk=1,
+        lanes=True,
         measured=MEASURED,
     )
 

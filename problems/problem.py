@@ -65,6 +65,9 @@ class Facts:
     """What a picture of a 2-D problem shows: ((low, high) of x1, (low, high) of x2)."""
     remark: str = ""
     """What a reader of its results should know of this instance, in a sentence; it goes where its description goes."""
+    native: str | None = None
+    """Why its runs cannot be lanes and are trained one at a time, in words; None where they can. Only problems of
+    `problems.module` have such runs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +179,11 @@ class Problem(ABC):
         """What a picture of a 2-D problem shows."""
         return self.facts.frame
 
+    @property
+    def native(self) -> str | None:
+        """Why its runs are trained one at a time, None where they are lanes."""
+        return self.facts.native
+
     def named(self, name: str) -> Self:
         """This problem under ``name``: a copy, for a problem never changes."""
         other = copy(self)
@@ -216,14 +224,20 @@ class Problem(ABC):
         """
         seeds = (0, 1)
         x = self.start(seeds).to(self.dtype)
-        losses = [*self.evaluate(x)["loss"].tolist()]
-        for batch in self.batches(seeds, 3):
-            losses += self.loss(x, batch).tolist()
+        losses = self.first_losses(seeds, 3)
         definition = sorted((key, repr(value)) for key, value in self.definition().items())
         text = "\n".join(
             [type(self).__qualname__, str(self.dim), repr(definition), digest(x), *(f"{loss:.5e}" for loss in losses)]
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def first_losses(self, seeds: Sequence[int], steps: int) -> list[float]:
+        """The full-data loss at the start of each of ``seeds``, then their training losses there on ``steps`` batches."""
+        x = self.start(seeds).to(self.dtype)
+        losses: list[float] = self.evaluate(x)["loss"].tolist()
+        for batch in self.batches(seeds, steps):
+            losses += self.loss(x, batch).tolist()
+        return losses
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,7 @@ def char_gru(hidden: int = 32, batch: int = 16) -> ModuleProblem:
         target=1.5,
         tags=("nonconvex", "neural", "text"),
         chunk=64,
+        lanes=True,
     )
 
 
@@ -145,6 +146,7 @@ def tiny_transformer(width: int = 32, heads: int = 2, batch: int = 8) -> ModuleP
         target=1.6,
         tags=("nonconvex", "neural", "text"),
         chunk=16,
+        lanes=True,
     )
 
 

@@ -43,7 +43,7 @@ def kernel_lanes(
 
     Warns where `Training.engine` asks for a kernel that cannot be made, and where one gives other numbers than torch.
     """
-    if training.engine == "eager" or (training.engine == "auto" and not _worth_it(training, len(configurations))):
+    if training.engine == "eager" or (training.engine != "kernel" and not _worth_it(training, len(configurations))):
         return None
     try:
         _check(training, start)
