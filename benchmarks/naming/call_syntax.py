@@ -1,14 +1,20 @@
-"""How things are written in a suite or on the command line: ``name(key=value)``, ``package.module:OBJECT``, lists."""
+"""How things are written in a suite or on the command line: ``name(key=value)``, ``package.module:OBJECT`` or
+``FILE.py:OBJECT``, lists.
+"""
 
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib
+import importlib.util
 import inspect
 import math
 import pkgutil
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from benchmarks.errors import StepscapeError, UsageError, nearest
@@ -87,22 +93,51 @@ def check_arguments(what: str, given: Mapping[str, Any], known: Mapping[str, ins
 
 
 def import_object(path: str) -> Any:
-    """The object ``package.module:NAME``; raises `UsageError` where the module fails or the name is missing.
+    """The object ``package.module:NAME`` or ``FILE.py:NAME``; raises `UsageError` where the module or file fails or the
+    name is missing.
 
     Nothing of Python's own library is imported: it has neither problems nor optimizers, and its modules act when run.
     """
-    module, _, name = path.partition(":")
+    module, _, name = path.rpartition(":")
     try:
-        if in_standard_library(module):
+        if module.endswith(".py"):
+            found = module_of_file(Path(module))
+        elif in_standard_library(module):
             raise UsageError(f"{module} is part of Python, which has neither problems nor optimizers")
-        found = importlib.import_module(module)
+        else:
+            found = importlib.import_module(module)
     except (Exception, SystemExit) as error:
         near = _nearest_module(error.name) if isinstance(error, ModuleNotFoundError) and error.name else ""
         raise UsageError(f"{path!r} cannot be imported: {in_words(error)}{near}") from error
     try:
         return getattr(found, name)
     except (Exception, SystemExit) as error:
-        raise UsageError(f"{path!r} cannot be imported: {in_words(error)}{nearest(name, vars(found))}") from error
+        what = f"{module} defines no {name!r}" if module.endswith(".py") else in_words(error)
+        raise UsageError(f"{path!r} cannot be imported: {what}{nearest(name, vars(found))}") from error
+
+
+def module_of_file(file: Path) -> ModuleType:
+    """The Python ``file`` as a module, run once in a process; it finds its neighbours, as a script does.
+
+    Raises `UsageError` where there is no such file, and whatever the file raises.
+    """
+    path = file.resolve()
+    if not path.is_file():
+        raise UsageError(f"there is no file {file}")
+    name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        if str(path.parent) not in sys.path:
+            sys.path.append(str(path.parent))  # behind ours, which a file of the user's must not hide
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
 
 
 def _nearest_module(missing: str) -> str:
