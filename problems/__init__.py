@@ -6,6 +6,7 @@ from problems import (
     chapter,
     classic,
     classification,
+    digits_convnet,
     factorization,
     least_squares,
     lenet,
@@ -38,5 +39,6 @@ BUILTIN: tuple[ProblemSpec, ...] = (
     *autoencoder.SPECS,
     *lenet.SPECS,
     *sequence.SPECS,
+    *digits_convnet.SPECS,
 )
 """Every built-in problem, in the order they are listed."""

@@ -9,7 +9,6 @@ from functools import partial
 from traceback import walk_tb
 from typing import Any, Final
 
-import torch
 from torch import Tensor, nn
 
 from problems.batching import Tensors

@@ -194,7 +194,7 @@ def _as_tensors(given: Any, name: str) -> Tensors:
 
 
 def _finite(given: Tensors, name: str, row: Any) -> Tensors:
-    """A batch all of whose numbers are finite; raises ``ValueError`` with the place of the first example that is not."""
+    """A batch of finite numbers only; raises ``ValueError`` with the place of the first example that is not."""
     for place, part in enumerate(given):
         if part.is_floating_point() and not bool(part.isfinite().all()):
             wrong = ~part.isfinite().reshape(len(part), -1).all(-1)

@@ -232,7 +232,7 @@ class Problem(ABC):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def first_losses(self, seeds: Sequence[int], steps: int) -> list[float]:
-        """The full-data loss at the start of each of ``seeds``, then their training losses there on ``steps`` batches."""
+        """The full-data loss at the start of each of ``seeds``, then their losses there on ``steps`` batches."""
         x = self.start(seeds).to(self.dtype)
         losses: list[float] = self.evaluate(x)["loss"].tolist()
         for batch in self.batches(seeds, steps):

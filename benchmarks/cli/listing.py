@@ -97,12 +97,14 @@ def _problem(name: str, exact: bool) -> dict[str, Any]:
         "steps": problem.steps,
         "tags": sorted(problem.tags),
         "deterministic": problem.deterministic,
+        "native": problem.native,
         "parameters": spec.parameters,
         "source": spec.source,
     }
 
 
 def _optimizers() -> list[dict[str, Any]]:
+    from benchmarks.engine.ways import native_by_optimizer
     from benchmarks.errors import StepscapeError
     from benchmarks.naming.registry import OPTIMIZERS
 
@@ -124,6 +126,7 @@ def _optimizers() -> list[dict[str, Any]]:
                 "axes": [axis for axis in spec.axes if axis],
                 "hyperparameters": knobs,
                 "reference": spec.reference,
+                "native": native_by_optimizer(spec),
             }
         )
     return listed

@@ -141,6 +141,7 @@ def _problem(name: str) -> dict[str, Any]:
         "steps": problem.steps,
         "metrics": list(metrics),
         "deterministic": problem.deterministic,
+        "native": problem.native,
         "sharpness": problem.sharpness,
         "tags": sorted(problem.tags),
         "fingerprint": problem.fingerprint(),
@@ -182,6 +183,7 @@ def _optimizer(name: str) -> dict[str, Any]:
 
 
 def _of_optimizer(spec: AnyOptimizer) -> dict[str, Any]:
+    from benchmarks.engine.ways import native_by_optimizer
     from benchmarks.naming.foreign import ForeignSpec, first_line
 
     kind: Any
@@ -208,6 +210,7 @@ def _of_optimizer(spec: AnyOptimizer) -> dict[str, Any]:
         ],
         "axes": [axis for axis in spec.axes if axis],
         "lanes": not foreign,
+        "native": native_by_optimizer(spec),
         "fingerprint": spec.fingerprint(),
         "reference": spec.reference,
     }

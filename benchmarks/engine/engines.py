@@ -7,7 +7,7 @@ from typing import Final, Literal, get_args
 __all__ = ["ENGINES", "Engine", "Used"]
 
 Engine = Literal["auto", "eager", "kernel", "native"]
-"""What is asked for: torch an operation at a time, a compiled kernel, the one of them that pays, or a module as it is."""
+"""What is asked for: the one that pays, torch an operation at a time, a compiled kernel, or modules as they are."""
 ENGINES: Final[tuple[Engine, ...]] = get_args(Engine)
 
 Used = Literal["eager", "kernel", "native"]

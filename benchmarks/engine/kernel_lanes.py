@@ -63,6 +63,8 @@ def kernel_lanes(
 
 def why_not(problem: Problem, rule: Rule) -> tuple[str | None, str | None]:
     """Why a step of ``rule`` on ``problem`` cannot be compiled, and why its evaluation cannot; None where they can."""
+    if problem.native is not None:
+        return f"its runs are modules as they are: {problem.native}", None
     reasons = list[str | None]()
     makers: tuple[Callable[[], object], ...] = (
         lambda: step_kernel(problem, rule, problem.dtype, ()),

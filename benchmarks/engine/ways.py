@@ -12,7 +12,7 @@ from optimizers import Rule
 from problems import Problem
 from problems.module import ModuleProblem
 
-__all__ = ["is_module", "why_native"]
+__all__ = ["is_module", "native_by_optimizer", "why_native"]
 
 FOREIGN = "a foreign optimizer steps on the module's own tensors"
 GROUPED = "parameters are trained in groups"
@@ -21,6 +21,11 @@ GROUPED = "parameters are trained in groups"
 def is_module(problem: Problem) -> bool:
     """Whether the runs of ``problem`` can be modules of their own."""
     return isinstance(problem, ModuleProblem)
+
+
+def native_by_optimizer(optimizer: AnyOptimizer | Rule) -> str | None:
+    """Why runs of ``optimizer`` on any module are modules of their own, None where that is the problem's to say."""
+    return FOREIGN if isinstance(optimizer, ForeignSpec) else None
 
 
 def why_native(
@@ -47,6 +52,4 @@ def why_native(
         return own
     if groups:
         return GROUPED
-    if isinstance(optimizer, ForeignSpec):
-        return FOREIGN
-    return "it is asked for" if asked else None
+    return native_by_optimizer(optimizer) or ("it is asked for" if asked else None)

@@ -48,18 +48,16 @@ class ParameterGroup:
 
     def __str__(self) -> str:
         """The group in a line, the same for equal groups."""
-        which = listed(self.parameters)
-        if self.dims is not None:
-            which += f" of {' or '.join(map(str, self.dims))} axes"
         own = self.own
         parts = [own.name] if own is not None else []
         parts += [f"{name}={value:g}" for name, value in sorted(self.values.items())]
-        return f"{which}: {' '.join(parts)}"
+        return f"{self.which}: {' '.join(parts)}"
 
-
-def listed(patterns: Sequence[str]) -> str:
-    """Patterns as they are read out."""
-    return ", ".join(patterns)
+    @property
+    def which(self) -> str:
+        """Which parameters it is for, in words."""
+        axes = "" if self.dims is None else f" of {' or '.join(map(str, self.dims))} axes"
+        return f"{', '.join(self.parameters)}{axes}"
 
 
 def by_our_names_in(group: ParameterGroup, optimizer: AnyOptimizer | Rule) -> dict[str, float]:
@@ -75,7 +73,7 @@ def by_our_names_in(group: ParameterGroup, optimizer: AnyOptimizer | Rule) -> di
         name = meant.our_name(given) if isinstance(meant, ForeignSpec) else given
         if name not in known:
             raise UsageError(
-                f"the group {listed(group.parameters)}: {called} has no hyperparameter {given!r}"
+                f"the parameter group {group.which!r}: {called} has no hyperparameter {given!r}"
                 f"{nearest(given, known)}; it has {', '.join(known)}"
             )
         values[name] = float(value)
@@ -94,7 +92,7 @@ def shared_out(groups: Sequence[ParameterGroup], named: Mapping[str, Tensor]) ->
     for group, part in zip(groups, parts, strict=False):
         if not part:
             matched = any(group.takes(name, parameter) for name, parameter in named.items())
-            why = "those it matches belong to groups before it" if matched else f"there are {listed(list(named))}"
-            dims = "" if group.dims is None else f" with {' or '.join(map(str, group.dims))} axes"
-            raise UsageError(f"the group {listed(group.parameters)}{dims} has no parameters: {why}")
+            there = ", ".join(f"{name} {list(parameter.shape)}" for name, parameter in named.items())
+            why = "those it matches belong to groups before it" if matched else f"there are {there}"
+            raise UsageError(f"the parameter group {group.which!r} has no parameters: {why}")
     return parts

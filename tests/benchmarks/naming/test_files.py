@@ -14,7 +14,7 @@ TRAIN = """
 from neighbour import ROWS
 import torch
 from torch import nn
-from problems import ModuleProblem
+from problems.module import ModuleProblem
 
 def make_problem(width=4):
     x = torch.linspace(-1, 1, ROWS).unsqueeze(-1)
