@@ -25,7 +25,7 @@ from torch.func import functional_call
 
 from problems.batching import Tensors, at_once, checked, explain, one_by_one
 from problems.data import minibatches
-from problems.problem import Batch, Facts, Problem, digest, generator
+from problems.problem import Batch, Facts, Layout, Problem, digest, generator
 
 __all__ = ["ModuleProblem", "Tensors"]
 
@@ -104,6 +104,11 @@ class ModuleProblem(_Parts):
             chunk=chunk,
         )
         super().__init__(module, one, loss, given, heldout, dict(metrics or {}), batch, measured, facts)
+
+    @property
+    def layout(self) -> Layout:
+        """The module's parameters by their names."""
+        return tuple((name, tuple(shape)) for name, shape in self._shapes.items())
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return torch.stack(

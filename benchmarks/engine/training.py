@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from benchmarks.engine.calls import bound_to
 from benchmarks.engine.driver import Lanes, OnRung, OnSegment, divergence_limit, drive
 from benchmarks.engine.foreign_lanes import ForeignLanes
 from benchmarks.engine.inputs import Configurations, Training
@@ -31,7 +32,8 @@ def train(
     ``on_rung`` decides which configurations go on. ``on_segment`` is called every few steps with the number of updates
     of single runs that were made, and may break off by an exception.
 
-    Raises `UsageError` for an unknown hyperparameter or unequal lengths, and where a foreign class refuses the values,
+    Raises `UsageError` for an unknown hyperparameter or unequal lengths, where a rule cannot train tensors of the
+    problem's shapes, and where a foreign class refuses the values,
     cannot step on a vector, or keeps a scheduled hyperparameter out of its parameter groups.
     """
     given = configurations if isinstance(configurations, Configurations) else Configurations(configurations)
@@ -41,7 +43,7 @@ def train(
     if isinstance(optimizer, ForeignSpec):
         chunks += [ForeignLanes(training, optimizer, filled, start, limit)]
     else:
-        rule = optimizer if isinstance(optimizer, Rule) else optimizer.rule
+        rule = bound_to(training.problem, optimizer if isinstance(optimizer, Rule) else optimizer.rule, training.name)
         compiled = kernel_lanes(training, rule, filled, start, limit)
         chunks += compiled if compiled is not None else rule_lanes(training, rule, filled, start, limit)
     return drive(training, chunks, on_rung, on_segment)

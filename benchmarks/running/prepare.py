@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from benchmarks.engine.calls import bound_to
 from benchmarks.engine.engines import Engine
 from benchmarks.engine.foreign_lanes import try_out
 from benchmarks.engine.inputs import Evaluate, Training
@@ -153,6 +154,7 @@ def prepare(
         try_out(spec, space.defaults(spec), schedules)
     else:
         try_rule(spec)
+        bound_to(problem, spec.rule, spec.name)
     steps = plan.steps or problem.steps
     fingerprint = optimizer_fingerprint(spec, schedules)
     return ReadyCell(plan, problem, spec, schedules, space, steps, fingerprint, compute or Compute())
