@@ -115,6 +115,8 @@ class SOAP(LayoutRule):
     2. the averages are corrected for their start. It adds eps to √V before, this to √V̂ after, as Adam does.
     3. weight decay is decoupled, first, and not for vectors; there it comes last, and is for all.
     4. The authors sort a basis by its estimated eigenvalues before QR; their paper and this do not.
+    5. Where gradients have less than full rank, as those of a softmax, any basis of the rest would do, and rounding
+       would choose it: shares of the trace from 1e-9 down to 0 on the diagonal choose it instead.
     """
 
     every: int = 10
@@ -137,7 +139,7 @@ class SOAP(LayoutRule):
         kept = {"m": torch.zeros_like(w), "s": torch.zeros_like(w)} | products
         if axes == 2:
             for side, rows in zip(("left", "right"), w.shape[-2:], strict=True):
-                kept |= {name: _square(w, axes, rows).to(w.dtype) for name in (side, f"{side}_basis")}
+                kept |= {side: _square(w, axes, rows), f"{side}_basis": _square(w, axes, rows).to(w.dtype)}
         return kept
 
     def step_tensor(self, w: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int, axes: int) -> Tensor:
@@ -158,12 +160,13 @@ class SOAP(LayoutRule):
 
     def _look(self, g: Tensor, state: State, beta2: Value, t: int) -> None:
         """Let L and R go on by ``g``, and their bases where it is time."""
+        g = g.double()
         for side, squares in (("left", product(g, g.mT)), ("right", product(g.mT, g))):
             matrix, basis = leaky_average_(state[side], squares, beta2), state[f"{side}_basis"]
             if t == 1:
-                basis.copy_(_eigen(matrix)[1].flip(-1))
+                basis.copy_(_eigen(_untied(matrix))[1].flip(-1))
             elif (t - 1) % self.every == 0:
-                basis.copy_(torch.linalg.qr(product(matrix.double(), basis.double()))[0])
+                basis.copy_(torch.linalg.qr(product(_untied(matrix), basis.double()))[0])
 
 
 def inverse_root(matrix: Tensor, eps: Value, order: int, *, eps_inside: bool = True) -> Tensor:
@@ -182,10 +185,17 @@ def inverse_root(matrix: Tensor, eps: Value, order: int, *, eps_inside: bool = T
     return product(vectors / (values if eps_inside else values.add_(eps)), vectors.mT)
 
 
+def _untied(matrix: Tensor) -> Tensor:
+    """A matrix without equal eigenvalues near 0, so that it has one eigenbasis; see note 5 of `SOAP`."""
+    shares = torch.linspace(1e-9, 0, matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    trace = matrix.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True)
+    return matrix + torch.diag_embed(trace * shares)
+
+
 def _eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues, rising, and eigenvectors, in columns, of symmetric matrices; NaN of one that is not finite."""
     finite = matrix.isfinite().flatten(-2).all(-1)[..., None, None]  # else LAPACK complains, for all of them
-    values, vectors = torch.linalg.eigh(torch.where(finite, matrix, torch.ones_like(matrix)).double())
+    values, vectors = torch.linalg.eigh(torch.where(finite, matrix, torch.ones_like(matrix)))
     return values, torch.where(finite, vectors, torch.nan)
 
 

@@ -178,7 +178,7 @@ class Rows(LayoutRule):
     def init_tensor(self, w: Tensor, axes: int) -> State:
         return {"seen": torch.zeros_like(w)} if axes == 2 else {}
 
-    def step_tensor(self, w: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int, axes: int) -> Tensor:  # noqa: ARG002
+    def step_tensor(self, w: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int, axes: int) -> Tensor:
         if axes == 2:
             state["seen"].add_(g)
         return (g.mean(-1, keepdim=True) if axes == 2 else g).expand_as(g) * as_like(-hp["lr"], g)

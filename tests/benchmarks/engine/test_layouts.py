@@ -67,7 +67,7 @@ class Wrong(Problem):
     def start(self, seeds: Sequence[int]) -> Tensor:
         return torch.ones(len(seeds), 3, dtype=torch.float64)
 
-    def loss(self, x: Tensor, batch: object) -> Tensor:  # noqa: ARG002
+    def loss(self, x: Tensor, batch: object) -> Tensor:
         return x.square().sum(-1)
 
 
