@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from optimizers.adadelta import Adadelta
+from optimizers.adafactor import Adafactor
 from optimizers.adagrad import Adagrad
 from optimizers.adam import AdaBelief, Adam, AdamW, NAdam, Yogi
+from optimizers.layerwise import LAMB, LARS
 from optimizers.lr_schedules import (
     Cosine,
     Exponential,
@@ -28,10 +30,12 @@ from optimizers.memory_schedules import (
     OneMinusPower,
 )
 from optimizers.mukkamala_hein import MHRMSProp, SCAdagrad, SCRMSProp
+from optimizers.muon import Muon
 from optimizers.rmsprop import RMSProp, RMSPropMomentum
 from optimizers.rprop import Rprop
 from optimizers.schedule import Constant, Schedule
 from optimizers.sgd import SGD, Momentum
+from optimizers.shampoo import SOAP, FullAdagrad, Shampoo
 from optimizers.sign import Lion, SignSGD, Signum
 from optimizers.spec import OptimizerSpec
 
@@ -165,7 +169,38 @@ ADAM_FAMILY = (
     ),
 )  # fmt: skip
 
-BUILTIN: tuple[OptimizerSpec, ...] = SGD_FAMILY + ADAGRAD_FAMILY + RMSPROP_FAMILY + ADAM_FAMILY
+MATRIX_FAMILY = (
+    OptimizerSpec(
+        "adagrad-full", FullAdagrad(), ("lr", None), "Duchi, Hazan and Singer 2011, fig. 1",
+        "the root of the whole matrix of products of gradients; up to 2,000",
+    ),
+    OptimizerSpec(
+        "shampoo", Shampoo(), ("lr", None), "Gupta, Koren and Singer 2018, alg. 1",
+        "Adagrad with a matrix for each side of a layer's weights",
+    ),
+    OptimizerSpec(
+        "soap", SOAP(), ("lr", "beta2"), "Vyas et al. 2025, alg. 3", "Adam in the eigenbasis of Shampoo's matrices"
+    ),
+    OptimizerSpec(
+        "adafactor", Adafactor(), ("lr", None), "Shazeer and Stern 2018, alg. 4; torch.optim.Adafactor",
+        "torch's: second moments by rows and columns, relative steps",
+    ),
+    OptimizerSpec(
+        "muon", Muon(), ("lr", "momentum"), "Jordan et al. 2024; torch.optim.Muon",
+        "momentum made orthogonal, matrix by matrix; Adam for vectors",
+    ),
+    OptimizerSpec(
+        "lars", LARS(), ("lr", "momentum"), "You, Gitman and Ginsburg 2017, alg. 1",
+        "heavy ball whose steps are as long as each tensor, times lr",
+    ),
+    OptimizerSpec(
+        "lamb", LAMB(), ("lr", "beta2"), "You et al. 2020, alg. 2",
+        "Adam whose steps are as long as each tensor, times lr",
+    ),
+)  # fmt: skip
+"""Rules that see the shapes of the tensors in the vector; see `optimizers.layout`."""
+
+BUILTIN: tuple[OptimizerSpec, ...] = SGD_FAMILY + ADAGRAD_FAMILY + RMSPROP_FAMILY + ADAM_FAMILY + MATRIX_FAMILY
 """Every built-in optimizer, in the order they are listed."""
 
 SCHEDULES: dict[str, type[Schedule]] = {

@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, Self
 
 import numpy as np
 import torch
@@ -130,14 +130,17 @@ class Rule(ABC):
 
     ``decay`` says how the hyperparameter ``weight_decay`` acts, if a rule has it: "coupled" adds weight_decay x to the
     gradient, "decoupled" first shrinks x by the share lr weight_decay (Loshchilov and Hutter 2019).
+
+    ``to_the_bit`` says that a lane equals the same run alone to the bit; rules that multiply matrices promise rounding.
     """
 
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]]
     decay: ClassVar[Literal["coupled", "decoupled", None]] = None
+    to_the_bit: ClassVar[bool] = True
 
     @abstractmethod
     def init(self, x: Tensor) -> State:
-        """The state before the first step: named tensors shaped like ``x`` (or with a last axis of 1)."""
+        """The state before the first step: named tensors ``[..., N]``, most like ``x`` or with a last axis of 1."""
 
     @abstractmethod
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
@@ -147,13 +150,24 @@ class Rule(ABC):
         a tensor of the state: read it, do not write it.
         """
 
+    def step_at(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:  # noqa: ARG002
+        """`update` of a rule that looks at ``x`` too, which it only reads; all others need not define it."""
+        return self.update(g, state, hp, t)
+
+    def bound(self, shapes: Sequence[Sequence[int]]) -> Self:  # noqa: ARG002 - elementwise rules see no shapes
+        """This rule for a vector in which tensors of these ``shapes`` lie one after another; see `optimizers.layout`.
+
+        Raises ``ValueError`` where it cannot train them.
+        """
+        return self
+
     def step_(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> None:
         """Take one whole step: ``x`` and ``state`` change in place. The engine and `RuleOptimizer` both call this."""
         if self.decay == "coupled":
             g = g + x * as_like(hp["weight_decay"], x)
         elif self.decay == "decoupled":
             x.mul_(as_like(1 - hp["lr"] * hp["weight_decay"], x))
-        x.add_(self.update(g, state, hp, t))
+        x.add_(self.step_at(x, g, state, hp, t))
 
     def defaults(self) -> dict[str, float]:
         """The default value of every hyperparameter."""

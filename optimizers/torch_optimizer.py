@@ -23,9 +23,10 @@ class RuleOptimizer(torch.optim.Optimizer):
     """Trains ``params`` by ``rule``; hyperparameters not given take the rule's defaults.
 
     ``params`` are tensors or torch's parameter groups, which may set hyperparameters of their own. Every parameter is
-    updated as a flat vector of its own precision. ``schedules`` maps hyperparameter names to `Schedule`; they need
-    ``steps``, the length of the run, and start from the group's current value at every step. Of torch's lr schedulers
-    those that also cycle a momentum need ``cycle_momentum=False`` where the rule has no ``momentum``.
+    updated as a flat vector of its own precision, whose shape a rule that sees matrices is told. ``schedules`` maps
+    hyperparameter names to `Schedule`; they need ``steps``, the length of the run, and start from the group's current
+    value at every step. Of torch's lr schedulers those that also cycle a momentum need ``cycle_momentum=False`` where
+    the rule has no ``momentum``.
 
     Raises ``TypeError`` for a hyperparameter the rule does not have and for parameters that are not real floating-point
     numbers; ``ValueError`` for a value out of its domain, for a schedule without ``steps`` or of another kind than its
@@ -65,6 +66,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             for p in param_group["params"]:
                 if not p.is_floating_point():
                     raise TypeError(f"{type(self.rule).__name__} trains real floating-point parameters, got {p.dtype}")
+                self._rule_of(p)  # which refuses what it cannot train
         except (TypeError, ValueError):
             self.param_groups.pop()  # a refused group leaves the optimizer as it was
             raise
@@ -110,10 +112,6 @@ class RuleOptimizer(torch.optim.Optimizer):
             after.remove()
 
     def _all_restored(self, state_dict: Mapping[str, Any]) -> dict[Tensor, dict[str, Any]]:
-        kept = sorted(self.rule.init(torch.zeros(1)))
-        for saved in state_dict["state"].values():
-            if sorted(saved) != sorted([*kept, "step"]):
-                raise ValueError(f"{type(self.rule).__name__} keeps {kept}, the saved state has {sorted(saved)}")
         numbers = chain.from_iterable(group["params"] for group in state_dict["param_groups"])
         params = chain.from_iterable(group["params"] for group in self.param_groups)
         return {
@@ -123,7 +121,9 @@ class RuleOptimizer(torch.optim.Optimizer):
         }
 
     def _restored(self, p: Tensor, saved: Mapping[str, Any]) -> dict[str, Any]:
-        state = self.rule.init(p.detach().reshape(-1))
+        state = self._rule_of(p).init(p.detach().reshape(-1))
+        if sorted(saved) != sorted([*state, "step"]):
+            raise ValueError(f"{type(self.rule).__name__} keeps {sorted(state)}, the saved state has {sorted(saved)}")
         for name, tensor in state.items():
             if saved[name].shape != tensor.shape:
                 came, wanted = tuple(saved[name].shape), tuple(tensor.shape)
@@ -139,18 +139,22 @@ class RuleOptimizer(torch.optim.Optimizer):
         if grad.layout != torch.strided:
             raise RuntimeError(f"{type(self.rule).__name__} takes no sparse gradients; make them dense (sparse=False)")
         x = p.detach().reshape(-1)  # a view of p where its memory allows one
-        state = self.state[p]
+        state, rule = self.state[p], self._rule_of(p)
         if not state:
-            state.update(self.rule.init(x), step=0)
+            state.update(rule.init(x), step=0)
         state["step"] += 1
         t: int = state["step"]
         hp = {
             name: self.schedules[name](value, t, self.steps or t) if name in self.schedules else value
             for name, value in base.items()
         }
-        self.rule.step_(x, grad.detach().reshape(-1), state, hp, t)
+        rule.step_(x, grad.detach().reshape(-1), state, hp, t)
         if not p.is_contiguous():
             p.copy_(x.view_as(p))
+
+    def _rule_of(self, p: Tensor) -> Rule:
+        """The rule as it trains ``p``: one that sees matrices is told its shape."""
+        return self.rule.bound([p.shape])
 
     def _check_names(self, names: Iterable[str]) -> None:
         known = self.rule.defaults()

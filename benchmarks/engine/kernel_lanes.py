@@ -15,6 +15,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from benchmarks.engine.calls import bound_to
 from benchmarks.engine.inputs import Configurations, Training
 from benchmarks.engine.kernel.kernel import EvaluationKernel, StepKernel
 from benchmarks.engine.kernel.making import evaluation_kernel, step_kernel
@@ -67,7 +68,7 @@ def why_not(problem: Problem, rule: Rule) -> tuple[str | None, str | None]:
         return f"its runs are modules as they are: {problem.native}", None
     reasons = list[str | None]()
     makers: tuple[Callable[[], object], ...] = (
-        lambda: step_kernel(problem, rule, problem.dtype, ()),
+        lambda: step_kernel(problem, bound_to(problem, rule, type(rule).__name__), problem.dtype, ()),
         lambda: evaluation_kernel(problem, problem.dtype),
     )
     for make in makers:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from benchmarks.engine.calls import evaluation_of
+from benchmarks.engine.calls import bound_to, evaluation_of
 from benchmarks.engine.devices import out_of_memory
 from benchmarks.engine.driver import Lanes, OnRung, OnSegment, divergence_limit, drive
 from benchmarks.engine.foreign_lanes import ForeignLanes
@@ -37,10 +37,10 @@ def train(
     ``on_segment`` is called every few steps with the number of updates of single runs that were made, and may break off
     by an exception.
 
-    Raises `UsageError` for an unknown hyperparameter or unequal lengths, and where a foreign class refuses the values,
-    cannot step on a vector, or keeps a scheduled hyperparameter out of its parameter groups; for parameter groups that
-    match nothing, or of a problem that is no module; for ``keep_updates`` of a module that is trained natively; and
-    where memory does not suffice.
+    Raises `UsageError` for an unknown hyperparameter or unequal lengths, where a rule cannot train tensors of the
+    problem's shapes, and where a foreign class refuses the values, cannot step on a vector, or keeps a scheduled
+    hyperparameter out of its parameter groups; for parameter groups that match nothing, or of a problem that is no
+    module; for ``keep_updates`` of a module that is trained natively; and where memory does not suffice.
     """
     given = configurations if isinstance(configurations, Configurations) else Configurations(configurations)
     chunks = lanes_of(training, training.filled(given))
@@ -64,6 +64,6 @@ def lanes_of(training: Training, filled: Configurations) -> Sequence[Lanes]:
     limit = divergence_limit(problem, evaluation_of(problem, start)["loss"]) if training.stop_diverged else None
     if isinstance(optimizer, ForeignSpec):
         return [ForeignLanes(training, optimizer, filled, start, limit)]
-    rule = optimizer if isinstance(optimizer, Rule) else optimizer.rule
+    rule = bound_to(problem, optimizer if isinstance(optimizer, Rule) else optimizer.rule, training.name)
     compiled = kernel_lanes(training, rule, filled, start, limit)
     return compiled if compiled is not None else rule_lanes(training, rule, filled, start, limit)

@@ -12,6 +12,7 @@ import torch
 
 from benchmarks.engine.calls import (
     batches_of,
+    bound_to,
     complain,
     evaluation_of,
     gradient_of,
@@ -118,6 +119,7 @@ def try_optimizer(
         _try_step(Stepper(spec, values, {"x": p}, VECTOR, schedules), lambda: p.detach().sum())
     else:
         _try_rule(spec)
+        bound_to(problem, spec.rule, spec.name)
 
 
 def _try_step(stepper: Stepper, closure: Callable[[], torch.Tensor]) -> None:

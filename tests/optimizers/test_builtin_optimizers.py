@@ -14,7 +14,7 @@ NAMES = [
     "sgd", "momentum", "momentum-ema", "nesterov", "signsgd", "signum", "adagrad", "adagrad-torch", "adagrad-averaged",
     "sc-adagrad", "rmsprop", "rmsprop-torch", "rmsprop-tf1", "rmsprop-centered", "rmsprop-graves", "rmsprop-momentum",
     "rmsprop-corrected", "rmsprop-amsgrad", "rmsprop-mh", "sc-rmsprop", "rprop", "adadelta", "adam", "adamw", "amsgrad",
-    "nadam", "yogi", "adabelief", "lion",
+    "nadam", "yogi", "adabelief", "lion", "adagrad-full", "shampoo", "soap", "adafactor", "muon", "lars", "lamb",
 ]  # fmt: skip
 
 DEFAULTS = {
@@ -35,6 +35,10 @@ DEFAULTS = {
     "yogi": {"lr": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-3},
     "adabelief": {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-16},
     "lion": {"lr": 1e-4, "beta1": 0.9, "beta2": 0.99, "weight_decay": 0.0},
+    "soap": {"lr": 3e-3, "beta1": 0.95, "beta2": 0.95, "eps": 1e-8, "weight_decay": 0.01},
+    "adafactor": {"lr": 0.01, "eps": 2.0**-23, "weight_decay": 0.0},
+    "muon": {"lr": 1e-3, "momentum": 0.95, "weight_decay": 0.1},
+    "lamb": {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-6, "weight_decay": 0.01},
 }
 
 every_optimizer = pytest.mark.parametrize("spec", BUILTIN, ids=lambda spec: spec.name)
