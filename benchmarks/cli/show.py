@@ -61,8 +61,12 @@ def everything(name: str) -> tuple[str, dict[str, Any]]:
     of one's own as ``package.module:OBJECT``. Raises `UsageError` where nothing has that name, with the nearest one.
     """
     from benchmarks.errors import UsageError, nearest
+    from benchmarks.naming.call_syntax import unwrapped
     from benchmarks.naming.registry import parse_call
 
+    inner = unwrapped(name)
+    if inner != name:
+        return "optimizers", _optimizer(name)
     bare = parse_call(name)[0]
     known = names()
     if ":" in bare:
