@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from benchmarks.cli.complete import completing
 from benchmarks.cli.progress import say
 from benchmarks.engine.engines import ENGINES
+from benchmarks.suite.settings import Dtype
 
 __all__ = ["COUNT", "data_option", "machine_options", "cell_options"]
 
@@ -57,6 +58,13 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="What advances the lanes: torch (eager), a compiled kernel, or the kernel where it pays.",
             ),
             click.option(
+                "--device",
+                default="cpu",
+                show_default=True,
+                metavar="cpu|cuda[:N]|auto",
+                help="Where tensors are: auto is a GPU where torch has one.",
+            ),
+            click.option(
                 "--memory",
                 metavar="SIZE",
                 help="Take no more, as 2GiB: in fewer processes, or refused.  [default: the machine's]",
@@ -81,6 +89,11 @@ def cell_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.argument("problem", shell_complete=completing("problems", several=True)),
             click.argument("optimizer", shell_complete=completing("optimizers", several=True)),
             click.option("--steps", type=COUNT, help="Updates a run.  [default: the problem's]"),
+            click.option(
+                "--dtype",
+                type=click.Choice(get_args(Dtype)),
+                help="Precision; in bfloat16 the loss is computed as torch.autocast does.  [default: the problem's]",
+            ),
             click.option(
                 "--schedule",
                 default="constant",

@@ -90,6 +90,11 @@ class Lanes(ABC):
         """The points ``[c, S, P]`` by which the runs are judged: where they are, or an average of their paths."""
         return self.x
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the optimizer's state of all lanes."""
+        return sum(value.numel() * value.element_size() for value in self.state.values())
+
     def metrics(self) -> dict[str, Tensor]:
         """The metrics ``[c, S]`` of what the runs are judged by, in double precision."""
         return evaluation_of(self.problem, self.shown())
