@@ -82,7 +82,8 @@ class ScheduleFree(Wrapper):
     At y = (1 - momentum) z + momentum mean; z <- z + step, mean <- mean + c (z - mean), where c is the share that the
     square of the largest lr so far has in the sum of all such squares, 1/t at a constant lr (Defazio et al. 2024,
     and their package). x is y; ``lead`` and ``ahead`` are what the mean is ahead of z and of y, so that a
-    momentum that changes is right too. Decoupled weight decay moves z by -lr weight_decay y, as theirs.
+    momentum that changes is right too, and a problem that moves x to a feasible point moves all three. Decoupled weight
+    decay moves z by -lr weight_decay y, as theirs.
 
     Raises ``ValueError`` for a rule whose step is more than its update.
     """

@@ -6,8 +6,8 @@ that of the rule with tensors of its own beside it. Nothing of the rule's formul
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Final
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Final
 
 from torch import Tensor
 
@@ -52,6 +52,12 @@ class Wrapper(Rule):
         object.__setattr__(self, "hyperparameters", (*inner, *own))
         object.__setattr__(self, "decay", self.rule.decay)
         object.__setattr__(self, "joint", self.joint or self.rule.joint)
+
+    @classmethod
+    def options(cls) -> dict[str, Any]:
+        """What it takes besides the rule inside, with its default: its own hyperparameters, then its fields."""
+        own = {knob.name: knob.default for knob in cls.hyperparameters}
+        return own | {field.name: field.default for field in fields(cls) if field.name != "rule"}
 
     def init(self, x: Tensor) -> State:
         return self.rule.init(x)
