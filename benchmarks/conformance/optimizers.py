@@ -105,7 +105,7 @@ def state_survives_a_checkpoint(spec: AnyOptimizer) -> str | None:
     after = spec.torch([x])
     after.load_state_dict(before.state_dict())
     _torch_steps(after, x, g[half:])
-    if torch.equal(x.detach(), whole):
+    if torch.equal(_ends(after, x), whole):
         return None
     return "the resumed run differs; keep everything that changes in the optimizer's state"
 
@@ -193,7 +193,7 @@ def it_equals_its_torch_optimizer(spec: OptimizerSpec) -> str | None:
 
 
 def every_knob_turns_something(spec: OptimizerSpec) -> str | None:
-    """Each hyperparameter changes the steps somewhere in its range."""
+    """Each hyperparameter changes the steps, or what a run is judged by, somewhere in its range."""
     g, rule = _gradients().double()[:, 0, 0], _forms(spec)[-1]
     for knob in spec.hyperparameters:
         ends = [_rule_steps(rule, g, {**spec.default_values, knob.name: value}) for value in knob.grid(3)]
@@ -251,19 +251,28 @@ def _forms(spec: OptimizerSpec) -> tuple[Rule, ...]:
 
 
 def _rule_steps(rule: Rule, gradients: Tensor, hp: Hyperparameters) -> Tensor:
-    """Where the rule goes from x = 1 under ``gradients [T, ..., P]``."""
+    """Where the rule goes from x = 1 under ``gradients [T, ..., P]``, and what it is judged by: ``[..., 2, P]``."""
     x = torch.ones_like(gradients[0])
     state = rule.init(x)
     for t, g in enumerate(gradients, start=1):
         rule.step_(x, g, state, hp, t)
-    return x
+    return torch.stack([x, rule.shown(x, state)], -2)
 
 
 def _trained(spec: AnyOptimizer, gradients: Tensor) -> Tensor:
-    """Where the torch optimizer goes from x = 1 under ``gradients [T, P]``, at its defaults."""
+    """Where the torch optimizer goes from x = 1 under ``gradients [T, P]``, at its defaults, as `_ends` gives it."""
     x = torch.ones_like(gradients[0], requires_grad=True)
-    _torch_steps(spec.torch([x]), x, gradients)
-    return x.detach()
+    optimizer = spec.torch([x])
+    _torch_steps(optimizer, x, gradients)
+    return _ends(optimizer, x)
+
+
+def _ends(optimizer: torch.optim.Optimizer, x: Tensor) -> Tensor:
+    """Where the optimizer of ``x`` is, and, where it has two modes, what it is judged by: ``[2, P]``."""
+    trained = x.detach().clone()
+    if has_modes(optimizer):
+        optimizer.eval()  # type: ignore[attr-defined]  # just looked for
+    return torch.stack([trained, x.detach()])
 
 
 def _torch_steps(optimizer: torch.optim.Optimizer, x: Tensor, gradients: Tensor) -> None:
