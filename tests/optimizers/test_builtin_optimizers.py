@@ -15,7 +15,7 @@ NAMES = [
     "sc-adagrad", "rmsprop", "rmsprop-torch", "rmsprop-tf1", "rmsprop-centered", "rmsprop-graves", "rmsprop-momentum",
     "rmsprop-corrected", "rmsprop-amsgrad", "rmsprop-mh", "sc-rmsprop", "rprop", "adadelta", "adam", "adamw", "amsgrad",
     "nadam", "yogi", "adabelief", "lion", "adagrad-full", "shampoo", "soap", "adafactor", "muon", "lars", "lamb",
-    "nadam", "yogi", "adabelief", "lion", "adamw-cautious", "schedule-free-sgd", "schedule-free-adamw", "dog",
+    "adamw-cautious", "schedule-free-sgd", "schedule-free-adamw", "dog",
     "prodigy", "dadapt-adam",
 ]  # fmt: skip
 
