@@ -25,6 +25,8 @@ __all__ = ["BLOCK", "Examples", "OfTensors", "Source", "examples_of", "seeded"]
 BLOCK: Final = 128
 """Examples evaluated at once."""
 
+WORDS: Final = {"data": "data", "heldout": "heldout data"}
+
 ENDLESS: Final = 2**62  # steps: a run ends when nobody asks on
 
 Source = Tensors | Dataset[Any] | Iterable[Any]
@@ -83,7 +85,7 @@ class _OfDataset(Examples):
 
     @property
     def native(self) -> str:  # type: ignore[override]
-        return f"its {self.name} is a {type(self.dataset).__name__}, read an example at a time"
+        return f"its {WORDS[self.name]} come from {type(self.dataset).__name__}, an example at a time"
 
     def batches(self, seed: int, batch: int) -> Iterator[Tensors]:
         for rows in shuffled_rows([seed], self._length, batch, ENDLESS):
@@ -118,7 +120,7 @@ class _OfLoader(Examples):
 
     @property
     def native(self) -> str:  # type: ignore[override]
-        return f"its {self.name} is a {type(self.loader).__name__}, which makes its own batches"
+        return f"its {WORDS[self.name]} come from {type(self.loader).__name__}, which makes its own batches"
 
     def batches(self, seed: int, batch: int) -> Iterator[Tensors]:  # noqa: ARG002 - it has an order and batches of its own
         while True:
@@ -126,7 +128,7 @@ class _OfLoader(Examples):
 
     def blocks(self, measured: int | None) -> Iterator[Tensors]:
         left = measured
-        if left is None and not isinstance(self.loader, Sized):
+        if left is None and _length(self.loader) is None:
             raise ValueError(f"the loader of {self.name} has no length; say how many examples to look at, measured=…")
         for given in self._once():
             yield tuple(part[:left] for part in given)
@@ -135,8 +137,7 @@ class _OfLoader(Examples):
                 return
 
     def described(self) -> str:
-        length = len(self.loader) if isinstance(self.loader, Sized) else "batches without end"
-        return f"{type(self.loader).__qualname__} of {length}: {digest(*next(self._once()))}"
+        return f"{type(self.loader).__qualname__} of {_length(self.loader)}: {digest(*next(self._once()))}"
 
     @property
     def generators(self) -> Sequence[torch.Generator]:
@@ -151,7 +152,7 @@ class _OfLoader(Examples):
         for count, given in enumerate(self.loader, start=1):
             place = f"batch {count}"
             yield _finite(_as_tensors(given, self.name), self.name, lambda row, at=place: f"row {row} of {at}")
-        said = len(self.loader) if isinstance(self.loader, Sized) else 1
+        said = _length(self.loader) or 1
         if count < said:
             raise ValueError(
                 f"the loader of {self.name} ended after {count} of {said} batches; give one that can be iterated "
@@ -178,6 +179,14 @@ def examples_of(given: Any, name: str, batch: int) -> Examples:
 def seeded(examples: Examples, seed: int, purpose: str, device: torch.device | str = "cpu") -> RandomState:
     """The random state in which a run of ``seed`` draws from ``examples``."""
     return RandomState(seed, purpose, device, examples.generators)
+
+
+def _length(loader: Any) -> int | None:
+    """The number of batches that a loader says it has, None where it does not."""
+    try:
+        return len(loader)
+    except TypeError:  # also a loader of what has no length
+        return None
 
 
 def _sampler(loader: Any) -> Any:

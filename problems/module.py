@@ -173,7 +173,7 @@ class ModuleProblem(_Parts):
     def first_losses(self, seeds: Sequence[int], steps: int) -> list[float]:
         if self.native is None:
             return super().first_losses(seeds, steps)
-        runs = [self.run(seed) for seed in seeds]
+        runs = [self.run(seed, dtype=torch.float64) for seed in seeds]  # rounding must not be what it names
         losses = [float(run.evaluate()["loss"]) for run in runs]
         for _ in range(steps):
             for run in runs:

@@ -41,7 +41,7 @@ GOOD_FOR: Final[Mapping[str, str]] = {
     "neural": "a small network: closer to practice, slower",
     "convolution": "a convolutional network",
     "text": "a model of letters in a text",
-    "module": "any nn.Module in lanes",
+    "module": "any nn.Module, in lanes where its runs can share a tensor",
     "factorization": "products of parameters: saddles and scale symmetries",
     "reconstruction": "an autoencoder",
     "online": "losses that change from step to step",

@@ -19,6 +19,7 @@ from benchmarks.conformance.native_problems import NATIVE_CHECKS
 from benchmarks.conformance.optimizers import NOTED_OF_FOREIGN, OPTIMIZER_CHECKS, RULE_CHECKS
 from benchmarks.conformance.problems import COMMON_CHECKS, PROBLEM_CHECKS
 from benchmarks.engine.kernel_lanes import why_not
+from benchmarks.engine.ways import native_if_known
 from benchmarks.errors import OwnCodeError, UsageError, nearest
 from benchmarks.naming.blame import in_one_line, line_raised
 from benchmarks.naming.call_syntax import import_object, parse_call, unwrapped
@@ -90,7 +91,7 @@ def check_problem(problem: Problem | str) -> Report:
     Where it is trained natively, those of `benchmarks.conformance.native_problems` take the place of those of lanes.
     """
     problem = make_problem(problem) if isinstance(problem, str) else problem
-    checks = PROBLEM_CHECKS if problem.native is None else (*COMMON_CHECKS, *NATIVE_CHECKS)
+    checks = PROBLEM_CHECKS if native_if_known(problem) is None else (*COMMON_CHECKS, *NATIVE_CHECKS)
     return Report(problem.name or type(problem).__name__, _run(checks, problem))
 
 

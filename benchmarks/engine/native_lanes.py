@@ -94,16 +94,21 @@ class NativeLanes(Lanes):
                 if limit is not None and not (loss <= limit and loss.abs() < torch.inf):
                     break
                 stepper.schedule(done + 1 + place, self.training.steps)
-                stepper.step(self._closure(run) if stepper.needs_closure else None)
+                stepper.step(self._closure(run, loss) if stepper.needs_closure else None)
         for p in run.parameters.values():
             p.grad = None  # memory that nobody reads while other runs are advanced
         return losses
 
-    def _closure(self, run: ModuleRun) -> Callable[[], Tensor]:
-        """The loss of a run on its batch as a closure that leaves its gradient in the parameters."""
+    def _closure(self, run: ModuleRun, loss: Tensor) -> Callable[[], Tensor]:
+        """The loss of a run on its batch as a closure that leaves its gradient in the parameters.
+
+        Its first call gives the ``loss`` at hand, whose gradient is there: no further units are dropped, and no buffer
+        moves.
+        """
+        known = [loss]
 
         def closure() -> Tensor:
-            return gradient_of_run(self.module_problem, run, self.training.autocast)
+            return known.pop() if known else gradient_of_run(self.module_problem, run, self.training.autocast)
 
         return closure
 

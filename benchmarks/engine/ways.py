@@ -12,7 +12,7 @@ from optimizers import Rule
 from problems import Problem
 from problems.module import ModuleProblem
 
-__all__ = ["is_module", "native_by_optimizer", "why_native"]
+__all__ = ["is_module", "native_by_optimizer", "native_if_known", "why_native"]
 
 FOREIGN = "a foreign optimizer steps on the module's own tensors"
 GROUPED = "parameters are trained in groups"
@@ -21,6 +21,14 @@ GROUPED = "parameters are trained in groups"
 def is_module(problem: Problem) -> bool:
     """Whether the runs of ``problem`` can be modules of their own."""
     return isinstance(problem, ModuleProblem)
+
+
+def native_if_known(problem: Problem) -> str | None:
+    """Why the runs of ``problem`` are modules of their own; None also where its own code fails to say."""
+    try:
+        return problem.native
+    except (Exception, SystemExit):  # which is said by whoever runs it
+        return None
 
 
 def native_by_optimizer(optimizer: AnyOptimizer | Rule) -> str | None:
