@@ -130,8 +130,8 @@ def _full_matrix(losses: pd.DataFrame, steps: int) -> str:
     solved = [int((side["share"] <= SMALLEST).sum()) for side in (full, diagonal)]
     worst = [number(float(side["share"].fillna(np.inf).max()), 2) for side in (full, diagonal)]
     return (
-        f"Adagrad with the full matrix in place of its diagonal scales directions, not coordinates: after {steps} steps "
-        f"at its best η it has solved f, to double precision, at {solved[0]} of {len(full)} angles and ends at "
+        f"Adagrad with the full matrix in place of its diagonal scales directions, not coordinates: after {steps} "
+        f"steps at its best η it has solved f, to double precision, at {solved[0]} of {len(full)} angles and ends at "
         f"{worst[0]} of the start's loss at the worst; with the diagonal alone at {solved[1]}, and at {worst[1]}."
     )
 

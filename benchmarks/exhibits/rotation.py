@@ -197,7 +197,14 @@ def _steady(loss: Tensor) -> Tensor:
 def _book(steps: int) -> list[dict[str, Any]]:
     """The book's own exercise, turned by 45 degrees and twice as steep, with the chapter's learning rates."""
     rows = []
-    for name, lr in (("sgd", 0.4), ("sgd", 0.2), ("adagrad", 0.4), ("adagrad", 2.0), ("rmsprop", 0.4), ("adagrad-full", 2.0)):
+    for name, lr in (
+        ("sgd", 0.4),
+        ("sgd", 0.2),
+        ("adagrad", 0.4),
+        ("adagrad", 2.0),
+        ("rmsprop", 0.4),
+        ("adagrad-full", 2.0),
+    ):
         for problem in ("ellipse", "ellipse-rotated"):
             training = Training(make_problem(problem), OPTIMIZERS[name], [1], steps, [BOOK_STEPS], keep_path=True)
             trace = train(training, {"lr": lr})
