@@ -5,7 +5,7 @@ from __future__ import annotations
 from optimizers.adadelta import Adadelta
 from optimizers.adagrad import Adagrad
 from optimizers.adam import AdaBelief, Adam, AdamW, NAdam, Yogi
-from optimizers.averages import Averaged, Lookahead, ScheduleFree
+from optimizers.averages import Averaged, Lookahead, PolynomialAverage, ScheduleFree
 from optimizers.lr_schedules import (
     Cosine,
     Exponential,
@@ -230,6 +230,7 @@ WRAPPERS: dict[str, tuple[type[Wrapper], ...]] = {
     "cautious": (Cautious,),
     "lookahead": (Lookahead,),
     "ema": (Averaged,),
+    "average": (PolynomialAverage,),
     "schedule-free": (ScheduleFree,),
     "mechanic": (Mechanic,),
 }
