@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.engine.devices import DeviceName
 from benchmarks.engine.engines import Engine
 from benchmarks.errors import UsageError
 from benchmarks.suite.suite import Suite
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from analysis.figures.style import Form
     from analysis.pages.problem_section import Section
     from analysis.problem_results import ProblemResults
+    from benchmarks.engine.devices import DeviceName
     from benchmarks.mlflow_mirror.runs import Children
     from benchmarks.mlflow_mirror.tracker import Tracker
     from benchmarks.record.folder import RecordFolder

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
 from benchmarks.cli.complete import completing
 from benchmarks.cli.progress import say
 from benchmarks.engine.engines import ENGINES
-from benchmarks.suite.settings import Dtype
 
 __all__ = ["COUNT", "data_option", "machine_options", "cell_options"]
 
@@ -91,7 +90,7 @@ def cell_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--steps", type=COUNT, help="Updates a run.  [default: the problem's]"),
             click.option(
                 "--dtype",
-                type=click.Choice(get_args(Dtype)),
+                metavar="float32|float64|bfloat16",
                 help="Precision; in bfloat16 the loss is computed as torch.autocast does.  [default: the problem's]",
             ),
             click.option(
