@@ -14,7 +14,7 @@ from torch import Tensor
 from optimizers.rule import SMALLEST, Hyperparameter, Hyperparameters, State, as_like, leaky_average_
 from optimizers.wrappers import Wrapper, steps_by_update
 
-__all__ = ["Averaged", "Lookahead", "ScheduleFree"]
+__all__ = ["Averaged", "Lookahead", "PolynomialAverage", "ScheduleFree"]
 
 ALPHA: Final = Hyperparameter("alpha", default=0.5, low=0.05, high=1.0)
 MEMORY: Final = Hyperparameter("memory", default=0.99, low=0.0, high=0.9999, scale="log1m")
@@ -73,6 +73,35 @@ class Averaged(Wrapper):
 
     def shown(self, x: Tensor, state: State) -> Tensor:  # noqa: ARG002
         return state["average"]
+
+
+@dataclass(frozen=True)
+class PolynomialAverage(Wrapper):
+    """``rule`` judged by the mean of its path, in which step t weighs about t^power (Shamir and Zhang 2013, sec. 4).
+
+    average <- average + (power + 1) / (t + power) (x - average): the plain mean of all steps at power 0. DoG's authors
+    judge it by this one, at 8. Raises ``ValueError`` for a negative power.
+    """
+
+    power: float = 8.0
+
+    says = "judged by a mean of its path in which late steps weigh more"
+    source = "Shamir and Zhang 2013, sec. 4; dog-optimizer's PolynomialDecayAverager"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.power < 0:
+            raise ValueError(f"the power of a mean's weights is at least 0, not {self.power}")
+
+    def init(self, x: Tensor) -> State:
+        return {**super().init(x), "mean": x.clone()}
+
+    def step_(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> None:
+        super().step_(x, g, state, hp, t)
+        leaky_average_(state["mean"], self.rule.shown(x, state), (t - 1) / (t + self.power))
+
+    def shown(self, x: Tensor, state: State) -> Tensor:  # noqa: ARG002
+        return state["mean"]
 
 
 @dataclass(frozen=True)

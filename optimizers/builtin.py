@@ -6,7 +6,7 @@ from optimizers.adadelta import Adadelta
 from optimizers.adafactor import Adafactor
 from optimizers.adagrad import Adagrad
 from optimizers.adam import AdaBelief, Adam, AdamW, NAdam, Yogi
-from optimizers.averages import Averaged, Lookahead, ScheduleFree
+from optimizers.averages import Averaged, Lookahead, PolynomialAverage, ScheduleFree
 from optimizers.layerwise import LAMB, LARS
 from optimizers.lr_schedules import (
     Cosine,
@@ -267,6 +267,7 @@ WRAPPERS: dict[str, tuple[type[Wrapper], ...]] = {
     "cautious": (Cautious,),
     "lookahead": (Lookahead,),
     "ema": (Averaged,),
+    "average": (PolynomialAverage,),
     "schedule-free": (ScheduleFree,),
     "mechanic": (Mechanic,),
 }

@@ -31,6 +31,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor  # there is no publi
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 __all__ = [
+    "SMALLEST",
     "Decay",
     "Hyperparameter",
     "Hyperparameters",

@@ -10,7 +10,7 @@ from typing import Any, Final, overload
 import torch
 from torch import Tensor
 
-from optimizers.rule import Decay, Rule
+from optimizers.rule import Rule
 from optimizers.schedule import Schedule
 from optimizers.wrappers import varied
 
@@ -29,7 +29,7 @@ class RuleOptimizer(torch.optim.Optimizer):
     hyperparameter names to `Schedule`; they need ``steps``, the length of the run, and start from the group's current
     value at every step. Of torch's lr schedulers those that also cycle a momentum need ``cycle_momentum=False`` where
     the rule has no ``momentum``. A rule without weight decay takes ``weight_decay`` all the same, coupled as in torch
-    or as ``decay`` says; ``maximize`` is uphill. To a rule that is `Rule.joint` the parameters of a group are one
+    or with ``decay="decoupled"``; ``maximize`` is uphill. To a rule that is `Rule.joint` the parameters of a group are one
     vector, and those without a gradient rest.
 
     A rule that is judged by an average of its path has two modes, as schedule-free optimizers have: `eval` puts the
@@ -46,12 +46,12 @@ class RuleOptimizer(torch.optim.Optimizer):
         params: Iterable[Tensor] | Iterable[dict[str, Any]],
         rule: Rule,
         *,
-        decay: Decay | None = None,
         maximize: bool = False,
         schedules: Mapping[str, Schedule] | None = None,
         steps: int | None = None,
-        **hyperparameters: float,
+        **hyperparameters: Any,
     ) -> None:
+        decay = None if "decay" in rule.defaults() else hyperparameters.pop("decay", None)
         if "weight_decay" in hyperparameters and rule.decay is None:
             decay = decay or "coupled"
         self.rule = rule = varied(rule, decay=decay, maximize=maximize)

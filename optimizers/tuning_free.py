@@ -45,7 +45,7 @@ class DoG(Rule):
     """x <- x - lr r / √(G + eps) g: r is the largest distance from the start so far, G the sum of all |g|².
 
     Distance over gradients (Ivgi, Hinder and Carmon 2023); r begins at ``first`` (1 + |x₀|). Its authors
-    judge it by an average of its path.
+    judge it by `optimizers.averages.PolynomialAverage`.
     """
 
     first: float = 1e-6

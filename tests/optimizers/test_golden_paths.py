@@ -15,7 +15,7 @@ from torch import Tensor
 
 from optimizers import BUILTIN, Rule, RuleOptimizer
 from optimizers.adam import Adam, AdamW
-from optimizers.averages import Averaged, Lookahead, ScheduleFree
+from optimizers.averages import Averaged, Lookahead, PolynomialAverage, ScheduleFree
 from optimizers.lr_schedules import Constant, Warmup
 from optimizers.rmsprop import RMSProp
 from optimizers.sgd import SGD, Momentum
@@ -36,6 +36,7 @@ RULES: dict[str, Rule] = {
     "mechanic(adamw)": Mechanic(AdamW()),
     "lookahead(rmsprop-torch)": Lookahead(RMSProp(eps_inside=False), every=3),
     "ema(momentum)": Averaged(Momentum()),
+    "average(dog)": PolynomialAverage(DoG()),
     "clip(adam, norm)": ClippedByNorm(Adam()),
     "clip(rmsprop-torch, value)": ClippedByValue(RMSProp(eps_inside=False)),
 }

@@ -1,15 +1,17 @@
 """Weight decay and going uphill, of any rule, against the options of torch's own optimizers in double precision."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from optimizers import BUILTIN, OptimizerSpec, RuleOptimizer
+from optimizers import BUILTIN, Hyperparameter, OptimizerSpec, RuleOptimizer
 from optimizers.adam import Adam, AdamW
 from optimizers.rmsprop import RMSProp
+from optimizers.rule import Hyperparameters, State
 from optimizers.sgd import SGD
 from optimizers.wrappers import Decayed, Maximized
 
@@ -156,3 +158,21 @@ def test_the_fingerprint_of_a_wrapped_rule_is_that_of_both_and_hangs_on_no_range
     assert len(set(prints)) == len(prints)
     assert one.fingerprint() == same.fingerprint()
     assert "high=" not in repr(one.rule)
+
+
+@dataclass(frozen=True)
+class Fading(SGD):
+    """A rule of somebody's own with a hyperparameter called decay."""
+
+    hyperparameters = (*SGD.hyperparameters, Hyperparameter("decay", default=0.5, low=0.0, high=0.9, scale="log1m"))
+
+    def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
+        return g * (-hp["lr"] * hp["decay"] ** t)
+
+
+def test_a_hyperparameter_called_decay_stays_one() -> None:
+    x = torch.zeros(1, requires_grad=True)
+    optimizer = RuleOptimizer([x], Fading(), lr=1.0, decay=0.25)
+    x.grad = torch.ones(1)
+    optimizer.step()
+    assert x.item() == -0.25

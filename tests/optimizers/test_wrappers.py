@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from optimizers import BUILTIN, WRAPPERS, Rule, RuleOptimizer
 from optimizers.adam import Adam, AdamW
-from optimizers.averages import Averaged, Lookahead, ScheduleFree
+from optimizers.averages import Averaged, Lookahead, PolynomialAverage, ScheduleFree
 from optimizers.rmsprop import RMSProp
 from optimizers.rule import State
 from optimizers.sgd import SGD, Momentum
@@ -32,6 +32,7 @@ WRAPPED: tuple[Wrapper, ...] = (
     Lookahead(ClippedByNorm(Decayed(Adam(), "decoupled"))),
     Mechanic(AdamW()),
     Averaged(DoG()),
+    PolynomialAverage(RMSProp()),
 )
 every_wrapped = pytest.mark.parametrize("rule", WRAPPED, ids=repr)
 every_precision = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
@@ -132,6 +133,15 @@ def test_schedule_free_without_momentum_steps_as_its_rule_and_is_judged_by_the_m
     torch.testing.assert_close(rule.shown(x, state), torch.stack(points).mean(0), rtol=1e-12, atol=1e-12)
 
 
+def test_a_mean_of_power_zero_is_the_plain_one() -> None:
+    rule, x, points = PolynomialAverage(SGD(), power=0.0), start(torch.float64), []
+    state = rule.init(x)
+    for t, g in enumerate(gradients()[:, 0], start=1):
+        rule.step_(x, g, state, {"lr": 0.1}, t)
+        points.append(x.clone())
+    torch.testing.assert_close(rule.shown(x, state), torch.stack(points).mean(0), rtol=1e-12, atol=1e-12)
+
+
 def test_schedule_free_with_all_momentum_takes_its_gradients_where_it_is_judged() -> None:
     rule = ScheduleFree(SGD())
     x, state = run(rule, start(torch.float64), gradients()[:, 0], {"lr": 0.1, "momentum": 1.0})
@@ -177,6 +187,7 @@ def test_clipping_bounds_what_the_rule_sees_in_each_lane_alone() -> None:
         (lambda: ScheduleFree(Momentum()), "has a 'momentum' already, so ScheduleFree cannot be around it"),
         (lambda: Cautious(Lookahead(SGD())), "does more in a step than update x; put Cautious inside of it"),
         (lambda: ScheduleFree(DoG()), "does more in a step than update x; put ScheduleFree inside of it"),
+        (lambda: PolynomialAverage(SGD(), power=-1.0), "power of a mean's weights is at least 0, not -1.0"),
         (lambda: Lookahead(SGD(), every=0), "every so many steps, at least 1, not 0"),
     ],
 )
