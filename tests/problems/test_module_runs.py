@@ -17,6 +17,15 @@ DATA = (INPUTS, INPUTS.sum(1, keepdim=True))
 mse = nn.functional.mse_loss
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As in a worker: on a busy machine two threads of torch take many times as long."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def dropping() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 1))
 

@@ -13,11 +13,20 @@ from optimizers import Schedule
 from optimizers.rmsprop import RMSProp
 from problems.module import ModuleProblem
 
-# Lanes sum the same terms in other orders (batched products, a mean over blocks): 3e-15 over 12 steps in float64
+# Lanes sum the same terms in other orders (batched products, a mean over blocks): 3e-15 over 12 steps in float64.
 ROUNDING = 1e-12
 
 INPUTS = torch.linspace(-1, 1, 240).view(60, 4).sin()
 LABELS = (INPUTS.sum(1) > 0).long()
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As in a worker: on a busy machine two threads of torch take many times as long."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def perceptron() -> nn.Module:
@@ -52,17 +61,15 @@ def problem(module=perceptron, **options) -> ModuleProblem:
     return ModuleProblem(module, nn.functional.cross_entropy, (INPUTS[:50], LABELS[:50]), batch=10, **held, **options)
 
 
-def trained(optimizer, module=perceptron, given=None, on_rung=None, *, steps=12, **options):
-    training = Training(problem(module), optimizer, [0, 3], steps, 5, dtype=torch.float64, **options)
+def trained(optimizer, module=perceptron, given=None, on_rung=None, *, steps=12, seeds=(0, 3), **options):
+    training = Training(problem(module), optimizer, seeds, steps, 5, dtype=torch.float64, **options)
     return train(training, given or {}, on_rung)
 
 
 @pytest.mark.parametrize("module", [perceptron, convnet, normed])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_lanes_and_modules_leave_the_same_trace(name, module):
-    lr = OPTIMIZERS[name].default_values.get("lr")
-    given = {} if lr is None else {"lr": torch.tensor([0.1 * lr, lr])}
-    lanes, native = (trained(name, module, given, engine=engine) for engine in ("eager", "native"))
+    lanes, native = (trained(name, module, steps=8, seeds=[3], engine=engine) for engine in ("eager", "native"))
 
     assert (lanes.engine, native.engine) == ("eager", "native")
     assert list(native.metrics) == list(lanes.metrics)
