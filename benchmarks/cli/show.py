@@ -191,7 +191,7 @@ def _of_optimizer(spec: AnyOptimizer) -> dict[str, Any]:
         update = first_line(kind)
     else:
         kind, foreign = type(spec.rule), False
-        options = {each.name: getattr(spec.rule, each.name) for each in fields(kind)}
+        options = {each.name: getattr(spec.rule, each.name) for each in fields(kind) if each.repr}
         update = inspect.getdoc(kind) or ""
     return {
         "name": spec.name,

@@ -19,7 +19,6 @@ from benchmarks.engine.inputs import Configurations, Training
 from benchmarks.engine.rule_lanes import RuleLanes
 from benchmarks.engine.segments import Data, Segment
 from benchmarks.naming.foreign import ForeignSpec
-from optimizers import Rule
 
 __all__ = ["step_cost"]
 
@@ -54,8 +53,7 @@ def _lane(training: Training, values: Mapping[str, float]) -> Lanes:
     optimizer = training.optimizer
     if isinstance(optimizer, ForeignSpec):
         return ForeignLanes(training, optimizer, filled, start, None)
-    rule = optimizer if isinstance(optimizer, Rule) else optimizer.rule
-    return RuleLanes(training, rule, filled, torch.arange(1), start, None)
+    return RuleLanes(training, training.rule, filled, torch.arange(1), start, None)
 
 
 def _gradient(training: Training, lanes: Lanes, data: Segment) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from benchmarks.engine.calls import bound_to
 from benchmarks.engine.devices import out_of_memory
 from benchmarks.engine.driver import Lanes, OnRung, OnSegment, divergence_limit, drive
 from benchmarks.engine.foreign_lanes import ForeignLanes
@@ -16,7 +15,6 @@ from benchmarks.engine.rule_lanes import rule_lanes
 from benchmarks.engine.trace import Trace
 from benchmarks.errors import UsageError
 from benchmarks.naming.foreign import ForeignSpec
-from optimizers import Rule
 
 __all__ = ["Configurations", "Training", "train"]
 
@@ -45,9 +43,8 @@ def train(
     if isinstance(optimizer, ForeignSpec):
         chunks += [ForeignLanes(training, optimizer, filled, start, limit)]
     else:
-        rule = bound_to(training.problem, optimizer if isinstance(optimizer, Rule) else optimizer.rule, training.name)
-        compiled = kernel_lanes(training, rule, filled, start, limit)
-        chunks += compiled if compiled is not None else rule_lanes(training, rule, filled, start, limit)
+        compiled = kernel_lanes(training, training.rule, filled, start, limit)
+        chunks += compiled if compiled is not None else rule_lanes(training, training.rule, filled, start, limit)
     try:
         return drive(training, chunks, on_rung, on_segment)
     except RuntimeError as error:
