@@ -14,6 +14,8 @@ Four habits keep a lane equal, to the bit, to the same run alone:
 
 And one keeps it fast: at most two temporaries the size of the parameters live at a time. With a third the allocator
 gives memory back and asks for it again at every step, measured 5 times slower at 150,000 numbers.
+
+Rules that need the shapes of the tensors in the vector are in `optimizers.layout`.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ class RuleOptimizer(torch.optim.Optimizer):
     hyperparameter names to `Schedule`; they need ``steps``, the length of the run, and start from the group's current
     value at every step. Of torch's lr schedulers those that also cycle a momentum need ``cycle_momentum=False`` where
     the rule has no ``momentum``. A rule without weight decay takes ``weight_decay`` all the same, coupled as in torch
-    or with ``decay="decoupled"``; ``maximize`` is uphill. To a rule that is `Rule.joint` the parameters of a group are one
-    vector, and those without a gradient rest.
+    or with ``decay="decoupled"``; ``maximize`` is uphill. To a rule that is `Rule.joint` the parameters of a group are
+    one vector, and those without a gradient rest.
 
     A rule that is judged by an average of its path has two modes, as schedule-free optimizers have: `eval` puts the
     average into the parameters, `train`, in which it begins, what is trained. Other rules have the same in both.

@@ -137,6 +137,7 @@ def _problem(name: str) -> dict[str, Any]:
         "good for": [f"{tag}: {GOOD_FOR[tag]}" for tag in sorted(problem.tags) if tag in GOOD_FOR],
         "parameters": _parameters(spec, problem) if spec else {},
         "dim": problem.dim,
+        "tensors": [f"{part} {list(shape)}" for part, shape in problem.layout] if len(problem.layout) > 1 else [],
         begins: first if problem.dim <= 20 else None,
         f"loss at {begins}": float(metrics["loss"][0]),
         "minimum": problem.minimum,
@@ -198,7 +199,7 @@ def _of_optimizer(spec: AnyOptimizer) -> dict[str, Any]:
         update = first_line(kind)
     else:
         kind, foreign = type(spec.rule), False
-        options = {each.name: getattr(spec.rule, each.name) for each in fields(kind)}
+        options = {each.name: getattr(spec.rule, each.name) for each in fields(kind) if each.repr}
         rules = [spec.rule]
         while isinstance(rules[-1], Wrapper):
             rules.append(rules[-1].rule)

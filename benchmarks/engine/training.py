@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from benchmarks.engine.calls import bound_to, evaluation_of
+from benchmarks.engine.calls import evaluation_of
 from benchmarks.engine.devices import out_of_memory
 from benchmarks.engine.driver import Lanes, OnRung, OnSegment, divergence_limit, drive
 from benchmarks.engine.foreign_lanes import ForeignLanes
@@ -17,7 +17,6 @@ from benchmarks.engine.rule_lanes import rule_lanes
 from benchmarks.engine.trace import Trace
 from benchmarks.errors import UsageError
 from benchmarks.naming.foreign import ForeignSpec
-from optimizers import Rule
 from problems.module import ModuleProblem
 
 __all__ = ["Configurations", "Training", "lanes_of", "train"]
@@ -64,6 +63,5 @@ def lanes_of(training: Training, filled: Configurations) -> Sequence[Lanes]:
     limit = divergence_limit(problem, evaluation_of(problem, start)["loss"]) if training.stop_diverged else None
     if isinstance(optimizer, ForeignSpec):
         return [ForeignLanes(training, optimizer, filled, start, limit)]
-    rule = bound_to(problem, optimizer if isinstance(optimizer, Rule) else optimizer.rule, training.name)
-    compiled = kernel_lanes(training, rule, filled, start, limit)
-    return compiled if compiled is not None else rule_lanes(training, rule, filled, start, limit)
+    compiled = kernel_lanes(training, training.rule, filled, start, limit)
+    return compiled if compiled is not None else rule_lanes(training, training.rule, filled, start, limit)

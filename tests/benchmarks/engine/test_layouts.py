@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from benchmarks.engine.cost import step_cost
 from benchmarks.engine.inputs import Training
 from benchmarks.engine.kernel_lanes import why_not
 from benchmarks.engine.training import train
@@ -14,6 +15,7 @@ from benchmarks.errors import OwnCodeError, UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 from benchmarks.running.prepare import prepare
 from benchmarks.suite.suite import Suite
+from benchmarks.tuning.landscape import lane_numbers
 from optimizers.layout import LayoutRule
 from problems import Facts, Problem
 from problems.module import ModuleProblem
@@ -50,6 +52,19 @@ def test_lanes_train_a_module_as_a_torch_optimizer_trains_its_own_parameters(nam
     alone = nn.utils.parameters_to_vector(module.parameters()).detach()
     # double precision; vmap multiplies in another order, which roots of matrices amplify
     torch.testing.assert_close(trace.path[2, 1, -1], alone, rtol=1e-6, atol=1e-7)
+
+
+def test_the_memory_that_matrices_take_is_counted_before_they_are_made() -> None:
+    def numbers(problem: str, name: str) -> int:
+        return lane_numbers(Training(problem, name, [0], 10))
+
+    assert numbers("digits-softmax", "adagrad-full") > 3 * 650**2
+    assert numbers("digits-mlp", "lamb") == numbers("digits-mlp", "adam")
+
+
+def test_what_a_step_costs_is_measured_of_the_rule_that_sees_the_layers() -> None:
+    training = Training("matrix-factorization(rows=4,columns=3,rank=2)", "shampoo", [0], 5)
+    assert step_cost(training, {}).state_bytes == 8 * (4**2 + 2**2 + 3**2 + 2**2)
 
 
 @dataclass(frozen=True)
