@@ -33,6 +33,8 @@ from torch._C._functorch import is_functorch_wrapped_tensor  # there is no publi
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 __all__ = [
+    "SMALLEST",
+    "Decay",
     "Hyperparameter",
     "Hyperparameters",
     "Rule",
@@ -43,10 +45,12 @@ __all__ = [
     "divided",
     "leaky_average_",
     "leaky_square_",
+    "norm",
     "ones_column",
     "root_",
     "sqrt",
     "sqrt_",
+    "total",
 ]
 
 Value = float | Tensor
@@ -54,6 +58,7 @@ Value = float | Tensor
 Hyperparameters = Mapping[str, Value]
 State = dict[str, Tensor]
 Scale = Literal["linear", "log", "log1m"]
+Decay = Literal["coupled", "decoupled"]
 
 SMALLEST: Final = torch.finfo(torch.float32).tiny  # a normal number in single and in double precision
 
@@ -131,13 +136,14 @@ class Rule(ABC):
     """An update rule. Subclasses are frozen dataclasses whose fields are static options such as ``eps_inside``.
 
     ``decay`` says how the hyperparameter ``weight_decay`` acts, if a rule has it: "coupled" adds weight_decay x to the
-    gradient, "decoupled" first shrinks x by the share lr weight_decay (Loshchilov and Hutter 2019).
-
-    ``to_the_bit`` says that a lane equals the same run alone to the bit; rules that multiply matrices promise rounding.
+    gradient, "decoupled" first shrinks x by the share lr weight_decay (Loshchilov and Hutter 2019). ``joint`` says that
+    a norm or a mean over all parameters enters, so that a model's tensors must be one vector to it. ``to_the_bit`` says
+    that a lane equals the same run alone to the bit; rules that multiply matrices promise rounding.
     """
 
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]]
-    decay: ClassVar[Literal["coupled", "decoupled", None]] = None
+    decay: ClassVar[Decay | None] = None
+    joint: ClassVar[bool] = False
     to_the_bit: ClassVar[bool] = True
 
     @abstractmethod
@@ -165,11 +171,24 @@ class Rule(ABC):
 
     def step_(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> None:
         """Take one whole step: ``x`` and ``state`` change in place. The engine and `RuleOptimizer` both call this."""
-        if self.decay == "coupled":
-            g = g + x * as_like(hp["weight_decay"], x)
-        elif self.decay == "decoupled":
-            x.mul_(as_like(1 - hp["lr"] * hp["weight_decay"], x))
+        g = self.decayed_(x, g, state, hp)
         x.add_(self.step_at(x, g, state, hp, t))
+
+    def decayed_(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters) -> Tensor:
+        """The gradient, with coupled weight decay in it; decoupled decay shrinks ``x`` in place."""
+        if self.decay == "coupled":
+            return g + x * as_like(hp["weight_decay"], x)
+        if self.decay == "decoupled":
+            x.mul_(as_like(1 - self.rate(state, hp) * hp["weight_decay"], x))
+        return g
+
+    def rate(self, state: State, hp: Hyperparameters) -> Value:  # noqa: ARG002 - that of some stands in their state
+        """The learning rate in force, by which decoupled decay is measured."""
+        return hp["lr"]
+
+    def shown(self, x: Tensor, state: State) -> Tensor:  # noqa: ARG002 - most are judged where they step from
+        """The point by which a run at ``x`` is judged: ``x``, or an average of its path. To be read, not written."""
+        return x
 
     def defaults(self) -> dict[str, float]:
         """The default value of every hyperparameter."""
@@ -184,6 +203,16 @@ def as_like(value: Value, like: Tensor) -> Value:
 def ones_column(x: Tensor) -> Tensor:
     """Ones in double precision shaped like ``x`` with a last axis of 1: where a running product of decays starts."""
     return torch.ones_like(x[..., :1], dtype=torch.float64)
+
+
+def total(v: Tensor) -> Tensor:
+    """The sum over the parameter vector, in double precision: ``[..., 1]``."""
+    return v.sum(-1, keepdim=True, dtype=torch.float64)
+
+
+def norm(v: Tensor) -> Tensor:
+    """The Euclidean norm of the parameter vector, in double precision: ``[..., 1]``."""
+    return root_(total(v * v))
 
 
 def divided(value: Value, by: Tensor) -> Tensor:

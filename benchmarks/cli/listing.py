@@ -17,7 +17,13 @@ def entries(kind: str, *, exact: bool) -> list[dict[str, Any]]:
     """
     if kind == "problems":
         return _problems(exact)
-    known = {"optimizers": _optimizers, "suites": _suites, "schedules": _schedules, "exhibits": _exhibits}
+    known = {
+        "optimizers": _optimizers,
+        "wrappers": _wrappers,
+        "suites": _suites,
+        "schedules": _schedules,
+        "exhibits": _exhibits,
+    }
     return known[kind]()
 
 
@@ -46,6 +52,7 @@ def text(kind: str, listed: list[dict[str, Any]], width: int | None) -> str:
 HEADERS = {
     "problems": ("problem", "dim", "floor", "steps", "what it is"),
     "optimizers": ("optimizer", "what it is (and its defaults)"),
+    "wrappers": ("wrapper", "what it does around any rule (and its parameters)"),
     "suites": ("suite", "cells", "what it does"),
     "schedules": ("schedule", "of", "what it does (and its parameters)"),
     "exhibits": ("exhibit", "what it answers (and its options)"),
@@ -127,6 +134,20 @@ def _optimizers() -> list[dict[str, Any]]:
             }
         )
     return listed
+
+
+def _wrappers() -> list[dict[str, Any]]:
+    from optimizers import WRAPPERS
+
+    return [
+        {
+            "name": name,
+            "description": " or ".join(kind.says for kind in kinds),
+            "parameters": {key: default for kind in kinds for key, default in kind.options().items()},
+            "source": "; ".join(kind.source for kind in kinds),
+        }
+        for name, kinds in WRAPPERS.items()
+    ]
 
 
 def _suites() -> list[dict[str, Any]]:

@@ -19,7 +19,6 @@ from benchmarks.engine.training import Training, train
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import make_problem
 from optimizers import OptimizerSpec, Rule
-from optimizers.layout import LayoutRule
 from optimizers.rule import Hyperparameters
 from problems.problem import generator
 
@@ -105,14 +104,14 @@ def state_survives_a_checkpoint(spec: AnyOptimizer) -> str | None:
     after = spec.torch([x])
     after.load_state_dict(before.state_dict())
     _torch_steps(after, x, g[half:])
-    if torch.equal(x.detach(), whole):
+    if torch.equal(_ends(after, x), whole):
         return None
     return "the resumed run differs; keep everything that changes in the optimizer's state"
 
 
 def state_is_shaped(spec: OptimizerSpec) -> str | None:
     """init gives named tensors of its own, shaped like x or with a last axis of 1; of rules that see matrices, any."""
-    x, any_last = torch.ones(SHAPE), isinstance(spec.rule, LayoutRule)
+    x, any_last = torch.ones(SHAPE), len(_forms(spec)) > 1
     for name, tensor in spec.rule.init(x).items():
         shapes = ((*x.shape[:-1], tensor.shape[-1]),) if any_last else (x.shape, (*x.shape[:-1], 1))
         if tensor.shape not in shapes:
@@ -164,8 +163,8 @@ def lanes_equal_alone(spec: OptimizerSpec) -> str | None:
         for c in range(SHAPE[0]):
             own = {name: float(value[c]) for name, value in values.items()}
             alone = _rule_steps(rule, g[:, c, 1].to(dtype), own)
-            apart, allowed = (alone - together[c, 1]).abs().max(), 0.0 if rule.to_the_bit else ROUNDING
-            if not bool(apart <= allowed * alone.abs().max()):
+            near = bool((alone - together[c, 1]).abs().max() <= ROUNDING * alone.abs().max())
+            if not (torch.equal(alone, together[c, 1]) if rule.to_the_bit else near):
                 return f"lane ({c}, 1) differs in {dtype}; use elementary operations, none fused, and norms over dim=-1"
     return None
 
@@ -193,7 +192,7 @@ def it_equals_its_torch_optimizer(spec: OptimizerSpec) -> str | None:
 
 
 def every_knob_turns_something(spec: OptimizerSpec) -> str | None:
-    """Each hyperparameter changes the steps somewhere in its range."""
+    """Each hyperparameter changes the steps, or what a run is judged by, somewhere in its range."""
     g, rule = _gradients().double()[:, 0, 0], _forms(spec)[-1]
     for knob in spec.hyperparameters:
         ends = [_rule_steps(rule, g, {**spec.default_values, knob.name: value}) for value in knob.grid(3)]
@@ -251,19 +250,28 @@ def _forms(spec: OptimizerSpec) -> tuple[Rule, ...]:
 
 
 def _rule_steps(rule: Rule, gradients: Tensor, hp: Hyperparameters) -> Tensor:
-    """Where the rule goes from x = 1 under ``gradients [T, ..., P]``."""
+    """Where the rule goes from x = 1 under ``gradients [T, ..., P]``, and what it is judged by: ``[..., 2, P]``."""
     x = torch.ones_like(gradients[0])
     state = rule.init(x)
     for t, g in enumerate(gradients, start=1):
         rule.step_(x, g, state, hp, t)
-    return x
+    return torch.stack([x, rule.shown(x, state)], -2)
 
 
 def _trained(spec: AnyOptimizer, gradients: Tensor) -> Tensor:
-    """Where the torch optimizer goes from x = 1 under ``gradients [T, P]``, at its defaults."""
+    """Where the torch optimizer goes from x = 1 under ``gradients [T, P]``, at its defaults, as `_ends` gives it."""
     x = torch.ones_like(gradients[0], requires_grad=True)
-    _torch_steps(spec.torch([x]), x, gradients)
-    return x.detach()
+    optimizer = spec.torch([x])
+    _torch_steps(optimizer, x, gradients)
+    return _ends(optimizer, x)
+
+
+def _ends(optimizer: torch.optim.Optimizer, x: Tensor) -> Tensor:
+    """Where the optimizer of ``x`` is, and, where it has two modes, what it is judged by: ``[2, P]``."""
+    trained = x.detach().clone()
+    if has_modes(optimizer):
+        optimizer.eval()  # type: ignore[attr-defined]  # just looked for
+    return torch.stack([trained, x.detach()])
 
 
 def _torch_steps(optimizer: torch.optim.Optimizer, x: Tensor, gradients: Tensor) -> None:

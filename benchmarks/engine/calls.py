@@ -31,6 +31,7 @@ __all__ = [
     "name_of",
     "project_",
     "raise_as_own",
+    "shown_of",
     "start_of",
     "state_of",
     "step_",
@@ -47,6 +48,7 @@ EXPECTED: Final = {
     "fingerprint": "fingerprint() names the problem by its definition(), starts and first losses",
     "init": "init(x) gives a dict of tensors, shaped like x or with a last axis of 1",
     "update": "update(g, state, hp, t) gives the step for x, shaped like g",
+    "shown": "shown(x, state) gives the point that a run is judged by, shaped like x",
 }
 """What is expected of each method, to end a sentence with."""
 
@@ -196,6 +198,15 @@ def step_(rule: Rule, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t
         rule.step_(x, g, state, hp, t)
     except (Exception, SystemExit) as error:
         blame(error, f"optimizer {name!r}: update at step {t}", EXPECTED["update"], rule.update)
+        raise
+
+
+def shown_of(rule: Rule, x: Tensor, state: State, name: str) -> Tensor:
+    """The points by which the runs at ``x`` of the rule called ``name`` are judged."""
+    try:
+        return rule.shown(x, state)
+    except (Exception, SystemExit) as error:
+        blame(error, f"optimizer {name!r}: shown", EXPECTED["shown"], rule.shown)
         raise
 
 

@@ -86,14 +86,18 @@ class Lanes(ABC):
             self.alive &= ~ends
         self.valid_steps += self.alive * len(losses)
 
+    def shown(self) -> Tensor:
+        """The points ``[c, S, P]`` by which the runs are judged: where they are, or an average of their paths."""
+        return self.x
+
     @property
     def state_bytes(self) -> int:
         """Bytes of the optimizer's state of all lanes."""
         return sum(value.numel() * value.element_size() for value in self.state.values())
 
     def metrics(self) -> dict[str, Tensor]:
-        """The metrics ``[c, S]`` of the parameters as they are, in double precision."""
-        return evaluation_of(self.problem, self.x)
+        """The metrics ``[c, S]`` of what the runs are judged by, in double precision."""
+        return evaluation_of(self.problem, self.shown())
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, Tensor]:
@@ -200,7 +204,7 @@ class _Recorder:
             for name, value in lanes.evaluate().items():
                 self.metrics[name] = self._entered(self.metrics.get(name), place, lanes, value)
             if self.training.keep_path:
-                self.path = self._entered(self.path, place, lanes, lanes.x)
+                self.path = self._entered(self.path, place, lanes, lanes.shown())
             if lanes.gradient is not None:
                 self.gradient = self._entered(self.gradient, place, lanes, lanes.gradient)
                 for name, value in lanes.state.items():

@@ -163,7 +163,7 @@ class _KernelLanes(RuleLanes):
         self.lane_steps += len(data) * self.alive.numel()
 
     def metrics(self) -> dict[str, Tensor]:
-        return super().metrics() if self.measure is None else self.measure(self.x, self.training.threads)
+        return super().metrics() if self.measure is None else self.measure(self.shown(), self.training.threads)
 
     def _by_step(self, steps: int, done: int) -> dict[str, Tensor]:
         """Every hyperparameter's values ``[c]``, ``[steps, c]`` of one with a schedule, in double precision."""
