@@ -31,7 +31,6 @@ class Adafactor(LayoutRule):
     clip: float = 1.0
     least: float = 1e-3
 
-    decay = "own"
     hyperparameters = (
         Hyperparameter("lr", default=0.01, low=1e-5, high=10.0, scale="log"),
         Hyperparameter("eps", default=2.0**-23, low=1e-30, high=1.0, scale="log"),  # torch's in single precision

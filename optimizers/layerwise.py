@@ -39,7 +39,6 @@ class LARS(LayoutRule):
 
     trust: float = 0.001
 
-    decay = "own"
     hyperparameters = (
         Hyperparameter("lr", default=1.0, low=1e-2, high=1e4, scale="log"),
         MOMENTUM,
@@ -68,7 +67,6 @@ class LAMB(LayoutRule):
 
     corrected: bool = True
 
-    decay = "own"
     hyperparameters = (
         Hyperparameter("lr", default=0.001, low=1e-5, high=10.0, scale="log"),
         BETA1,

@@ -51,7 +51,6 @@ class Muon(LayoutRule):
     of_vectors: float = 0.015
 
     to_the_bit = False
-    decay = "own"
     hyperparameters = (
         Hyperparameter("lr", default=0.001, low=1e-5, high=10.0, scale="log"),
         Hyperparameter("momentum", default=0.95, low=0.0, high=0.999, scale="log1m"),

@@ -123,7 +123,6 @@ class SOAP(LayoutRule):
     every: int = 10
 
     to_the_bit = False
-    decay = "own"
     hyperparameters = (
         Hyperparameter("lr", default=0.003, low=1e-5, high=10.0, scale="log"),
         Hyperparameter("beta1", default=0.95, low=0.0, high=0.999, scale="log1m"),

@@ -86,8 +86,7 @@ class OptimizerSpec:
 
         Raises ``ValueError`` for another ``decay`` than the rule's own, and for a negative ``weight_decay``.
         """
-        decays = weight_decay is not None and self.rule.decay is None
-        rule = varied(self.rule, decay=decay or ("coupled" if decays else None), maximize=maximize)
+        rule = varied(self.rule, decay=decay, decays=weight_decay is not None, maximize=maximize)
         defaults = self.defaults if weight_decay is None else {**self.defaults, "weight_decay": float(weight_decay)}
         said = [f"with {rule.decay} weight decay"] * (rule.decay != self.rule.decay) + ["uphill"] * maximize
         return replace(self, name=name, rule=rule, defaults=defaults, description=", ".join([self.description, *said]))

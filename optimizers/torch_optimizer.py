@@ -52,9 +52,7 @@ class RuleOptimizer(torch.optim.Optimizer):
         **hyperparameters: Any,
     ) -> None:
         decay = None if "decay" in rule.defaults() else hyperparameters.pop("decay", None)
-        if "weight_decay" in hyperparameters and rule.decay is None:
-            decay = decay or "coupled"
-        self.rule = rule = varied(rule, decay=decay, maximize=maximize)
+        self.rule = rule = varied(rule, decay=decay, decays="weight_decay" in hyperparameters, maximize=maximize)
         self.schedules = dict(schedules or {})
         self.steps = steps
         self._check_names([*hyperparameters, *self.schedules])

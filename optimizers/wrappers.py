@@ -189,13 +189,15 @@ def steps_by_update(rule: Rule) -> bool:
     return type(rule).step_ in (Rule.step_, Decayed.step_)
 
 
-def varied(rule: Rule, *, decay: Decay | None = None, maximize: bool = False) -> Rule:
-    """``rule`` with weight decay and, or, uphill; itself where neither is asked for.
+def varied(rule: Rule, *, decay: Decay | None = None, decays: bool = False, maximize: bool = False) -> Rule:
+    """``rule`` uphill and, or, with weight decay: as ``decay`` says, or, where it ``decays``, its own, else coupled.
 
     Raises ``ValueError`` for another decay than the rule's own.
     """
-    if decay is not None and rule.decay is None:
-        rule = Decayed(rule, decay)
-    elif decay not in (None, rule.decay):
-        raise ValueError(f"{type(rule).__name__} has {rule.decay} weight decay of its own, which cannot be {decay!r}")
+    if "weight_decay" in rule.defaults():
+        if decay not in (None, rule.decay):
+            own = f"{rule.decay} weight decay" if rule.decay else "weight decay"
+            raise ValueError(f"{type(rule).__name__} has {own} of its own, which cannot be {decay!r}")
+    elif decay is not None or decays:
+        rule = Decayed(rule, decay or "coupled")
     return Maximized(rule) if maximize else rule

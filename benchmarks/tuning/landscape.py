@@ -18,7 +18,6 @@ from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
 from benchmarks.record.checkpoints import Checkpoints
 from benchmarks.tuning.space import Space
 from optimizers import Hyperparameter, Rule
-from optimizers.layout import LayoutRule
 
 __all__ = ["GridMap", "grid_axes", "group_numbers", "landscape", "lane_numbers"]
 
@@ -134,7 +133,8 @@ def lane_numbers(training: Training) -> int:
 
 def _in_matrices(training: Training) -> int:
     """The numbers in a lane's square matrices, and in what their roots are made of."""
-    if isinstance(training.optimizer, ForeignSpec) or not isinstance(training.rule, LayoutRule):
+    optimizer = training.optimizer
+    if isinstance(optimizer, ForeignSpec | Rule) or training.rule is optimizer.rule:  # told nothing, it sees none
         return 0
     dim = training.problem.dim
     state = training.rule.init(torch.empty(dim, device="meta"))

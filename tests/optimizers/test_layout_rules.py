@@ -9,9 +9,14 @@ import torch
 from torch import Tensor
 
 from optimizers import BUILTIN, OptimizerSpec, RuleOptimizer
+from optimizers.adafactor import Adafactor
+from optimizers.averages import Averaged, Lookahead, ScheduleFree
+from optimizers.layerwise import LAMB, LARS
 from optimizers.layout import LayoutRule
+from optimizers.muon import Muon
 from optimizers.rule import Hyperparameter, Hyperparameters, State, as_like
 from optimizers.shampoo import SOAP, FullAdagrad, Shampoo
+from optimizers.wrappers import Cautious, ClippedByNorm, ClippedByValue, Decayed, Maximized
 
 SPECS = [spec for spec in BUILTIN if isinstance(spec.rule, LayoutRule)]
 LAYOUT: tuple[tuple[int, ...], ...] = ((6, 4), (6,), (3, 2, 2, 3), (), (1, 5))
@@ -78,6 +83,30 @@ def test_a_lane_over_a_layout_ends_where_a_model_of_such_parameters_ends(
         else:  # products and eigenvalues are rounded by where in memory a matrix lies
             close = 1e-10 if dtype == torch.float64 else 1e-3
             torch.testing.assert_close(together[c, s], own, rtol=close, atol=close)
+
+
+WRAPPED = {
+    "lookahead": Lookahead(Shampoo(), every=3),
+    "ema": Averaged(Muon()),
+    "decayed": Decayed(Shampoo(), "decoupled"),
+    "uphill": Maximized(LAMB()),
+    "clip": ClippedByNorm(LARS()),
+    "cautious": Cautious(LAMB()),
+    "schedule-free": ScheduleFree(Adafactor()),
+    "two of them": Lookahead(ClippedByValue(SOAP())),
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_what_stands_around_a_rule_hands_it_the_layout_and_where_x_is(name: str) -> None:
+    rule = WRAPPED[name]
+    spec = OptimizerSpec(name, rule, ("lr", None), "a test", "a rule around one that sees matrices")
+    gs = gradients(torch.float64)
+    together = in_lanes(spec, gs)
+    assert rule.bound(LAYOUT) != rule
+    assert rule.to_the_bit == rule.rule.to_the_bit
+    for c, s in ((0, 0), (2, 1)):
+        torch.testing.assert_close(together[c, s], alone(spec, gs[:, c, s], c), rtol=1e-10, atol=1e-10)
 
 
 @every_rule

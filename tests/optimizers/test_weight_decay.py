@@ -105,7 +105,7 @@ def test_uphill_is_the_path_of_the_turned_gradients(spec: OptimizerSpec) -> None
 @every_rule
 def test_every_rule_decays_and_not_at_all_where_the_decay_is_zero(spec: OptimizerSpec) -> None:
     none, some = (path(lambda p, w=w: spec.torch(p, weight_decay=w)) for w in (0.0, 0.1))
-    plain = path(lambda p: spec.torch(p, **({"weight_decay": 0.0} if spec.rule.decay else {})))
+    plain = path(lambda p: spec.torch(p, **({"weight_decay": 0.0} if "weight_decay" in spec.default_values else {})))
     assert torch.equal(none, plain)
     assert not torch.equal(some, plain)
     assert some.isfinite().all()
@@ -176,3 +176,23 @@ def test_a_hyperparameter_called_decay_stays_one() -> None:
     x.grad = torch.ones(1)
     optimizer.step()
     assert x.item() == -0.25
+
+
+@dataclass(frozen=True)
+class Inside(SGD):
+    """A rule of somebody's own that does its weight decay inside of its update."""
+
+    hyperparameters = (*SGD.hyperparameters, Hyperparameter("weight_decay", default=0.5, low=0.0, high=1.0))
+
+    def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
+        return g * (-hp["lr"] * (1 + hp["weight_decay"]))
+
+
+def test_a_rule_with_a_weight_decay_of_its_own_way_keeps_it() -> None:
+    x = torch.zeros(1, requires_grad=True)
+    optimizer = RuleOptimizer([x], Inside(), lr=1.0, weight_decay=0.25)
+    x.grad = torch.ones(1)
+    optimizer.step()
+    assert x.item() == -1.25
+    with pytest.raises(ValueError, match="Inside has weight decay of its own, which cannot be 'coupled'"):
+        RuleOptimizer([x], Inside(), decay="coupled")
