@@ -31,7 +31,7 @@ def gradients() -> Tensor:
 
 
 def path(make: Callable[[list[Tensor]], torch.optim.Optimizer]) -> Tensor:
-    x = torch.linspace(-2, 2, 8, dtype=torch.float64).view(2, 4).requires_grad_()  # some do not let vectors decay
+    x = torch.linspace(-2, 2, 8, dtype=torch.float64).view(2, 4).requires_grad_()  # some rules decay matrices only
     optimizer = make([x])
     points = []
     for g in gradients():
