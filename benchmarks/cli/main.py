@@ -17,6 +17,7 @@ import click
 
 from benchmarks.cli.cache import cache
 from benchmarks.cli.complete import completing
+from benchmarks.cli.implementations import COMMANDS as ON_IMPLEMENTATIONS
 from benchmarks.cli.options import COUNT, cell_options, data_option, machine_options
 from benchmarks.cli.plain import encode_anything
 from benchmarks.cli.progress import Bar, SuiteProgress, counted, say, terminal_width
@@ -319,5 +320,5 @@ def _parts(suite: Suite) -> str:
     return " and ".join(counts)
 
 
-for command in (*COMMANDS, cache):
+for command in (*ON_IMPLEMENTATIONS, *COMMANDS, cache):
     cli.add_command(command)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from benchmarks.errors import StepscapeError, UsageError, nearest
 from benchmarks.naming.own_code import in_standard_library
 
-__all__ = ["check_arguments", "import_object", "in_words", "parse_call", "split_outside_brackets"]
+__all__ = ["check_arguments", "import_object", "in_words", "number_of", "parse_call", "split_outside_brackets"]
 
 
 def _is_list_of_numbers(value: Any) -> bool:
@@ -58,6 +58,15 @@ def parse_call(text: str) -> tuple[str, dict[str, Any]]:
         what = error.msg if isinstance(error, SyntaxError) else str(error) or "too deeply nested"
         raise UsageError(f"{text!r} is not of the form name(key=value, …): {what}") from error
     return name.strip(), given
+
+
+def number_of(text: str, option: str) -> tuple[str, float]:
+    """The name and the number of ``NAME=VALUE``, which was given as ``option``; raises `UsageError` otherwise."""
+    name, _, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError as error:
+        raise UsageError(f"{option} is written NAME=VALUE, as eps=1e-8, got {text!r}") from error
 
 
 def _literal(key: str, node: ast.expr) -> Any:
