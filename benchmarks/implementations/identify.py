@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Final, Literal
 
-import torch
 from torch import Tensor
 
 from benchmarks.implementations.forms import Decay, Form, differences, form_of, without_buffer

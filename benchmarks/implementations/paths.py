@@ -4,7 +4,8 @@ rounding alone may take two of them apart.
 Two implementations are held against each other under the **same** gradients, those of the first one's path: left to
 themselves, chaos makes a difference in the last place as large as any. Inputs of the same rule that differ by one
 unit in the last place (every gradient, every hyperparameter) show how far rounding can take it: `rounding_bound` is
-`UNITS` times as much, and a few units of the position for each step, whose addition is rounded. What lies within agrees.
+`UNITS` times as much, and a few units of the position for each step, whose addition is rounded. What lies within
+agrees.
 """
 
 from __future__ import annotations
@@ -34,9 +35,7 @@ UNITS: Final = 64.0
 two implementations round each their own way: 40, and room for libraries that take a power where we keep a product."""
 
 OF_POSITION: Final = 4.0
-"""Units of the position that each step may cost: each of the two rounds it for the decay, the step and a sum on the way,
-by half a unit.
-"""
+"""Units of the position that a step may cost: each of the two rounds it for the decay, the step and a sum between."""
 
 UNIT: Final = 2.0**-52
 
@@ -139,7 +138,7 @@ def apart(path: Tensor, other: Tensor) -> Tensor:
     both have.
     """
     distance, gone = (path - other).norm(dim=-1), length(path)
-    share = (distance / gone).nan_to_num(math.inf, math.inf)
+    share: Tensor = (distance / gone).nan_to_num(math.inf, math.inf)
     lost = ~(path.isfinite().all(-1) | other.isfinite().all(-1))
     return share.masked_fill((distance == 0) | lost, 0.0)
 
