@@ -38,11 +38,11 @@ ROLES: Final[Mapping[str, Sequence[str]]] = {
 """What implementations call our hyperparameters, the likeliest first."""
 
 IN_USE: Final[Mapping[str, Sequence[float]]] = {
-    "gamma": (0.9, 0.99, 0.95, 0.999),
-    "momentum": (0.0, 0.9),
+    "gamma": (0.9, 0.99, 0.999),
+    "momentum": (0.0,),
     "beta1": (0.9,),
-    "beta2": (0.999, 0.99),
-    "eps": (1e-8, 1e-7, 1e-6, 1e-10),
+    "beta2": (0.999,),
+    "eps": (1e-8, 1e-7, 1e-6),
 }
 """Values that are tried of what an implementation does not name."""
 
