@@ -7,17 +7,14 @@ none, those in use are tried.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Final, Literal
 
-from torch import Tensor
-
 from benchmarks.implementations.forms import Decay, Form, differences, form_of, without_buffer
 from benchmarks.implementations.implementation import Implementation
-from benchmarks.implementations.paths import Ride, first_apart, forced, rounding_bound
+from benchmarks.implementations.paths import Ride, coordinates_apart, first_apart, forced, rounding_bound
 from optimizers import BUILTIN, Rule
 from optimizers.adagrad import Adagrad
 from optimizers.adam import Adam, AdamW
@@ -77,23 +74,17 @@ def identify(given: Implementation, rides: Mapping[str, Ride], like: Form | None
     screen = next(iter(wanted.values()))[: SCREEN + 1]
     nearly: Identity | None = None
     for form in sorted(_candidates(given), key=lambda form: (0, 0) if like is None else _distance(like, form)):
-        if _furthest(screen, forced(form, first_steps)) > SINGLE:
+        if coordinates_apart(screen, forced(form, first_steps)).max() > SINGLE:
             continue
         paths = {name: forced(form, ride) for name, ride in rides.items()}
         agrees = {name: first_apart(wanted[name], paths[name], bounds[name]) is None for name in rides}
         if all(agrees.values()):
             return Identity(form)
-        if nearly is None and all(_furthest(wanted[name], paths[name]) <= SINGLE for name in rides):
+        if nearly is None and all(coordinates_apart(wanted[name], paths[name]).max() <= SINGLE for name in rides):
             nearly = Identity(form, "to single precision")
         if nearly is None and all(agrees[name] for name, ride in rides.items() if ride.shares is None):
             nearly = Identity(form, "at a constant lr")
     return nearly
-
-
-def _furthest(path: Tensor, other: Tensor) -> float:
-    """The largest distance of any coordinate, as a share of the way that coordinate has gone."""
-    distance, gone = (path - other).abs(), path.diff(dim=0, prepend=path[:1]).abs().cumsum(0)
-    return float((distance / gone).masked_fill(distance == 0, 0.0).nan_to_num(math.inf, math.inf).max())
 
 
 def _distance(first: Form, second: Form) -> tuple[int, int]:

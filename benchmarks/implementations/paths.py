@@ -28,7 +28,7 @@ from benchmarks.naming.blame import with_line
 from problems import Batch, Problem
 from problems.problem import generator
 
-__all__ = ["FreeRun", "Ride", "apart", "first_apart", "forced", "free", "length", "rounding_bound"]
+__all__ = ["FreeRun", "Ride", "apart", "coordinates_apart", "first_apart", "forced", "free", "length", "rounding_bound"]
 
 UNITS: Final = 64.0
 """An update is at most some 20 operations, each of which rounds as if an input had been moved by a unit at most, and
@@ -141,6 +141,13 @@ def apart(path: Tensor, other: Tensor) -> Tensor:
     share: Tensor = (distance / gone).nan_to_num(math.inf, math.inf)
     lost = ~(path.isfinite().all(-1) | other.isfinite().all(-1))
     return share.masked_fill((distance == 0) | lost, 0.0)
+
+
+def coordinates_apart(path: Tensor, other: Tensor) -> Tensor:
+    """How far apart each coordinate is at most, ``[P]``, as a share of the way that it has gone by then."""
+    distance, gone = (path - other).abs(), _steps(path).abs().cumsum(0)
+    share: Tensor = (distance / gone).masked_fill(distance == 0, 0.0).nan_to_num(math.inf, math.inf)
+    return share.amax(0)
 
 
 def length(path: Tensor) -> Tensor:
