@@ -57,5 +57,40 @@ def parity(
     context.exit(0 if found.agree else 1)
 
 
-COMMANDS = (parity,)
+@click.command(short_help="Settings of an optimizer in another framework.")
+@click.argument("source", metavar="NAME", shell_complete=completing("optimizers"))
+@click.argument("settings", nargs=-1, metavar="[SETTING=VALUE]...")
+@click.option("--to", required=True, metavar="FRAMEWORK", help="torch, keras, tensorflow, tf1, optax, d2l, stepscape.")
+@click.option("--problem", "problems", multiple=True, metavar="PROBLEM", help="Measure here; repeatable.  [default: 4]")
+@click.option("--steps", default=100, show_default=True, type=COUNT, help="Updates on each problem.")
+@click.option("--json", "as_json", is_flag=True, help="All that is known, as JSON.")
+def translate(
+    source: str, settings: tuple[str, ...], to: str, problems: tuple[str, ...], steps: int, as_json: bool
+) -> None:
+    """Write the optimizer NAME with its settings for another framework, and measure how far its path deviates.
+
+    NAME is one of ours or FRAMEWORK:NAME, of the families of SGD, momentum, Adagrad, RMSProp and Adam; settings go by
+    our names or by the framework's. d2l is the book's chapter, tf1 is tf.compat.v1.train.
+
+    \b
+    Examples:
+      stepscape translate rmsprop-torch --to keras lr=0.01 gamma=0.9 eps=1e-8
+      stepscape translate keras:Adam --to torch learning_rate=0.001
+      stepscape translate torch:SGD --to optax lr=0.1 momentum=0.9 nesterov=True
+    """
+    import torch
+
+    from benchmarks.implementations import translate as translation
+    from benchmarks.implementations.parity import PROBLEMS
+    from benchmarks.implementations.translate_text import translation_text
+    from benchmarks.naming.call_syntax import parse_call
+
+    torch.set_num_threads(1)
+    given = parse_call(f"{source.partition('(')[0]}({', '.join(settings)})")[1]  # those in brackets are read there
+    with Bar(f"translate {source}"):
+        found = translation.translate(source, to, given, problems or PROBLEMS, steps)
+    say(json.dumps(found.as_dict(), indent=2) if as_json else translation_text(found, terminal_width()))
+
+
+COMMANDS = (parity, translate)
 """In the order in which help lists them."""

@@ -28,7 +28,8 @@ class Spelling:
     ``code`` is the line with ``{}`` where settings stand. ``keywords`` are theirs by our names, ``options`` theirs of
     the rule's static options that can be asked for, ``defaults`` what they take where nothing is said (of theirs, by
     our names), ``fixed`` values that cannot be set. ``decay`` is what ``weight_decay`` does, where there is one.
-    ``as_dict`` is a line whose settings are a dictionary; ``wrapped`` is the line of one that decays weights.
+    ``as_dict`` is a line whose settings are a dictionary; ``wrapped`` is the line of one that decays weights;
+    ``complete`` one that needs all of its settings, those of 0 too.
     """
 
     framework: str
@@ -42,6 +43,7 @@ class Spelling:
     decay: Decay = None
     as_dict: bool = False
     wrapped: str = "{}"
+    complete: bool = False
 
     def written(self, form: Form) -> str:
         """The line of code that makes ``form``, which has to be one of this spelling's."""
@@ -49,7 +51,7 @@ class Spelling:
         said: dict[str, Any] = {}
         for name, value in values.items():
             keyword = self.keywords[name]
-            if name in OFF_AT_0 and not value:
+            if name in OFF_AT_0 and not value and not self.complete:
                 continue
             said[keyword] = (*said.get(keyword, ()), _digits(value)) if keyword == "betas" else _digits(value)
         weight_decay = said.pop(WRAPPED, None)
@@ -61,7 +63,7 @@ class Spelling:
         return line if weight_decay is None else self.wrapped.format(weight_decay, line)
 
     def form(self, values: Mapping[str, float], options: Mapping[str, Any]) -> Form:
-        """The form of this spelling at ``values`` by our names and static ``options``; what is not given at defaults."""
+        """The form of this spelling at ``values`` by our names and static ``options``, else at its defaults."""
         rule = replace(self.rule, **options)  # type: ignore[type-var]  # rules are dataclasses
         known = {**self.defaults, **self.fixed, **values}
         weight_decay = known.pop("weight_decay", 0.0)
@@ -151,6 +153,7 @@ TF1 = (
     Spelling(
         "tf1", "MomentumOptimizer", "tf.compat.v1.train.MomentumOptimizer({})", Momentum(),
         {**TF1_NAMES, "momentum": "momentum"}, {"lr": 0.01, "momentum": 0.9}, {"nesterov": "use_nesterov"},
+        complete=True,
     ),
     Spelling(
         "tf1", "AdagradOptimizer", "tf.compat.v1.train.AdagradOptimizer({})", Adagrad(start=0.1), TF1_NAMES,
@@ -178,7 +181,8 @@ OPTAX = (
         {"lr": 0.01, "momentum": 0.0}, {"nesterov": "nesterov"}, decay="coupled", wrapped=COUPLED,
     ),
     Spelling(
-        "optax", "adagrad", "optax.adagrad({})", Adagrad(start=0.1), {**OPTAX_NAMES, "eps": "eps", "weight_decay": WRAPPED},
+        "optax", "adagrad", "optax.adagrad({})", Adagrad(start=0.1),
+        {**OPTAX_NAMES, "eps": "eps", "weight_decay": WRAPPED},
         {"lr": 0.01, "eps": 1e-7}, {"start": "initial_accumulator_value"}, decay="coupled", wrapped=COUPLED,
     ),
     Spelling(

@@ -102,9 +102,11 @@ def free(stepper: Stepper, problem: Problem, training: Training) -> FreeRun:
             break
         _step(stepper.name, optimizer, x, g)
         project_(problem, x.data)
+        if not bool(x.isfinite().all()):
+            break
         gradients.append(g)
         path.append(x.detach().clone())
-    loss = float(evaluation_of(problem, x.detach()[None])["loss"][0])
+    loss = float(evaluation_of(problem, x.detach()[None])["loss"][0])  # not finite where the run did not stay so
     met = torch.stack(gradients) if gradients else torch.zeros(0, len(x), dtype=x.dtype)
     return FreeRun(torch.stack(path[: len(met) + 1]), met, loss)
 

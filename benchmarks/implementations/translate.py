@@ -1,14 +1,15 @@
 """Settings of an optimizer in another framework, with the measured error of the path.
 
-The rule that stands for the target is tried in every way the target can be asked for, and that is taken which deviates
-least from the source where it deviates most, over gradients of all sizes: eps has to hold the gain of the smallest.
+The rule that stands for the target is tried in every way the target can be asked for. Where none is exact, of the
+nearest that is taken which deviates least where it deviates most, over gradients of all sizes: eps has to hold the gain
+of the smallest.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import product
 from typing import Any, Final
@@ -31,7 +32,7 @@ from optimizers.adam import Adam
 from optimizers.rmsprop import RMSProp
 from optimizers.sgd import SGD, Momentum
 
-__all__ = ["Deviation", "Setting", "Translation", "translate"]
+__all__ = ["Deviation", "Setting", "Translation", "counterpart", "translate"]
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,8 @@ def translate(
     its own, may stand in brackets behind it. Raises `UsageError` for an unknown framework, name or setting, and for a
     setting that the target cannot express.
     """
-    target = framework_of(to)
-    name, given = parse_call(source)
-    here, form = _source(name, {**given, **(settings or {})})
-    ways = [(spelling, each) for spelling in FRAMEWORKS[target] for each in _ways(form, spelling)]
-    if not ways:
-        raise _inexpressible(here, form, target)
-    constructed = rides([form.values["eps"]] if form.values.get("eps") else [])
-    spelling, chosen = _best(form, ways, constructed[CONSTRUCTED])
+    here, form, spelling, chosen = counterpart(source, to, settings)
+    constructed = _constructed(form)
     exact, deviations = _on_problems(form, chosen, problems, steps)
     steady, falling = ((forced(form, ride), forced(chosen, ride)) for ride in constructed.values())
     shares = coordinates_apart(*steady)
@@ -112,20 +107,39 @@ def translate(
         key: first_apart(*pair, rounding_bound(form, constructed[key], pair[0])) is None
         for key, pair in ((CONSTRUCTED, steady), (FALLING, falling))
     }
+    exact_everywhere = exact and all(agree.values())
     return Translation(
         f"{here.framework}:{here.name}",
         f"{spelling.framework}:{spelling.name}",
         spelling.written(chosen),
         tuple(_settings(here, form, spelling, chosen)),
         exact and agree[CONSTRUCTED],
-        exact and agree[CONSTRUCTED] and agree[FALLING],
+        exact_everywhere,
         deviations,
         float(shares.max()),
         float(sizes[shares.argmax()]),
         float(coordinates_apart(*falling).max()),
-        tuple((each.first, each.second) for each in differences(form, chosen) if not each.is_value),
+        () if exact_everywhere else _remaining(form, chosen),
         steps,
     )
+
+
+def counterpart(
+    source: str, to: str, settings: Mapping[str, Any] | None = None
+) -> tuple[Spelling, Form, Spelling, Form]:
+    """How the source is written and what it is, and the same of the target; raises as `translate` does."""
+    target = framework_of(to)
+    name, given = parse_call(source)
+    here, form = _source(name, {**given, **(settings or {})})
+    ways = [(spelling, each) for spelling in FRAMEWORKS[target] for each in _ways(form, spelling)]
+    if not ways:
+        raise _inexpressible(here, form, target)
+    return here, form, *_best(here.name, form, ways, _constructed(form)[CONSTRUCTED])
+
+
+def _constructed(form: Form) -> dict[str, Ride]:
+    """The constructed gradients, the form's eps among their sizes."""
+    return rides([form.values["eps"]] if form.values.get("eps") else [])
 
 
 def _source(name: str, given: Mapping[str, Any]) -> tuple[Spelling, Form]:
@@ -174,12 +188,12 @@ def _ways(form: Form, spelling: Spelling) -> Iterator[Form]:
         for name in spelling.options
     ]
     for options in product(*choices):
-        for lr, eps in product(_rates(form), _epsilons(form, spelling)):
-            try:
-                made = spelling.form({**values, "lr": lr, **eps}, dict(zip(spelling.options, options, strict=True)))
-            except ValueError:  # options that exclude each other
-                continue
-            yield made
+        try:
+            rule = spelling.form({}, dict(zip(spelling.options, options, strict=True))).rule
+        except ValueError:  # options that exclude each other
+            continue
+        for lr, eps in product(_rates(form), _epsilons(form, spelling, rule)):
+            yield replace(spelling.form({**values, "lr": lr, **eps}, {}), rule=rule)
 
 
 def _values(form: Form, spelling: Spelling) -> dict[str, float] | None:
@@ -211,34 +225,45 @@ def _family(rule: Rule) -> type[Rule]:
 
 
 def _rates(form: Form) -> Sequence[float]:
-    """The learning rates that may mean the same: a buffer that is an average takes 1 / (1 - momentum) of one that sums."""
+    """The learning rates that may mean the same: a buffer that averages needs 1 / (1 - momentum) of one that sums."""
     lr, momentum = form.values["lr"], form.values.get("momentum", 0.0)
     return (lr, lr * (1 - momentum), lr / (1 - momentum)) if 0 < momentum < 1 else (lr,)
 
 
-def _epsilons(form: Form, spelling: Spelling) -> Sequence[dict[str, float]]:
-    """The eps that may mean the same: itself, its square under a root, its root beside one."""
+def _epsilons(form: Form, spelling: Spelling, rule: Rule) -> Sequence[dict[str, float]]:
+    """The eps that may mean the same: itself; under a root its square where it stood beside one, its root otherwise."""
     eps = form.values.get("eps")
     if eps is None or "eps" not in spelling.keywords:
         return ({},)
-    return [{"eps": each} for each in dict.fromkeys((eps, eps**2, math.sqrt(eps)))]
+    inside, there = (getattr(each, "eps_inside", False) for each in (form.rule, rule))
+    if inside == there:
+        return ({"eps": eps},)
+    return ({"eps": math.sqrt(eps) if inside else eps**2}, {"eps": eps})
 
 
-def _best(form: Form, ways: Sequence[tuple[Spelling, Form]], ride: Ride) -> tuple[Spelling, Form]:
-    """The way whose worst coordinate is least far from the source's; of equal ones the one that says least."""
+def _best(name: str, form: Form, ways: Sequence[tuple[Spelling, Form]], ride: Ride) -> tuple[Spelling, Form]:
+    """The way that is exact; else, of those with the fewest traits that differ, the one whose worst coordinate is
+    least far from the source's. Of equal ones the one that is called so too, then the one that says least.
+    """
     path = forced(form, ride)
 
-    def worth(way: tuple[Spelling, Form]) -> tuple[float, int]:
+    def worth(way: tuple[Spelling, Form]) -> tuple[bool, int, float, bool, int]:
         spelling, made = way
         furthest = float(coordinates_apart(path, forced(made, ride)).max())
-        rounded = 0.0 if furthest < ROUNDING else float(f"{furthest:.6g}")
-        return rounded, len(spelling.written(made))
+        differ = [each for each in differences(form, made) if not each.is_value]
+        traits = sum(MANY if each.trait == "rule" else 1 for each in differ)
+        off = furthest > ROUNDING
+        is_other = spelling.name.lower() != name.lower()
+        return off, traits, float(f"{furthest:.6g}") if off else 0.0, is_other, len(spelling.written(made))
 
     return min(ways, key=worth)
 
 
+MANY: Final = 100
+"""As how many differing traits a rule of another kind counts."""
+
 ROUNDING: Final = 1e-9
-"""Deviations below are alike when ways are compared; whether the one chosen is exact is asked by the bound of rounding."""
+"""Deviations below are alike when ways are compared; whether the one chosen is exact, the bound of rounding says."""
 
 
 def _on_problems(form: Form, chosen: Form, problems: Sequence[str], steps: int) -> tuple[bool, tuple[Deviation, ...]]:
@@ -285,6 +310,11 @@ def _how(name: str, value: float, became: float, *, fixed: bool) -> str:
     return f"times {became / value:.6g}, for the buffer is filled otherwise" if value else ""
 
 
+def _remaining(form: Form, chosen: Form) -> tuple[tuple[str, str], ...]:
+    """The traits that the target does not share, here and there."""
+    return tuple((each.first, each.second) for each in differences(form, chosen) if not each.is_value)
+
+
 def _inexpressible(here: Spelling, form: Form, target: str) -> UsageError:
     """The sentence for settings that no optimizer of the target's has."""
     family = _family(form.rule)
@@ -296,7 +326,7 @@ def _inexpressible(here: Spelling, form: Form, target: str) -> UsageError:
     lost = [
         name
         for name, value in form.values.items()
-        if name not in settable and name != "eps" and (value or name not in OFF)
+        if name not in settable and name != "eps" and all(each.fixed.get(name, 0.0) != value for each in near)
     ]
     names = ", ".join(dict.fromkeys(each.name for each in near))
     if not lost:
