@@ -16,7 +16,9 @@ COLUMNS = ("problem", "parts at", "by", "at most", "own gradients", "loss", "los
 
 def parity_text(found: Parity, width: int) -> str:
     """Everything that came of a comparison: the verdict, a line for each problem, why, and what was measured."""
-    parts = [_wrapped(_verdict(found), width), table_text([COLUMNS, *map(_row, found.runs)]), _note(width)]
+    most = max(run.steps for run in found.runs)
+    rows = [_row(run, run.constructed or run.steps == most) for run in found.runs]
+    parts = [_wrapped(_verdict(found), width), table_text([COLUMNS, *rows]), _note(width)]
     if not found.agree:
         parts.append("\n".join(_why(found, width)))
         rows = [(fact.what, number(fact.first), number(fact.second)) for fact in found.facts]
@@ -62,11 +64,12 @@ def _verdict(found: Parity) -> str:
     )
 
 
-def _row(run: Run) -> tuple[str, ...]:
+def _row(run: Run, whole: bool) -> tuple[str, ...]:
+    name = run.problem if whole else f"{run.problem}, {run.steps} steps until it left the numbers"
     at = "-" if run.parts_at is None else f"step {run.parts_at}"
     own = "-" if run.own is None else share_text(run.own)
     losses = ("-", "-") if run.losses is None else tuple(number(loss, 6) for loss in run.losses)
-    return (run.problem, at, share_text(run.by) if run.parts_at else "-", share_text(run.largest), own, *losses)
+    return (name, at, share_text(run.by) if run.parts_at else "-", share_text(run.largest), own, *losses)
 
 
 def _note(width: int) -> str:

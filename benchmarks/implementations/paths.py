@@ -57,7 +57,7 @@ class Ride:
 class FreeRun:
     """A run by one's own gradients: ``path [T + 1, P]``, the ``gradients [T, P]`` met, the last full-data ``loss``.
 
-    T is less than was asked for where the run left the finite numbers.
+    T is less than was asked for where the run left the numbers whose squares are finite.
     """
 
     path: Tensor
@@ -102,7 +102,7 @@ def free(stepper: Stepper, problem: Problem, training: Training) -> FreeRun:
             break
         _step(stepper.name, optimizer, x, g)
         project_(problem, x.data)
-        if not bool(x.isfinite().all()):
+        if not bool(x.detach().norm().isfinite()):
             break
         gradients.append(g)
         path.append(x.detach().clone())
