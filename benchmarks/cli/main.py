@@ -185,7 +185,7 @@ def run(context: click.Context, /, suite: str, trust: bool, **machine: Any) -> N
     multiple=True,
     default=["final"],
     show_default=True,
-    help="final, best, auc (of the log gap) or steps-to-target; twice for two objectives.",
+    help="final, best, auc (of the log gap), steps-to-target, heldout_loss, heldout_best; twice for two objectives.",
 )
 @click.option("--aggregate", default="mean", show_default=True, help="Over the seeds: mean, median or as q0.9.")
 @click.option("--pruner", help="hyperband, halving, median, none or optuna:NAME.  [default: hyperband]")

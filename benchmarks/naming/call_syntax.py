@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import math
 import pkgutil
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from benchmarks.errors import StepscapeError, UsageError, nearest
@@ -96,15 +99,16 @@ def check_arguments(what: str, given: Mapping[str, Any], known: Mapping[str, ins
 
 
 def import_object(path: str) -> Any:
-    """The object ``package.module:NAME``; raises `UsageError` where the module fails or the name is missing.
+    """The object ``package.module:NAME``, or ``folder/file.py:NAME`` of a file; raises `UsageError` where the module
+    fails or the name is missing.
 
     Nothing of Python's own library is imported: it has neither problems nor optimizers, and its modules act when run.
     """
     module, _, name = path.partition(":")
     try:
-        if in_standard_library(module):
+        if not module.endswith(".py") and in_standard_library(module):
             raise UsageError(f"{module} is part of Python, which has neither problems nor optimizers")
-        found = importlib.import_module(module)
+        found = _of_file(Path(module)) if module.endswith(".py") else importlib.import_module(module)
     except (Exception, SystemExit) as error:
         near = _nearest_module(error.name) if isinstance(error, ModuleNotFoundError) and error.name else ""
         raise UsageError(f"{path!r} cannot be imported: {in_words(error)}{near}") from error
@@ -112,6 +116,39 @@ def import_object(path: str) -> Any:
         return getattr(found, name)
     except (Exception, SystemExit) as error:
         raise UsageError(f"{path!r} cannot be imported: {in_words(error)}{nearest(name, vars(found))}") from error
+
+
+def _of_file(path: Path) -> ModuleType:
+    """The module in a Python file, which may import what lies beside it; the one that is there, where it is loaded."""
+    file = path.resolve()
+    if not file.is_file():
+        raise UsageError(f"there is no file {str(path)!r}")
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))  # last, to shadow nothing
+    name = path.stem if _is_free_or_of(path.stem, file) else f"{path.stem} of {file.parent}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, file)
+        assert spec is not None and spec.loader is not None, "a file that ends in .py has a loader"
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(sys.modules[name])
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
+
+
+def _is_free_or_of(name: str, file: Path) -> bool:
+    """Whether a module's name is nobody's yet, or that of ``file``."""
+    there = sys.modules.get(name)
+    if there is not None:
+        origin = getattr(there, "__file__", None)
+        return origin is not None and Path(origin).resolve() == file
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return True
+    return found is None or (found.origin is not None and Path(found.origin).resolve() == file)
 
 
 def _nearest_module(missing: str) -> str:
