@@ -128,7 +128,8 @@ def _of_file(path: Path) -> ModuleType:
     name = path.stem if _is_free_or_of(path.stem, file) else f"{path.stem} of {file.parent}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, file)
-        assert spec is not None and spec.loader is not None, "a file that ends in .py has a loader"
+        assert spec is not None, "a file that ends in .py can be loaded"
+        assert spec.loader is not None, "a file has a loader"
         sys.modules[name] = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(sys.modules[name])
