@@ -11,6 +11,7 @@ from problems import (
     lenet,
     logistic,
     online,
+    photographs,
     quadratic,
     quadratic_deep,
     regression,
@@ -38,5 +39,6 @@ BUILTIN: tuple[ProblemSpec, ...] = (
     *autoencoder.SPECS,
     *lenet.SPECS,
     *sequence.SPECS,
+    *photographs.SPECS,
 )
 """Every built-in problem, in the order they are listed."""

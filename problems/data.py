@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from itertools import islice
@@ -34,6 +34,8 @@ __all__ = [
     "diabetes_table",
     "has_airfoil_file",
     "minibatches",
+    "share_of",
+    "shared_rows",
     "shuffled_rows",
     "split_rows",
 ]
@@ -196,6 +198,19 @@ def split_rows(name: str, inputs: Tensor, labels: Tensor, rows: int) -> Split:
     order = torch.from_numpy(generator(0, f"{name} split").permutation(len(labels)))
     inputs, labels = inputs[order], labels[order]
     return Split(inputs[:rows], labels[:rows], inputs[rows:], labels[rows:])
+
+
+def shared_rows(rows: int, share: float) -> int:
+    """How many rows a ``share`` of ``rows`` is, at least one; raises ``ValueError`` unless 0 < share <= 1."""
+    if not 0 < share <= 1:
+        raise ValueError(f"share is the part of the {rows} rows to train on, above 0 and at most 1; got {share}")
+    return max(1, round(share * rows))
+
+
+def share_of(split: Split, share: float) -> Split:
+    """The same split with the first ``share`` of its rows to train on; what is held out stays."""
+    rows = shared_rows(len(split.labels), share)
+    return replace(split, inputs=split.inputs[:rows], labels=split.labels[:rows])
 
 
 DIGITS = DataSet(1437, 64, 10, _digits)
