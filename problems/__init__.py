@@ -17,6 +17,7 @@ from problems import (
     regression,
     scalable,
     sequence,
+    text,
 )
 from problems.analytic import Analytic
 from problems.problem import Batch, DataError, Facts, Problem, ProblemSpec
@@ -40,5 +41,6 @@ BUILTIN: tuple[ProblemSpec, ...] = (
     *lenet.SPECS,
     *sequence.SPECS,
     *photographs.SPECS,
+    *text.SPECS,
 )
 """Every built-in problem, in the order they are listed."""
