@@ -34,6 +34,8 @@ __all__ = [
     "diabetes_table",
     "has_airfoil_file",
     "minibatches",
+    "packaged",
+    "scaled_columns",
     "share_of",
     "shared_rows",
     "shuffled_rows",
@@ -108,7 +110,7 @@ def airfoil(data: Path | None) -> tuple[Array, Array, str]:
             "Replace it, or leave it out to use the built-in surrogate"
         )
     table = np.loadtxt(io.BytesIO(raw))
-    table = _standardised(table)[:AIRFOIL_ROWS]
+    table = scaled_columns(table)[:AIRFOIL_ROWS]
     return table[:, :-1], table[:, -1], "file"
 
 
@@ -136,13 +138,13 @@ def _airfoil_surrogate() -> tuple[Array, Array]:
 def diabetes_table() -> tuple[Array, Array]:
     """Features ``[442, 10]`` and targets ``[442]``, both standardised over all rows."""
     features, target = bundled("diabetes_data_raw.csv.gz", None), bundled("diabetes_target.csv.gz", None)
-    return _standardised(features), _standardised(target)
+    return scaled_columns(features), scaled_columns(target)
 
 
 def breast_cancer_table(standardised: bool) -> tuple[Array, Array]:
     """Features ``[569, 30]``, as measured or standardised over all rows, and targets ``[569]``: 1 is benign."""
     table = bundled("breast_cancer.csv", ",", header=1)
-    return _standardised(table[:, :-1]) if standardised else table[:, :-1], table[:, -1]
+    return scaled_columns(table[:, :-1]) if standardised else table[:, :-1], table[:, -1]
 
 
 def bundled(name: str, delimiter: str | None, header: int = 0) -> Array:
@@ -150,16 +152,27 @@ def bundled(name: str, delimiter: str | None, header: int = 0) -> Array:
 
     Raises `DataError` where scikit-learn is not installed or ships no such file.
     """
-    found = find_spec("sklearn")
-    places = found.submodule_search_locations if found else None
-    file = Path(places[0] if places else "sklearn") / "datasets" / "data" / name
-    try:
-        return np.loadtxt(file, delimiter=delimiter, skiprows=header)
-    except OSError as error:
-        raise DataError(f"{name} comes with the package scikit-learn ({error}); pip install scikit-learn") from error
+    return np.loadtxt(packaged("sklearn", f"datasets/data/{name}"), delimiter=delimiter, skiprows=header)
 
 
-def _standardised(table: Array) -> Array:
+INSTALLED_AS = {"sklearn": "scikit-learn"}  # the packages that pip knows by another name
+
+
+def packaged(package: str, place: str) -> Path:
+    """The file at ``place`` in a package, which is looked up without importing it.
+
+    Raises `DataError` where the package is not installed or ships no such file.
+    """
+    found = find_spec(package)
+    folders = found.submodule_search_locations if found else None
+    if folders and (file := Path(folders[0]) / place).is_file():
+        return file
+    name, reason = INSTALLED_AS.get(package, package), "has no such file" if folders else "is not installed"
+    raise DataError(f"{Path(place).name} comes with the package {name}, which {reason}; pip install {name}")
+
+
+def scaled_columns(table: Array) -> Array:
+    """Every column of ``table [N, I]`` with mean 0 and deviation 1."""
     scaled: Array = (table - table.mean(0)) / table.std(0)
     return scaled
 

@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from problems.data import Array, Split, share_of, shared_rows, split_rows
+from problems.data import Array, Split, packaged, share_of, shared_rows, split_rows
 from problems.network import MLP
 from problems.network_regression import NetworkRegression, network_regression_facts
-from problems.problem import DataError, Facts, ProblemSpec, generator
+from problems.problem import Facts, ProblemSpec, generator
 
 __all__ = [
     "PATCHES",
@@ -52,16 +50,8 @@ def photograph(name: str) -> Array:
     """
     from PIL import Image
 
-    found = find_spec("sklearn")
-    places = found.submodule_search_locations if found else None
-    file = Path(places[0] if places else "sklearn") / "datasets" / "images" / f"{name}.jpg"
-    try:
-        with Image.open(file) as image:
-            return np.asarray(image, dtype=np.float64) / 255
-    except OSError as error:
-        raise DataError(
-            f"{file.name} comes with the package scikit-learn ({error}); pip install scikit-learn"
-        ) from error
+    with Image.open(packaged("sklearn", f"datasets/images/{name}.jpg")) as image:
+        return np.asarray(image, dtype=np.float64) / 255
 
 
 @cache
