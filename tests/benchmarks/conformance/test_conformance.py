@@ -37,7 +37,7 @@ def tables_without_packages(monkeypatch, tmp_path):
     pupils = draw.integers(50, 900, 96)
     tables = {
         "randhie.csv": np.column_stack([draw.poisson(3, 96), draw.uniform(0, 8, (96, 9))]),
-        "star98.csv": np.column_stack([pupils, draw.binomial(pupils, 0.4), draw.uniform(0, 90, (96, 20))]),
+        "star98.csv": np.column_stack([pupils, draw.binomial(pupils, 0.2), draw.uniform(0, 90, (96, 20))]),
     }
     for name, table in tables.items():
         np.savetxt(tmp_path / name, table, delimiter=",", header="the names of the columns", comments="")
