@@ -6,7 +6,9 @@ from problems import (
     chapter,
     classic,
     classification,
+    diamonds,
     factorization,
+    flights,
     glm,
     least_squares,
     lenet,
@@ -42,6 +44,8 @@ BUILTIN: tuple[ProblemSpec, ...] = (
     *autoencoder.SPECS,
     *lenet.SPECS,
     *sequence.SPECS,
+    *diamonds.SPECS,
+    *flights.SPECS,
     *photographs.SPECS,
     *text.SPECS,
 )

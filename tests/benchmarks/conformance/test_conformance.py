@@ -1,5 +1,6 @@
 """Every registered name passes the public conformance kit: one list of things, one list of properties."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from benchmarks.conformance.problems import PROBLEM_CHECKS
 from benchmarks.conformance.report import check_name, check_optimizer, check_problem
 from benchmarks.errors import UsageError
 from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS, make_optimizer, make_problem
-from problems import glm, images
+from problems import diamonds, flights, glm, images
 from problems.data import Split
 
 
@@ -41,7 +42,27 @@ def tables_without_packages(monkeypatch, tmp_path):
     }
     for name, table in tables.items():
         np.savetxt(tmp_path / name, table, delimiter=",", header="the names of the columns", comments="")
-    monkeypatch.setattr(glm, "packaged", lambda package, place: tmp_path / Path(place).name)
+    grades = ([draw.choice(grades) for grades in diamonds.GRADES.values()] for _ in range(96))
+    (tmp_path / "diamonds.csv").write_text(
+        "\n".join(
+            ["cut,color,clarity,carat,price,depth,table,x,y,z"]
+            + [",".join([*row, *map(str, draw.uniform(1, 9, 7))]) for row in grades]
+        )
+    )
+    columns = ["year", "month", "day", "arr_delay", "carrier", "origin", "dest", "tailnum", "hour"]
+    rows = (["2013", "1", *map(str, draw.integers(1, 29, 7))] for _ in range(6 * 96))
+    with zipfile.ZipFile(tmp_path / "flights.csv.zip", "w") as packed:
+        packed.writestr("flights.csv", "\n".join(map(",".join, [columns, *rows])))
+    for module in (glm, diamonds, flights):
+        monkeypatch.setattr(module, "packaged", lambda package, place: tmp_path / Path(place).name)
+    for module in (diamonds, flights):
+        monkeypatch.setattr(module, "ROWS", 80)
+    caches = (diamonds.diamonds, diamonds._part, flights.flights, flights._part)
+    for cached in caches:
+        cached.cache_clear()
+    yield
+    for cached in caches:
+        cached.cache_clear()
 
 
 @pytest.mark.parametrize("name", [*OPTIMIZERS, "torch:RMSprop", "torch:AdamW", "torch:LBFGS(max_iter=2)"])
