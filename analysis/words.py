@@ -11,6 +11,8 @@ from analysis.record.cells import Cell
 __all__ = [
     "MOST_NAMED",
     "Interval",
+    "bytes_text",
+    "duration_text",
     "estimate_text",
     "held_text",
     "hyperparameter_text",
@@ -109,6 +111,24 @@ def estimate_text(found: Interval | None, form: Callable[[float], str] = number)
 def held_text(value: float, smallest: float) -> str:
     """A measure as text; what lies below ``smallest``, its rounding, is given as that bound."""
     return f"<{number(smallest, 1)}" if value < smallest else number(value)
+
+
+def duration_text(seconds: float) -> str:
+    """A time in the unit that suits it, to two digits: "12 µs", "3.4 ms", "1.5 s", "12 min"; a dash for NaN."""
+    if math.isnan(seconds):
+        return "–"
+    for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size * (2 if size >= 60 else 1):
+            return f"{number(seconds / size, 2)} {unit}"
+    return f"{number(seconds / 1e-6, 2)} µs"
+
+
+def bytes_text(count: int) -> str:
+    """A number of bytes: "0 B", "160 B", "4.9 kB", "12 MB"."""
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= size:
+            return f"{number(count / size, 2)} {unit}"
+    return f"{count} B"
 
 
 def times(ratio: float) -> str:

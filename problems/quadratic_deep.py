@@ -82,7 +82,10 @@ class QuadraticDeep(Problem):
     def evaluate(self, x: Tensor) -> dict[str, Tensor]:
         """The loss on all training rows, and "test_loss" on the 896 held-out rows DeepOBS tests on."""
         summaries = {"loss": self._training, "test_loss": self._held_out}
-        return {name: self._around(x.double(), center) + spread for name, (center, spread) in summaries.items()}
+        return {
+            name: self._around(x.double(), center.to(x.device)) + spread.to(x.device)
+            for name, (center, spread) in summaries.items()
+        }
 
     @cached_property
     def minimum(self) -> float:

@@ -165,6 +165,13 @@ class CellResult:
         """The result of the default setting; None where it was not run."""
         return self.settings.get("default")
 
+    def seconds_to_target(self, setting: str) -> float:
+        """The time that one run alone takes to the problem's target: steps to it times what a step costs; inf where it
+        is not reached, NaN where there is no target or the setting was not run.
+        """
+        found = self.settings.get(setting)
+        return math.nan if found is None else found.steps * self.info.cost.seconds
+
     @cached_property
     def curves(self) -> Mapping[str, tuple[Array, Array]]:
         """The steps ``[E]`` and losses ``[K, S, E]`` of the settings that were run, by name."""

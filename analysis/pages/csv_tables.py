@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.measures.results import CellResult
 
-__all__ = ["convergence_table", "metrics_table", "sensitivity_table"]
+__all__ = ["convergence_table", "costs_table", "metrics_table", "sensitivity_table"]
 
 
 def convergence_table(cells: Sequence[CellResult]) -> pd.DataFrame:
@@ -37,6 +37,26 @@ def metrics_table(cells: Sequence[CellResult]) -> pd.DataFrame:
                 columns = {"step": line.steps.astype(int), "median": line.band.median}
                 frame = pd.DataFrame({**columns, "low": line.band.low, "high": line.band.high})
                 parts.append(_keyed(frame, cell, setting=setting, metric=metric, n=line.band.n))
+    return _joined(parts)
+
+
+def costs_table(cells: Sequence[CellResult]) -> pd.DataFrame:
+    """What a step of one run alone costs: one row a label, with the time it takes to the problem's target, tuned and by
+    default (inf: not reached by half of the runs; NaN: no target, or not run).
+    """
+    parts = []
+    for cell in cells:
+        cost = cell.info.cost
+        values = {
+            "step_seconds": cost.seconds,
+            "optimizer_share": cost.optimizer_share,
+            "state_bytes": cost.state_bytes,
+            "tuned_seconds_to_target": cell.seconds_to_target("tuned"),
+            "default_seconds_to_target": cell.seconds_to_target("default"),
+            "device": cell.info.device,
+            "dtype": cell.info.dtype,
+        }
+        parts.append(_keyed(pd.DataFrame([values]), cell))
     return _joined(parts)
 
 

@@ -16,7 +16,7 @@ from analysis.measures.budget import BudgetResult, budget_frame, budget_results,
 from analysis.measures.comparable import PoolingError
 from analysis.measures.recommendation import Recommendation
 from analysis.measures.stability import Stability, boundary_frame, stability_frame
-from analysis.pages.csv_tables import convergence_table, metrics_table, sensitivity_table
+from analysis.pages.csv_tables import convergence_table, costs_table, metrics_table, sensitivity_table
 from analysis.pages.results_text import intervals_text
 from analysis.pages.sentences import problem_reading
 from analysis.problem_results import ProblemResults
@@ -115,6 +115,7 @@ def section_of(
             "convergence": convergence_table(results.cells),
             "metrics": metrics_table(results.cells),
             "sensitivity": sensitivity_table(results.cells),
+            "costs": costs_table(results.cells),
             "stability": stability_frame(results.stability),
             "boundary": boundary_frame(results.stability),
             "budget": budget_frame(budget),
@@ -161,6 +162,8 @@ def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
             "seconds": {name: round(float(value), 2) for name, value in cell.info.seconds.to_json().items()},
             "lane_steps": f"{cell.info.lane_steps:,}",
             "engine": listing(list(cell.info.engines)),
+            "device": cell.info.device,
+            "dtype": cell.info.dtype,
             "reference": optimizer.reference,
         }
         for name, value in own.items():

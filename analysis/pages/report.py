@@ -218,13 +218,13 @@ def template(name: str) -> jinja2.Template:
     """The page template called ``name``, which escapes all it is given and fails for what it is not given."""
     import jinja2
 
-    from analysis.words import metric_text, plain
+    from analysis.words import bytes_text, duration_text, metric_text, plain
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"number": number, "plain": plain}
-    environment.filters["metric"] = metric_text
+    environment.filters |= {"metric": metric_text, "duration": duration_text, "bytes": bytes_text}
     environment.filters |= {"estimate": estimate_text, "share": partial(estimate_text, form="{:.0%}".format)}
     return environment.get_template(name)
 

@@ -18,6 +18,7 @@ __all__ = [
     "Protocol",
     "Scale",
     "Seconds",
+    "StepCost",
     "StudyInfo",
     "WinnerInfo",
     "label_of",
@@ -171,6 +172,17 @@ class Seconds:
 
 
 @dataclass(frozen=True)
+class StepCost:
+    """What a step of one run costs alone, by torch, an operation at a time: ``seconds``, the ``optimizer_share`` of
+    them that is not the loss and its gradient, and ``state_bytes``, those of the optimizer's state.
+    """
+
+    seconds: float
+    optimizer_share: float
+    state_bytes: int
+
+
+@dataclass(frozen=True)
 class CellInfo:
     """The content of ``cell.json``, after its first key ``schema``, the version of the record's schema.
 
@@ -179,6 +191,8 @@ class CellInfo:
     ``defaults`` the default of every hyperparameter, by name, with what the suite fixed; ``lane_steps`` the number of
     training steps of single runs made for this cell, and ``engines`` what made them: "eager", torch an operation at a
     time; "kernel", compiled; "native", a foreign optimizer; both where the cell was gone on with elsewhere.
+    ``device`` is where that was, "cpu" or a GPU with its name; ``dtype`` the precision: "float64", "float32", or
+    "bfloat16", in which losses were computed of parameters in float32. ``cost`` is that of a step of one run alone.
     """
 
     cell: str
@@ -193,6 +207,9 @@ class CellInfo:
     seconds: Seconds
     lane_steps: int
     engines: tuple[str, ...] = field(metadata=joined("engine"))
+    device: str
+    dtype: str
+    cost: StepCost
 
     @classmethod
     def from_json(cls, content: Any) -> CellInfo:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from analysis.figures.style import Form
     from analysis.pages.problem_section import Section
     from analysis.problem_results import ProblemResults
+    from benchmarks.engine.devices import DeviceName
     from benchmarks.mlflow_mirror.runs import Children
     from benchmarks.mlflow_mirror.tracker import Tracker
     from benchmarks.record.folder import RecordFolder
@@ -29,7 +30,7 @@ __all__ = ["Executed", "Machine", "count_of_children", "execute", "write_page"]
 
 @dataclass(frozen=True)
 class Machine:
-    """Where and how a suite runs; nothing here changes a result, but ``engine`` its rounding."""
+    """Where and how a suite runs; nothing here changes a result, but ``engine`` and ``device`` its rounding."""
 
     out: Path | None = None
     jobs: int | None = None
@@ -41,6 +42,7 @@ class Machine:
     minutes: float | None = None
     memory: str | None = None
     engine: Engine = "auto"
+    device: DeviceName = "cpu"
     started: float | None = None  # ``time.time()`` when the command began, which a time budget counts from
 
 
@@ -109,6 +111,7 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
         deadline=deadline,
         memory=None if machine.memory is None else memory_size(machine.memory),
         engine=machine.engine,
+        device=machine.device,
         observer=observer,
         mirror=tracker.log_cell_folder if tracker else None,
         afterwards=report,

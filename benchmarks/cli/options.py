@@ -57,6 +57,13 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="What advances the lanes: torch (eager), a compiled kernel, or the kernel where it pays.",
             ),
             click.option(
+                "--device",
+                default="cpu",
+                show_default=True,
+                metavar="cpu|cuda[:N]|auto",
+                help="Where tensors are: auto is a GPU where torch has one.",
+            ),
+            click.option(
                 "--memory",
                 metavar="SIZE",
                 help="Take no more, as 2GiB: in fewer processes, or refused.  [default: the machine's]",
@@ -81,6 +88,11 @@ def cell_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.argument("problem", shell_complete=completing("problems", several=True)),
             click.argument("optimizer", shell_complete=completing("optimizers", several=True)),
             click.option("--steps", type=COUNT, help="Updates a run.  [default: the problem's]"),
+            click.option(
+                "--dtype",
+                metavar="float32|float64|bfloat16",
+                help="Precision; in bfloat16 the loss is computed as torch.autocast does.  [default: the problem's]",
+            ),
             click.option(
                 "--schedule",
                 default="constant",

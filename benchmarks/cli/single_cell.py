@@ -33,6 +33,7 @@ def single_cell_suite(kind: str, settings: Mapping[str, Any], options: dict[str,
         "schedules": [options.pop("schedule")],
         "plugins": [str(Path(plugin).resolve()) for plugin in options.pop("plugins")],
         "steps": options.pop("steps"),
+        "dtype": options.pop("dtype", None),
         **settings,
         "optimizer": {optimizer: {"search": search, "fixed": fixed} for optimizer in optimizers},
     }

@@ -101,10 +101,15 @@ def batches_of(problem: Problem, seeds: Sequence[int], steps: int) -> Iterator[B
         raise complain(problem, "batches", f"{made} for {steps} steps")
 
 
-def loss_of(problem: Problem, x: Tensor, batch: Batch) -> Tensor:
-    """The training loss ``[..., S]`` of ``x [..., S, P]``."""
+def loss_of(problem: Problem, x: Tensor, batch: Batch, autocast: bool = False) -> Tensor:
+    """The training loss ``[..., S]`` of ``x [..., S, P]``; where ``autocast``, with matrix products in bfloat16."""
     try:
-        loss = problem.loss(x, batch)
+        if autocast:
+            with torch.autocast(x.device.type, torch.bfloat16):
+                loss = problem.loss(x, batch)
+            loss = loss.to(x.dtype)
+        else:
+            loss = problem.loss(x, batch)
     except (Exception, SystemExit) as error:
         raise_as_own(problem, "loss", error)
         raise

@@ -86,6 +86,11 @@ class Lanes(ABC):
             self.alive &= ~ends
         self.valid_steps += self.alive * len(losses)
 
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of the optimizer's state of all lanes."""
+        return sum(value.numel() * value.element_size() for value in self.state.values())
+
     def metrics(self) -> dict[str, Tensor]:
         """The metrics ``[c, S]`` of the parameters as they are, in double precision."""
         return evaluation_of(self.problem, self.x)

@@ -87,7 +87,7 @@ class ForeignLanes(Lanes):
             return
         for t, batch in enumerate(data.batches, start=done + 1):
             x = self._where_they_stand().requires_grad_()
-            loss = loss_of(self.problem, x, batch)
+            loss = loss_of(self.problem, x, batch, self.training.autocast)
             g = gradient_of(self.problem, loss, x)
             self.count_steps(loss.detach().unsqueeze(0))
             for c, row in enumerate(self.rows):
@@ -101,6 +101,12 @@ class ForeignLanes(Lanes):
     def keep(self, chosen: Tensor) -> None:
         self.rows = [row for row, stays in zip(self.rows, chosen.tolist(), strict=True) if stays]
 
+    @property
+    def state_bytes(self) -> int:
+        states = (o.state for row in self.rows for o in row.optimizers)
+        held = [value for state in states for each in state.values() for value in each.values()]
+        return sum(value.numel() * value.element_size() for value in held if isinstance(value, Tensor))
+
     def _where_they_stand(self) -> Tensor:
         """The parameters ``[c, S, P]`` that the optimizers hold."""
         return torch.stack([torch.stack([p.detach() for p in row.parameters]) for row in self.rows])
@@ -111,7 +117,7 @@ class ForeignLanes(Lanes):
 
         def closure() -> Tensor:
             with torch.enable_grad():
-                loss = loss_of(self.problem, p.unsqueeze(0), alone)
+                loss = loss_of(self.problem, p.unsqueeze(0), alone, self.training.autocast)
                 p.grad = gradient_of(self.problem, loss, p)
             return loss.detach().sum()
 

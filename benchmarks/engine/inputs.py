@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine.calls import start_of
+from benchmarks.engine.devices import check_device, device_of
 from benchmarks.engine.engines import ENGINES, Engine
 from benchmarks.engine.segments import Data
 from benchmarks.errors import UsageError
@@ -78,8 +79,10 @@ class Training:
     is an entry of the registry, a foreign one, or a bare rule. ``seeds`` fix start, data order and noise;
     lanes of a seed see the same. ``steps`` are updates; losses are evaluated at step 0, every ``evaluate_every`` steps
     (or at the steps listed; default: none) and at the end. ``schedules`` change a hyperparameter, by its name, from
-    step to step. ``dtype`` and ``chunk`` (lanes trained together) default to the problem's; a chunk means nothing to a
-    foreign optimizer.
+    step to step. ``device`` is one of torch's, or "auto", a GPU where there is one. ``dtype`` and ``chunk`` (lanes
+    trained together) default to the problem's; a chunk means nothing to a foreign optimizer. Where ``autocast``, losses
+    and their gradients are computed with products of matrices in bfloat16, as `torch.autocast` does; evaluations and
+    steps are not.
 
     ``keep_path`` keeps the parameters at every evaluation, ``keep_updates`` the gradient of the last update before it
     and the rule's state after it (a foreign optimizer's is not known). Without ``stop_diverged`` no lane is ever
@@ -89,7 +92,7 @@ class Training:
 
     Raises `UsageError` for no seed, one given twice, a count below one, a schedule of an unknown hyperparameter or one
     that does not fit its hyperparameter, as one of lr given to a memory (a bare rule takes any function of the step),
-    and for ``keep_updates`` of a foreign optimizer.
+    for ``keep_updates`` of a foreign optimizer, and for a device that is not there.
     """
 
     problem: Problem
@@ -107,6 +110,7 @@ class Training:
     engine: Engine = "auto"
     planned: float = 0.0
     threads: int = 1
+    autocast: bool = False
 
     if TYPE_CHECKING:  # the fields hold what the names mean
 
@@ -127,6 +131,7 @@ class Training:
             engine: Engine = "auto",
             planned: float = 0.0,
             threads: int = 1,
+            autocast: bool = False,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -134,6 +139,9 @@ class Training:
             object.__setattr__(self, "problem", make_problem(self.problem))
         if isinstance(self.optimizer, str):
             object.__setattr__(self, "optimizer", make_optimizer(self.optimizer))
+        device = device_of(self.device) if isinstance(self.device, str) else self.device
+        check_device(device)
+        object.__setattr__(self, "device", device)
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise UsageError(f"train needs at least one seed, each once, got {list(self.seeds)}")
         every = self.evaluate_every

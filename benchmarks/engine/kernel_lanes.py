@@ -108,6 +108,8 @@ def _check(training: Training, start: Tensor) -> None:
     """Raise `NotCompiledError` for what no kernel does."""
     if start.device.type != "cpu":
         raise NotCompiledError(f"kernels run on the CPU, not on {start.device}")
+    if training.autocast:
+        raise NotCompiledError("kernels compute in float32 and float64, not in bfloat16")
     if start.dtype not in KINDS:
         raise NotCompiledError(f"kernels compute in float32 and float64, not in {str(start.dtype)[6:]}")
     if training.keep_updates:

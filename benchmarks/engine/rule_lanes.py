@@ -68,7 +68,7 @@ class RuleLanes(Lanes):
         losses = x.new_empty(0)
         for place, batch in enumerate(data.batches):
             t = done + 1 + place
-            loss = loss_of(self.problem, x, batch)
+            loss = loss_of(self.problem, x, batch, self.training.autocast)
             g = gradient_of(self.problem, loss, x)
             if self.gradient is not None:
                 self.gradient = g

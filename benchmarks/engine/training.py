@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from benchmarks.engine.devices import out_of_memory
 from benchmarks.engine.driver import Lanes, OnRung, OnSegment, divergence_limit, drive
 from benchmarks.engine.foreign_lanes import ForeignLanes
 from benchmarks.engine.inputs import Configurations, Training
 from benchmarks.engine.kernel_lanes import kernel_lanes
 from benchmarks.engine.rule_lanes import rule_lanes
 from benchmarks.engine.trace import Trace
+from benchmarks.errors import UsageError
 from benchmarks.naming.foreign import ForeignSpec
 from optimizers import Rule
 
@@ -32,7 +34,8 @@ def train(
     of single runs that were made, and may break off by an exception.
 
     Raises `UsageError` for an unknown hyperparameter or unequal lengths, and where a foreign class refuses the values,
-    cannot step on a vector, or keeps a scheduled hyperparameter out of its parameter groups.
+    cannot step on a vector, or keeps a scheduled hyperparameter out of its parameter groups, and where memory does not
+    suffice.
     """
     given = configurations if isinstance(configurations, Configurations) else Configurations(configurations)
     filled, start = training.filled(given), training.start()
@@ -44,4 +47,10 @@ def train(
         rule = optimizer if isinstance(optimizer, Rule) else optimizer.rule
         compiled = kernel_lanes(training, rule, filled, start, limit)
         chunks += compiled if compiled is not None else rule_lanes(training, rule, filled, start, limit)
-    return drive(training, chunks, on_rung, on_segment)
+    try:
+        return drive(training, chunks, on_rung, on_segment)
+    except RuntimeError as error:
+        said = out_of_memory(error, max(lanes.alive.numel() for lanes in chunks))
+        if said is None:
+            raise
+        raise UsageError(f"{training.name} on {training.problem.name or 'the problem'}: {said}") from error

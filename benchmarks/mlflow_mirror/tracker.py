@@ -25,7 +25,7 @@ from analysis.record.exhibits import load_exhibits
 from benchmarks.errors import TrackingError
 from benchmarks.mlflow_mirror.by_client import ByClient
 from benchmarks.mlflow_mirror.database import Database
-from benchmarks.mlflow_mirror.overview import draw_overview, overview_path
+from benchmarks.mlflow_mirror.overview import PICTURE, draw_overview
 from benchmarks.mlflow_mirror.runs import (
     Children,
     MirroredRun,
@@ -99,16 +99,18 @@ class Tracker:
                     return run_id
             for run_id in found:
                 self._delete(run_id)
-        picture = overview_path(RecordFolder(self._folder), cell.name)
-        if not picture.is_file():
-            draw_overview(cell, picture)
         # MLflow's `log_table` would write it to a folder outside the record, which a kill leaves there
-        shown, ended = picture.with_name(TRIALS), time.time()
+        waiting = RecordFolder(self._folder).unfinished / cell.name
+        waiting.mkdir(parents=True, exist_ok=True)
+        shown, ended = waiting / TRIALS, time.time()
         trials_table(cell).to_json(shown, orient="split", index=False)
         record = [Artifact(file, "record") for file in (cell.path, *(self._folder / name for name in SHARED))]
         tags = {"stepscape.suite": self._suite_digest, **SHOWN}
         began, ends = ended - _seconds(cell), ends_of(cell)
-        parent = self._new_run(cell_run(cell, ends), tags, began, ended, [Artifact(shown), Artifact(picture), *record])
+        if not self._drawn_by_ui:
+            draw_overview(cell, waiting / PICTURE)
+            record.append(Artifact(waiting / PICTURE))
+        parent = self._new_run(cell_run(cell, ends), tags, began, ended, [Artifact(shown), *record])
         # MLflow lists the latest start first, so the best trial must have started last
         children = [
             self._new_run(child, {}, ended - rank / 1000, ended)
@@ -116,7 +118,7 @@ class Tracker:
         ]
         with told(self._uri, ADVICE):
             run_id = self._writer.write(self._experiment, parent, children)
-        shutil.rmtree(picture.parent)
+        shutil.rmtree(waiting)
         return run_id
 
     def log_cell_folder(self, folder: Path) -> None:
@@ -158,6 +160,11 @@ class Tracker:
                 if found is None or urlsplit(found.artifacts).scheme == "file":
                     return database
         return ByClient(self._uri)
+
+    @property
+    def _drawn_by_ui(self) -> bool:
+        """Whether `benchmarks.mlflow_mirror.ui` draws the pictures of cells, once somebody looks."""
+        return self._uri == default_uri(self._folder) and isinstance(self._writer, Database)
 
     @cached_property
     def _experiment(self) -> Experiment:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import tomllib
 import webbrowser
@@ -22,6 +23,7 @@ from urllib.parse import quote
 from urllib.request import ProxyHandler, build_opener
 
 from benchmarks.errors import TrackingError, UsageError
+from benchmarks.mlflow_mirror.overview import draw_overviews
 from benchmarks.mlflow_mirror.store import ARTIFACTS, default_uri, moved
 from benchmarks.mlflow_mirror.tracker import VIEW
 
@@ -62,7 +64,8 @@ def serving(
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run the server within a ``with`` block and give the address of its most useful page, and its process.
 
-    ``on_start`` is called once nothing speaks against starting, which takes some seconds. Raises as `serve` does.
+    ``on_start`` is called once nothing speaks against starting, which takes some seconds; the pictures of cells that
+    nobody looked at yet are drawn from then on. Raises as `serve` does.
     The server ends with the block and, on Linux, with this process however that ends.
     """
     _check_store(folder)
@@ -78,6 +81,7 @@ def serving(
             start_new_session=True,  # Ctrl-C is ours to handle, and the whole group is ours to end
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads yet
         )
+        threading.Thread(target=draw_overviews, args=(folder / ARTIFACTS,), daemon=True).start()
         try:
             _wait_until_up(server, port, log)
             yield view_url(port, _experiment_id(folder, suite, port)), server

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import torch
 
-from analysis.record.cell_info import Seconds
+from analysis.record.cell_info import Seconds, StepCost
+from benchmarks.engine.cost import step_cost
 from benchmarks.engine.engines import Used
 from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import train
@@ -44,7 +45,7 @@ class FinishedCell:
     """All that a cell made: its studies, the runs of its settings, and its landscape (None where the plan has none).
 
     ``studies`` is empty where nothing is tuned. ``space`` holds all that was searched. The defaults are the last
-    setting; the runs of the winners come before them, for studies that have one.
+    setting; the runs of the winners come before them, for studies that have one. ``cost`` is that of a step.
     """
 
     studies: Sequence[Study]
@@ -53,6 +54,7 @@ class FinishedCell:
     grid: GridMap | None
     tuning_seconds: float
     test_seconds: float
+    cost: StepCost
 
     @property
     def default(self) -> SettingRuns:
@@ -93,7 +95,8 @@ def run_cell(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None = No
     settings, test_seconds = _timed(lambda: _test(cell, studies))
     space = Space.joined([study.space for study in studies]) if studies else cell.space
     grid = _landscape(cell, space, checkpoints)
-    return FinishedCell(studies, space, settings, grid, tuning_seconds, test_seconds)
+    cost = step_cost(cell.training(cell.seeds(cell.plan.test.seeds), None), settings[-1].values)
+    return FinishedCell(studies, space, settings, grid, tuning_seconds, test_seconds, cost)
 
 
 def _tune(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None) -> list[Study]:

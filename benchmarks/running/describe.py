@@ -14,6 +14,7 @@ from analysis.record.cell_info import (
     StudyInfo,
     WinnerInfo,
 )
+from benchmarks.engine.devices import named
 from benchmarks.engine.trace import Trace
 from benchmarks.naming.registry import described
 from benchmarks.running.cell import FinishedCell
@@ -41,6 +42,9 @@ def describe(cell: ReadyCell, result: FinishedCell) -> CellInfo:
         seconds=Seconds(**{name: round(value, 4) for name, value in result.seconds.to_json().items()}),
         lane_steps=result.lane_steps,
         engines=tuple(result.engines),
+        device=named(cell.compute.device),
+        dtype=cell.dtype,
+        cost=result.cost,
     )
 
 

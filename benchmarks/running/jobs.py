@@ -1,11 +1,10 @@
-"""What the workers of a suite do: a job each for a cell, an exhibit and a cell's picture, small enough to be sent."""
+"""What the workers of a suite do: a job each for a cell and an exhibit, small enough to be sent."""
 
 from __future__ import annotations
 
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from analysis.record.cells import Cell
 from analysis.record.exhibits import Exhibit
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.exhibits import Question, make_question
-from benchmarks.mlflow_mirror.overview import draw_overview, overview_path
 from benchmarks.naming.blame import line_raised, with_line
 from benchmarks.naming.registry import make_problem
 from benchmarks.record.checkpoints import Checkpoints, OutOfTime
@@ -43,7 +41,6 @@ __all__ = [
     "ExhibitJob",
     "Job",
     "JobResult",
-    "OverviewJob",
     "carry_out",
     "carry_out_and_draw",
     "exhibit_jobs",
@@ -198,34 +195,6 @@ class ExhibitJob(Job):
 
 
 @dataclass(frozen=True)
-class OverviewJob(Job):
-    """Draw the picture that the MLflow run of a finished cell shows; half of the mirroring time, so workers do it."""
-
-    cell: str
-    folder: RecordFolder
-
-    @property
-    def name(self) -> str:
-        return f"overview of {self.cell}"
-
-    @property
-    def cost(self) -> float:
-        return 0.0
-
-    @property
-    def finished(self) -> bool:
-        return overview_path(self.folder, self.cell).is_file()
-
-    def run(self) -> Path:
-        path = overview_path(self.folder, self.cell)
-        draw_overview(Cell.load(self.folder.cell(self.cell)), path)
-        return path
-
-    def check_same(self, known: dict[str, str]) -> None:
-        """Nothing to compare: a picture is drawn from the cell of its own record."""
-
-
-@dataclass(frozen=True)
 class JobResult:
     """How a job ended: its name and title, what it took, the error where it failed, whether time ran out first; and the
     ``section`` of the report that its worker drew next, if any.
@@ -253,18 +222,16 @@ def exhibit_jobs(suite: Suite, folder: RecordFolder, data: Path | None, deadline
     return [ExhibitJob(question, place, folder, data, deadline) for place, question in enumerate(questions)]
 
 
-def carry_out(chain: Sequence[Job]) -> JobResult:
-    """Do jobs one after another, each only where the one before it is done, as one worker does them.
+def carry_out(job: Job) -> JobResult:
+    """Do a job; an exception becomes its error and stops no other.
 
-    The result is that of the first job; an exception becomes its error and stops no other chain. A job whose result
-    has landed already, where a worker was lost before it could report it, is not done again.
+    One whose result has landed already, where a worker was lost before it could report it, is not done again.
     """
     began = time.perf_counter()
     error, unfinished = None, False
     try:
-        for job in chain:
-            if not job.finished:
-                job.run()
+        if not job.finished:
+            job.run()
     except OutOfTime:
         unfinished = True
     except (StepscapeError, DataError, OSError) as problem:  # a broken disk is no bug of ours: no traceback
@@ -272,10 +239,10 @@ def carry_out(chain: Sequence[Job]) -> JobResult:
     except (Exception, SystemExit) as problem:
         known = storage_failure(problem) or (with_line(problem) if line_raised(problem) else None)
         error = redacted(known or traceback.format_exc())
-    return JobResult(chain[0].name, chain[0].title, time.perf_counter() - began, error, unfinished)
+    return JobResult(job.name, job.title, time.perf_counter() - began, error, unfinished)
 
 
-def carry_out_and_draw(chain: Sequence[Job], ahead: Ahead) -> JobResult:
-    """`carry_out` the jobs; where the last cell of a problem landed so, its section of the report is drawn as well."""
-    done = carry_out(chain)
+def carry_out_and_draw(job: Job, ahead: Ahead) -> JobResult:
+    """`carry_out` the job; where the last cell of a problem landed so, its section of the report is drawn as well."""
+    done = carry_out(job)
     return replace(done, section=ahead.section_after(done.name)) if done.landed else done

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+import torch
+
+from benchmarks.engine.devices import DeviceName, device_of
 from benchmarks.engine.engines import Engine
 from benchmarks.engine.foreign_lanes import try_out
 from benchmarks.engine.inputs import Evaluate, Training
@@ -41,10 +44,13 @@ Tried = MutableMapping[str, OwnCodeError | None]
 
 @dataclass(frozen=True)
 class Compute:
-    """What lanes are trained with: an engine, and threads of one process. Results differ by rounding at most."""
+    """What lanes are trained with: an engine, threads of one process, and a device, by its name. Results differ by
+    rounding at most.
+    """
 
     engine: Engine = "auto"
     threads: int = 1
+    device: DeviceName = "cpu"
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class ReadyCell:
 
     def training(self, seeds: Sequence[int], evaluate: Evaluate, *, keep_path: bool = False) -> Training:
         """The training of this cell on ``seeds``, evaluated every ``evaluate`` steps, or at the steps listed."""
+        dtype = self.plan.dtype
         training = Training(
             self.problem,
             self.spec,
@@ -72,11 +79,19 @@ class ReadyCell:
             self.steps,
             evaluate,
             self.schedules,
+            device=device_of(self.compute.device),
+            dtype=None if dtype is None else getattr(torch, "float32" if dtype == "bfloat16" else dtype),
             keep_path=keep_path,
             engine=self.compute.engine,
             threads=self.compute.threads,
+            autocast=dtype == "bfloat16",
         )
         return planned(training, self._lanes)
+
+    @property
+    def dtype(self) -> str:
+        """The precision of the runs: the plan's, else the problem's."""
+        return self.plan.dtype or str(self.problem.dtype).removeprefix("torch.")
 
     @property
     def evaluate(self) -> int | list[int]:

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.engine.devices import DeviceName, device_of
 from benchmarks.engine.engines import Engine
 from benchmarks.engine.kernel.compiler import why_no_compiler
 from benchmarks.errors import OwnCodeError, StepscapeError, SuiteError, UsageError
@@ -25,7 +26,7 @@ from benchmarks.record.lock import alone
 from benchmarks.running.ahead import Ahead
 from benchmarks.running.bars import SuiteBar
 from benchmarks.running.estimate import estimate_seconds
-from benchmarks.running.jobs import CellJob, Job, JobResult, OverviewJob, carry_out, carry_out_and_draw, exhibit_jobs
+from benchmarks.running.jobs import CellJob, Job, JobResult, carry_out, carry_out_and_draw, exhibit_jobs
 from benchmarks.running.memory import fitting_jobs
 from benchmarks.running.mirroring import Mirroring
 from benchmarks.running.observer import RunObserver
@@ -93,6 +94,7 @@ def run(
     deadline: float | None = None,
     memory: int | None = None,
     engine: Engine = "auto",
+    device: DeviceName = "cpu",
     observer: RunObserver | None = None,
     mirror: Callable[[Path], None] | None = None,
     afterwards: Callable[[SuiteResult, Mirroring], None] | None = None,
@@ -103,22 +105,23 @@ def run(
 
     ``suite`` may be the name of a built-in suite or the path of a TOML file. ``jobs`` processes work at the same time,
     fewer where all would take more than ``memory`` bytes (by default what the machine has); ``data`` is the user's data
-    folder; ``engine`` advances the lanes. Studies are kept in the Optuna ``storage`` where one is given, else in
-    memory. After the ``deadline`` (``time.time()``) cells stop at the next block; what they made is kept for the next
-    run. ``observer`` is told how far the run is; by default that is a bar, on a terminal or in a notebook. ``mirror``
-    is handed every finished cell's folder, those of earlier runs too, beside the work, and may raise `StepscapeError`:
-    it is then not asked again. It has `benchmarks.running.mirroring.BUDGET` seconds more when the cells are done.
+    folder; ``engine`` advances the lanes on the ``device``, cpu, cuda, cuda:N or auto. Studies are kept in the Optuna
+    ``storage`` where one is given, else in memory. After the ``deadline`` (``time.time()``) cells stop at the next
+    block; what they made is kept for the next run. ``observer`` is told how far the run is; by default that is a bar,
+    on a terminal or in a notebook. ``mirror`` is handed every finished cell's folder, those of earlier runs too, beside
+    the work, and may raise `StepscapeError`: it is then not asked again. It has
+    `benchmarks.running.mirroring.BUDGET` seconds more when the cells are done.
     ``afterwards`` is called last, with what is returned and the mirror's thread, while no other process may work in the
     folder: it may write the report there. Where ``draw``, the report's sections are drawn as their problems' cells end,
     beside the work.
 
-    Raises `StepscapeError` for mistakes in the suite, the folder or the storage, and for a cell that takes more memory
-    alone, before anything is run.
+    Raises `StepscapeError` for mistakes in the suite, the folder or the storage, for a device that is not there, and
+    for a cell that takes more memory alone, before anything is run.
     """
     suite, folder = suite if isinstance(suite, Suite) else Suite.load(suite), Path(folder)
-    record = RecordFolder(folder)
+    record, compute = RecordFolder(folder), Compute(engine, device=str(device_of(device)))
     with nullcontext(observer) if observer else SuiteBar(suite) as watching:
-        return _run(suite, record, jobs, data, storage, deadline, memory, engine, watching, mirror, afterwards, draw)
+        return _run(suite, record, jobs, data, storage, deadline, memory, compute, watching, mirror, afterwards, draw)
 
 
 def _run(
@@ -129,16 +132,16 @@ def _run(
     storage: str | None,
     deadline: float | None,
     memory: int | None,
-    engine: Engine,
+    compute: Compute,
     observer: RunObserver,
     mirror: Callable[[Path], None] | None,
     afterwards: Callable[[SuiteResult, Mirroring], None] | None,
     draw: bool,
 ) -> SuiteResult:
     """Run what is missing, as `run` says, with an ``observer``."""
-    if engine == "kernel" and (why := why_no_compiler()):
+    if compute.engine == "kernel" and (why := why_no_compiler()):
         raise UsageError(f"kernels need a C compiler: {why}")
-    ready, failed = _prepared(suite, data, Compute(engine))
+    ready, failed = _prepared(suite, data, compute)
     jobs = fitting_jobs(ready, jobs, memory)
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
     exhibits = exhibit_jobs(suite, record, data, deadline)
@@ -168,7 +171,7 @@ def _run(
         missing.sort(key=lambda job: job.cost, reverse=deadline is None)
         with Watch(record.unfinished, costs, observer):
             page = Ahead.of(record, suite.cells(), suite.focus) if draw else None
-            for done in _carried_out([mirrored.with_its_picture(job) for job in missing], jobs, page):
+            for done in _carried_out(missing, jobs, page):
                 if done.section is not None:
                     result.sections[done.section.problem.name] = done.section
                 result.ran.append(replace(done, section=None))
@@ -241,14 +244,14 @@ def _prepared(suite: Suite, data: Path | None, compute: Compute) -> tuple[list[R
     return ready, failed
 
 
-def _carried_out(chains: Sequence[Sequence[Job]], jobs: int, ahead: Ahead | None) -> Iterator[JobResult]:
+def _carried_out(missing: Sequence[Job], jobs: int, ahead: Ahead | None) -> Iterator[JobResult]:
     """Do the jobs, draw what is ``ahead`` of the report, and yield how each ended; those whose workers were killed
     again and again end with an error.
     """
     work = carry_out if ahead is None else partial(carry_out_and_draw, ahead=ahead)
-    left = {chain[0].name: chain[0] for chain in chains}
+    left = {job.name: job for job in missing}
     try:
-        for done in map_unordered(work, chains, jobs):
+        for done in map_unordered(work, missing, jobs):
             del left[done.name]
             yield done
     except WorkersLostError as error:
@@ -263,15 +266,6 @@ class _Mirror:
     record: RecordFolder
     cells: set[str]
     thread: Mirroring
-
-    def with_its_picture(self, job: Job) -> tuple[Job, ...]:
-        """The job, and for a cell that will be mirrored the drawing of its picture, which the same worker does next.
-
-        The workers' pool takes no further jobs while it works; at its end the mirror would have nothing to follow.
-        """
-        if self.mirror is None or job.name not in self.cells:
-            return (job,)
-        return (job, OverviewJob(job.name, self.record))
 
     def __call__(self, name: str) -> None:
         """Mirror what has landed under that name where it is a cell."""

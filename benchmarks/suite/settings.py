@@ -27,6 +27,7 @@ __all__ = [
     "SAMPLERS",
     "CellOverrides",
     "Count",
+    "Dtype",
     "Landscape",
     "Overrides",
     "Searching",
@@ -40,6 +41,9 @@ __all__ = [
 Sampler = Literal["tpe", "random", "qmc", "cmaes", "gp", "grid"]
 SAMPLERS: tuple[str, ...] = get_args(Sampler)
 Spacing = Literal["linear", "log"]
+Dtype = Literal["float32", "float64", "bfloat16"]
+"""The precision of runs. In bfloat16 the loss is computed as `torch.autocast` does, of parameters in float32."""
+
 Count = Annotated[int, Field(gt=0, le=1_000_000_000, strict=True)]  # more is a slip
 
 Trials = Annotated[Count, Field(le=1_000_000)]  # of one study; Optuna takes hours for as many
@@ -208,6 +212,7 @@ class Overrides(Strict):
     steps: Count | None = None
     evaluations: Count | None = None
     spacing: Spacing | None = None
+    dtype: Dtype | None = None
     trials: Trials | None = None
     grid: Grid | None = None
     tuning: Tuning = Tuning()

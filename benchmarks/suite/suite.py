@@ -25,6 +25,7 @@ from benchmarks.suite.sentences import sentences
 from benchmarks.suite.settings import (
     CellOverrides,
     Count,
+    Dtype,
     Landscape,
     Overrides,
     Searching,
@@ -48,6 +49,7 @@ class CellPlan(Strict):
     steps: int | None
     evaluations: int
     spacing: Spacing
+    dtype: Dtype | None = None
     tuning: Tuning
     test: Test
     landscape: Landscape
@@ -80,6 +82,7 @@ class Suite(Strict):
     steps: Count | None = None
     evaluations: Count = 20
     spacing: Spacing = "linear"
+    dtype: Dtype | None = None
     tuning: Tuning = Tuning()
     test: Test = Test()
     landscape: Landscape = Landscape()
@@ -186,7 +189,7 @@ class Suite(Strict):
         """The plan of one cell: the suite's tables, changed by the problem's, the optimizer's and matching cells'."""
         changes = [self.problem.get(problem), self.optimizer.get(optimizer)]
         changes += [change for change in self.cell if change.matches(problem, optimizer, schedule)]
-        own: dict[str, Any] = {name: getattr(self, name) for name in ("steps", "evaluations", "spacing")}
+        own: dict[str, Any] = {name: getattr(self, name) for name in ("steps", "evaluations", "spacing", "dtype")}
         tables: dict[str, dict[str, Any]] = {
             name: dict(getattr(self, name)) for name in ("tuning", "test", "landscape")
         }

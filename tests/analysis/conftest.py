@@ -24,6 +24,7 @@ from analysis.record.cell_info import (
     ProblemInfo,
     Protocol,
     Seconds,
+    StepCost,
     StudyInfo,
     WinnerInfo,
 )
@@ -290,6 +291,9 @@ class Builder:
             seconds=Seconds(tuning=0.5, sampling=0.1, test=0.1, landscape=0.2),
             lane_steps=1000,
             engines=("eager",),
+            device="cpu",
+            dtype="float64",
+            cost=StepCost(seconds=2e-4, optimizer_share=0.25, state_bytes=16),
         )
 
 

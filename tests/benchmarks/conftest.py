@@ -14,6 +14,7 @@ from analysis.record.cell_info import (
     ProblemInfo,
     Protocol,
     Seconds,
+    StepCost,
     StudyInfo,
     WinnerInfo,
 )
@@ -91,6 +92,9 @@ def cell_info() -> CellInfo:
         seconds=Seconds(tuning=0.4, sampling=0.1, test=0.2, landscape=0.3),
         lane_steps=5,
         engines=("eager",),
+        device="cpu",
+        dtype="float64",
+        cost=StepCost(seconds=2e-4, optimizer_share=0.25, state_bytes=16),
     )
 
 

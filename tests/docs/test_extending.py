@@ -54,6 +54,7 @@ def test_the_python_of_the_page_runs_from_top_to_bottom(folder, capsys):
     assert "this problem uses chunk=16" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", re.findall(r"^\$ stepscape (.*)$", "\n".join(blocks("console")), re.MULTILINE))
 def test_the_commands_of_the_page_succeed(folder, command, capsys):
     small = {

@@ -32,6 +32,7 @@ def test_the_diabetes_data_are_scikit_learns_standardised() -> None:
         np.testing.assert_array_equal(found, (table - table.mean(0)) / table.std(0))
 
 
+@pytest.mark.slow
 def test_loading_the_digits_imports_no_scikit_learn() -> None:
     script = "import sys; from problems.data import DIGITS; DIGITS.load(); print('sklearn' in sys.modules)"
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -181,6 +181,7 @@ def test_page_tables_and_advice_hold_a_problems_further_metrics(page: Path) -> N
     ]
 
 
+@pytest.mark.slow
 def test_the_report_is_the_same_to_the_byte_whatever_the_number_of_processes(twins: Path, twin_report: Path) -> None:
     second = write_report(twins, twins.parent / "again", jobs=2).parent
     files = sorted(file.relative_to(twin_report) for file in twin_report.rglob("*") if file.is_file())

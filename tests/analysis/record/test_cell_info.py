@@ -73,6 +73,9 @@ CONTENT: dict[str, Any] = {
     "seconds": {"tuning": 0.5, "sampling": 0.1, "test": 0.4, "landscape": 0.3},
     "lane_steps": 69000,
     "engine": "eager",
+    "device": "cpu",
+    "dtype": "float32",
+    "cost": {"seconds": 0.0002, "optimizer_share": 0.25, "state_bytes": 16},
 }
 """Every key there is, in the order of the file."""
 

@@ -35,6 +35,7 @@ ODD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD)
 def test_odd_options_are_measured_and_told_without_a_failure(name, tmp_path):
     options, told = ODD[name]

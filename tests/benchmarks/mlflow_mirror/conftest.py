@@ -23,10 +23,12 @@ from analysis.record.cell_info import (
     ProblemInfo,
     Protocol,
     Seconds,
+    StepCost,
     StudyInfo,
     WinnerInfo,
 )
 from analysis.record.cells import Cell, Record
+from benchmarks.mlflow_mirror import overview
 from benchmarks.mlflow_mirror import store as mlflow_store
 from benchmarks.mlflow_mirror import tracker as tracking
 
@@ -181,6 +183,9 @@ class RecordBuilder:
             seconds=Seconds(tuning=0.5, sampling=0.1, test=0.1, landscape=0.2),
             lane_steps=1000,
             engines=("eager",),
+            device="cpu",
+            dtype="float64",
+            cost=StepCost(seconds=2e-4, optimizer_share=0.25, state_bytes=16),
         )
 
 
@@ -208,6 +213,7 @@ def _plain_overview() -> Iterator[None]:
     """An empty picture in place of a cell's overview, which takes a third of a second to draw."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracking, "draw_overview", _empty_picture)
+        patch.setattr(overview, "draw_overview", _empty_picture)
         yield
 
 

@@ -12,13 +12,14 @@ import pytest
 
 from analysis.record.cell_info import Seconds
 from benchmarks.errors import TrackingError
-from benchmarks.mlflow_mirror import tracker as tracking
+from benchmarks.mlflow_mirror import overview
 from benchmarks.mlflow_mirror.database import Database
+from benchmarks.mlflow_mirror.overview import draw_overviews
 from benchmarks.mlflow_mirror.runs import trials_table
 from benchmarks.mlflow_mirror.store import connect, default_uri, reported
 from benchmarks.mlflow_mirror.tracker import VIEW, Tracker
 
-DRAWN = tracking.draw_overview  # as it is before the tests put an empty picture in its place
+DRAWN = overview.draw_overview  # as it is before the tests put an empty picture in its place
 
 
 @pytest.fixture
@@ -116,7 +117,8 @@ def test_a_run_lasted_as_long_as_its_cell(logged, logged_store):
     assert info.end_time - info.start_time == pytest.approx(800, abs=1)  # tuning 0.5 s, test 0.1 s, landscape 0.2 s
 
 
-def test_artifacts_are_the_table_the_overview_and_the_record_itself(logged, logged_store):
+def test_artifacts_are_the_table_the_record_itself_and_once_looked_at_the_overview(logged, logged_store):
+    draw_overviews(logged.path / "mlartifacts")
     run_id = run_of(logged_store, logged.cells[0]).info.run_id
     assert [item.path for item in logged_store.list_artifacts(run_id)] == ["overview.png", "record", "trials.json"]
     names = {Path(item.path).name for item in logged_store.list_artifacts(run_id, "record")}
@@ -277,10 +279,25 @@ def test_a_store_that_cannot_be_used_is_one_line(record, uri):
 
 
 def test_a_new_store_and_a_real_overview_say_nothing_on_the_terminal(tmp_path, builder, capfd, monkeypatch):
-    monkeypatch.setattr(tracking, "draw_overview", DRAWN)
+    monkeypatch.setattr(overview, "draw_overview", DRAWN)
     record = builder.record(tmp_path / "fresh", ("sgd",))
-    Tracker(default_uri(record.path), "toy", record.path, children="none").log_cell(record.cells[0])
+    run = Tracker(default_uri(record.path), "toy", record.path, children="none").log_cell(record.cells[0])
+    picture = record.path / "mlartifacts" / run / "artifacts" / "overview.png"
+    assert not picture.exists()
+    draw_overviews(record.path / "mlartifacts")
+    assert picture.read_bytes().startswith(b"\x89PNG")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_picture_that_cannot_be_drawn_costs_no_other_its_picture(tmp_path, builder):
+    record = builder.record(tmp_path / "damaged")
+    tracker = Tracker(default_uri(record.path), "toy", record.path, children="none")
+    runs = [record.path / "mlartifacts" / tracker.log_cell(cell) / "artifacts" for cell in record.cells]
+    torn = runs[-1] / "record" / "cell.json"
+    torn.unlink()
+    torn.write_text("{")
+    draw_overviews(record.path / "mlartifacts")
+    assert [(run / "overview.png").exists() for run in runs] == [True, False]
 
 
 def test_log_levels_are_restored():

@@ -291,6 +291,7 @@ def _try(name: str, noted: bool, whole: Path, damage: Callable[..., Path], outco
         _mirrored(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FEW)
 @pytest.mark.parametrize("noted", [True, False], ids=["with digests", "without"])
 def test_a_damaged_record_ends_every_command_in_a_sentence(

@@ -56,9 +56,9 @@ def test_a_section_is_drawn_when_the_last_cell_of_its_problem_has_landed_and_by_
     ahead = Ahead.of(record, SUITE.cells(), None)
     first, second = (plan.name for plan in SUITE.cells()[2:])
     jobs = [CellJob(plan, record) for plan in SUITE.cells()[2:]]
-    assert carry_out([jobs[1]]).landed
+    assert carry_out(jobs[1]).landed
     assert ahead.section_after(second) is None
-    assert carry_out([jobs[0]]).landed
+    assert carry_out(jobs[0]).landed
     os.utime(record.cell(first) / "cell.json", ns=(2**62, 2**62))
     assert ahead.section_after(second) is None
     assert drawer.asked == []

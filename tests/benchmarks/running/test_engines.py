@@ -90,6 +90,7 @@ def test_the_estimate_of_a_cell_counts_its_studies_its_tests_and_its_landscape(s
     assert longer.training([1], 1).planned == pytest.approx(100 * ready.training([1], 1).planned)
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_a_second_process_neither_traces_nor_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STEPSCAPE_CACHE", str(tmp_path))

@@ -28,6 +28,7 @@ def imported(script: str) -> set[str]:
     return set(ended.stdout.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     [
@@ -41,6 +42,7 @@ def test_nothing_heavy_is_imported_before_it_is_used(module: str) -> None:
     assert imported(f"import {module}") == set()
 
 
+@pytest.mark.slow
 def test_a_tuned_cell_with_its_tables_imports_optuna_and_nothing_else(tmp_path) -> None:
     script = (
         "from pathlib import Path; from benchmarks import Suite; from benchmarks.record.folder import RecordFolder\n"
@@ -48,7 +50,7 @@ def test_a_tuned_cell_with_its_tables_imports_optuna_and_nothing_else(tmp_path) 
         "suite = Suite.checked({'name': 'x', 'problems': ['digits-mlp'], 'optimizers': ['sgd'], 'steps': 2,\n"
         "  'tuning': {'studies': 1, 'trials': 2, 'block': 1}, 'landscape': {'grid': '2x2'}}, 'this test')\n"
         f"folder = RecordFolder(Path({str(tmp_path / 'x')!r})); folder.open(suite)\n"
-        "done = carry_out([CellJob.of(prepare(suite.cells()[0]), folder, None, None, None)])\n"
+        "done = carry_out(CellJob.of(prepare(suite.cells()[0]), folder, None, None, None))\n"
         "assert done.error is None, done.error"
     )
     assert imported(script) == {"optuna"}

@@ -1,4 +1,4 @@
-"""Jobs: cells, exhibits and pictures are carried out alike, one after another where one follows from another."""
+"""Jobs: cells and exhibits are carried out alike."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.exhibits import make_question
-from benchmarks.mlflow_mirror.overview import overview_path
 from benchmarks.record.folder import RecordFolder
 from benchmarks.running import run_suite
-from benchmarks.running.jobs import CellJob, ExhibitJob, JobResult, OverviewJob, carry_out
+from benchmarks.running.jobs import CellJob, ExhibitJob, JobResult, carry_out
 from benchmarks.running.observer import RunObserver
 from benchmarks.running.run_suite import run
 from benchmarks.suite.suite import Suite
@@ -25,11 +24,6 @@ SUITE = Suite.checked(
 )  # fmt: skip
 
 
-def picture_instead(_: object, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"a picture")
-
-
 @pytest.fixture
 def record(tmp_path: Path) -> RecordFolder:
     record = RecordFolder(tmp_path / "out")
@@ -38,57 +32,36 @@ def record(tmp_path: Path) -> RecordFolder:
 
 
 @pytest.fixture
-def chain(record: RecordFolder) -> tuple[CellJob, OverviewJob]:
-    cell = CellJob(SUITE.cells()[0], record)
-    return cell, OverviewJob(cell.name, record)
+def cell(record: RecordFolder) -> CellJob:
+    return CellJob(SUITE.cells()[0], record)
 
 
-def test_a_cell_and_then_its_picture_are_carried_out_as_one(
-    chain: tuple[CellJob, OverviewJob], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("benchmarks.running.jobs.draw_overview", picture_instead)
-    cell, picture = chain
+def test_a_cell_that_is_carried_out_has_landed(cell: CellJob) -> None:
     assert not cell.finished
-    assert not picture.finished
-    done = carry_out(chain)
+    done = carry_out(cell)
     assert (done.name, done.landed) == (cell.name, True)
     assert cell.finished
-    assert picture.finished
 
 
-def test_what_stands_already_is_not_done_again_and_what_follows_is(
-    chain: tuple[CellJob, OverviewJob], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("benchmarks.running.jobs.draw_overview", picture_instead)
-    cell, picture = chain
+def test_what_stands_already_is_not_done_again(cell: CellJob, monkeypatch: pytest.MonkeyPatch) -> None:
     cell.run()  # and here its worker is killed
     monkeypatch.setattr("benchmarks.running.jobs.run_cell", lambda *_: pytest.fail("it stands"))
-    assert carry_out(chain).landed
-    assert picture.finished
+    assert carry_out(cell).landed
 
 
-def test_a_picture_that_cannot_be_drawn_costs_the_mirrored_run_and_not_the_cell(
-    chain: tuple[CellJob, OverviewJob], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_is_full_is_the_error_of_the_job(cell: CellJob, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("benchmarks.running.jobs.draw_overview", full)
-    assert carry_out(chain).error == "the disk is full"
-    assert chain[0].finished
-    assert not chain[1].finished
+    monkeypatch.setattr("benchmarks.running.jobs.write_cell", full)
+    assert carry_out(cell).error == "the disk is full"
+    assert not cell.finished
 
 
-def test_a_mirror_is_handed_a_cell_whose_picture_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.running.jobs.draw_overview", picture_instead)
-    record, drawn = RecordFolder(tmp_path), []
-    run(SUITE, tmp_path, mirror=lambda cell: drawn.append(overview_path(record, cell.name).is_file()))
-    assert drawn == [True, True]
-
-
-def test_nothing_is_drawn_without_a_mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.running.jobs.draw_overview", lambda *_: pytest.fail("nobody asked"))
-    assert len(run(SUITE, tmp_path).landed) == 2
+def test_nothing_is_left_of_a_run_that_is_mirrored(tmp_path: Path) -> None:
+    handed: list[Path] = []
+    assert len(run(SUITE, tmp_path, mirror=handed.append).landed) == 2
+    assert len(handed) == 2
     assert not (tmp_path / "unfinished").exists()
 
 

@@ -95,6 +95,7 @@ list(drawn([(draw_long, (sys.argv[1],)), (draw, (sys.argv[1],))], 2))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [SLEEPERS, DRAWERS])
 def test_workers_end_with_the_process_that_was_killed(program: str, tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", program.replace("sys.argv[1]", repr(str(tmp_path)))])
@@ -117,6 +118,7 @@ def _draw_once(folder: Path, number: int) -> int:
     return number
 
 
+@pytest.mark.slow
 def test_pages_are_drawn_all_the_same_where_a_worker_is_killed(tmp_path: Path) -> None:
     tasks = [(_draw_once, (tmp_path, number)) for number in range(4)]
     assert list(drawn(tasks, 2)) == [0, 1, 2, 3]

@@ -75,6 +75,7 @@ def test_a_server_that_never_ends_its_answer_is_left_to_sync_and_the_user_told_o
     assert "report:" in done.stdout
 
 
+@pytest.mark.slow
 def test_sync_writes_what_is_missing_and_only_that(
     call: Callable[..., int], tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

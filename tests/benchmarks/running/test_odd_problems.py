@@ -109,6 +109,7 @@ def test_a_study_and_a_landscape_alone_say_the_same(plugin: Path, kind: str, tmp
     assert not [name for name, (_, words) in ODD.items() if "lanes" not in name and words not in said[f"{name}--sgd"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD)
 def test_a_check_of_an_odd_problem_never_breaks_off(ran: SuiteResult, name: str) -> None:
     assert ran.failed

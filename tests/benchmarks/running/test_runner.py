@@ -280,6 +280,7 @@ def _die_once(task: tuple[Path, int]) -> int:
     return number
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_only_the_work_it_held(tmp_path: Path) -> None:
     tasks = [(tmp_path, number) for number in range(4)]
     assert sorted(map_unordered(_die_once, tasks, 2)) == [0, 1, 2, 3]

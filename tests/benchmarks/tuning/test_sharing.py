@@ -165,6 +165,7 @@ class StoppedError(Exception):
     """What a driver raises for a server that is shut down."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method",
     ["create_new_trial", pytest.param("set_trial_state_values", marks=pytest.mark.slow), "get_all_trials"],

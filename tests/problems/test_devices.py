@@ -1,0 +1,30 @@
+"""Problems compute where their parameters are: shown on torch's device without numbers, which refuses all others."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from problems import BUILTIN, Batch
+
+SPECS = {spec.name: spec for spec in BUILTIN}
+DOWNLOADED = {"fashion-mnist-mlp", "fashion-mnist-lenet"}
+
+
+def moved(batch: Batch) -> Batch:
+    if batch is None:
+        return None
+    return tuple(part.to("meta") for part in batch) if isinstance(batch, tuple) else batch.to("meta")
+
+
+@pytest.mark.parametrize("name", sorted(SPECS.keys() - DOWNLOADED))
+def test_loss_gradient_and_metrics_are_where_the_parameters_are(name: str) -> None:
+    problem = SPECS[name].build()
+    start, batch = problem.start([0, 1]), next(iter(problem.batches([0, 1], 1)))
+    x = start.to("meta", problem.dtype).expand(2, -1, -1).clone().requires_grad_()
+    loss = problem.loss(x, moved(batch))
+    (g,) = torch.autograd.grad(loss.sum(), x)
+    found: list[Tensor] = [loss, g, *problem.evaluate(x.detach()).values()]
+    assert {tensor.device.type for tensor in found} == {"meta"}
+    assert (loss.shape, g.shape) == ((2, 2), x.shape)
