@@ -30,4 +30,4 @@ def test_the_floor_or_the_line_on_the_page_is_the_problems(name: str) -> None:
 def test_its_suite_names_problems_that_there_are() -> None:
     (block,) = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     made = [make_problem(name) for name in tomllib.loads(block)["problems"]]
-    assert [problem.dim for problem in made] == sorted(problem.dim for problem in made[:3]) + [made[3].dim]
+    assert [problem.dim for problem in made] == [*sorted(problem.dim for problem in made[:3]), made[3].dim]

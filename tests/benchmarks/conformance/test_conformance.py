@@ -1,8 +1,5 @@
 """Every registered name passes the public conformance kit: one list of things, one list of properties."""
 
-import zipfile
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,7 +9,7 @@ from benchmarks.conformance.problems import PROBLEM_CHECKS
 from benchmarks.conformance.report import check_name, check_optimizer, check_problem
 from benchmarks.errors import UsageError
 from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS, make_optimizer, make_problem
-from problems import diamonds, flights, glm, images
+from problems import images
 from problems.data import Split
 
 
@@ -29,40 +26,6 @@ def images_without_network(monkeypatch):
     images._fashion_mnist.cache_clear()
     yield
     images._fashion_mnist.cache_clear()
-
-
-@pytest.fixture
-def tables_without_packages(monkeypatch, tmp_path):
-    """The tables of the extra ``[data]`` give way to others of the same columns, as long as the test runs."""
-    draw = np.random.default_rng(0)
-    pupils = draw.integers(50, 900, 96)
-    tables = {
-        "randhie.csv": np.column_stack([draw.poisson(3, 96), draw.uniform(0, 8, (96, 9))]),
-        "star98.csv": np.column_stack([pupils, draw.binomial(pupils, 0.2), draw.uniform(0, 90, (96, 20))]),
-    }
-    for name, table in tables.items():
-        np.savetxt(tmp_path / name, table, delimiter=",", header="the names of the columns", comments="")
-    grades = ([draw.choice(grades) for grades in diamonds.GRADES.values()] for _ in range(96))
-    (tmp_path / "diamonds.csv").write_text(
-        "\n".join(
-            ["cut,color,clarity,carat,price,depth,table,x,y,z"]
-            + [",".join([*row, *map(str, draw.uniform(1, 9, 7))]) for row in grades]
-        )
-    )
-    columns = ["year", "month", "day", "arr_delay", "carrier", "origin", "dest", "tailnum", "hour"]
-    rows = (["2013", "1", *map(str, draw.integers(1, 29, 7))] for _ in range(6 * 96))
-    with zipfile.ZipFile(tmp_path / "flights.csv.zip", "w") as packed:
-        packed.writestr("flights.csv", "\n".join(map(",".join, [columns, *rows])))
-    for module in (glm, diamonds, flights):
-        monkeypatch.setattr(module, "packaged", lambda package, place: tmp_path / Path(place).name)
-    for module in (diamonds, flights):
-        monkeypatch.setattr(module, "ROWS", 80)
-    caches = (diamonds.diamonds, diamonds._part, flights.flights, flights._part)
-    for cached in caches:
-        cached.cache_clear()
-    yield
-    for cached in caches:
-        cached.cache_clear()
 
 
 @pytest.mark.parametrize("name", [*OPTIMIZERS, "torch:RMSprop", "torch:AdamW", "torch:LBFGS(max_iter=2)"])
