@@ -56,7 +56,8 @@ class Facts:
     steps: int = 100
     """The default budget of updates."""
     tags: frozenset[str] = frozenset()
-    """Words to sort and choose by; ``network`` says that its data is downloaded on first use."""
+    """Words to sort and choose by; ``network`` says that its data is downloaded on first use, ``data`` that it comes
+    with a package of the extra ``[data]``."""
     deterministic: bool = True
     """True where seeds change nothing, neither the start nor the gradients: one seed then says all."""
     dtype: torch.dtype = torch.float32

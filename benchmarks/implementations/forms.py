@@ -35,8 +35,8 @@ class Form:
 
     def optimizer(self, x: Tensor, values: Mapping[str, float]) -> torch.optim.Optimizer:
         """The optimizer over ``x [P]`` at ``values``."""
-        given: dict[str, Any] = {} if self.decay is None else {"decay": self.decay}
-        return RuleOptimizer([x], self.rule, **given, **values)
+        given: dict[str, Any] = {**values, **({} if self.decay is None else {"decay": self.decay})}
+        return RuleOptimizer([x], self.rule, **given)
 
     @property
     def name(self) -> str:
