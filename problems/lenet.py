@@ -12,7 +12,7 @@ from problems.images import FASHION_MNIST, MNIST_5K
 from problems.module import ModuleProblem, Tensors
 from problems.problem import ProblemSpec
 
-__all__ = ["SPECS", "fashion_mnist_lenet", "lenet", "mnist_lenet"]
+__all__ = ["SPECS", "accuracy", "fashion_mnist_lenet", "lenet", "mnist_lenet"]
 
 
 MEASURED = 500  # images of either part that evaluation looks at: all would cost more than the training

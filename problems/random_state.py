@@ -69,7 +69,8 @@ class RandomState:
         for each in self._generators:
             each.manual_seed(self._seed)
         if self._accelerator is not None:
-            self._accelerator.manual_seed(self._seed)
+            state = torch.Generator(self._device).manual_seed(self._seed).get_state()
+            self._accelerator.set_rng_state(state, self._device)
 
     def _read(self) -> World:
         own = [each.get_state() for each in self._generators]
