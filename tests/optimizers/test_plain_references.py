@@ -270,19 +270,28 @@ def adam(gs: Sequence[float], lr: float, beta1: float, beta2: float, eps: float)
         yield -lr * (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + eps)
 
 
+def decayed(steps: Iterator[float], share: float) -> Iterator[float]:
+    """``steps`` that are taken after w has shrunk by a ``share`` of itself."""
+    w = 1.0
+    for step in steps:
+        change = step - share * w
+        w += change
+        yield change
+
+
 @reference("soap")
 def soap(
     gs: Sequence[float], lr: float, beta1: float, beta2: float, eps: float, weight_decay: float
 ) -> Iterator[float]:
-    assert weight_decay >= 0  # which vectors know nothing of
     yield 0.0
-    yield from adam(gs[1:], lr, beta1, beta2, eps)
+    yield from decayed(adam(gs[1:], lr, beta1, beta2, eps), lr * weight_decay)
 
 
 @reference("muon")
 def muon(gs: Sequence[float], lr: float, momentum: float, weight_decay: float) -> Iterator[float]:
-    assert min(momentum, weight_decay) >= 0  # which vectors know nothing of
-    yield from adam(gs, 3e-4 * lr / 0.02, 0.9, 0.95, 1e-10)
+    assert momentum >= 0  # which vectors know nothing of
+    lr = 3e-4 * lr / 0.02
+    yield from decayed(adam(gs, lr, 0.9, 0.95, 1e-10), lr * weight_decay)
 
 
 @reference("lars")
