@@ -190,7 +190,7 @@ MATRIX_FAMILY = (
     ),
     OptimizerSpec(
         "muon", Muon(), ("lr", "momentum"), "Jordan et al. 2024; torch.optim.Muon",
-        "momentum made orthogonal, matrix by matrix; Adam for vectors",
+        "momentum made orthogonal, matrix by matrix; AdamW for vectors",
     ),
     OptimizerSpec(
         "lars", LARS(), ("lr", "momentum"), "You, Gitman and Ginsburg 2017, alg. 1",

@@ -37,9 +37,9 @@ class Muon(LayoutRule):
 
     1. torch rounds m to bfloat16 before NS, as ``half`` does. It is slower without hardware of its own, and its
        products differ by machine, so that here NS has the precision of the parameters.
-    2. Vectors, which no Muon trains, take steps of Adam with the share ``of_vectors`` of lr, 3e-4 where lr is 0.02, and
-       beta1 0.9, beta2 0.95, eps 1e-10, as the AdamW beside it in its authors' code, and without weight decay. On a
-       problem that is one vector Muon is therefore Adam.
+    2. Vectors, which no Muon trains, take steps of AdamW with the share ``of_vectors`` of lr, 3e-4 where lr is 0.02,
+       and beta1 0.9, beta2 0.95, eps 1e-10, as beside it in its authors' code. On a problem that is one vector Muon is
+       therefore AdamW.
 
     ``nesterov``   NS of (1 - momentum) g + momentum m, the look-ahead, in place of m;
     ``match_rms``  0.2 √max(out, in) in place of √max(1, out/in): steps as long as AdamW's (Liu et al. 2025).
@@ -67,7 +67,9 @@ class Muon(LayoutRule):
         if axes == 1:
             m = leaky_average_(state["m"], g, OF_VECTORS["beta1"])
             s = leaky_square_(state["s"], g, OF_VECTORS["beta2"])
-            return corrected_step(m, s, state, {**OF_VECTORS, "lr": hp["lr"] * self.of_vectors})
+            lr = hp["lr"] * self.of_vectors
+            step = corrected_step(m, s, state, {**OF_VECTORS, "lr": lr})
+            return step.sub_(w * as_like(lr * hp["weight_decay"], w))
         m, momentum = leaky_average_(state["m"], g, hp["momentum"]), hp["momentum"]
         if self.nesterov:
             m = (g * as_like(1 - momentum, g)).add_(m * as_like(momentum, g))

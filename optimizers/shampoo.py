@@ -110,11 +110,11 @@ class SOAP(LayoutRule):
 
     M and V are leaky averages of G and of G'², the step is -lr Q_L (M̂' / (√V̂ + eps)) Q_Rᵀ, and after it L and R, leaky
     averages of G Gᵀ and Gᵀ G with memory beta2, go on. At every ``every``-th step Q <- QR(L Q), one power iteration
-    from the last basis (alg. 4). Vectors take steps of Adam. As in the authors' code:
+    from the last basis (alg. 4). Vectors take steps of AdamW. As in the authors' code:
 
     1. the first gradient makes the first L, R and bases, of falling eigenvalues, and moves nothing;
     2. the averages are corrected for their start. It adds eps to √V before, this to √V̂ after, as Adam does.
-    3. weight decay is decoupled, first, and not for vectors; there it comes last, and is for all.
+    3. weight decay is decoupled and comes first; there it comes last.
     4. The authors sort a basis by its estimated eigenvalues before QR; their paper and this do not.
     5. Where gradients have less than full rank, as those of a softmax, any basis of the rest would do, and rounding
        would choose it: shares of the trace from 1e-9 down to 0 on the diagonal choose it instead.
@@ -152,11 +152,12 @@ class SOAP(LayoutRule):
     def _step(self, w: Tensor, g: Tensor, state: State, hp: Hyperparameters, axes: int) -> Tensor:
         m = leaky_average_(state["m"], g, hp["beta1"])
         if axes == 1:
-            return corrected_step(m, leaky_square_(state["s"], g, hp["beta2"]), state, hp)
-        left, right = state["left_basis"], state["right_basis"]
-        s = leaky_square_(state["s"], product(product(left.mT, g), right), hp["beta2"])
-        turned = corrected_step(product(product(left.mT, m), right), s, state, hp)
-        step = product(product(left, turned), right.mT)
+            step = corrected_step(m, leaky_square_(state["s"], g, hp["beta2"]), state, hp)
+        else:
+            left, right = state["left_basis"], state["right_basis"]
+            s = leaky_square_(state["s"], product(product(left.mT, g), right), hp["beta2"])
+            turned = corrected_step(product(product(left.mT, m), right), s, state, hp)
+            step = product(product(left, turned), right.mT)
         return step.sub_(w * as_like(hp["lr"] * hp["weight_decay"], w))
 
     def _look(self, g: Tensor, state: State, beta2: Value, t: int) -> None:
