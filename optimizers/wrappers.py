@@ -21,6 +21,7 @@ __all__ = [
     "Decayed",
     "Maximized",
     "Wrapper",
+    "layers",
     "steps_by_update",
     "varied",
 ]
@@ -182,6 +183,11 @@ class Cautious(Wrapper):
         return down.mul_(step).div_(as_like(share, g))
 
     step_ = Rule.step_
+
+
+def layers(rule: Rule) -> list[Rule]:
+    """``rule``, the one inside of it, and so on: the last one is no wrapper."""
+    return [rule, *layers(rule.rule)] if isinstance(rule, Wrapper) else [rule]
 
 
 def steps_by_update(rule: Rule) -> bool:

@@ -190,7 +190,7 @@ def _optimizer(name: str) -> dict[str, Any]:
 def _of_optimizer(spec: AnyOptimizer) -> dict[str, Any]:
     from benchmarks.engine.ways import native_by_optimizer
     from benchmarks.naming.foreign import ForeignSpec, first_line
-    from optimizers import Wrapper
+    from optimizers.wrappers import layers
 
     kind: Any
     options: dict[str, Any]
@@ -200,10 +200,7 @@ def _of_optimizer(spec: AnyOptimizer) -> dict[str, Any]:
     else:
         kind, foreign = type(spec.rule), False
         options = {each.name: getattr(spec.rule, each.name) for each in fields(kind) if each.repr}
-        rules = [spec.rule]
-        while isinstance(rules[-1], Wrapper):
-            rules.append(rules[-1].rule)
-        update = "\n\n".join(inspect.getdoc(type(each)) or "" for each in rules)
+        update = "\n\n".join(inspect.getdoc(type(each)) or "" for each in layers(spec.rule))
     return {
         "name": spec.name,
         "description": spec.description,
