@@ -32,7 +32,7 @@ from problems.batching import Tensors, at_once, explain, one_by_one
 from problems.data import minibatches
 from problems.examples import BLOCK, Examples, OfTensors, Source, examples_of, seeded
 from problems.module_run import ModuleRun, Task
-from problems.problem import Batch, Facts, Problem
+from problems.problem import Batch, Facts, Layout, Problem
 
 __all__ = ["ModuleProblem", "Tensors"]
 
@@ -135,6 +135,11 @@ class ModuleProblem(_Parts):
         measures = {"loss": self.module_loss, **self.metrics}
         task = Task(measures, self._examples, self._held_examples, self.batch, self.measured, self.clip)
         return ModuleRun(fresh(self.factory, seed), task, seed, device, dtype or self.dtype)
+
+    @property
+    def layout(self) -> Layout:
+        """The module's parameters by their names."""
+        return tuple((name, tuple(shape)) for name, shape in self._shapes.items())
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return torch.stack([_trained(fresh(self.factory, seed)) for seed in seeds])

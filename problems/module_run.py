@@ -59,7 +59,7 @@ class ModuleRun:
 
     @property
     def device(self) -> torch.device:
-        """Where its tensors are."""
+        """Where its parameters are."""
         return self._like.device
 
     def at_work(self) -> RandomState:

@@ -23,12 +23,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Batch", "DataError", "Facts", "Problem", "ProblemSpec", "digest", "fitting_chunk", "generator"]
+__all__ = ["Batch", "DataError", "Facts", "Layout", "Problem", "ProblemSpec", "digest", "fitting_chunk", "generator"]
 
 CHUNK_BYTES = 2**19
 LARGEST_CHUNK = 16384
 
 Batch = Tensor | tuple[Tensor, ...] | None
+
+Layout = tuple[tuple[str, tuple[int, ...]], ...]
+"""The tensors that lie one after another in a vector ``[P]``: the name and the shape of each, outputs first."""
 
 
 class DataError(Exception):
@@ -53,7 +56,8 @@ class Facts:
     steps: int = 100
     """The default budget of updates."""
     tags: frozenset[str] = frozenset()
-    """Words to sort and choose by; ``network`` says that its data is downloaded on first use."""
+    """Words to sort and choose by; ``network`` says that its data is downloaded on first use, ``data`` that it comes
+    with a package of the extra ``[data]``."""
     deterministic: bool = True
     """True where seeds change nothing, neither the start nor the gradients: one seed then says all."""
     dtype: torch.dtype = torch.float32
@@ -92,6 +96,7 @@ class Problem(ABC):
     Where facts depend on parameters, ``facts`` is a ``cached_property``. A fact that takes time or data to compute is
     left out there and is a ``cached_property`` of its own name, as ``minimum`` often is: constructors are cheap, and
     data is loaded on first use. A parameter that is itself a fact, as ``dim`` often is, is a field with a default.
+    Where the vector holds matrices, ``layout`` names them with their shapes.
     """
 
     name: str = field(default="", init=False, compare=False)
@@ -183,6 +188,11 @@ class Problem(ABC):
     def native(self) -> str | None:
         """Why its runs are trained one at a time, None where they are lanes."""
         return self.facts.native
+
+    @property
+    def layout(self) -> Layout:
+        """The tensors in the vector ``[P]``, for optimizers that see matrices; one vector by default."""
+        return (("x", (self.dim,)),)
 
     def named(self, name: str) -> Self:
         """This problem under ``name``: a copy, for a problem never changes."""

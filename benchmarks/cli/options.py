@@ -54,8 +54,8 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.Choice(ENGINES),
                 default="auto",
                 show_default=True,
-                help="What trains: lanes by torch (eager), by a compiled kernel, or by the kernel where it pays; "
-                "or modules as they are, a run at a time (native).",
+                help="What trains: lanes by torch (eager), by a compiled kernel, or by the kernel where it pays; or "
+                "modules as they are, a run at a time (native).",
             ),
             click.option(
                 "--device",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import UsageError
-from benchmarks.naming.call_syntax import split_outside_brackets
+from benchmarks.naming.call_syntax import number_of, split_outside_brackets
 from benchmarks.suite.suite import Suite
 
 __all__ = ["single_cell_suite"]
@@ -27,7 +27,10 @@ def single_cell_suite(kind: str, settings: Mapping[str, Any], options: dict[str,
     """
     groups = [_group(text) for text in options.pop("group", ())]
     problems, optimizers = (split_outside_brackets(options.pop(kind), ",") for kind in ("problem", "optimizer"))
-    search, fixed = dict(map(_range, options.pop("search"))), dict(map(_value, options.pop("fix")))
+    search, fixed = (
+        dict(map(_range, options.pop("search"))),
+        dict(number_of(text, "--fix") for text in options.pop("fix")),
+    )
     definition: dict[str, Any] = {
         "problems": problems,
         "optimizers": optimizers,
@@ -81,12 +84,3 @@ def _group(text: str) -> dict[str, Any]:
                 f"lr=0.001', got {text!r}"
             ) from error
     return group
-
-
-def _value(text: str) -> tuple[str, float]:
-    """The name and the number of ``NAME=VALUE``."""
-    name, _, value = text.partition("=")
-    try:
-        return name.strip(), float(value)
-    except ValueError as error:
-        raise UsageError(f"--fix is written NAME=VALUE, as eps=1e-8, got {text!r}") from error

@@ -22,7 +22,7 @@ from benchmarks.engine.kernel_lanes import why_not
 from benchmarks.engine.ways import native_if_known
 from benchmarks.errors import OwnCodeError, UsageError, nearest
 from benchmarks.naming.blame import in_one_line, line_raised
-from benchmarks.naming.call_syntax import import_object, parse_call
+from benchmarks.naming.call_syntax import import_object, parse_call, unwrapped
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS, make_optimizer, make_problem
 from optimizers import OptimizerSpec
@@ -115,7 +115,7 @@ def check_name(text: str, data: Path | None = None) -> Report:
     Besides, it is said whether it can be compiled. ``data`` is the user's data folder, for problems that need one.
     Raises `UsageError` where nothing has that name.
     """
-    name = parse_call(text)[0]
+    name = parse_call(unwrapped(text))[0]
     if _is_problem(name):
         problem = make_problem(text, data)
         return _with_note(check_problem(problem), *why_not(problem, OPTIMIZERS["rmsprop"].rule))

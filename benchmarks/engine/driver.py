@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import ClassVar, Final
 
@@ -26,7 +26,7 @@ from benchmarks.engine.trace import Trace
 from optimizers.rule import State
 from problems import Problem
 
-__all__ = ["Lanes", "OnRung", "OnSegment", "divergence_limit", "drive"]
+__all__ = ["Lanes", "OnRung", "OnSegment", "divergence_limit", "drive", "segments_of"]
 
 DIVERGENCE_FACTOR: Final = 1e6
 LEAVING: Final = 0.25  # the share of stopped configurations in a chunk that pays for copying the others
@@ -89,14 +89,18 @@ class Lanes(ABC):
             self.alive &= ~ends
         self.valid_steps += self.alive * len(losses)
 
+    def shown(self) -> Tensor:
+        """The points ``[c, S, P]`` by which the runs are judged: where they are, or an average of their paths."""
+        return self.x
+
     @property
     def state_bytes(self) -> int:
         """Bytes of the optimizer's state of all lanes."""
         return sum(value.numel() * value.element_size() for value in self.state.values())
 
     def metrics(self) -> dict[str, Tensor]:
-        """The metrics ``[c, S]`` of the parameters as they are, in double precision."""
-        return evaluation_of(self.problem, self.x)
+        """The metrics ``[c, S]`` of what the runs are judged by, in double precision."""
+        return evaluation_of(self.problem, self.shown())
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, Tensor]:
@@ -137,8 +141,7 @@ def drive(
     out = _Recorder(training, sum(len(lanes.index) for lanes in chunks), grid)
     out.record(0, chunks)
     lanes_in_all = sum(len(lanes.index) for lanes in chunks) * len(training.seeds)
-    longest = min(lanes.segment for lanes in chunks)
-    data = without_data(grid, longest) if chunks[0].draws else training.data.segments(longest)
+    data = segments_of(training, chunks[0], min(lanes.segment for lanes in chunks))
     for place, (before, after) in enumerate(pairwise(grid), start=1):
         done = before
         while done < after:
@@ -169,6 +172,11 @@ def drive(
         gradient=out.gradient,
         state=out.state if training.keep_updates else None,
     )
+
+
+def segments_of(training: Training, lanes: Lanes, longest: int) -> Iterator[Segment]:
+    """The data of every update of ``lanes``, at most ``longest`` at once; empty where their runs draw it themselves."""
+    return without_data(training.evaluations, longest) if lanes.draws else training.data.segments(longest)
 
 
 def divergence_limit(problem: Problem, loss: Tensor) -> Tensor:
@@ -203,7 +211,7 @@ class _Recorder:
             for name, value in lanes.evaluate().items():
                 self.metrics[name] = self._entered(self.metrics.get(name), place, lanes, value)
             if self.training.keep_path:
-                self.path = self._entered(self.path, place, lanes, lanes.x)
+                self.path = self._entered(self.path, place, lanes, lanes.shown())
             if lanes.gradient is not None:
                 self.gradient = self._entered(self.gradient, place, lanes, lanes.gradient)
                 for name, value in lanes.state.items():

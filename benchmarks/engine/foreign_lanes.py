@@ -91,12 +91,12 @@ class ForeignLanes(Lanes):
         self.rows = [row for row, stays in zip(self.rows, chosen.tolist(), strict=True) if stays]
 
     @property
-    def _steppers(self) -> list[Stepper]:
-        return [stepper for row in self.rows for stepper in row]
-
-    @property
     def state_bytes(self) -> int:
         return sum(stepper.state_bytes for stepper in self._steppers)
+
+    @property
+    def _steppers(self) -> list[Stepper]:
+        return [stepper for row in self.rows for stepper in row]
 
     def _where_they_stand(self) -> Tensor:
         """The parameters ``[c, S, P]`` that the optimizers hold."""

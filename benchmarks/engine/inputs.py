@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from benchmarks.engine.calls import start_of
+from benchmarks.engine.calls import bound_to, start_of
 from benchmarks.engine.devices import check_device, device_of
 from benchmarks.engine.engines import ENGINES, Engine
 from benchmarks.engine.segments import Data
@@ -115,8 +115,8 @@ class Training:
     engine: Engine = "auto"
     planned: float = 0.0
     threads: int = 1
-    groups: Sequence[ParameterGroup] = ()
     autocast: bool = False
+    groups: Sequence[ParameterGroup] = ()
 
     if TYPE_CHECKING:  # the fields hold what the names mean
 
@@ -137,8 +137,8 @@ class Training:
             engine: Engine = "auto",
             planned: float = 0.0,
             threads: int = 1,
-            groups: Sequence[ParameterGroup] = (),
             autocast: bool = False,
+            groups: Sequence[ParameterGroup] = (),
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -177,6 +177,16 @@ class Training:
     def native(self) -> str | None:
         """Why these runs are modules of their own, one at a time, in words; None where they are lanes of a tensor."""
         return why_native(self.problem, self.optimizer, self.groups, asked=self.engine == "native")
+
+    @cached_property
+    def rule(self) -> Rule:
+        """The rule that is trained, told the problem's layout; a foreign optimizer has none.
+
+        Raises `UsageError` where it cannot train tensors of these shapes.
+        """
+        optimizer = self.optimizer
+        assert not isinstance(optimizer, ForeignSpec), "whoever asks has looked"
+        return bound_to(self.problem, optimizer if isinstance(optimizer, Rule) else optimizer.rule, self.name)
 
     @property
     def evaluations(self) -> list[int]:

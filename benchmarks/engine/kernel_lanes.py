@@ -15,6 +15,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from benchmarks.engine.calls import bound_to
 from benchmarks.engine.inputs import Configurations, Training
 from benchmarks.engine.kernel.kernel import EvaluationKernel, StepKernel
 from benchmarks.engine.kernel.making import evaluation_kernel, step_kernel
@@ -68,7 +69,7 @@ def why_not(problem: Problem, rule: Rule) -> tuple[str | None, str | None]:
         return f"its runs are modules as they are: {native}", None
     reasons = list[str | None]()
     makers: tuple[Callable[[], object], ...] = (
-        lambda: step_kernel(problem, rule, problem.dtype, ()),
+        lambda: step_kernel(problem, bound_to(problem, rule, type(rule).__name__), problem.dtype, ()),
         lambda: evaluation_kernel(problem, problem.dtype),
     )
     for make in makers:
@@ -165,7 +166,7 @@ class _KernelLanes(RuleLanes):
         self.lane_steps += len(data) * self.alive.numel()
 
     def metrics(self) -> dict[str, Tensor]:
-        return super().metrics() if self.measure is None else self.measure(self.x, self.training.threads)
+        return super().metrics() if self.measure is None else self.measure(self.shown(), self.training.threads)
 
     def _by_step(self, steps: int, done: int) -> dict[str, Tensor]:
         """Every hyperparameter's values ``[c]``, ``[steps, c]`` of one with a schedule, in double precision."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor
@@ -26,12 +26,11 @@ def run_of(problem: ModuleProblem, seed: int, like: Tensor) -> ModuleRun:
 
 
 def gradient_of_run(problem: ModuleProblem, run: ModuleRun, autocast: bool = False) -> Tensor:
-    """The loss of ``run`` on the batch it has drawn, detached, its gradient left in its parameters.
-
-    Where ``autocast``, its products of matrices are made in bfloat16.
+    """The loss of ``run`` on the batch it has drawn, detached, its gradient left in its parameters; where ``autocast``,
+    with matrix products in bfloat16.
     """
     with _asked(problem, "loss"), torch.enable_grad():
-        with torch.autocast(run.device.type, torch.bfloat16, enabled=autocast):
+        with torch.autocast(run.device.type, torch.bfloat16) if autocast else nullcontext():
             loss = run.loss()
         if not loss.requires_grad:
             raise complain(problem, "loss", "a tensor without a gradient (detached, or computed outside of torch)")

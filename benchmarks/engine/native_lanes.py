@@ -65,6 +65,17 @@ class NativeLanes(Lanes):
         names = rows[0][0][0]
         return {name: torch.stack([torch.stack([one[name] for one, _ in row]) for row in rows]) for name in names}
 
+    @property
+    def state_bytes(self) -> int:
+        return sum(stepper.state_bytes for row in self.steppers for stepper in row)
+
+    def gradient_alone(self) -> None:
+        """The loss and the gradient of a step of the first run, which is not made."""
+        run = self.runs[0][0]
+        with run.at_work():
+            draw(self.module_problem, run)
+            gradient_of_run(self.module_problem, run, self.training.autocast)
+
     def keep(self, chosen: Tensor) -> None:
         stays = chosen.tolist()
         self.runs = [row for row, stay in zip(self.runs, stays, strict=True) if stay]
@@ -78,7 +89,7 @@ class NativeLanes(Lanes):
         with run.at_work():
             for place in range(steps):
                 draw(problem, run)
-                loss = self._gradient(run)
+                loss = gradient_of_run(problem, run, self.training.autocast)
                 losses[place] = loss
                 if limit is not None and not (loss <= limit and loss.abs() < torch.inf):
                     break
@@ -88,30 +99,16 @@ class NativeLanes(Lanes):
             p.grad = None  # memory that nobody reads while other runs are advanced
         return losses
 
-    def look(self) -> None:
-        """A loss and a gradient of the first run on a batch of its next, which are thrown away."""
-        (run, *_), *_ = self.runs
-        with run.at_work():
-            draw(self.module_problem, run)
-            self._gradient(run)
-
-    @property
-    def state_bytes(self) -> int:
-        return sum(stepper.state_bytes for row in self.steppers for stepper in row)
-
-    def _gradient(self, run: ModuleRun) -> Tensor:
-        return gradient_of_run(self.module_problem, run, self.training.autocast)
-
     def _closure(self, run: ModuleRun, loss: Tensor) -> Callable[[], Tensor]:
         """The loss of a run on its batch as a closure that leaves its gradient in the parameters.
 
-        Its first call gives the ``loss`` at hand, whose gradient is there: nothing is dropped, and no buffer moves,
-        twice.
+        Its first call gives the ``loss`` at hand, whose gradient is there: no further units are dropped, and no buffer
+        moves.
         """
         known = [loss]
 
         def closure() -> Tensor:
-            return known.pop() if known else self._gradient(run)
+            return known.pop() if known else gradient_of_run(self.module_problem, run, self.training.autocast)
 
         return closure
 

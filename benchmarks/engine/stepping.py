@@ -72,7 +72,7 @@ class Stepper:
     @property
     def state_bytes(self) -> int:
         """Bytes of the tensors that the optimizers keep."""
-        states = (each for member in self._members for each in member.optimizer.state.values())
+        states = (state for member in self._members for state in member.optimizer.state.values())
         held = [value for state in states for value in state.values() if isinstance(value, Tensor)]
         return sum(value.numel() * value.element_size() for value in held)
 

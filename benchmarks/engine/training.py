@@ -17,10 +17,9 @@ from benchmarks.engine.rule_lanes import rule_lanes
 from benchmarks.engine.trace import Trace
 from benchmarks.errors import UsageError
 from benchmarks.naming.foreign import ForeignSpec
-from optimizers import Rule
 from problems.module import ModuleProblem
 
-__all__ = ["Configurations", "Training", "train"]
+__all__ = ["Configurations", "Training", "lanes_of", "train"]
 
 
 def train(
@@ -37,29 +36,25 @@ def train(
     ``on_segment`` is called every few steps with the number of updates of single runs that were made, and may break off
     by an exception.
 
-    Raises `UsageError` for an unknown hyperparameter or unequal lengths, and where a foreign class refuses the values,
-    cannot step on a vector, or keeps a scheduled hyperparameter out of its parameter groups; for parameter groups that
-    match nothing, or of a problem that is no module; for ``keep_updates`` of a module that is trained natively; and
-    where memory does not suffice.
+    Raises `UsageError` for an unknown hyperparameter or unequal lengths, where a rule cannot train tensors of the
+    problem's shapes, and where a foreign class refuses the values, cannot step on a vector, or keeps a scheduled
+    hyperparameter out of its parameter groups; for parameter groups that match nothing, or of a problem that is no
+    module; for ``keep_updates`` of a module that is trained natively; and where memory does not suffice.
     """
     given = configurations if isinstance(configurations, Configurations) else Configurations(configurations)
-    filled = training.filled(given)
-    together = training.chunk or training.problem.chunk
+    chunks = lanes_of(training, training.filled(given))
     try:
-        chunks = _lanes(training, filled)
-        together = max(lanes.alive.numel() for lanes in chunks)
         return drive(training, chunks, on_rung, on_segment)
     except RuntimeError as error:
-        said = out_of_memory(error, together)
+        said = out_of_memory(error, max(lanes.alive.numel() for lanes in chunks))
         if said is None:
             raise
         raise UsageError(f"{training.name} on {training.problem.name or 'the problem'}: {said}") from error
 
 
-def _lanes(training: Training, filled: Configurations) -> Sequence[Lanes]:
-    """What advances the ``filled`` configurations, none of which has made a step."""
-    problem, optimizer = training.problem, training.optimizer
-    native = training.native
+def lanes_of(training: Training, filled: Configurations) -> Sequence[Lanes]:
+    """The lanes of all configurations, ``filled`` with every hyperparameter, at their start; raises as `train` does."""
+    problem, optimizer, native = training.problem, training.optimizer, training.native
     if native is not None and isinstance(problem, ModuleProblem):
         if training.keep_updates:
             raise UsageError(f"{training!r} is trained natively ({native}), where no rule's state is kept")
@@ -68,6 +63,5 @@ def _lanes(training: Training, filled: Configurations) -> Sequence[Lanes]:
     limit = divergence_limit(problem, evaluation_of(problem, start)["loss"]) if training.stop_diverged else None
     if isinstance(optimizer, ForeignSpec):
         return [ForeignLanes(training, optimizer, filled, start, limit)]
-    rule = optimizer if isinstance(optimizer, Rule) else optimizer.rule
-    compiled = kernel_lanes(training, rule, filled, start, limit)
-    return compiled if compiled is not None else rule_lanes(training, rule, filled, start, limit)
+    compiled = kernel_lanes(training, training.rule, filled, start, limit)
+    return compiled if compiled is not None else rule_lanes(training, training.rule, filled, start, limit)

@@ -12,6 +12,7 @@ import torch
 
 from benchmarks.engine.calls import (
     batches_of,
+    bound_to,
     complain,
     evaluation_of,
     gradient_of,
@@ -33,7 +34,7 @@ from problems import Batch, Problem
 from problems.module import ModuleProblem
 from problems.module_run import ModuleRun
 
-__all__ = ["check_facts", "try_optimizer", "try_problem"]
+__all__ = ["check_facts", "try_on_vector", "try_optimizer", "try_problem"]
 
 SEEDS: Final = (0, 1)
 STEPS: Final = 2
@@ -113,11 +114,17 @@ def try_optimizer(
             gradient_of_run(problem, run)
             _try_step(stepper, lambda: gradient_of_run(problem, run))
     elif isinstance(spec, ForeignSpec):
-        p = torch.zeros(2, requires_grad=True)
-        p.grad = torch.ones_like(p)
-        _try_step(Stepper(spec, values, {"x": p}, VECTOR, schedules), lambda: p.detach().sum())
+        try_on_vector(spec, values, schedules)
     else:
         _try_rule(spec)
+        bound_to(problem, spec.rule, spec.name)
+
+
+def try_on_vector(spec: ForeignSpec, values: Mapping[str, float], schedules: Mapping[str, Schedule]) -> None:
+    """Make the optimizer at ``values`` over a vector and take one step; raises `UsageError` where it refuses."""
+    p = torch.zeros(2, requires_grad=True)
+    p.grad = torch.ones_like(p)
+    _try_step(Stepper(spec, values, {"x": p}, VECTOR, schedules), lambda: p.detach().sum())
 
 
 def _try_step(stepper: Stepper, closure: Callable[[], torch.Tensor]) -> None:

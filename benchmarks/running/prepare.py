@@ -89,8 +89,8 @@ class ReadyCell:
             keep_path=keep_path,
             engine=self.compute.engine,
             threads=self.compute.threads,
-            groups=self.groups,
             autocast=dtype == "bfloat16",
+            groups=self.groups,
         )
         return planned(training, self._lanes)
 

@@ -135,10 +135,11 @@ class Tuning(Strict):
     ``studies`` are made of every cell, each with a sampler seed and tuning seeds of its own: what one study finds is
     luck in good part. ``seeds`` are those of the first study (see `seeds_of`), ``trials`` the number of each, the
     defaults, which every study begins with, aside. ``aggregate`` joins the seeds of a trial: mean, median, or a
-    quantile as q0.9. ``pruner`` stops lanes at rungs, each ``reduction`` times later than the one before; with two
-    objectives nothing is pruned. ``widen`` allows so many searches again, with a wider range, where the winner is at
-    the edge of its range. ``searched`` is how many hyperparameters of every optimizer are searched: its axes, and then
-    the others in its own order; by default the axes.
+    quantile as q0.9. ``objective`` is the training loss or what is made of it, or the loss on held-out data, which
+    pruning then looks at too. ``pruner`` stops lanes at rungs, each ``reduction`` times later than the one before; with
+    two objectives nothing is pruned. ``widen`` allows so many searches again, with a wider range, where the winner is
+    at the edge of its range. ``searched`` is how many hyperparameters of every optimizer are searched: its axes, and
+    then the others in its own order; by default the axes.
     """
 
     enabled: bool = True

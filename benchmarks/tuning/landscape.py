@@ -14,7 +14,7 @@ from benchmarks.engine.kernel_lanes import planned
 from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Configurations, Training, train
 from benchmarks.errors import UsageError
-from benchmarks.naming.foreign import AnyOptimizer
+from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
 from benchmarks.record.checkpoints import Checkpoints
 from benchmarks.tuning.space import Space
 from optimizers import Hyperparameter, Rule
@@ -23,6 +23,7 @@ __all__ = ["GridMap", "grid_axes", "group_numbers", "landscape", "lane_numbers"]
 
 HELD = 8e6  # numbers that are held by the lanes of a group: 64 MB of them
 STATE = 8  # tensors like the parameters: themselves, their gradient, the rule's state and what arithmetic makes
+ROOTS = 4  # a matrix, its eigenvectors, its root, and what is multiplied for it
 MODULE = 10**5  # parameters whose update takes as long as a step of a small module: about a millisecond
 GROUP = 1e8  # parameters times steps that are trained between two looks at the clock: about a second
 
@@ -132,4 +133,14 @@ def group_numbers(training: Training) -> int:
 
 def lane_numbers(training: Training) -> int:
     """How many numbers a lane holds while it is trained: losses and metrics, parameters and what a rule keeps."""
-    return 3 * len(training.evaluations) + STATE * training.problem.dim
+    return 3 * len(training.evaluations) + STATE * training.problem.dim + _in_matrices(training)
+
+
+def _in_matrices(training: Training) -> int:
+    """The numbers in a lane's square matrices, and in what their roots are made of."""
+    optimizer = training.optimizer
+    if isinstance(optimizer, ForeignSpec | Rule) or training.rule is optimizer.rule:  # told nothing, it sees none
+        return 0
+    dim = training.problem.dim
+    state = training.rule.init(torch.empty(dim, device="meta"))
+    return ROOTS * max(0, sum(value.numel() for value in state.values()) - STATE * dim)
