@@ -17,6 +17,9 @@ from problems.module import ModuleProblem
 # Lanes sum the same terms in other orders (batched products, a mean over blocks): 3e-15 over 12 steps in float64.
 ROUNDING = 1e-12
 
+# Roots and eigenbases of matrices that are singular after a few gradients: measured 3e-10 and 1.2e-8 over 8 steps.
+AMPLIFIED = {"adagrad-full": 1e-8, "soap": 1e-6}
+
 INPUTS = torch.linspace(-1, 1, 240).view(60, 4).sin()
 LABELS = (INPUTS.sum(1) > 0).long()
 
@@ -37,7 +40,7 @@ def perceptron() -> nn.Module:
 def convnet() -> nn.Module:
     return nn.Sequential(
         nn.Unflatten(1, (1, 2, 2)),
-        nn.Conv2d(1, 4, 2, padding=1),
+        nn.Conv2d(1, 4, 2, padding=1, bias=False),
         nn.GroupNorm(2, 4),
         nn.SiLU(),
         nn.Flatten(),
@@ -46,7 +49,10 @@ def convnet() -> nn.Module:
 
 
 def normed() -> nn.Module:
-    return nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6, track_running_stats=False), nn.Sigmoid(), nn.Linear(6, 2))
+    # a bias before the norm would have no gradient but rounding, whose sign is all that some rules look at
+    return nn.Sequential(
+        nn.Linear(4, 6, bias=False), nn.BatchNorm1d(6, track_running_stats=False), nn.Sigmoid(), nn.Linear(6, 2)
+    )
 
 
 def dropping() -> nn.Module:
@@ -74,8 +80,9 @@ def test_lanes_and_modules_leave_the_same_trace(name, module):
 
     assert (lanes.engine, native.engine) == ("eager", "native")
     assert list(native.metrics) == list(lanes.metrics)
+    tolerance = AMPLIFIED.get(name, ROUNDING)
     for metric, value in lanes.metrics.items():
-        torch.testing.assert_close(native.metrics[metric], value, rtol=ROUNDING, atol=ROUNDING, equal_nan=True)
+        torch.testing.assert_close(native.metrics[metric], value, rtol=tolerance, atol=tolerance, equal_nan=True)
     assert torch.equal(native.status, lanes.status)
     assert torch.equal(native.stopped_at, lanes.stopped_at)
     assert native.lane_steps == lanes.lane_steps
