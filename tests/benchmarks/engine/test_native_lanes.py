@@ -202,7 +202,11 @@ def test_an_optimizer_of_sparse_gradients_gets_them():
 @pytest.mark.parametrize(
     ("name", "module", "words"),
     [
-        ("torch:Muon", perceptron, "torch:Muon refuses .* on the module's parameters: Muon only supports 2D"),
+        (
+            "torch:Muon",
+            perceptron,
+            "torch:Muon refuses .* on the module's parameters: Muon only supports 2D .* a parameter group",
+        ),
         ("torch:SparseAdam", perceptron, "torch:SparseAdam cannot step on the module's parameters"),
     ],
 )
