@@ -48,11 +48,17 @@ def named(device: torch.device | str) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
 
-def out_of_memory(error: Exception, lanes: int) -> str | None:
-    """What to say of an ``error`` of torch that is one of memory, of so many ``lanes`` together; None of any other."""
+def out_of_memory(error: BaseException, lanes: int, *, modules: bool = False) -> str | None:
+    """What to say of an ``error`` of torch that is one of memory, of so many ``lanes`` together; None of any other.
+
+    They may be ``modules`` as they are, each with an optimizer of its own.
+    """
     asked = ASKED.search(str(error))
     if not isinstance(error, torch.OutOfMemoryError) and (asked is None or "lloc" not in str(error)):
         return None
     what = f"{asked[1]} more were asked for" if asked else "too much was asked for"
+    if modules:
+        way = "ask for fewer seeds or a smaller tuning.block"
+        return f"memory does not suffice: {what} with {lanes:,} modules beside each other; {way}"
     fewer = max(1, lanes // 4)
     return f"memory does not suffice: {what} with {lanes:,} lanes trained together; set chunk={fewer} where it is made"

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine.calls import complain, name_of
+from benchmarks.engine.devices import out_of_memory
 from benchmarks.errors import OwnCodeError
 from benchmarks.naming.blame import blame
 from problems.module import ModuleProblem
@@ -61,5 +62,7 @@ def _asked(problem: ModuleProblem, what: str) -> Iterator[None]:
     except OwnCodeError:
         raise
     except (Exception, SystemExit) as error:
+        if out_of_memory(error, 1) is not None:  # which is nobody's mistake
+            raise
         blame(error, f"{name_of(problem)}: {what}", EXPECTED, problem)
         raise

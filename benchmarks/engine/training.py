@@ -42,11 +42,14 @@ def train(
     module; for ``keep_updates`` of a module that is trained natively; and where memory does not suffice.
     """
     given = configurations if isinstance(configurations, Configurations) else Configurations(configurations)
-    chunks = lanes_of(training, training.filled(given))
+    filled, chunks = training.filled(given), list[Lanes]()
     try:
+        chunks += lanes_of(training, filled)
         return drive(training, chunks, on_rung, on_segment)
     except RuntimeError as error:
-        said = out_of_memory(error, max(lanes.alive.numel() for lanes in chunks))
+        every = len(filled) * len(training.seeds)
+        together = max((lanes.alive.numel() for lanes in chunks), default=every)
+        said = out_of_memory(error, together, modules=training.native is not None)
         if said is None:
             raise
         raise UsageError(f"{training.name} on {training.problem.name or 'the problem'}: {said}") from error

@@ -313,6 +313,21 @@ def test_what_the_module_raises_is_a_sentence_of_the_users_own():
         trained("torch:SGD", lambda: Late(4, 2))
 
 
+def test_memory_that_does_not_suffice_for_all_modules_is_a_sentence():
+    class Large(nn.Linear):
+        made = 0
+
+        def __init__(self):
+            super().__init__(4, 2)
+            Large.made += 1
+            if Large.made > 6:
+                raise torch.OutOfMemoryError("Tried to allocate 3.00 GiB")
+
+    words = "memory does not suffice: 3.00 GiB more were asked for with 8 modules beside each other; ask for fewer"
+    with pytest.raises(UsageError, match=words):
+        trained("sgd", Large, {"lr": torch.tensor([0.1, 0.2, 0.3, 0.4])}, engine="native")
+
+
 def test_the_registered_native_problem_trains():
     trace = train(Training(make_problem("digits-convnet"), "adam", [0], 40), {"lr": 0.01})
     assert trace.engine == "native"
