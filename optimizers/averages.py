@@ -139,12 +139,15 @@ class ScheduleFree(Wrapper):
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
         return self._moved(self.rule.update(g, state, hp, t), state, hp)
 
+    def step_at(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
+        return self._moved(self.rule.step_at(x, g, state, hp, t), state, hp)
+
     def step_(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> None:
         if self.decay == "decoupled":
             shrunk = x * as_like(-self.rate(state, hp) * hp["weight_decay"], x)
-            step = shrunk.add_(self.rule.update(g, state, hp, t))
+            step = shrunk.add_(self.rule.step_at(x, g, state, hp, t))
         else:
-            step = self.rule.update(self.decayed_(x, g, state, hp), state, hp, t)
+            step = self.rule.step_at(x, self.decayed_(x, g, state, hp), state, hp, t)
         x.add_(self._moved(step, state, hp))
 
     @staticmethod

@@ -25,12 +25,12 @@ class RuleOptimizer(torch.optim.Optimizer):
     """Trains ``params`` by ``rule``; hyperparameters not given take the rule's defaults.
 
     ``params`` are tensors or torch's parameter groups, which may set hyperparameters of their own. Every parameter is
-    updated as a flat vector of its own precision. ``schedules`` maps hyperparameter names to `Schedule`; they need
-    ``steps``, the length of the run, and start from the group's current value at every step. Of torch's lr schedulers
-    those that also cycle a momentum need ``cycle_momentum=False`` where the rule has no ``momentum``. A rule without
-    weight decay takes ``weight_decay`` all the same, coupled as in torch or with ``decay="decoupled"``; ``maximize`` is
-    uphill.
-    To a rule that is `Rule.joint` the parameters of a group are one vector, and those without a gradient rest.
+    updated as a flat vector of its own precision, whose shape a rule that sees matrices is told. ``schedules`` maps
+    hyperparameter names to `Schedule`; they need ``steps``, the length of the run, and start from the group's current
+    value at every step. Of torch's lr schedulers those that also cycle a momentum need ``cycle_momentum=False`` where
+    the rule has no ``momentum``. A rule without weight decay takes ``weight_decay`` all the same, coupled as in torch
+    or with ``decay="decoupled"``; ``maximize`` is uphill. To a rule that is `Rule.joint` the parameters of a group are
+    one vector, and those without a gradient rest.
 
     A rule that is judged by an average of its path has two modes, as schedule-free optimizers have: `eval` puts the
     average into the parameters, `train`, in which it begins, what is trained. Other rules have the same in both.
@@ -76,6 +76,8 @@ class RuleOptimizer(torch.optim.Optimizer):
             for p in param_group["params"]:
                 if not p.is_floating_point():
                     raise TypeError(f"{type(self.rule).__name__} trains real floating-point parameters, got {p.dtype}")
+            for together in self._vectors(param_group):
+                self._rule_of(together)  # which refuses what it cannot train
         except (TypeError, ValueError):
             self.param_groups.pop()  # a refused group leaves the optimizer as it was
             raise
@@ -149,10 +151,6 @@ class RuleOptimizer(torch.optim.Optimizer):
             after.remove()
 
     def _all_restored(self, state_dict: Mapping[str, Any]) -> dict[Tensor, dict[str, Any]]:
-        kept = sorted(self.rule.init(torch.zeros(1)))
-        for saved in state_dict["state"].values():
-            if sorted({*saved} - {TRAINED}) != sorted([*kept, "step"]):
-                raise ValueError(f"{type(self.rule).__name__} keeps {kept}, the saved state has {sorted(saved)}")
         numbers = chain.from_iterable(group["params"] for group in state_dict["param_groups"])
         params = chain.from_iterable(group["params"] for group in self.param_groups)
         number_of = dict(zip(params, numbers))
@@ -165,7 +163,10 @@ class RuleOptimizer(torch.optim.Optimizer):
 
     def _restored(self, parameters: Sequence[Tensor], saved: Mapping[str, Any]) -> dict[str, Any]:
         x = _flat(parameters)
-        state = self.rule.init(x) | ({TRAINED: x.clone()} if TRAINED in saved else {})
+        state = self._rule_of(parameters).init(x)
+        if sorted({*saved} - {TRAINED}) != sorted([*state, "step"]):
+            raise ValueError(f"{type(self.rule).__name__} keeps {sorted(state)}, the saved state has {sorted(saved)}")
+        state |= {TRAINED: x.clone()} if TRAINED in saved else {}
         for name, tensor in state.items():
             if saved[name].shape != tensor.shape:
                 came, wanted = tuple(saved[name].shape), tuple(tensor.shape)
@@ -183,9 +184,9 @@ class RuleOptimizer(torch.optim.Optimizer):
             raise RuntimeError(f"{type(self.rule).__name__} takes no sparse gradients; make them dense (sparse=False)")
         x = _flat(parameters)
         g = _flat([torch.zeros_like(p) if grad is None else grad for p, grad in zip(parameters, grads, strict=True)])
-        state = self.state[parameters[0]]
+        state, rule = self.state[parameters[0]], self._rule_of(parameters)
         if not state:
-            state.update(self.rule.init(x), step=0)
+            state.update(rule.init(x), step=0)
         if TRAINED in state:
             raise RuntimeError("the parameters hold an average since eval(); call train() before the next step")
         state["step"] += 1
@@ -194,9 +195,13 @@ class RuleOptimizer(torch.optim.Optimizer):
             name: self.schedules[name](value, t, self.steps or t) if name in self.schedules else value
             for name, value in base.items()
         }
-        self.rule.step_(x, g, state, hp, t)
+        rule.step_(x, g, state, hp, t)
         if len(parameters) > 1 or not parameters[0].is_contiguous():
             _write(x, parameters, [grad is not None for grad in grads])
+
+    def _rule_of(self, parameters: Sequence[Tensor]) -> Rule:
+        """The rule as it trains ``parameters`` in one vector: one that sees matrices is told their shapes."""
+        return self.rule.bound([p.shape for p in parameters])
 
     def _check_names(self, names: Iterable[str]) -> None:
         known = self.rule.defaults()

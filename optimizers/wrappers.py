@@ -6,8 +6,9 @@ that of the rule with tensors of its own beside it. Nothing of the rule's formul
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Final
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Final, Self
 
 from torch import Tensor
 
@@ -53,6 +54,7 @@ class Wrapper(Rule):
         object.__setattr__(self, "hyperparameters", (*inner, *own))
         object.__setattr__(self, "decay", self.rule.decay)
         object.__setattr__(self, "joint", self.joint or self.rule.joint)
+        object.__setattr__(self, "to_the_bit", self.rule.to_the_bit)
 
     @classmethod
     def options(cls) -> dict[str, Any]:
@@ -63,8 +65,15 @@ class Wrapper(Rule):
     def init(self, x: Tensor) -> State:
         return self.rule.init(x)
 
+    def bound(self, shapes: Sequence[Sequence[int]]) -> Self:
+        inner = self.rule.bound(shapes)
+        return self if inner is self.rule else replace(self, rule=inner)
+
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
         return self.rule.update(self.seen(g, hp), state, hp, t)
+
+    def step_at(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
+        return self.rule.step_at(x, self.seen(g, hp), state, hp, t)
 
     def step_(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> None:
         self.rule.step_(x, self.seen(g, hp), state, hp, t)
@@ -161,7 +170,14 @@ class Cautious(Wrapper):
             raise ValueError(f"{self.rule} does more in a step than update x; put Cautious inside of it")
 
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
-        step = self.rule.update(g, state, hp, t)
+        return self._masked(self.rule.update(g, state, hp, t), g)
+
+    def step_at(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
+        return self._masked(self.rule.step_at(x, g, state, hp, t), g)
+
+    @staticmethod
+    def _masked(step: Tensor, g: Tensor) -> Tensor:
+        """The ``step``, which is only read, without its entries that go up ``g``."""
         down = (step.sign() * g < 0).to(g.dtype)
         share = total(down).div_(g.shape[-1]).clamp_(min=1e-3)
         return down.mul_(step).div_(as_like(share, g))

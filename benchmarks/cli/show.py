@@ -41,7 +41,7 @@ GOOD_FOR: Final[Mapping[str, str]] = {
     "neural": "a small network: closer to practice, slower",
     "convolution": "a convolutional network",
     "text": "a model of letters in a text",
-    "module": "any nn.Module in lanes",
+    "module": "any nn.Module, in lanes where its runs can share a tensor",
     "factorization": "products of parameters: saddles and scale symmetries",
     "reconstruction": "an autoencoder",
     "online": "losses that change from step to step",
@@ -137,6 +137,7 @@ def _problem(name: str) -> dict[str, Any]:
         "good for": [f"{tag}: {GOOD_FOR[tag]}" for tag in sorted(problem.tags) if tag in GOOD_FOR],
         "parameters": _parameters(spec, problem) if spec else {},
         "dim": problem.dim,
+        "tensors": [f"{part} {list(shape)}" for part, shape in problem.layout] if len(problem.layout) > 1 else [],
         begins: first if problem.dim <= 20 else None,
         f"loss at {begins}": float(metrics["loss"][0]),
         "minimum": problem.minimum,
@@ -145,6 +146,7 @@ def _problem(name: str) -> dict[str, Any]:
         "steps": problem.steps,
         "metrics": list(metrics),
         "deterministic": problem.deterministic,
+        "native": problem.native,
         "sharpness": problem.sharpness,
         "tags": sorted(problem.tags),
         "fingerprint": problem.fingerprint(),
@@ -186,6 +188,7 @@ def _optimizer(name: str) -> dict[str, Any]:
 
 
 def _of_optimizer(spec: AnyOptimizer) -> dict[str, Any]:
+    from benchmarks.engine.ways import native_by_optimizer
     from benchmarks.naming.foreign import ForeignSpec, first_line
     from optimizers.wrappers import layers
 
@@ -196,7 +199,7 @@ def _of_optimizer(spec: AnyOptimizer) -> dict[str, Any]:
         update = first_line(kind)
     else:
         kind, foreign = type(spec.rule), False
-        options = {each.name: getattr(spec.rule, each.name) for each in fields(kind)}
+        options = {each.name: getattr(spec.rule, each.name) for each in fields(kind) if each.repr}
         update = "\n\n".join(inspect.getdoc(type(each)) or "" for each in layers(spec.rule))
     return {
         "name": spec.name,
@@ -213,6 +216,7 @@ def _of_optimizer(spec: AnyOptimizer) -> dict[str, Any]:
         ],
         "axes": [axis for axis in spec.axes if axis],
         "lanes": not foreign,
+        "native": native_by_optimizer(spec),
         "fingerprint": spec.fingerprint(),
         "reference": spec.reference,
     }

@@ -251,6 +251,71 @@ def adam_by_d_adaptation(gs: Sequence[float], lr: float, beta1: float, beta2: fl
         yield -m / (sqrt(v) + eps) if s else 0.0
 
 
+@reference("adagrad-full")
+def full_adagrad(gs: Sequence[float], lr: float, eps: float) -> Iterator[float]:
+    for t in range(1, len(gs) + 1):
+        yield -lr * gs[t - 1] / (sqrt(sum(g**2 for g in gs[:t])) + eps)
+
+
+@reference("shampoo")
+def shampoo(gs: Sequence[float], lr: float, eps: float) -> Iterator[float]:
+    for t in range(1, len(gs) + 1):
+        yield -lr * gs[t - 1] / sqrt(sum(g**2 for g in gs[:t]) + eps)
+
+
+def adam(gs: Sequence[float], lr: float, beta1: float, beta2: float, eps: float) -> Iterator[float]:
+    m = v = 0.0
+    for t, g in enumerate(gs, start=1):
+        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
+        yield -lr * (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + eps)
+
+
+def decayed(steps: Iterator[float], share: float) -> Iterator[float]:
+    """``steps`` that are taken after w has shrunk by a ``share`` of itself."""
+    w = 1.0
+    for step in steps:
+        change = step - share * w
+        w += change
+        yield change
+
+
+@reference("soap")
+def soap(
+    gs: Sequence[float], lr: float, beta1: float, beta2: float, eps: float, weight_decay: float
+) -> Iterator[float]:
+    yield 0.0
+    yield from decayed(adam(gs[1:], lr, beta1, beta2, eps), lr * weight_decay)
+
+
+@reference("muon")
+def muon(gs: Sequence[float], lr: float, momentum: float, weight_decay: float) -> Iterator[float]:
+    assert momentum >= 0  # which vectors know nothing of
+    lr = 3e-4 * lr / 0.02
+    yield from decayed(adam(gs, lr, 0.9, 0.95, 1e-10), lr * weight_decay)
+
+
+@reference("lars")
+def lars(gs: Sequence[float], lr: float, momentum: float, weight_decay: float) -> Iterator[float]:
+    v, w = 0.0, 1.0
+    for g in gs:
+        slope = abs(g) + weight_decay * abs(w)
+        v = momentum * v + lr * (0.001 * abs(w) / slope) * (g + weight_decay * w)
+        w -= v
+        yield -v
+
+
+@reference("lamb")
+def lamb(
+    gs: Sequence[float], lr: float, beta1: float, beta2: float, eps: float, weight_decay: float
+) -> Iterator[float]:
+    w = 1.0
+    for adams in adam(gs, 1.0, beta1, beta2, eps):
+        u = weight_decay * w - adams
+        step = -lr * abs(w) / abs(u) * u
+        w += step
+        yield step
+
+
 def gradients() -> list[float]:
     """50 gradients of many sizes and both signs, a few of them zero."""
     generator = torch.Generator().manual_seed(17)
@@ -303,5 +368,6 @@ def test_every_rule_without_a_torch_namesake_has_a_reference() -> None:
         "adamw",
         "amsgrad",
         "nadam",
+        "adafactor",
     }
     assert set(REFERENCES) == set(SPECS) - of_torch
