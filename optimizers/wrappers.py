@@ -173,7 +173,8 @@ class Cautious(Wrapper):
             raise ValueError(f"{self.rule} does more in a step than update x; put Cautious inside of it")
 
     def bound(self, shapes: Sequence[Sequence[int]]) -> Self:
-        return replace(self, rule=self.rule.bound(shapes), sizes=tuple(map(prod, shapes)))
+        told = replace(self, rule=self.rule.bound(shapes), sizes=tuple(map(prod, shapes)))
+        return self if told == self else told
 
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
         return self._masked(self.rule.update(g, state, hp, t), g)
