@@ -65,6 +65,16 @@ class ProblemResults:
         """The most test seeds that any setting was run on; 0 where none was."""
         return max((found.n for cell in self.cells for found in cell.settings.values()), default=0)
 
+    @property
+    def stops_early(self) -> bool:
+        """Whether studies of the problem judged runs by their lowest held-out loss."""
+        return any(cell.stops_early for cell in self.cells)
+
+    @property
+    def judged_by(self) -> str:
+        """The loss on held-out data by which studies of the problem judged runs, in words; nothing where by none."""
+        return next((cell.judged_by for cell in self.cells if cell.judged_by), "")
+
     @cached_property
     def unequal(self) -> str:
         """Why the budgets are unequal, in which case no cell is best; empty where they are equal."""

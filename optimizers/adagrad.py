@@ -20,17 +20,19 @@ class Adagrad(Rule):
     """s <- s + g², x <- x - lr g / √(s + eps) with s₀ = 0 (Duchi, Hazan and Singer 2011; d2l 12.7).
 
     ``eps_inside=False``  divides by √s + eps instead, as torch does;
+    ``start``             s₀; TensorFlow, Keras and optax start at 0.1, which makes the first steps smaller;
     ``averaged``          takes s / t, the mean of all squared gradients, for s: the same path as RMSProp with
                           gamma = 1 - 1/t, and as Adagrad with lr √t but for eps.
     """
 
     eps_inside: bool = True
     averaged: bool = False
+    start: float = 0.0
 
     hyperparameters = (LR, EPS)
 
     def init(self, x: Tensor) -> State:
-        return {"s": torch.zeros_like(x)}
+        return {"s": torch.full_like(x, self.start)}
 
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
         s, eps = state["s"].add_(g * g), as_like(hp["eps"], g)

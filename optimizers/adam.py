@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -22,6 +22,8 @@ from optimizers.rule import (
     leaky_average_,
     leaky_square_,
     ones_column,
+    root_,
+    sqrt,
     sqrt_,
 )
 
@@ -33,18 +35,33 @@ BETA2 = Hyperparameter("beta2", default=0.999, low=0.0, high=0.9999, scale="log1
 EPS = Hyperparameter("eps", default=1e-8, low=1e-20, high=1.0, scale="log")
 WEIGHT_DECAY = Hyperparameter("weight_decay", default=0.01, low=1e-5, high=1.0, scale="log")
 
+Place = Literal["outside", "inside", "hat"]
+"""Where eps stands: beside the root of ŝ, under it, or beside the root of s that is not corrected."""
+
 
 @dataclass(frozen=True)
 class Adam(Rule):
     """m, s: leaky averages of g and g²; x <- x - lr m̂ / (√ŝ + eps), both bias-corrected (Kingma and Ba 2015, alg. 1).
 
     With ``running_max`` the largest s so far, corrected afterwards as torch does, takes the place of s (AMSGrad; Reddi,
-    Kale and Kumar 2018, alg. 2, which corrects nothing).
+    Kale and Kumar 2018, alg. 2, which corrects nothing). ``corrected=False`` leaves both averages as they are, small at
+    first. Where eps stands is a difference between implementations in use; raises ``ValueError`` for two places:
+
+    ``eps_inside``  under the root, √(ŝ + eps): optax's ``eps_root``;
+    ``eps_hat``     added to the root that is not corrected, so that eps weighs more at first: the "epsilon hat" at the
+                    end of section 2 of the paper, and what TensorFlow and Keras do.
     """
 
     running_max: bool = False
+    eps_inside: bool = False
+    eps_hat: bool = False
+    corrected: bool = True
 
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = (LR, BETA1, BETA2, EPS)
+
+    def __post_init__(self) -> None:
+        if self.eps_inside and self.eps_hat:
+            raise ValueError("eps stands in one place: eps_inside or eps_hat")
 
     def init(self, x: Tensor) -> State:
         return moments(x) | ({"peak": torch.zeros_like(x)} if self.running_max else {})
@@ -54,7 +71,8 @@ class Adam(Rule):
         s = leaky_square_(state["s"], g, hp["beta2"])
         if self.running_max:
             s = torch.maximum(state["peak"], s, out=state["peak"])
-        return corrected_step(m, s, state, hp)
+        place: Place = "inside" if self.eps_inside else "hat" if self.eps_hat else "outside"
+        return corrected_step(m, s, state, hp, place, corrected=self.corrected)
 
 
 @dataclass(frozen=True)
@@ -133,9 +151,19 @@ def moments(x: Tensor, start: float = 0.0) -> State:
     return {"m": s.clone(), "s": s, "forgotten1": ones_column(x), "forgotten2": ones_column(x)}
 
 
-def corrected_step(m: Tensor, s: Tensor, state: State, hp: Hyperparameters) -> Tensor:
-    """-lr m̂ / (√ŝ + eps), after both running products have advanced; ``m`` and ``s`` are only read."""
-    seen1 = 1 - state["forgotten1"].mul_(hp["beta1"])
-    seen2 = 1 - state["forgotten2"].mul_(hp["beta2"])
-    root = sqrt_(s / as_like(seen2, m)).add_(as_like(hp["eps"], m))
-    return (m * as_like(divided(-hp["lr"], seen1), m)).div_(root)
+def corrected_step(
+    m: Tensor, s: Tensor, state: State, hp: Hyperparameters, place: Place = "outside", *, corrected: bool = True
+) -> Tensor:
+    """-lr m̂ / (√ŝ + eps), after both running products have advanced; ``m`` and ``s`` are only read.
+
+    eps may stand in another ``place``; averages that are not ``corrected`` are taken as they are.
+    """
+    seen1, seen2 = state["forgotten1"], state["forgotten2"]  # 1 as long as they do not advance
+    if corrected:
+        seen1, seen2 = 1 - seen1.mul_(hp["beta1"]), 1 - seen2.mul_(hp["beta2"])
+    lr, eps = divided(-hp["lr"], seen1), as_like(hp["eps"], m)
+    if place == "hat":
+        return (m * as_like(lr * sqrt(seen2), m)).div_(sqrt(s).add_(eps))
+    v = s / as_like(seen2, m)
+    root = root_(v.add_(eps)) if place == "inside" else sqrt_(v).add_(eps)
+    return (m * as_like(lr, m)).div_(root)

@@ -172,37 +172,6 @@ ADAM_FAMILY = (
     ),
 )  # fmt: skip
 
-FURTHER = (
-    OptimizerSpec(
-        "adamw-cautious", Cautious(AdamW()), ("lr", "beta2"), "Liang et al. 2024; timm's AdamW(caution=True)",
-        "AdamW without the entries of its step that go up the gradient",
-    ),
-    OptimizerSpec(
-        "schedule-free-sgd", ScheduleFree(SGD()), ("lr", "momentum"),
-        "Defazio et al. 2024; schedulefree.SGDScheduleFree",
-        "a mean of the path in place of a schedule of lr", defaults={"lr": 1.0},
-    ),
-    OptimizerSpec(
-        "schedule-free-adamw",
-        ScheduleFree(Decayed(RMSProp(eps_inside=False, corrected=True), "decoupled")), ("lr", "gamma"),
-        "Defazio et al. 2024; schedulefree.AdamWScheduleFree",
-        "the same of rmsprop-corrected, their AdamW; gamma is their beta2",
-        defaults={"lr": 0.0025, "gamma": 0.999, "eps": 1e-8, "weight_decay": 0.0},
-    ),
-    OptimizerSpec(
-        "dog", DoG(), ("lr", None), "Ivgi, Hinder and Carmon 2023; dog-optimizer",
-        "distance from the start over the root of all squared gradients",
-    ),
-    OptimizerSpec(
-        "prodigy", Prodigy(), ("lr", "beta2"), "Mishchenko and Defazio 2024, alg. 4; prodigyopt",
-        "Adam whose lr is an estimate of the distance to go",
-    ),
-    OptimizerSpec(
-        "dadapt-adam", DAdaptAdam(), ("lr", "beta2"), "Defazio and Mishchenko 2023; dadaptation.DAdaptAdam",
-        "Adam by D-adaptation, the slower estimate before Prodigy's",
-    ),
-)  # fmt: skip
-
 MATRIX_FAMILY = (
     OptimizerSpec(
         "adagrad-full", FullAdagrad(), ("lr", None), "Duchi, Hazan and Singer 2011, fig. 2",
@@ -234,9 +203,40 @@ MATRIX_FAMILY = (
 )  # fmt: skip
 """Rules that see the shapes of the tensors in the vector; see `optimizers.layout`."""
 
-BUILTIN: tuple[OptimizerSpec, ...] = (
-    SGD_FAMILY + ADAGRAD_FAMILY + RMSPROP_FAMILY + ADAM_FAMILY + FURTHER + MATRIX_FAMILY
-)
+FURTHER = (
+    OptimizerSpec(
+        "adamw-cautious", Cautious(AdamW()), ("lr", "beta2"), "Liang et al. 2024; timm's AdamW(caution=True)",
+        "AdamW without the entries of its step that go up the gradient",
+    ),
+    OptimizerSpec(
+        "schedule-free-sgd", ScheduleFree(SGD()), ("lr", "momentum"),
+        "Defazio et al. 2024; schedulefree.SGDScheduleFree",
+        "a mean of the path in place of a schedule of lr", defaults={"lr": 1.0},
+    ),
+    OptimizerSpec(
+        "schedule-free-adamw",
+        ScheduleFree(Decayed(RMSProp(eps_inside=False, corrected=True), "decoupled")), ("lr", "gamma"),
+        "Defazio et al. 2024; schedulefree.AdamWScheduleFree",
+        "the same of rmsprop-corrected, their AdamW; gamma is their beta2",
+        defaults={"lr": 0.0025, "gamma": 0.999, "eps": 1e-8, "weight_decay": 0.0},
+    ),
+    OptimizerSpec(
+        "dog", DoG(), ("lr", None), "Ivgi, Hinder and Carmon 2023; dog-optimizer",
+        "distance from the start over the root of all squared gradients",
+    ),
+    OptimizerSpec(
+        "prodigy", Prodigy(), ("lr", "beta2"), "Mishchenko and Defazio 2024, alg. 4; prodigyopt",
+        "Adam whose lr is an estimate of the distance to go",
+    ),
+    OptimizerSpec(
+        "dadapt-adam", DAdaptAdam(), ("lr", "beta2"), "Defazio and Mishchenko 2023; dadaptation.DAdaptAdam",
+        "Adam by D-adaptation, the slower estimate before Prodigy's",
+    ),
+)  # fmt: skip
+
+FAMILIES = (SGD_FAMILY, ADAGRAD_FAMILY, RMSPROP_FAMILY, ADAM_FAMILY, MATRIX_FAMILY, FURTHER)
+
+BUILTIN: tuple[OptimizerSpec, ...] = tuple(spec for family in FAMILIES for spec in family)
 """Every built-in optimizer, in the order they are listed."""
 
 SCHEDULES: dict[str, type[Schedule]] = {

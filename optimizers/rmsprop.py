@@ -34,10 +34,11 @@ MOMENTUM = Hyperparameter("momentum", default=0.9, low=0.0, high=0.999, scale="l
 class RMSProp(Rule):
     """s <- gamma s + (1 - gamma) g², x <- x - lr g / √(s + eps) with s₀ = 0 (Hinton 2012, lecture 6e; d2l 12.8).
 
-    Options, each a difference between implementations in use; raises ``ValueError`` for ``corrected`` with a ``start``:
+    Options, each a difference between implementations in use; raises ``ValueError`` for two starts at once:
 
     ``eps_inside``   under the root (the chapter, TensorFlow, Keras) or added to it (torch);
     ``start``        s₀; TensorFlow 1 starts at 1, which makes the first steps small where they are large from 0;
+    ``first_square`` s₀ = g₁², as some implementations have it that mean to correct a start at 0;
     ``centered``     the variance s - m² for s, where m is the leaky average of g (Graves 2013); clamped at 0, for
                      rounding makes it negative under a steady gradient;
     ``running_max``  the largest s so far for s, so that step sizes never grow (Reddi, Kale and Kumar 2018, alg. 2);
@@ -50,12 +51,15 @@ class RMSProp(Rule):
     centered: bool = False
     running_max: bool = False
     corrected: bool = False
+    first_square: bool = False
 
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = (LR, GAMMA, EPS)
 
     def __post_init__(self) -> None:
         if self.corrected and self.start:
             raise ValueError(f"only an average that starts at 0 can be bias-corrected, got start={self.start}")
+        if self.first_square and (self.corrected or self.start):
+            raise ValueError("an average that starts at the first square has no other start, and needs no correction")
 
     def init(self, x: Tensor) -> State:
         state = {"s": torch.full_like(x, self.start)}
@@ -65,6 +69,8 @@ class RMSProp(Rule):
             state["peak"] = torch.zeros_like(x)
         if self.corrected:
             state["forgotten"] = ones_column(x)  # gamma^t
+        if self.first_square:
+            state["fresh"] = ones_column(x)  # 1 before the first step, then 0
         return state
 
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:  # noqa: ARG002
@@ -73,6 +79,9 @@ class RMSProp(Rule):
 
     def root(self, g: Tensor, state: State, hp: Hyperparameters) -> Tensor:
         """Advance the averages by ``g`` and return what the step is divided by, a fresh tensor like ``g``."""
+        if self.first_square:
+            state["s"].add_((g * g).mul_(as_like(state["fresh"], g)))
+            state["fresh"].zero_()
         s, eps = leaky_square_(state["s"], g, hp["gamma"]), as_like(hp["eps"], g)
         if self.centered:
             m = leaky_average_(state["m"], g, hp["gamma"])

@@ -136,9 +136,10 @@ class Rule(ABC):
     """An update rule. Subclasses are frozen dataclasses whose fields are static options such as ``eps_inside``.
 
     ``decay`` says how the hyperparameter ``weight_decay`` acts, if a rule has it: "coupled" adds weight_decay x to the
-    gradient, "decoupled" first shrinks x by the share lr weight_decay (Loshchilov and Hutter 2019). ``joint`` says that
-    a norm or a mean over all parameters enters, so that a model's tensors must be one vector to it. ``to_the_bit`` says
-    that a lane equals the same run alone to the bit; rules that multiply matrices promise rounding.
+    gradient, "decoupled" first shrinks x by the share lr weight_decay (Loshchilov and Hutter 2019); None where the
+    rule's own formula has it. ``joint`` says that a norm or a mean over all parameters enters, so that a model's
+    tensors must be one vector to it. ``to_the_bit`` says that a lane equals the same run alone to the bit; rules that
+    multiply matrices promise rounding.
     """
 
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from optimizers.rule import Hyperparameter, Hyperparameters, Rule, State, as_like
+from optimizers.rule import Hyperparameter, Hyperparameters, Rule, State, as_like, ones_column
 
 __all__ = ["SGD", "Momentum"]
 
@@ -32,22 +32,39 @@ class SGD(Rule):
 class Momentum(Rule):
     """v <- momentum v + g, x <- x - lr v with v₀ = 0 (Polyak 1964), lr outside the buffer as in torch and the book.
 
-    ``nesterov``  the step is -lr (g + momentum v): Sutskever et al. (2013) rewritten at the look-ahead point;
-    ``averaged``  g enters as (1 - momentum) g, so that v is a leaky average (Adam's first moment) and the long-run step
-                  is lr g, not lr g / (1 - momentum).
+    ``nesterov``   the step is -lr (g + momentum v): Sutskever et al. (2013) rewritten at the look-ahead point;
+    ``averaged``   g enters as (1 - momentum) g, so that v is a leaky average (Adam's first moment) and the long-run
+                   step is lr g, not lr g / (1 - momentum);
+    ``dampening``  g enters as (1 - dampening) g, but for the first, which enters whole, as torch has it;
+    ``lr_inside``  the buffer holds the steps, v <- momentum v - lr g, as in Keras: the same path at a constant lr,
+                   while after a fall of lr the old speed stays.
+
+    Raises ``ValueError`` for ``averaged`` with a ``dampening``, which both say how much of g enters.
     """
 
     nesterov: bool = False
     averaged: bool = False
+    dampening: float = 0.0
+    lr_inside: bool = False
 
     hyperparameters = (LR, MOMENTUM)
 
+    def __post_init__(self) -> None:
+        if self.averaged and self.dampening:
+            raise ValueError(f"an average has no dampening besides its own, got dampening={self.dampening}")
+
     def init(self, x: Tensor) -> State:
-        return {"v": torch.zeros_like(x)}
+        return {"v": torch.zeros_like(x)} | ({"fresh": ones_column(x)} if self.dampening else {})
 
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:  # noqa: ARG002
-        momentum = as_like(hp["momentum"], g)
+        momentum, lr = as_like(hp["momentum"], g), as_like(-hp["lr"], g)
         new = g * as_like(1 - hp["momentum"], g) if self.averaged else g
+        if self.dampening:
+            new = g * as_like(1 - self.dampening * (1 - state["fresh"]), g)
+            state["fresh"].zero_()
+        if self.lr_inside:
+            new = new * lr
         v = state["v"].mul_(momentum).add_(new)
-        lr = as_like(-hp["lr"], g)
+        if self.lr_inside:
+            return (v * momentum).add_(new) if self.nesterov else v
         return (v * momentum).add_(new).mul_(lr) if self.nesterov else v * lr

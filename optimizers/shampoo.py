@@ -38,12 +38,13 @@ LR = Hyperparameter("lr", default=0.1, low=1e-4, high=100.0, scale="log")
 class FullAdagrad(LayoutRule):
     """S <- S + g gᵀ, x <- x - lr (S^½ + eps I)^-1 g with S₀ = 0 (Duchi, Hazan and Singer 2011, fig. 2, full matrices).
 
-    All parameters are one vector, whatever their shapes; in a torch optimizer, those of each tensor. ``eps_inside``
-    takes (S + eps I)^-½ instead, as the chapter's `optimizers.adagrad.Adagrad` does for each coordinate.
+    All parameters are one vector, whatever their shapes. ``eps_inside`` takes (S + eps I)^-½ instead, as the chapter's
+    `optimizers.adagrad.Adagrad` does for each coordinate.
     """
 
     eps_inside: bool = False
 
+    joint = True
     to_the_bit = False
     hyperparameters = (LR, Hyperparameter("eps", default=1e-6, low=1e-12, high=1.0, scale="log"))
 

@@ -29,8 +29,8 @@ class RuleOptimizer(torch.optim.Optimizer):
     hyperparameter names to `Schedule`; they need ``steps``, the length of the run, and start from the group's current
     value at every step. Of torch's lr schedulers those that also cycle a momentum need ``cycle_momentum=False`` where
     the rule has no ``momentum``. A rule without weight decay takes ``weight_decay`` all the same, coupled as in torch
-    or with ``decay="decoupled"``; ``maximize`` is uphill.
-    To a rule that is `Rule.joint` the parameters of a group are one vector, and those without a gradient rest.
+    or with ``decay="decoupled"``; ``maximize`` is uphill. To a rule that is `Rule.joint` the parameters of a group are
+    one vector, and those without a gradient rest.
 
     A rule that is judged by an average of its path has two modes, as schedule-free optimizers have: `eval` puts the
     average into the parameters, `train`, in which it begins, what is trained. Other rules have the same in both.
@@ -76,7 +76,8 @@ class RuleOptimizer(torch.optim.Optimizer):
             for p in param_group["params"]:
                 if not p.is_floating_point():
                     raise TypeError(f"{type(self.rule).__name__} trains real floating-point parameters, got {p.dtype}")
-                self._rule_of([p])  # which refuses what it cannot train
+            for together in self._vectors(param_group):
+                self._rule_of(together)  # which refuses what it cannot train
         except (TypeError, ValueError):
             self.param_groups.pop()  # a refused group leaves the optimizer as it was
             raise
@@ -181,9 +182,9 @@ class RuleOptimizer(torch.optim.Optimizer):
         grads = [p.grad for p in parameters]
         if any(grad is not None and grad.layout != torch.strided for grad in grads):
             raise RuntimeError(f"{type(self.rule).__name__} takes no sparse gradients; make them dense (sparse=False)")
-        x, rule = _flat(parameters), self._rule_of(parameters)
+        x = _flat(parameters)
         g = _flat([torch.zeros_like(p) if grad is None else grad for p, grad in zip(parameters, grads, strict=True)])
-        state = self.state[parameters[0]]
+        state, rule = self.state[parameters[0]], self._rule_of(parameters)
         if not state:
             state.update(rule.init(x), step=0)
         if TRAINED in state:
@@ -199,7 +200,7 @@ class RuleOptimizer(torch.optim.Optimizer):
             _write(x, parameters, [grad is not None for grad in grads])
 
     def _rule_of(self, parameters: Sequence[Tensor]) -> Rule:
-        """The rule as it trains ``parameters`` as one vector: one that sees matrices is told their shapes."""
+        """The rule as it trains ``parameters`` in one vector: one that sees matrices is told their shapes."""
         return self.rule.bound([p.shape for p in parameters])
 
     def _check_names(self, names: Iterable[str]) -> None:

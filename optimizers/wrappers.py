@@ -21,6 +21,7 @@ __all__ = [
     "Decayed",
     "Maximized",
     "Wrapper",
+    "layers",
     "steps_by_update",
     "varied",
 ]
@@ -64,15 +65,15 @@ class Wrapper(Rule):
     def init(self, x: Tensor) -> State:
         return self.rule.init(x)
 
+    def bound(self, shapes: Sequence[Sequence[int]]) -> Self:
+        inner = self.rule.bound(shapes)
+        return self if inner is self.rule else replace(self, rule=inner)
+
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
         return self.rule.update(self.seen(g, hp), state, hp, t)
 
     def step_at(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
         return self.rule.step_at(x, self.seen(g, hp), state, hp, t)
-
-    def bound(self, shapes: Sequence[Sequence[int]]) -> Self:
-        inner = self.rule.bound(shapes)
-        return self if inner is self.rule else replace(self, rule=inner)
 
     def step_(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> None:
         self.rule.step_(x, self.seen(g, hp), state, hp, t)
@@ -169,19 +170,24 @@ class Cautious(Wrapper):
             raise ValueError(f"{self.rule} does more in a step than update x; put Cautious inside of it")
 
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
-        return self._kept(self.rule.update(g, state, hp, t), g)
+        return self._masked(self.rule.update(g, state, hp, t), g)
 
     def step_at(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
-        return self._kept(self.rule.step_at(x, g, state, hp, t), g)
+        return self._masked(self.rule.step_at(x, g, state, hp, t), g)
 
     @staticmethod
-    def _kept(step: Tensor, g: Tensor) -> Tensor:
+    def _masked(step: Tensor, g: Tensor) -> Tensor:
         """The ``step``, which is only read, without its entries that go up ``g``."""
         down = (step.sign() * g < 0).to(g.dtype)
         share = total(down).div_(g.shape[-1]).clamp_(min=1e-3)
         return down.mul_(step).div_(as_like(share, g))
 
     step_ = Rule.step_
+
+
+def layers(rule: Rule) -> list[Rule]:
+    """``rule``, the one inside of it, and so on: the last one is no wrapper."""
+    return [rule, *layers(rule.rule)] if isinstance(rule, Wrapper) else [rule]
 
 
 def steps_by_update(rule: Rule) -> bool:

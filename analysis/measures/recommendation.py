@@ -44,7 +44,7 @@ class Recommendation:
     start; None where no rate of the grid does. ``default_regret`` is the share of the setting's progress that the
     defaults give away, ``default_ratio`` how many times as high they end (None where they diverge or the measure is not
     logarithmic). ``metrics`` are the medians at the end of the problem's further metrics, as held-out accuracy, where
-    they were measured of the setting: of a tuned one none of whose runs diverged. They select nothing.
+    they were measured of the setting: of a tuned one none of whose runs diverged. Of test seeds they select nothing.
     """
 
     problem: str

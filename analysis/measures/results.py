@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,12 @@ from analysis.statistics.bootstrap import Estimate, estimate_of_studies, median,
 from analysis.words import hyperparameter_text, interval_text
 
 __all__ = ["CellResult", "SettingResult", "cell_results", "final_values", "table_rows"]
+
+HELDOUT: Final = {
+    "heldout_loss": "held-out loss at the end",
+    "heldout_best": "held-out loss at its lowest evaluation, as early stopping takes it",
+}
+"""The objectives that judge runs by data they were not trained on, in words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,6 +208,25 @@ class CellResult:
         """The median of a further metric after the last step; NaN where a run diverged or the setting was not run."""
         curve = self.metrics.get(metric, {}).get(setting)
         return math.nan if curve is None else float(curve.band.median[-1])
+
+    def lowest_of_runs(self, metric: str, setting: str) -> float:
+        """The median of a further metric at each run's lowest evaluation; NaN as `metric_at_end`."""
+        if metric not in self.cell.curves:
+            return math.nan
+        values = curve_matrix(self.cell, setting, metric)[1]
+        if values.size == 0 or not np.isfinite(values).all():
+            return math.nan
+        return float(typical(values.min(axis=-1, keepdims=True))[0])
+
+    @property
+    def judged_by(self) -> str:
+        """What the studies were judged by, in words, where that is a loss on held-out data; else nothing."""
+        return next((HELDOUT[name] for name in self.info.protocol.objectives if name in HELDOUT), "")
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether the studies judged a run by its lowest held-out loss, as early stopping takes it."""
+        return "heldout_best" in self.info.protocol.objectives
 
     @cached_property
     def grid(self) -> Grid | None:

@@ -50,12 +50,19 @@ def _line(found: ProblemResults, cell: CellResult) -> tuple[str, ...]:
 
 
 def _metrics(found: ProblemResults, width: int) -> Iterator[str]:
-    """A line for each further metric of the problem: its median at the end of every tuned cell."""
-    for metric in found.problem.metrics:
-        ends = {cell.label: cell.metric_at_end(metric, "tuned") for cell in found.cells if cell.tuned}
-        if ends:
-            said = ", ".join(f"{label}\xa0{number(value)}" for label, value in ends.items())
-            text = textwrap.fill(f"{metric_text(metric)}, tuned: {said}", width - 3, subsequent_indent="  ")
+    """A line for each further metric of the problem: its median at the end of every tuned cell; of those that were
+    judged by early stopping, also the held-out loss at its lowest.
+    """
+    tuned = [cell for cell in found.cells if cell.tuned]
+    lines = {
+        metric_text(metric): {cell.label: cell.metric_at_end(metric, "tuned") for cell in tuned}
+        for metric in found.problem.metrics
+    }
+    early = {cell.label: cell.lowest_of_runs("heldout_loss", "tuned") for cell in tuned if cell.stops_early}
+    for name, values in {**lines, "held-out loss at its lowest": early}.items():
+        if values:
+            said = ", ".join(f"{label}\xa0{number(value)}" for label, value in values.items())
+            text = textwrap.fill(f"{name}, tuned: {said}", width - 3, subsequent_indent="  ")
             yield textwrap.indent(text, "   ").replace("\xa0", " ")
 
 
@@ -101,6 +108,12 @@ def intervals_text(results: Sequence[ProblemResults]) -> Iterator[str]:
         )
     elif tuned:
         yield "tuned: of the setting found by one study; another one finds another. --studies 3 shows by how much."
+    for judged in dict.fromkeys(cell.judged_by for cell in cells if cell.judged_by):
+        yield (
+            f"Tuned by the {judged}, on the tuning seeds: that chose the settings, while the values here are "
+            "of the training data at the end. The held-out loss stands beside them, on the fresh test seeds; it is "
+            "of the data that chose, so that data seen by neither may say a little more."
+        )
     if seeds == [1]:
         yield "Values of one fresh test seed, without an interval."
     elif seeds and tuned in ([], [1]):

@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from benchmarks.naming.call_syntax import in_words
+from problems import DataError, Problem, ProblemSpec
 
 __all__ = ["HEADERS", "entries", "entry", "notes", "text"]
 
@@ -99,17 +100,29 @@ def _problem(name: str, exact: bool) -> dict[str, Any]:
         "name": name,
         "description": described(problem),
         "dim": problem.dim,
-        "minimum": problem.minimum if exact or spec.floor is None else spec.floor,
+        "minimum": _floor(spec, problem, exact),
         "target": problem.target,
         "steps": problem.steps,
         "tags": sorted(problem.tags),
         "deterministic": problem.deterministic,
+        "native": problem.native,
         "parameters": spec.parameters,
         "source": spec.source,
     }
 
 
+def _floor(spec: ProblemSpec, problem: Problem, exact: bool) -> float | None:
+    """The floor of a problem; as it is stated where the data to compute it from are not at hand."""
+    if spec.floor is not None and not exact:
+        return spec.floor
+    try:
+        return problem.minimum
+    except DataError:
+        return spec.floor
+
+
 def _optimizers() -> list[dict[str, Any]]:
+    from benchmarks.engine.ways import native_by_optimizer
     from benchmarks.errors import StepscapeError
     from benchmarks.naming.registry import OPTIMIZERS
 
@@ -131,6 +144,7 @@ def _optimizers() -> list[dict[str, Any]]:
                 "axes": [axis for axis in spec.axes if axis],
                 "hyperparameters": knobs,
                 "reference": spec.reference,
+                "native": native_by_optimizer(spec),
             }
         )
     return listed

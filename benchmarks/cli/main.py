@@ -17,6 +17,7 @@ import click
 
 from benchmarks.cli.cache import cache
 from benchmarks.cli.complete import completing
+from benchmarks.cli.implementations import COMMANDS as ON_IMPLEMENTATIONS
 from benchmarks.cli.options import COUNT, cell_options, data_option, machine_options
 from benchmarks.cli.plain import encode_anything
 from benchmarks.cli.progress import Bar, SuiteProgress, counted, say, terminal_width
@@ -186,7 +187,7 @@ def run(context: click.Context, /, suite: str, trust: bool, **machine: Any) -> N
     multiple=True,
     default=["final"],
     show_default=True,
-    help="final, best, auc (of the log gap) or steps-to-target; twice for two objectives.",
+    help="final, best, auc (of the log gap), steps-to-target, heldout_loss, heldout_best; twice for two objectives.",
 )
 @click.option("--aggregate", default="mean", show_default=True, help="Over the seeds: mean, median or as q0.9.")
 @click.option("--pruner", help="hyperband, halving, median, none or optuna:NAME.  [default: hyperband]")
@@ -321,5 +322,5 @@ def _parts(suite: Suite) -> str:
     return " and ".join(counts)
 
 
-for command in (*COMMANDS, cache):
+for command in (*ON_IMPLEMENTATIONS, *COMMANDS, cache):
     cli.add_command(command)

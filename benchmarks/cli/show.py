@@ -41,7 +41,7 @@ GOOD_FOR: Final[Mapping[str, str]] = {
     "neural": "a small network: closer to practice, slower",
     "convolution": "a convolutional network",
     "text": "a model of letters in a text",
-    "module": "any nn.Module in lanes",
+    "module": "any nn.Module, in lanes where its runs can share a tensor",
     "factorization": "products of parameters: saddles and scale symmetries",
     "reconstruction": "an autoencoder",
     "online": "losses that change from step to step",
@@ -146,6 +146,7 @@ def _problem(name: str) -> dict[str, Any]:
         "steps": problem.steps,
         "metrics": list(metrics),
         "deterministic": problem.deterministic,
+        "native": problem.native,
         "sharpness": problem.sharpness,
         "tags": sorted(problem.tags),
         "fingerprint": problem.fingerprint(),
@@ -187,8 +188,9 @@ def _optimizer(name: str) -> dict[str, Any]:
 
 
 def _of_optimizer(spec: AnyOptimizer) -> dict[str, Any]:
+    from benchmarks.engine.ways import native_by_optimizer
     from benchmarks.naming.foreign import ForeignSpec, first_line
-    from optimizers import Wrapper
+    from optimizers.wrappers import layers
 
     kind: Any
     options: dict[str, Any]
@@ -198,10 +200,7 @@ def _of_optimizer(spec: AnyOptimizer) -> dict[str, Any]:
     else:
         kind, foreign = type(spec.rule), False
         options = {each.name: getattr(spec.rule, each.name) for each in fields(kind) if each.repr}
-        rules = [spec.rule]
-        while isinstance(rules[-1], Wrapper):
-            rules.append(rules[-1].rule)
-        update = "\n\n".join(inspect.getdoc(type(each)) or "" for each in rules)
+        update = "\n\n".join(inspect.getdoc(type(each)) or "" for each in layers(spec.rule))
     return {
         "name": spec.name,
         "description": spec.description,
@@ -217,6 +216,7 @@ def _of_optimizer(spec: AnyOptimizer) -> dict[str, Any]:
         ],
         "axes": [axis for axis in spec.axes if axis],
         "lanes": not foreign,
+        "native": native_by_optimizer(spec),
         "fingerprint": spec.fingerprint(),
         "reference": spec.reference,
     }

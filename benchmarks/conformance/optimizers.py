@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.conformance.randomness import global_random_state
-from benchmarks.engine.foreign_lanes import has_modes
+from benchmarks.engine.stepping import has_modes
 from benchmarks.engine.training import Training, train
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import make_problem

@@ -22,6 +22,7 @@ from benchmarks.engine.kernel.making import evaluation_kernel, step_kernel
 from benchmarks.engine.kernel.refusal import DiffersError, NotCompiledError
 from benchmarks.engine.rule_lanes import RuleLanes, in_chunks
 from benchmarks.engine.segments import Segment, stacked
+from benchmarks.engine.ways import native_if_known
 from benchmarks.naming.blame import in_one_line
 from benchmarks.naming.foreign import ForeignSpec
 from optimizers import Rule
@@ -44,7 +45,7 @@ def kernel_lanes(
 
     Warns where `Training.engine` asks for a kernel that cannot be made, and where one gives other numbers than torch.
     """
-    if training.engine == "eager" or (training.engine == "auto" and not _worth_it(training, len(configurations))):
+    if training.engine == "eager" or (training.engine != "kernel" and not _worth_it(training, len(configurations))):
         return None
     try:
         _check(training, start)
@@ -64,6 +65,8 @@ def kernel_lanes(
 
 def why_not(problem: Problem, rule: Rule) -> tuple[str | None, str | None]:
     """Why a step of ``rule`` on ``problem`` cannot be compiled, and why its evaluation cannot; None where they can."""
+    if (native := native_if_known(problem)) is not None:
+        return f"its runs are modules as they are: {native}", None
     reasons = list[str | None]()
     makers: tuple[Callable[[], object], ...] = (
         lambda: step_kernel(problem, bound_to(problem, rule, type(rule).__name__), problem.dtype, ()),

@@ -1,14 +1,19 @@
-"""How things are written in a suite or on the command line: ``name(key=value)``, ``package.module:OBJECT``, lists."""
+"""How things are written in a suite or on the command line: ``name(key=value)``, ``package.module:OBJECT`` or
+``FILE.py:OBJECT``, lists.
+"""
 
 from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import math
 import pkgutil
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from benchmarks.errors import StepscapeError, UsageError, nearest
@@ -18,6 +23,7 @@ __all__ = [
     "check_arguments",
     "import_object",
     "in_words",
+    "number_of",
     "parse_around",
     "parse_call",
     "split_outside_brackets",
@@ -92,6 +98,15 @@ def unwrapped(text: str) -> str:
     return text
 
 
+def number_of(text: str, option: str) -> tuple[str, float]:
+    """The name and the number of ``NAME=VALUE``, which was given as ``option``; raises `UsageError` otherwise."""
+    name, _, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError as error:
+        raise UsageError(f"{option} is written NAME=VALUE, as eps=1e-8, got {text!r}") from error
+
+
 def _literal(key: str, node: ast.expr) -> Any:
     try:
         value = ast.literal_eval(node)
@@ -119,22 +134,58 @@ def check_arguments(what: str, given: Mapping[str, Any], known: Mapping[str, ins
 
 
 def import_object(path: str) -> Any:
-    """The object ``package.module:NAME``; raises `UsageError` where the module fails or the name is missing.
+    """The object ``package.module:NAME``, or ``folder/file.py:NAME`` of a file; raises `UsageError` where the module
+    fails or the name is missing.
 
     Nothing of Python's own library is imported: it has neither problems nor optimizers, and its modules act when run.
     """
-    module, _, name = path.partition(":")
+    module, _, name = path.rpartition(":")
     try:
-        if in_standard_library(module):
+        if not module.endswith(".py") and in_standard_library(module):
             raise UsageError(f"{module} is part of Python, which has neither problems nor optimizers")
-        found = importlib.import_module(module)
+        found = _of_file(Path(module)) if module.endswith(".py") else importlib.import_module(module)
     except (Exception, SystemExit) as error:
         near = _nearest_module(error.name) if isinstance(error, ModuleNotFoundError) and error.name else ""
         raise UsageError(f"{path!r} cannot be imported: {in_words(error)}{near}") from error
     try:
         return getattr(found, name)
     except (Exception, SystemExit) as error:
-        raise UsageError(f"{path!r} cannot be imported: {in_words(error)}{nearest(name, vars(found))}") from error
+        what = f"{module} defines no {name!r}" if module.endswith(".py") else in_words(error)
+        raise UsageError(f"{path!r} cannot be imported: {what}{nearest(name, vars(found))}") from error
+
+
+def _of_file(path: Path) -> ModuleType:
+    """The module in a Python file, which may import what lies beside it; the one that is there, where it is loaded."""
+    file = path.resolve()
+    if not file.is_file():
+        raise UsageError(f"there is no file {str(path)!r}")
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))  # last, to shadow nothing
+    name = path.stem if _is_free_or_of(path.stem, file) else f"{path.stem} of {file.parent}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, file)
+        assert spec is not None, "a file that ends in .py can be loaded"
+        assert spec.loader is not None, "a file has a loader"
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(sys.modules[name])
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
+
+
+def _is_free_or_of(name: str, file: Path) -> bool:
+    """Whether a module's name is nobody's yet, or that of ``file``."""
+    there = sys.modules.get(name)
+    if there is not None:
+        origin = getattr(there, "__file__", None)
+        return origin is not None and Path(origin).resolve() == file
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return True
+    return found is None or (found.origin is not None and Path(found.origin).resolve() == file)
 
 
 def _nearest_module(missing: str) -> str:

@@ -158,7 +158,8 @@ def register(spec: OptimizerSpec | ProblemSpec) -> None:
 
 
 def make_optimizer(text: str, ranges: Ranges | None = None) -> AnyOptimizer:
-    """The optimizer ``text`` names: a registered name, ``torch:RMSprop(centered=True)``, or ``package.module:OBJECT``.
+    """The optimizer ``text`` names: a registered name, ``torch:RMSprop(centered=True)``, or ``package.module:OBJECT``
+    or ``FILE.py:OBJECT`` for one's own.
 
     OBJECT is an `OptimizerSpec`, a `Rule` or a subclass of it, or a `torch.optim.Optimizer` class; options are written
     in brackets. Every rule takes ``rmsprop(weight_decay=0.01, decay='decoupled', maximize=True)``, and a wrapper stands
@@ -249,7 +250,8 @@ def _with_options(text: str, kind: type[Rule], given: Mapping[str, Any]) -> Rule
 
 
 def make_problem(text: str, data: Path | None = None) -> Problem:
-    """The problem ``text`` names, with parameters as in ``quadratic(dim=10)``; ``package.module:OBJECT`` is one's own.
+    """The problem ``text`` names, with parameters as in ``quadratic(dim=10)``; ``package.module:OBJECT`` or
+    ``FILE.py:OBJECT`` is one's own.
 
     ``data`` is the user's data folder. The instance's name lists the parameters that differ from the defaults.
     Raises `UnknownNameError` for an unknown name and `UsageError` for a wrong parameter, with the nearest known one.

@@ -15,6 +15,18 @@ class Objective(StrEnum):
     BEST = "best"
     AUC = "auc"
     STEPS_TO_TARGET = "steps-to-target"
+    HELDOUT_LOSS = "heldout_loss"
+    HELDOUT_BEST = "heldout_best"
+
+    @property
+    def metric(self) -> str:
+        """What is looked at of a run: its training loss, or its loss on held-out data."""
+        return "heldout_loss" if self in (Objective.HELDOUT_LOSS, Objective.HELDOUT_BEST) else "loss"
+
+    @property
+    def needs_the_way(self) -> bool:
+        """Whether every evaluation is read, and not only the last."""
+        return self not in (Objective.FINAL, Objective.HELDOUT_LOSS)
 
     @property
     def needs_floor(self) -> bool:

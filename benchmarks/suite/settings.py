@@ -28,6 +28,7 @@ __all__ = [
     "CellOverrides",
     "Count",
     "Dtype",
+    "Group",
     "Landscape",
     "Overrides",
     "Searching",
@@ -134,10 +135,11 @@ class Tuning(Strict):
     ``studies`` are made of every cell, each with a sampler seed and tuning seeds of its own: what one study finds is
     luck in good part. ``seeds`` are those of the first study (see `seeds_of`), ``trials`` the number of each, the
     defaults, which every study begins with, aside. ``aggregate`` joins the seeds of a trial: mean, median, or a
-    quantile as q0.9. ``pruner`` stops lanes at rungs, each ``reduction`` times later than the one before; with two
-    objectives nothing is pruned. ``widen`` allows so many searches again, with a wider range, where the winner is at
-    the edge of its range. ``searched`` is how many hyperparameters of every optimizer are searched: its axes, and then
-    the others in its own order; by default the axes.
+    quantile as q0.9. ``objective`` is the training loss or what is made of it, or the loss on held-out data, which
+    pruning then looks at too. ``pruner`` stops lanes at rungs, each ``reduction`` times later than the one before; with
+    two objectives nothing is pruned. ``widen`` allows so many searches again, with a wider range, where the winner is
+    at the edge of its range. ``searched`` is how many hyperparameters of every optimizer are searched: its axes, and
+    then the others in its own order; by default the axes.
     """
 
     enabled: bool = True
@@ -202,11 +204,37 @@ class Landscape(Strict):
 Range = Annotated[list[float | str], Field(min_length=2, max_length=3)]
 
 
+class Group(Strict):
+    """Some of a module's parameters, by their names or numbers of axes, and what is different for them.
+
+    Every further key is a hyperparameter with its value: of ``optimizer``, where the group has one of its own.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float] = Field(init=False)
+
+    parameters: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)] = ["*"]
+    dims: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    optimizer: str | None = None
+
+    @model_validator(mode="after")
+    def _different(self) -> Group:
+        if self.optimizer is None and not self.values:
+            raise ValueError("a group of parameters has an optimizer or a hyperparameter of its own, as lr = 0.001")
+        return self
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The hyperparameters of the group."""
+        return dict(self.__pydantic_extra__)
+
+
 class Overrides(Strict):
     """What a problem, an optimizer or a single cell changes; ``trials`` and ``grid`` are short for those of
     ``tuning`` and ``landscape``.
 
     ``search`` gives ranges (and adds a hyperparameter to the search), ``fixed`` holds hyperparameters at a value.
+    ``groups`` are parameters of a module that are trained otherwise; those given last count.
     """
 
     steps: Count | None = None
@@ -220,6 +248,7 @@ class Overrides(Strict):
     landscape: Landscape = Landscape()
     search: dict[str, Range] = {}
     fixed: dict[str, float] = {}
+    groups: list[Group] | None = None
 
 
 class CellOverrides(Overrides):

@@ -1,8 +1,9 @@
 """Objectives: what a trial is worth, from the trace of its runs.
 
 A run's value is its final loss, its best one, the mean over the evaluations of log10 of the gap ("auc"), or the steps
-it needs to the target; a trial's value is their mean, median or a quantile over its seeds. A configuration with a
-diverged seed is worth ``inf``.
+it needs to the target; or its loss on held-out data, at the end or, as early stopping takes it, the lowest at an
+evaluation. A trial's value is their mean, median or a quantile over its seeds. A configuration with a diverged seed is
+worth ``inf``.
 """
 
 from __future__ import annotations
@@ -13,24 +14,32 @@ import torch
 from torch import Tensor
 
 from analysis.record.outcome import Outcome
+from benchmarks.engine.calls import evaluation_of, start_of
 from benchmarks.engine.trace import Trace
 from benchmarks.errors import UsageError
 from benchmarks.suite.judging import Aggregate, Objective
 from benchmarks.suite.settings import Tuning
 from problems import Problem
 
-__all__ = ["aggregate", "check_objectives", "intermediate_values", "rung_values", "trial_values"]
+__all__ = ["aggregate", "check_objectives", "intermediate_values", "rung_values", "trial_values", "watched"]
 
 SMALLEST = 1e-16  # of the start's gap: smaller gaps are rounding
 
 
 def check_objectives(problem: Problem, tuning: Tuning) -> None:
-    """Raise `UsageError` where the problem lacks the floor or the target that an objective needs."""
+    """Raise `UsageError` where the problem lacks the floor, the target or the held-out data that an objective needs."""
     for objective in tuning.objective:
         if objective.needs_floor and problem.minimum is None:
             raise UsageError(f"the objective {objective} needs a known floor, and {problem.name!r} has none")
         if objective.needs_target and problem.target is None:
             raise UsageError(f"the objective {objective} needs a target, and {problem.name!r} has none")
+        if objective.metric != "loss":
+            measured = list(evaluation_of(problem, start_of(problem, [0]).to(problem.dtype)))
+            if objective.metric not in measured:
+                raise UsageError(
+                    f"the objective {objective} needs a loss on held-out data, and {problem.name!r} measures only "
+                    f"{', '.join(measured)}: give it {objective.metric!r}, as ModuleProblem(heldout=…) does"
+                )
 
 
 def trial_values(problem: Problem, tuning: Tuning, trace: Trace) -> Tensor:
@@ -42,14 +51,22 @@ def trial_values(problem: Problem, tuning: Tuning, trace: Trace) -> Tensor:
     return values.masked_fill(pruned, torch.nan).masked_fill(diverged, torch.inf)
 
 
+def watched(tuning: Tuning) -> str:
+    """The metric by which runs are stopped and reported while they go: that of the first objective."""
+    return tuning.objective[0].metric
+
+
 def rung_values(tuning: Tuning, loss: Tensor) -> Tensor:
-    """The loss ``[C]`` of each configuration at a rung, from ``loss [C, S]``; ``inf`` where a seed is invalid."""
+    """The loss ``[C]`` of each configuration at a rung, from ``loss [C, S]``, the training's or that on held-out data;
+    ``inf`` where a seed is invalid.
+    """
     return aggregate(tuning.aggregate, loss.nan_to_num(torch.inf), dim=1)
 
 
 def intermediate_values(tuning: Tuning, trace: Trace) -> Iterator[list[tuple[int, float]]]:
     """For each configuration the (step, value) pairs at its evaluations, from the start until it stopped."""
-    values = torch.stack([rung_values(tuning, trace.loss[..., e]) for e in range(len(trace.step))], dim=-1)
+    loss = trace.metrics[watched(tuning)]
+    values = torch.stack([rung_values(tuning, loss[..., e]) for e in range(len(trace.step))], dim=-1)
     for row in values.tolist():
         yield [(int(step), value) for step, value in zip(trace.step.tolist(), row, strict=True) if value < torch.inf]
 
@@ -75,6 +92,10 @@ def _run_values(problem: Problem, objective: Objective, trace: Trace) -> Tensor:
             return _mean_log_gap(problem, trace.loss)
         case Objective.STEPS_TO_TARGET:
             return _steps_to_target(problem, trace)
+        case Objective.HELDOUT_LOSS:
+            return trace.metrics[objective.metric][..., -1]
+        case Objective.HELDOUT_BEST:
+            return trace.metrics[objective.metric].nan_to_num(torch.inf).amin(-1)
 
 
 def _mean_log_gap(problem: Problem, loss: Tensor) -> Tensor:

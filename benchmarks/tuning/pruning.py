@@ -20,7 +20,7 @@ from benchmarks.engine.trace import Trace
 from benchmarks.errors import UsageError, nearest
 from benchmarks.suite.judging import Objective, PrunerKind
 from benchmarks.suite.settings import Tuning
-from benchmarks.tuning.objectives import rung_values
+from benchmarks.tuning.objectives import rung_values, watched
 
 if TYPE_CHECKING:
     import optuna
@@ -52,7 +52,7 @@ class Rungs(ABC):
 
     def __call__(self, step: int, metrics: Mapping[str, Tensor]) -> Tensor | None:
         """The mask ``[C]`` of those that go on after ``step``, or None for all; a diverged seed always ends a trial."""
-        values = rung_values(self.tuning, metrics["loss"])
+        values = rung_values(self.tuning, metrics[watched(self.tuning)])
         chosen = self.choose(step, values)
         alive = values.isfinite()
         if chosen is None:
@@ -115,7 +115,7 @@ class OptunaRule(Rungs):
         """
         for place, step in enumerate(trace.step[:-1].tolist()):
             if step > self.step:
-                self(step, {"loss": trace.loss[..., place]})
+                self(step, {name: metric[..., place] for name, metric in trace.metrics.items()})
 
     def choose(self, step: int, values: Tensor) -> Tensor | None:
         self.step = step
@@ -151,7 +151,8 @@ def trial_evaluations(tuning: Tuning, steps: int, every: Evaluate) -> Evaluate:
     much as many of its steps.
     """
     rungs = [math.ceil(share) for share in _shares(tuning, steps)]
-    by_all = tuning.objective != [Objective.FINAL] or tuning.pruner.kind in (PrunerKind.MEDIAN, PrunerKind.OPTUNA)
+    by_objective = any(each.needs_the_way for each in tuning.objective)
+    by_all = by_objective or tuning.pruner.kind in (PrunerKind.MEDIAN, PrunerKind.OPTUNA)
     no_more = len(evaluation_steps(steps, every)) <= len(evaluation_steps(steps, rungs))
     return every if by_all or no_more else rungs
 

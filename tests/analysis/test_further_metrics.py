@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 
@@ -56,6 +57,40 @@ def test_the_advice_tells_the_metrics_of_its_setting(record: Record) -> None:
     for advice in recommendations(record):
         assert bool(advice.metrics) == (advice.problem == "classes" and advice.source == "tuned")
         assert dict(advice.to_dict()["metrics"]) == dict(advice.metrics)
+
+
+def judged(edited_cell: Callable[..., Cell], objective: str) -> Cell:
+    """The cell of the toy with a metric, which is one on held-out data here, tuned by ``objective``."""
+    folder = edited_cell(2, "sgd").path
+    content = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
+    content["problem"]["metrics"] = ["heldout_loss"]
+    content["protocol"]["objective"] = objective
+    (folder / "cell.json").write_text(json.dumps(content), encoding="utf-8")
+    curves = pd.read_parquet(folder / "curves.parquet").rename(columns={"accuracy": "heldout_loss"})
+    curves.to_parquet(folder / "curves.parquet")
+    return Cell.load(folder)
+
+
+def test_a_report_says_by_which_held_out_loss_settings_were_chosen_and_shows_it(
+    edited_cell: Callable[..., Cell],
+) -> None:
+    said = {
+        objective: " ".join(results_text([judged(edited_cell, objective)], 200).split())
+        for objective in ("final", "heldout_loss", "heldout_best")
+    }
+    assert all("held-out loss, tuned: sgd" in text for text in said.values())
+    assert [text.count("Tuned by the held-out loss") for text in said.values()] == [0, 1, 1]
+    assert "Tuned by the held-out loss at its lowest evaluation, as early stopping takes it" in said["heldout_best"]
+    assert [text.count("held-out loss at its lowest, tuned: sgd") for text in said.values()] == [0, 0, 1]
+
+
+def test_the_lowest_held_out_loss_is_that_of_every_run_at_its_own_step(edited_cell: Callable[..., Cell]) -> None:
+    cell = judged(edited_cell, "heldout_best")
+    curves = cell.curves[cell.curves["setting"] == "tuned"]
+    lowest = curves.groupby(["study", "seed"])["heldout_loss"].min()
+    found = CellResult.alone(cell).lowest_of_runs("heldout_loss", "tuned")
+    assert found == lowest.groupby("study").median().median()
+    assert math.isnan(CellResult.alone(cell).lowest_of_runs("nothing", "tuned"))
 
 
 @pytest.mark.parametrize(

@@ -31,11 +31,11 @@ def gradients() -> Tensor:
 
 
 def path(make: Callable[[list[Tensor]], torch.optim.Optimizer]) -> Tensor:
-    x = torch.linspace(-2, 2, 8, dtype=torch.float64).requires_grad_()
+    x = torch.linspace(-2, 2, 8, dtype=torch.float64).view(2, 4).requires_grad_()  # some rules decay matrices only
     optimizer = make([x])
     points = []
     for g in gradients():
-        x.grad = g.clone()
+        x.grad = g.view(2, 4).clone()
         optimizer.step()
         points.append(x.detach().clone())
     return torch.stack(points)

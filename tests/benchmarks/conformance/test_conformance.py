@@ -34,7 +34,7 @@ def test_every_optimizer_conforms(name):
 
 
 @pytest.mark.parametrize("name", list(PROBLEMS))
-def test_every_problem_conforms(name, images_without_network):
+def test_every_problem_conforms(name, images_without_network, tables_without_packages):
     assert failures(check_problem(make_problem(name))) == []
 
 

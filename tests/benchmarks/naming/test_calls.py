@@ -205,3 +205,31 @@ def test_no_function_is_called_for_an_optimizer(acting, name):
     with pytest.raises(UsageError, match="is no OptimizerSpec, Rule or"):
         make_optimizer(name)
     assert not acting.exists()
+
+
+def test_a_file_is_named_by_its_path_and_may_import_what_lies_beside_it(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "beside_it.py").write_text("WIDTH = 3\n")
+    (tmp_path / "train_it.py").write_text(
+        "from beside_it import WIDTH\nfrom problems import Analytic\n"
+        "def make_problem():\n    return Analytic(lambda x: x.sum(-1), (1.0,) * WIDTH, minimum=None, steps=5)\n"
+    )
+    path = f"{tmp_path / 'train_it.py'}:make_problem"
+    assert make_problem(path).dim == 3
+    assert make_problem(path).name == path
+    with pytest.raises(UsageError, match="has no attribute 'make_prblem', did you mean 'make_problem'"):
+        make_problem(path.replace("problem", "prblem"))
+    with pytest.raises(UsageError, match=r"there is no file 'trin\.py'"):
+        make_problem("trin.py:make_problem")
+
+
+def test_a_file_whose_name_is_a_modules_is_still_that_file(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "random.py").write_text(
+        "from problems import Analytic\n"
+        "def make_problem():\n    return Analytic(lambda x: x.sum(-1), (1.0, 2.0), minimum=None, steps=5)\n"
+    )
+    assert make_problem(f"{tmp_path / 'random.py'}:make_problem").dim == 2
+    import random
+
+    assert hasattr(random, "random")

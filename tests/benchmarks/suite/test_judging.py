@@ -44,6 +44,15 @@ def test_what_an_objective_needs_of_a_problem_is_a_fact_of_its_own() -> None:
     assert [objective for objective in Objective if objective.needs_target] == [Objective.STEPS_TO_TARGET]
 
 
+def test_an_objective_says_what_it_looks_at_and_how_often() -> None:
+    held = {Objective.HELDOUT_LOSS, Objective.HELDOUT_BEST}
+    assert {objective for objective in Objective if objective.metric == "heldout_loss"} == held
+    assert {objective for objective in Objective if not objective.needs_the_way} == {
+        Objective.FINAL,
+        Objective.HELDOUT_LOSS,
+    }
+
+
 def test_a_suite_is_written_with_the_words_it_was_read_from() -> None:
     tuning = {"objective": ["auc"], "aggregate": "q.90", "pruner": "optuna:MedianPruner"}
     suite = Suite.checked(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import pytest
 import torch
 
@@ -13,7 +16,7 @@ from benchmarks.suite.settings import Searching, Tuning
 from benchmarks.tuning.objectives import check_objectives, intermediate_values, trial_values
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.study import tune
-from problems import Analytic
+from problems import Analytic, Batch, Facts, Problem
 
 ELLIPSE = make_problem("ellipse")  # floor 0, target 1e-3 of the start's gap or stated
 NAN, INF = torch.nan, torch.inf
@@ -121,3 +124,57 @@ def test_a_winner_at_the_edge_widens_the_search_where_the_suite_allows_it() -> N
     numbers = [number for block in wide.blocks for number in block.trial_numbers]
     assert numbers == list(range(32 * (wide.widened + 1)))
     assert torch.equal(wide.blocks[0].objective, narrow.blocks[0].objective)
+
+
+@dataclass(frozen=True)
+class Overfits(Problem):
+    """Downhill x² in training, while held-out data wants x at 2, on the way from 3."""
+
+    facts = Facts(dim=1, minimum=0.0, steps=20)
+
+    def start(self, seeds: Sequence[int]) -> torch.Tensor:
+        return torch.full((len(seeds), 1), 3.0, dtype=torch.float64)
+
+    def loss(self, x: torch.Tensor, batch: Batch) -> torch.Tensor:
+        return x[..., 0].square()
+
+    def evaluate(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"loss": self.loss(x, None), "heldout_loss": (x[..., 0] - 2).square()}
+
+
+def test_held_out_objectives_read_the_held_out_loss_at_the_end_and_at_its_lowest() -> None:
+    runs = replace(ONE, metrics={"loss": ONE.loss, "heldout_loss": torch.tensor([[[5.0, 1.0, 3.0], [5.0, 4.0, 2.0]]])})
+    for objective, value in (("heldout_loss", 2.5), ("heldout_best", 1.5)):
+        assert trial_values(ELLIPSE, Tuning(objective=objective), runs).item() == value
+    assert list(intermediate_values(Tuning(objective="heldout_loss"), runs)) == [[(0, 5.0), (10, 2.5), (20, 2.5)]]
+
+
+def test_a_held_out_objective_needs_a_problem_that_measures_it() -> None:
+    check_objectives(Overfits(), Tuning(objective="heldout_best"))
+    with pytest.raises(
+        UsageError, match="heldout_loss needs a loss on held-out data, and 'ellipse' measures only loss"
+    ):
+        check_objectives(ELLIPSE, Tuning(objective="heldout_loss"))
+
+
+@pytest.mark.parametrize("pruner", ["none", "hyperband", "median"])
+@pytest.mark.parametrize(("objective", "ends_at"), [("final", 0.0), ("heldout_loss", 2.0)])
+def test_what_a_study_finds_depends_on_the_data_that_judges_it(objective: str, ends_at: float, pruner: str) -> None:
+    training = Training(Overfits(), OPTIMIZERS["sgd"], (1,), 20, 2)
+    tuning = Tuning(objective=objective, trials=32, block=8, pruner=pruner)
+    study = tune("cell", training, Space.of(OPTIMIZERS["sgd"], Searching()), tuning)
+    assert study.winner is not None
+    x = 3 * (1 - 2 * study.winner.values["lr"]) ** 20  # where sgd ends on x² from 3
+    assert x == pytest.approx(ends_at, abs=0.35)
+
+
+def test_early_stopping_makes_every_rate_that_passes_the_lowest_point_good() -> None:
+    training = Training(Overfits(), OPTIMIZERS["sgd"], (1,), 20, 1)
+    space = Space.of(OPTIMIZERS["sgd"], Searching(search={"lr": [0.05, 0.2]}))  # all go past 2, to the end at 0
+    found = {
+        objective: tune("cell", training, space, Tuning(objective=objective, trials=16, block=8, pruner="none"))
+        for objective in ("heldout_loss", "heldout_best")
+    }
+    lowest = torch.cat([block.objective for block in found["heldout_best"].blocks])
+    at_end = torch.cat([block.objective for block in found["heldout_loss"].blocks])
+    assert lowest.max() < 0.2 < at_end.min()

@@ -65,6 +65,7 @@ def test_a_suite_that_looks_at_its_runs_less_often_than_there_are_rungs_does_so_
         {"objective": ["auc"]},
         {"objective": ["steps-to-target"]},
         {"objective": ["final", "auc"]},
+        {"objective": ["heldout_best"]},
         {"pruner": "median"},
         {"pruner": "optuna:PercentilePruner"},
     ],
@@ -88,6 +89,13 @@ def test_halving_keeps_the_best_half_ties_by_number_and_never_the_diverged() -> 
     assert rule.choose(10, values).tolist() == [False, True, False, True, False]  # type: ignore[union-attr]
     assert rule.choose(11, values) is None
     assert rule(11, {"loss": torch.tensor([[1.0], [torch.nan]])}).tolist() == [True, False]  # type: ignore[union-attr]
+
+
+def test_a_held_out_objective_is_pruned_by_the_held_out_loss_and_looks_no_oftener_than_the_training_loss() -> None:
+    tuning = Tuning(objective="heldout_loss")
+    metrics = {"loss": torch.tensor([[1.0], [2.0]]), "heldout_loss": torch.tensor([[4.0], [3.0]])}
+    assert Halving(tuning, [10])(10, metrics).tolist() == [False, True]  # type: ignore[union-attr]
+    assert trial_evaluations(tuning, 300, 15) == trial_evaluations(Tuning(), 300, 15)
 
 
 def test_several_rungs_at_one_step_halve_several_times() -> None:

@@ -121,6 +121,7 @@ def test_a_product_of_matrices_is_right_to_rounding() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("tables_without_packages")
 @pytest.mark.parametrize("problem", [name for name, spec in PROBLEMS.items() if not name.startswith("fashion")])
 def test_every_problem_has_a_kernel_or_is_listed_as_left_to_torch(problem: str) -> None:
     made = make_problem(problem)

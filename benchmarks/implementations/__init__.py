@@ -1,0 +1,1 @@
+"""What implementations of optimizers do: where two part, and why; how settings are written in other frameworks."""
