@@ -27,7 +27,7 @@ from optimizers.rule import (
     sqrt_,
 )
 
-__all__ = ["AdaBelief", "Adam", "AdamW", "NAdam", "Yogi"]
+__all__ = ["AdaBelief", "Adam", "AdamW", "NAdam", "Yogi", "corrected_step"]
 
 LR = Hyperparameter("lr", default=0.001, low=1e-5, high=10.0, scale="log")
 BETA1 = Hyperparameter("beta1", default=0.9, low=0.0, high=0.999, scale="log1m")

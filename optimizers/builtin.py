@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from optimizers.adadelta import Adadelta
+from optimizers.adafactor import Adafactor
 from optimizers.adagrad import Adagrad
 from optimizers.adam import AdaBelief, Adam, AdamW, NAdam, Yogi
+from optimizers.averages import Averaged, Lookahead, PolynomialAverage, ScheduleFree
+from optimizers.layerwise import LAMB, LARS
 from optimizers.lr_schedules import (
     Cosine,
     Exponential,
@@ -28,14 +31,18 @@ from optimizers.memory_schedules import (
     OneMinusPower,
 )
 from optimizers.mukkamala_hein import MHRMSProp, SCAdagrad, SCRMSProp
+from optimizers.muon import Muon
 from optimizers.rmsprop import RMSProp, RMSPropMomentum
 from optimizers.rprop import Rprop
 from optimizers.schedule import Constant, Schedule
 from optimizers.sgd import SGD, Momentum
+from optimizers.shampoo import SOAP, FullAdagrad, Shampoo
 from optimizers.sign import Lion, SignSGD, Signum
 from optimizers.spec import OptimizerSpec
+from optimizers.tuning_free import DAdaptAdam, DoG, Mechanic, Prodigy
+from optimizers.wrappers import Cautious, ClippedByNorm, ClippedByValue, Decayed, Wrapper
 
-__all__ = ["BUILTIN", "SCHEDULES"]
+__all__ = ["BUILTIN", "SCHEDULES", "WRAPPERS"]
 
 SGD_FAMILY = (
     OptimizerSpec("sgd", SGD(), ("lr", None), "Robbins and Monro 1951", "gradient descent"),
@@ -165,7 +172,71 @@ ADAM_FAMILY = (
     ),
 )  # fmt: skip
 
-BUILTIN: tuple[OptimizerSpec, ...] = SGD_FAMILY + ADAGRAD_FAMILY + RMSPROP_FAMILY + ADAM_FAMILY
+MATRIX_FAMILY = (
+    OptimizerSpec(
+        "adagrad-full", FullAdagrad(), ("lr", None), "Duchi, Hazan and Singer 2011, fig. 1",
+        "the root of the whole matrix of products of gradients; up to 2,000",
+    ),
+    OptimizerSpec(
+        "shampoo", Shampoo(), ("lr", None), "Gupta, Koren and Singer 2018, alg. 1",
+        "Adagrad with a matrix for each side of a layer's weights",
+    ),
+    OptimizerSpec(
+        "soap", SOAP(), ("lr", "beta2"), "Vyas et al. 2025, alg. 3", "Adam in the eigenbasis of Shampoo's matrices"
+    ),
+    OptimizerSpec(
+        "adafactor", Adafactor(), ("lr", None), "Shazeer and Stern 2018, alg. 4; torch.optim.Adafactor",
+        "torch's: second moments by rows and columns, relative steps",
+    ),
+    OptimizerSpec(
+        "muon", Muon(), ("lr", "momentum"), "Jordan et al. 2024; torch.optim.Muon",
+        "momentum made orthogonal, matrix by matrix; AdamW for vectors",
+    ),
+    OptimizerSpec(
+        "lars", LARS(), ("lr", "momentum"), "You, Gitman and Ginsburg 2017, alg. 1",
+        "heavy ball whose steps are as long as each tensor, times lr",
+    ),
+    OptimizerSpec(
+        "lamb", LAMB(), ("lr", "beta2"), "You et al. 2020, alg. 2",
+        "Adam whose steps are as long as each tensor, times lr",
+    ),
+)  # fmt: skip
+"""Rules that see the shapes of the tensors in the vector; see `optimizers.layout`."""
+
+FURTHER = (
+    OptimizerSpec(
+        "adamw-cautious", Cautious(AdamW()), ("lr", "beta2"), "Liang et al. 2024; timm's AdamW(caution=True)",
+        "AdamW without the entries of its step that go up the gradient",
+    ),
+    OptimizerSpec(
+        "schedule-free-sgd", ScheduleFree(SGD()), ("lr", "momentum"),
+        "Defazio et al. 2024; schedulefree.SGDScheduleFree",
+        "a mean of the path in place of a schedule of lr", defaults={"lr": 1.0},
+    ),
+    OptimizerSpec(
+        "schedule-free-adamw",
+        ScheduleFree(Decayed(RMSProp(eps_inside=False, corrected=True), "decoupled")), ("lr", "gamma"),
+        "Defazio et al. 2024; schedulefree.AdamWScheduleFree",
+        "the same of rmsprop-corrected, their AdamW; gamma is their beta2",
+        defaults={"lr": 0.0025, "gamma": 0.999, "eps": 1e-8, "weight_decay": 0.0},
+    ),
+    OptimizerSpec(
+        "dog", DoG(), ("lr", None), "Ivgi, Hinder and Carmon 2023; dog-optimizer",
+        "distance from the start over the root of all squared gradients",
+    ),
+    OptimizerSpec(
+        "prodigy", Prodigy(), ("lr", "beta2"), "Mishchenko and Defazio 2024, alg. 4; prodigyopt",
+        "Adam whose lr is an estimate of the distance to go",
+    ),
+    OptimizerSpec(
+        "dadapt-adam", DAdaptAdam(), ("lr", "beta2"), "Defazio and Mishchenko 2023; dadaptation.DAdaptAdam",
+        "Adam by D-adaptation, the slower estimate before Prodigy's",
+    ),
+)  # fmt: skip
+
+FAMILIES = (SGD_FAMILY, ADAGRAD_FAMILY, RMSPROP_FAMILY, ADAM_FAMILY, MATRIX_FAMILY, FURTHER)
+
+BUILTIN: tuple[OptimizerSpec, ...] = tuple(spec for family in FAMILIES for spec in family)
 """Every built-in optimizer, in the order they are listed."""
 
 SCHEDULES: dict[str, type[Schedule]] = {
@@ -190,3 +261,14 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "gamma-cosine": GammaCosine,
 }
 """Every built-in schedule by name; its parameters are the fields of the class."""
+
+WRAPPERS: dict[str, tuple[type[Wrapper], ...]] = {
+    "clip": (ClippedByNorm, ClippedByValue),
+    "cautious": (Cautious,),
+    "lookahead": (Lookahead,),
+    "ema": (Averaged,),
+    "average": (PolynomialAverage,),
+    "schedule-free": (ScheduleFree,),
+    "mechanic": (Mechanic,),
+}
+"""What may stand around a rule, by the name used in suites; of several the first that takes the options given."""

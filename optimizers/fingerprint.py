@@ -96,11 +96,14 @@ def value_text(value: Any, within: tuple[Any, ...] = ()) -> str:
 
 
 def options_text(value: Any, inner: Callable[[Any], str]) -> str:
-    """The fields and attributes of an object with their values as ``inner`` writes them, cached properties left out."""
+    """The fields and attributes of an object with their values as ``inner`` writes them.
+
+    Cached properties are left out, and what a rule says of its hyperparameters.
+    """
     cached = {
         name for each in type(value).__mro__ for name in vars(each) if isinstance(vars(each)[name], cached_property)
     }
-    parts = {name: part for name, part in getattr(value, "__dict__", {}).items() if name not in cached}
+    parts = {name: part for name, part in getattr(value, "__dict__", {}).items() if name not in cached | {KNOBS}}
     if is_dataclass(value):
         parts |= {field.name: getattr(value, field.name) for field in fields(value)}
     return ", ".join(f"{name}={inner(part)}" for name, part in sorted(parts.items()))

@@ -14,15 +14,17 @@ Four habits keep a lane equal, to the bit, to the same run alone:
 
 And one keeps it fast: at most two temporaries the size of the parameters live at a time. With a third the allocator
 gives memory back and asks for it again at every step, measured 5 times slower at 150,000 numbers.
+
+Rules that need the shapes of the tensors in the vector are in `optimizers.layout`.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, Self
 
 import numpy as np
 import torch
@@ -31,6 +33,8 @@ from torch._C._functorch import is_functorch_wrapped_tensor  # there is no publi
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 __all__ = [
+    "SMALLEST",
+    "Decay",
     "Hyperparameter",
     "Hyperparameters",
     "Rule",
@@ -41,10 +45,12 @@ __all__ = [
     "divided",
     "leaky_average_",
     "leaky_square_",
+    "norm",
     "ones_column",
     "root_",
     "sqrt",
     "sqrt_",
+    "total",
 ]
 
 Value = float | Tensor
@@ -52,6 +58,7 @@ Value = float | Tensor
 Hyperparameters = Mapping[str, Value]
 State = dict[str, Tensor]
 Scale = Literal["linear", "log", "log1m"]
+Decay = Literal["coupled", "decoupled"]
 
 SMALLEST: Final = torch.finfo(torch.float32).tiny  # a normal number in single and in double precision
 
@@ -129,15 +136,20 @@ class Rule(ABC):
     """An update rule. Subclasses are frozen dataclasses whose fields are static options such as ``eps_inside``.
 
     ``decay`` says how the hyperparameter ``weight_decay`` acts, if a rule has it: "coupled" adds weight_decay x to the
-    gradient, "decoupled" first shrinks x by the share lr weight_decay (Loshchilov and Hutter 2019).
+    gradient, "decoupled" first shrinks x by the share lr weight_decay (Loshchilov and Hutter 2019); None where the
+    rule's own formula has it. ``joint`` says that a norm or a mean over all parameters enters, so that a model's
+    tensors must be one vector to it. ``to_the_bit`` says that a lane equals the same run alone to the bit; rules that
+    multiply matrices promise rounding.
     """
 
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]]
-    decay: ClassVar[Literal["coupled", "decoupled", None]] = None
+    decay: ClassVar[Decay | None] = None
+    joint: ClassVar[bool] = False
+    to_the_bit: ClassVar[bool] = True
 
     @abstractmethod
     def init(self, x: Tensor) -> State:
-        """The state before the first step: named tensors shaped like ``x`` (or with a last axis of 1)."""
+        """The state before the first step: named tensors ``[..., N]``, most like ``x`` or with a last axis of 1."""
 
     @abstractmethod
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
@@ -147,13 +159,37 @@ class Rule(ABC):
         a tensor of the state: read it, do not write it.
         """
 
+    def step_at(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:  # noqa: ARG002
+        """`update` of a rule that looks at ``x`` too, which it only reads; all others need not define it."""
+        return self.update(g, state, hp, t)
+
+    def bound(self, shapes: Sequence[Sequence[int]]) -> Self:  # noqa: ARG002 - elementwise rules see no shapes
+        """This rule for a vector in which tensors of these ``shapes`` lie one after another; see `optimizers.layout`.
+
+        Raises ``ValueError`` where it cannot train them.
+        """
+        return self
+
     def step_(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> None:
         """Take one whole step: ``x`` and ``state`` change in place. The engine and `RuleOptimizer` both call this."""
+        g = self.decayed_(x, g, state, hp)
+        x.add_(self.step_at(x, g, state, hp, t))
+
+    def decayed_(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters) -> Tensor:
+        """The gradient, with coupled weight decay in it; decoupled decay shrinks ``x`` in place."""
         if self.decay == "coupled":
-            g = g + x * as_like(hp["weight_decay"], x)
-        elif self.decay == "decoupled":
-            x.mul_(as_like(1 - hp["lr"] * hp["weight_decay"], x))
-        x.add_(self.update(g, state, hp, t))
+            return g + x * as_like(hp["weight_decay"], x)
+        if self.decay == "decoupled":
+            x.mul_(as_like(1 - self.rate(state, hp) * hp["weight_decay"], x))
+        return g
+
+    def rate(self, state: State, hp: Hyperparameters) -> Value:  # noqa: ARG002 - that of some stands in their state
+        """The learning rate in force, by which decoupled decay is measured."""
+        return hp["lr"]
+
+    def shown(self, x: Tensor, state: State) -> Tensor:  # noqa: ARG002 - most are judged where they step from
+        """The point by which a run at ``x`` is judged: ``x``, or an average of its path. To be read, not written."""
+        return x
 
     def defaults(self) -> dict[str, float]:
         """The default value of every hyperparameter."""
@@ -168,6 +204,16 @@ def as_like(value: Value, like: Tensor) -> Value:
 def ones_column(x: Tensor) -> Tensor:
     """Ones in double precision shaped like ``x`` with a last axis of 1: where a running product of decays starts."""
     return torch.ones_like(x[..., :1], dtype=torch.float64)
+
+
+def total(v: Tensor) -> Tensor:
+    """The sum over the parameter vector, in double precision: ``[..., 1]``."""
+    return v.sum(-1, keepdim=True, dtype=torch.float64)
+
+
+def norm(v: Tensor) -> Tensor:
+    """The Euclidean norm of the parameter vector, in double precision: ``[..., 1]``."""
+    return root_(total(v * v))
 
 
 def divided(value: Value, by: Tensor) -> Tensor:

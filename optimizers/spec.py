@@ -10,8 +10,9 @@ from typing import Any
 from torch import Tensor
 
 from optimizers.fingerprint import code_of, digest_of, options_text, value_text
-from optimizers.rule import Hyperparameter, Rule
+from optimizers.rule import Decay, Hyperparameter, Rule
 from optimizers.torch_optimizer import RuleOptimizer
+from optimizers.wrappers import Wrapper, varied
 
 __all__ = ["OptimizerSpec"]
 
@@ -78,6 +79,37 @@ class OptimizerSpec:
         options, defaults = options_text(self.rule, value_text), sorted(self.default_values.items())
         return digest_of(code_of(type(self.rule)), options, repr(defaults))
 
+    def varied(
+        self, name: str, weight_decay: float | None = None, decay: Decay | None = None, maximize: bool = False
+    ) -> OptimizerSpec:
+        """This optimizer, called ``name``, with weight decay (coupled where ``decay`` does not say) and, or, uphill.
+
+        Raises ``ValueError`` for another ``decay`` than the rule's own, and for a negative ``weight_decay``.
+        """
+        rule = varied(self.rule, decay=decay, decays=weight_decay is not None, maximize=maximize)
+        defaults = self.defaults if weight_decay is None else {**self.defaults, "weight_decay": float(weight_decay)}
+        said = [f"with {rule.decay} weight decay"] * (rule.decay != self.rule.decay) + ["uphill"] * maximize
+        return replace(self, name=name, rule=rule, defaults=defaults, description=", ".join([self.description, *said]))
+
+    def wrapped(self, kind: type[Wrapper], name: str, **given: Any) -> OptimizerSpec:
+        """This optimizer inside a wrapper, called ``name``; ``given`` are options and defaults of the wrapper's own.
+
+        Raises ``ValueError`` and ``TypeError`` as ``kind`` does.
+        """
+        own = {knob.name for knob in kind.hyperparameters}
+        rule = kind(self.rule, **{key: value for key, value in given.items() if key not in own})
+        return replace(
+            self,
+            name=name,
+            rule=rule,
+            defaults={**self.defaults, **{key: value for key, value in given.items() if key in own}},
+            description=f"{kind.says}: {self.description}",
+            reference=f"{kind.source}; {self.reference}",
+        )
+
     def torch(self, params: Iterable[Tensor] | Iterable[dict[str, Any]], **hyperparameters: Any) -> RuleOptimizer:
-        """This optimizer as a `torch.optim.Optimizer` over ``params``; see `RuleOptimizer` for the keywords."""
+        """This optimizer as a `torch.optim.Optimizer` over ``params``; see `RuleOptimizer` for the keywords.
+
+        ``weight_decay`` is coupled, unless the rule has its own or ``decay="decoupled"``; ``maximize`` goes uphill.
+        """
         return RuleOptimizer(params, self.rule, **{**self.default_values, **hyperparameters})

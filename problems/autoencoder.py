@@ -12,7 +12,7 @@ from torch import Tensor
 
 from problems.data import DIGITS, minibatches
 from problems.network import MLP
-from problems.problem import Batch, Facts, Problem, ProblemSpec, digest
+from problems.problem import Batch, Facts, Layout, Problem, ProblemSpec, digest
 
 __all__ = ["SPECS", "DigitsAutoencoder"]
 
@@ -51,6 +51,10 @@ class DigitsAutoencoder(Problem):
             deterministic=False,
             chunk=64,
         )
+
+    @property
+    def layout(self) -> Layout:
+        return self.network.layout
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return self.network.start(seeds)

@@ -67,10 +67,11 @@ def checked(data: Tensors, name: str = "data") -> Tensors:
     for place, part in enumerate(data):
         wrong = int((~part.isfinite()).sum())
         if wrong:
+            row = int((~part.isfinite()).reshape(len(part), -1).any(-1).int().argmax())
             role = "the target" if place == len(data) - 1 else f"input {place + 1}"
             raise ValueError(
                 f"{role} of {name}, {list(part.shape)}, holds {wrong} value{'s' if wrong > 1 else ''} that "
-                f"{'are' if wrong > 1 else 'is'} nan or inf; drop those rows or fill them in"
+                f"{'are' if wrong > 1 else 'is'} nan or inf, the first in row {row}; drop those rows or fill them in"
             )
     return data
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from problems.data import DIGITS, TWO_SPIRALS, DataSet, minibatches
 from problems.images import FASHION_MNIST, MNIST_5K
 from problems.network import MLP, ConvNet, Network, accuracy, cross_entropy
-from problems.problem import Batch, Facts, Problem, ProblemSpec, digest
+from problems.problem import Batch, Facts, Layout, Problem, ProblemSpec, digest
 
 __all__ = [
     "SPECS",
@@ -53,6 +53,10 @@ class Classifier(Problem):
     @property
     def facts(self) -> Facts:
         return self.stated
+
+    @property
+    def layout(self) -> Layout:
+        return self.network.layout
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return self.network.start(seeds)
@@ -112,6 +116,10 @@ class DigitsSoftmax(Problem):
     @cached_property
     def facts(self) -> Facts:
         return replace(self._unpenalised.facts, minimum=None)  # computed when asked for
+
+    @property
+    def layout(self) -> Layout:
+        return self._unpenalised.layout
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return torch.zeros(len(seeds), self.dim, dtype=torch.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from itertools import islice
@@ -34,6 +34,10 @@ __all__ = [
     "diabetes_table",
     "has_airfoil_file",
     "minibatches",
+    "packaged",
+    "scaled_columns",
+    "share_of",
+    "shared_rows",
     "shuffled_rows",
     "split_rows",
 ]
@@ -106,7 +110,7 @@ def airfoil(data: Path | None) -> tuple[Array, Array, str]:
             "Replace it, or leave it out to use the built-in surrogate"
         )
     table = np.loadtxt(io.BytesIO(raw))
-    table = _standardised(table)[:AIRFOIL_ROWS]
+    table = scaled_columns(table)[:AIRFOIL_ROWS]
     return table[:, :-1], table[:, -1], "file"
 
 
@@ -134,13 +138,13 @@ def _airfoil_surrogate() -> tuple[Array, Array]:
 def diabetes_table() -> tuple[Array, Array]:
     """Features ``[442, 10]`` and targets ``[442]``, both standardised over all rows."""
     features, target = bundled("diabetes_data_raw.csv.gz", None), bundled("diabetes_target.csv.gz", None)
-    return _standardised(features), _standardised(target)
+    return scaled_columns(features), scaled_columns(target)
 
 
 def breast_cancer_table(standardised: bool) -> tuple[Array, Array]:
     """Features ``[569, 30]``, as measured or standardised over all rows, and targets ``[569]``: 1 is benign."""
     table = bundled("breast_cancer.csv", ",", header=1)
-    return _standardised(table[:, :-1]) if standardised else table[:, :-1], table[:, -1]
+    return scaled_columns(table[:, :-1]) if standardised else table[:, :-1], table[:, -1]
 
 
 def bundled(name: str, delimiter: str | None, header: int = 0) -> Array:
@@ -148,16 +152,27 @@ def bundled(name: str, delimiter: str | None, header: int = 0) -> Array:
 
     Raises `DataError` where scikit-learn is not installed or ships no such file.
     """
-    found = find_spec("sklearn")
-    places = found.submodule_search_locations if found else None
-    file = Path(places[0] if places else "sklearn") / "datasets" / "data" / name
-    try:
-        return np.loadtxt(file, delimiter=delimiter, skiprows=header)
-    except OSError as error:
-        raise DataError(f"{name} comes with the package scikit-learn ({error}); pip install scikit-learn") from error
+    return np.loadtxt(packaged("sklearn", f"datasets/data/{name}"), delimiter=delimiter, skiprows=header)
 
 
-def _standardised(table: Array) -> Array:
+INSTALLED_AS = {"sklearn": "scikit-learn"}  # the packages that pip knows by another name
+
+
+def packaged(package: str, place: str) -> Path:
+    """The file at ``place`` in a package, which is looked up without importing it.
+
+    Raises `DataError` where the package is not installed or ships no such file.
+    """
+    found = find_spec(package)
+    folders = found.submodule_search_locations if found else None
+    if folders and (file := Path(folders[0]) / place).is_file():
+        return file
+    name, reason = INSTALLED_AS.get(package, package), "has no such file" if folders else "is not installed"
+    raise DataError(f"{Path(place).name} comes with the package {name}, which {reason}; pip install {name}")
+
+
+def scaled_columns(table: Array) -> Array:
+    """Every column of ``table [N, I]`` with mean 0 and deviation 1."""
     scaled: Array = (table - table.mean(0)) / table.std(0)
     return scaled
 
@@ -196,6 +211,19 @@ def split_rows(name: str, inputs: Tensor, labels: Tensor, rows: int) -> Split:
     order = torch.from_numpy(generator(0, f"{name} split").permutation(len(labels)))
     inputs, labels = inputs[order], labels[order]
     return Split(inputs[:rows], labels[:rows], inputs[rows:], labels[rows:])
+
+
+def shared_rows(rows: int, share: float) -> int:
+    """How many rows a ``share`` of ``rows`` is, at least one; raises ``ValueError`` unless 0 < share <= 1."""
+    if not 0 < share <= 1:
+        raise ValueError(f"share is the part of the {rows} rows to train on, above 0 and at most 1; got {share}")
+    return max(1, round(share * rows))
+
+
+def share_of(split: Split, share: float) -> Split:
+    """The same split with the first ``share`` of its rows to train on; what is held out stays."""
+    rows = shared_rows(len(split.labels), share)
+    return replace(split, inputs=split.inputs[:rows], labels=split.labels[:rows])
 
 
 DIGITS = DataSet(1437, 64, 10, _digits)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from problems.data import minibatches
-from problems.problem import Batch, Facts, Problem, ProblemSpec, generator
+from problems.problem import Batch, Facts, Layout, Problem, ProblemSpec, generator
 
 __all__ = ["SPECS", "DeepLinear", "MatrixFactorization", "PhaseRetrieval"]
 
@@ -46,6 +46,10 @@ class MatrixFactorization(Problem):
             deterministic=False,
             chunk=256,
         )
+
+    @property
+    def layout(self) -> Layout:
+        return (("U", (self.rows, self.rank)), ("V", (self.columns, self.rank)))
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return 0.1 * torch.from_numpy(np.stack([generator(s, "start").standard_normal(self.dim) for s in seeds]))
@@ -116,6 +120,11 @@ class DeepLinear(Problem):
             deterministic=False,
             chunk=512,
         )
+
+    @property
+    def layout(self) -> Layout:
+        inner = [(f"W{place}", (self.width, self.width)) for place in range(self.depth - 1, 0, -1)]
+        return ((f"w{self.depth}", (1, self.width)), *inner)
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         drawn = np.stack([generator(seed, "start").standard_normal(self.dim) for seed in seeds])

@@ -12,7 +12,7 @@ from problems.images import FASHION_MNIST, MNIST_5K
 from problems.module import ModuleProblem, Tensors
 from problems.problem import ProblemSpec
 
-__all__ = ["SPECS", "fashion_mnist_lenet", "lenet", "mnist_lenet"]
+__all__ = ["SPECS", "accuracy", "fashion_mnist_lenet", "lenet", "mnist_lenet"]
 
 
 MEASURED = 500  # images of either part that evaluation looks at: all would cost more than the training
@@ -76,6 +76,7 @@ def _lenet_on(data: DataSet, batch: int, steps: int, tags: Sequence[str]) -> Mod
         target=0.3,
         tags=("nonconvex", "neural", "convolution", *tags),
         chunk=1,
+        lanes=True,
         measured=MEASURED,
     )
 

@@ -57,7 +57,11 @@ class LinearProblem(Problem):
     def loss(self, x: Tensor, batch: Batch) -> Tensor:
         rows, targets = batch  # type: ignore[misc]
         predictions = torch.einsum("sbp,...sp->...sb", rows, x)
-        return self._penalised(self.pointwise(predictions, targets.expand_as(predictions)).mean(-1), x)
+        return self._penalised(self.of_rows(predictions, targets).mean(-1), x)
+
+    def of_rows(self, predictions: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each row ``[..., B]``, of ``predictions [..., B]`` and what the table has for targets."""
+        return self.pointwise(predictions, targets.expand_as(predictions))
 
     def evaluate(self, x: Tensor) -> dict[str, Tensor]:
         lanes = x.double().reshape(-1, self.dim)
@@ -96,7 +100,7 @@ class LinearProblem(Problem):
     def _newton_step(self, x: Tensor) -> Tensor:
         rows, targets = self._rows
         predictions = (rows @ x).requires_grad_()
-        (slope,) = torch.autograd.grad(self.pointwise(predictions, targets).sum(), predictions, create_graph=True)
+        (slope,) = torch.autograd.grad(self.of_rows(predictions, targets).sum(), predictions, create_graph=True)
         (curvature,) = torch.autograd.grad(slope.sum(), predictions)
         n = len(targets)
         hessian = rows.T @ (curvature.unsqueeze(-1) * rows) / n + self.l2 * torch.eye(self.dim, dtype=torch.float64)
@@ -109,7 +113,7 @@ class LinearProblem(Problem):
         """The loss on all rows ``[...]`` of ``x [..., P]`` in double precision."""
         rows, targets = (part.to(x.device) for part in self._rows)
         predictions = x @ rows.T
-        return self._penalised(self.pointwise(predictions, targets.expand_as(predictions)).mean(-1), x)
+        return self._penalised(self.of_rows(predictions, targets).mean(-1), x)
 
     def _penalised(self, loss: Tensor, x: Tensor) -> Tensor:
         return loss + (0.5 * self.l2) * x.square().sum(-1) if self.l2 else loss

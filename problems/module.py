@@ -9,6 +9,9 @@
 Batching helps where a module is many small operations, whose overhead lanes share, and hurts where each is large.
 ``chunk`` says how many lanes are trained at once, 1 meaning one at a time without vmap. `ModuleProblem.explain`
 measures what is best and says why; nothing is measured while training, for a record must not depend on the machine.
+
+What lanes cannot share, as running statistics, dropout, frozen parameters or data with augmentation, makes the problem
+one that is trained *natively*: each run as a module of its own, a `ModuleRun`. `Problem.native` says why.
 """
 
 from __future__ import annotations
@@ -22,17 +25,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils.data import Dataset
 
-from problems.batching import Tensors, at_once, checked, explain, one_by_one
+from problems.any_module import Measure, fresh, in_layers, measured_by, name_of, refuse_untrainable, why_no_lanes
+from problems.batching import Tensors, at_once, explain, one_by_one
 from problems.data import minibatches
-from problems.problem import Batch, Facts, Problem, digest, generator
+from problems.examples import BLOCK, Examples, OfTensors, Source, examples_of, seeded
+from problems.module_run import ModuleRun, Task
+from problems.problem import Batch, Facts, Layout, Problem
 
 __all__ = ["ModuleProblem", "Tensors"]
-
-Measure = Callable[[Tensor, Tensor], Tensor]
-"""From a module's output and the target to a number: a mean over the examples."""
-
-BLOCK = 128  # examples evaluated at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +45,13 @@ class _Parts(Problem):
     module: nn.Module
     """One module, whose own parameters are never trained: it is called with those of a lane."""
     module_loss: Measure
-    data: Tensors | Callable[[], Tensors]
-    heldout: Tensors | Callable[[], Tensors] | None
+    data: Examples | Callable[[], Source]
+    heldout: Examples | Callable[[], Source] | None
     metrics: Mapping[str, Measure]
     batch: int
     measured: int | None
+    clip: float | None
+    lanes: bool | None
     stated: Facts
 
     @property
@@ -60,22 +64,26 @@ class ModuleProblem(_Parts):
     """A module and a loss over minibatches of ``batch`` examples, reshuffled every epoch.
 
     ``module`` makes a fresh module; a seed's start is what it initialises itself to under that seed. ``data`` (or a
-    function that returns it, called on first use) are tensors ``[N, ...]``: what the module takes, and last the target.
+    function that returns it, called on first use) are tensors ``[N, ...]``: what the module takes, and last the target;
+    or a ``Dataset`` of such rows, or a ``DataLoader``, which makes its own batches.
     ``loss(output, target)`` and each of ``metrics`` are means over examples. ``heldout`` is data of the same kind;
-    ``measured`` bounds the examples of either that evaluation looks at.
+    ``measured`` bounds the examples of either that evaluation looks at. ``clip`` bounds the norm of the gradient.
 
-    Raises ``ValueError`` for modules that lanes cannot share: with running statistics (BatchNorm) or dropout in
-    training mode, with sparse gradients, with parameters that are frozen, complex or not there yet; and for data that
-    are not tensors of one length. Buffers are constants. An operation that vmap does not know needs ``chunk`` = 1.
+    Parameters that need no gradient stay as they are made. ``lanes`` False trains natively whatever could be shared,
+    True asserts that all can be, and that a function's data are tensors; None finds out, which calls that function.
+
+    Raises ``ValueError`` for modules with parameters that are complex or not there yet, and without any to train; for
+    ``lanes`` True where they cannot be; and for data that are no table. In lanes buffers are constants, and an
+    operation that vmap does not know needs ``chunk`` = 1.
     """
 
     def __init__(
         self,
         module: Callable[[], nn.Module],
         loss: Measure,
-        data: Tensors | Callable[[], Tensors],
+        data: Source | Callable[[], Source],
         *,
-        heldout: Tensors | Callable[[], Tensors] | None = None,
+        heldout: Source | Callable[[], Source] | None = None,
         metrics: Mapping[str, Measure] | None = None,
         batch: int = 32,
         steps: int = 300,
@@ -84,31 +92,57 @@ class ModuleProblem(_Parts):
         tags: Sequence[str] = (),
         chunk: int = 16,
         measured: int | None = None,
+        clip: float | None = None,
+        lanes: bool | None = None,
     ) -> None:
         if batch < 1 or chunk < 1:
             raise ValueError(f"batch and chunk must be at least 1, got {batch} and {chunk}")
+        if clip is not None and not clip > 0:
+            raise ValueError(f"clip is the largest norm of a gradient, above 0, got {clip}")
         if isinstance(module, nn.Module):
             raise ValueError(
                 "give a function that makes the module, as lambda: nn.Linear(2, 1): every seed has its own"
             )
-        given = data if callable(data) else checked(data)
-        one = _fresh(module, 0)
-        _refuse_what_lanes_cannot_share(one)
+        one = fresh(module, 0)
+        refuse_untrainable(one)
+        reason = "its gradient is clipped" if clip is not None else why_no_lanes(one)
+        if lanes and reason is not None:
+            raise ValueError(f"{reason}, which lanes cannot share; leave lanes out to train it natively")
         facts = Facts(
-            dim=sum(parameter.numel() for parameter in one.parameters()),
+            dim=sum(parameter.numel() for parameter in one.parameters() if parameter.requires_grad),
             minimum=minimum,
             target=target,
             steps=steps,
             tags=frozenset({"stochastic", "module", *tags}),
             deterministic=False,
             chunk=chunk,
+            native=reason or ("its author asks for it" if lanes is False else None),
         )
-        super().__init__(module, one, loss, given, heldout, dict(metrics or {}), batch, measured, facts)
+        given = _now_or_later(data, "data", batch)
+        held = None if heldout is None else _now_or_later(heldout, "heldout", batch)
+        measures = dict(metrics or {})
+        super().__init__(module, one, loss, given, held, measures, batch, measured, clip, lanes, facts)
+
+    @cached_property
+    def native(self) -> str | None:
+        """Why its runs are modules of their own, None where they are lanes. May load the data, which may be why."""
+        if self.stated.native is not None or self.lanes:
+            return self.stated.native
+        return self._examples.native or (None if self._held_examples is None else self._held_examples.native)
+
+    def run(self, seed: int, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> ModuleRun:
+        """A run of the module as it is, from its start under ``seed``."""
+        measures = {"loss": self.module_loss, **self.metrics}
+        task = Task(measures, self._examples, self._held_examples, self.batch, self.measured, self.clip)
+        return ModuleRun(fresh(self.factory, seed), task, seed, device, dtype or self.dtype)
+
+    @property
+    def layout(self) -> Layout:
+        """The module's parameters by their names."""
+        return tuple((name, tuple(shape)) for name, shape in self._shapes.items())
 
     def start(self, seeds: Sequence[int]) -> Tensor:
-        return torch.stack(
-            [nn.utils.parameters_to_vector(_fresh(self.factory, seed).parameters()).detach().double() for seed in seeds]
-        )
+        return torch.stack([_trained(fresh(self.factory, seed)) for seed in seeds])
 
     def batches(self, seeds: Sequence[int], steps: int) -> Iterator[Batch]:
         yield from minibatches(self._train, seeds, self.batch, steps)
@@ -116,18 +150,37 @@ class ModuleProblem(_Parts):
     def loss(self, x: Tensor, batch: Batch) -> Tensor:
         if not isinstance(batch, tuple):
             raise TypeError(f"the batch of a module problem is a tuple of tensors, got {type(batch).__name__}")
+        self._refuse_lanes()
         return self._measure([self.module_loss], x, batch, self.chunk)[0]
 
     def evaluate(self, x: Tensor) -> dict[str, Tensor]:
+        """What is reported of ``x [..., P]``; where that cannot be lanes, with buffers as they are made for seed 0."""
+        if self.native is not None:
+            return self._one_at_a_time(x)
         values = self._over(["loss", *self.metrics], x, self._train)
-        if self._held is not None:
+        if self._held_examples is not None:
             held = self._over(["loss", *self.metrics], x, self._held)
             values |= {f"heldout_{name}": value for name, value in held.items()}
         return values
 
     def definition(self) -> Mapping[str, Any]:
-        loss = getattr(self.module_loss, "__name__", repr(self.module_loss))
-        return {"module": repr(self.module), "loss": loss, "batch": self.batch, "data": digest(*self._train)}
+        with seeded(self._examples, 0, "definition"):
+            data = self._examples.described()
+        clipped = {} if self.clip is None else {"clip": self.clip}
+        module = repr(self.module)
+        return {"module": module, "loss": name_of(self.module_loss), "batch": self.batch, "data": data, **clipped}
+
+    def first_losses(self, seeds: Sequence[int], steps: int) -> list[float]:
+        if self.native is None:
+            return super().first_losses(seeds, steps)
+        runs = [self.run(seed, dtype=torch.float64) for seed in seeds]  # rounding must not be what it names
+        losses = [float(run.evaluate()["loss"]) for run in runs]
+        for _ in range(steps):
+            for run in runs:
+                with run.at_work():
+                    run.draw()
+                    losses.append(float(run.loss().detach()))
+        return losses
 
     def explain(self, chunks: Sequence[int] = (1, 4, 16, 64)) -> str:
         """What a step of one lane costs at each chunk size on this machine, which is best, and why."""
@@ -138,13 +191,36 @@ class ModuleProblem(_Parts):
         return {name: parameter.shape for name, parameter in self.module.named_parameters()}
 
     @cached_property
-    def _train(self) -> Tensors:
-        return checked(self.data()) if callable(self.data) else self.data
+    def _examples(self) -> Examples:
+        return self._loaded(self.data, "data")
 
     @cached_property
-    def _held(self) -> Tensors | None:
-        held = self.heldout() if callable(self.heldout) else self.heldout
-        return None if held is None else checked(held, "heldout")
+    def _held_examples(self) -> Examples | None:
+        return None if self.heldout is None else self._loaded(self.heldout, "heldout")
+
+    def _loaded(self, given: Examples | Callable[[], Source], name: str) -> Examples:
+        return given if isinstance(given, Examples) else examples_of(given(), name, self.batch)
+
+    @property
+    def _train(self) -> Tensors:
+        return _tensors(self._examples)
+
+    @property
+    def _held(self) -> Tensors:
+        assert self._held_examples is not None
+        return _tensors(self._held_examples)
+
+    def _refuse_lanes(self) -> None:
+        if self.stated.native is not None:
+            raise ValueError(f"{self.stated.native}, which lanes cannot share; its runs are run(seed)")
+
+    def _one_at_a_time(self, x: Tensor) -> dict[str, Tensor]:
+        run = self.run(0, x.device, x.dtype)
+        each = []
+        for lane in x.reshape(-1, self.dim):
+            run.put_(lane)
+            each.append(run.evaluate())
+        return {name: torch.stack([one[name] for one in each]).reshape(x.shape[:-1]) for name in each[0]}
 
     def _over(self, names: Sequence[str], x: Tensor, data: Tensors) -> dict[str, Tensor]:
         """Each named measure's mean over the examples ``[...]``, block by block."""
@@ -163,17 +239,9 @@ class ModuleProblem(_Parts):
 
         def of_lane(lane: Tensor, *rows: Tensor) -> Tensors:
             *inputs, target = rows
-            output = functional_call(self.module, self._named(lane), tuple(inputs))
-            values = tuple(measure(output, target) for measure in measures)
-            for measure, value in zip(measures, values, strict=True):
-                if not isinstance(value, Tensor) or value.dim():
-                    name = getattr(measure, "__name__", type(measure).__name__)
-                    came = f"shape {list(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
-                    raise ValueError(
-                        "loss and metrics are one number each, a mean over the examples, not one for each: "
-                        f"{name} gave {came} instead of a tensor of no axis"
-                    )
-            return tuple(value.to(lane.dtype) for value in values)
+            with in_layers(self.module):
+                output = functional_call(self.module, self._named(lane), tuple(inputs))
+            return tuple(value.to(lane.dtype) for value in measured_by(measures, output, target))
 
         seeds = x.shape[-2]
         parts = [
@@ -201,40 +269,21 @@ class ModuleProblem(_Parts):
         return min(seconds) / len(x)
 
 
-def _fresh(factory: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """A module as it initialises itself under ``seed``; global random state is put back as it was."""
-    with torch.random.fork_rng(devices=[]):  # a module draws from the global generator, and from no other
-        torch.default_generator.manual_seed(int(generator(seed, "module").integers(2**62)))
-        module = factory()
-    if not isinstance(module, nn.Module):
-        raise ValueError(f"the function that makes the module gave a {type(module).__name__}")
-    return module
+def _now_or_later(given: Source | Callable[[], Source], name: str, batch: int) -> Examples | Callable[[], Source]:
+    """The examples that are ``given``, or the function that gives them."""
+    return given if callable(given) and not isinstance(given, Dataset) else examples_of(given, name, batch)
 
 
-def _refuse_what_lanes_cannot_share(module: nn.Module) -> None:
-    for name, part in module.named_modules():
-        if getattr(part, "sparse", False):
-            raise ValueError(f"{type(part).__name__} {name!r} makes sparse gradients; make them dense (sparse=False)")
-        if not part.training:
-            continue
-        label = f"{type(part).__name__} {name!r}" if name else type(part).__name__
-        if isinstance(part, nn.modules.batchnorm._NormBase) and part.track_running_stats:
-            raise ValueError(
-                f"{label} keeps running statistics, which lanes cannot share; "
-                "use track_running_stats=False, GroupNorm or LayerNorm"
-            )
-        dropout = part.p if isinstance(part, nn.modules.dropout._DropoutNd) else getattr(part, "dropout", 0.0)
-        if isinstance(dropout, float) and dropout > 0:
-            raise ValueError(f"{label} drops units at random, which no seed of a lane could repeat; set it to 0")
-    if next(module.parameters(), None) is None:
-        raise ValueError(f"{type(module).__name__} has no parameters to train")
-    for name, parameter in module.named_parameters():
-        if isinstance(parameter, nn.UninitializedParameter):
-            raise ValueError(f"parameter {name!r} gets its size from the first data; give the size, no Lazy module")
-        if parameter.is_complex():
-            raise ValueError(f"parameter {name!r} is complex; real numbers are trained")
-        if not parameter.requires_grad:
-            raise ValueError(f"parameter {name!r} is frozen, but every parameter is trained; make it a buffer")
+def _trained(module: nn.Module) -> Tensor:
+    """The parameters of ``module`` that are trained, as one vector ``[P]`` in double precision."""
+    return torch.cat([p.detach().double().reshape(-1) for p in module.parameters() if p.requires_grad])
+
+
+def _tensors(examples: Examples) -> Tensors:
+    """The tensors that ``examples`` are; raises ``ValueError`` where lanes cannot be made of them."""
+    if not isinstance(examples, OfTensors):
+        raise ValueError(f"{examples.native}, of which no lanes can be made; its runs are run(seed)")
+    return examples.tensors
 
 
 def _like(part: Tensor, x: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from problems.problem import generator
+from problems.problem import Layout, generator
 
 __all__ = ["MLP", "ConvNet", "Network", "accuracy", "cross_entropy", "tanh"]
 
@@ -33,6 +33,15 @@ class Network(ABC):
     def dim(self) -> int:
         """The number of parameters P: every weight, and a bias for each output."""
         return sum(math.prod(shape) + shape[0] for shape in self.shapes)
+
+    @property
+    def layout(self) -> Layout:
+        """The name and shape of every layer's weight and bias, in their order."""
+        return tuple(
+            part
+            for place, shape in enumerate(self.shapes, start=1)
+            for part in ((f"layer {place} weight", shape), (f"layer {place} bias", shape[:1]))
+        )
 
     @abstractmethod
     def __call__(self, x: Tensor, inputs: Tensor) -> Tensor:

@@ -23,12 +23,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Batch", "DataError", "Facts", "Problem", "ProblemSpec", "digest", "fitting_chunk", "generator"]
+__all__ = ["Batch", "DataError", "Facts", "Layout", "Problem", "ProblemSpec", "digest", "fitting_chunk", "generator"]
 
 CHUNK_BYTES = 2**19
 LARGEST_CHUNK = 16384
 
 Batch = Tensor | tuple[Tensor, ...] | None
+
+Layout = tuple[tuple[str, tuple[int, ...]], ...]
+"""The tensors that lie one after another in a vector ``[P]``: the name and the shape of each, outputs first."""
 
 
 class DataError(Exception):
@@ -53,7 +56,8 @@ class Facts:
     steps: int = 100
     """The default budget of updates."""
     tags: frozenset[str] = frozenset()
-    """Words to sort and choose by; ``network`` says that its data is downloaded on first use."""
+    """Words to sort and choose by; ``network`` says that its data is downloaded on first use, ``data`` that it comes
+    with a package of the extra ``[data]``."""
     deterministic: bool = True
     """True where seeds change nothing, neither the start nor the gradients: one seed then says all."""
     dtype: torch.dtype = torch.float32
@@ -65,6 +69,9 @@ class Facts:
     """What a picture of a 2-D problem shows: ((low, high) of x1, (low, high) of x2)."""
     remark: str = ""
     """What a reader of its results should know of this instance, in a sentence; it goes where its description goes."""
+    native: str | None = None
+    """Why its runs cannot be lanes and are trained one at a time, in words; None where they can. Only problems of
+    `problems.module` have such runs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +96,7 @@ class Problem(ABC):
     Where facts depend on parameters, ``facts`` is a ``cached_property``. A fact that takes time or data to compute is
     left out there and is a ``cached_property`` of its own name, as ``minimum`` often is: constructors are cheap, and
     data is loaded on first use. A parameter that is itself a fact, as ``dim`` often is, is a field with a default.
+    Where the vector holds matrices, ``layout`` names them with their shapes.
     """
 
     name: str = field(default="", init=False, compare=False)
@@ -176,6 +184,16 @@ class Problem(ABC):
         """What a picture of a 2-D problem shows."""
         return self.facts.frame
 
+    @property
+    def native(self) -> str | None:
+        """Why its runs are trained one at a time, None where they are lanes."""
+        return self.facts.native
+
+    @property
+    def layout(self) -> Layout:
+        """The tensors in the vector ``[P]``, for optimizers that see matrices; one vector by default."""
+        return (("x", (self.dim,)),)
+
     def named(self, name: str) -> Self:
         """This problem under ``name``: a copy, for a problem never changes."""
         other = copy(self)
@@ -216,14 +234,20 @@ class Problem(ABC):
         """
         seeds = (0, 1)
         x = self.start(seeds).to(self.dtype)
-        losses = [*self.evaluate(x)["loss"].tolist()]
-        for batch in self.batches(seeds, 3):
-            losses += self.loss(x, batch).tolist()
+        losses = self.first_losses(seeds, 3)
         definition = sorted((key, repr(value)) for key, value in self.definition().items())
         text = "\n".join(
             [type(self).__qualname__, str(self.dim), repr(definition), digest(x), *(f"{loss:.5e}" for loss in losses)]
         )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def first_losses(self, seeds: Sequence[int], steps: int) -> list[float]:
+        """The full-data loss at the start of each of ``seeds``, then their losses there on ``steps`` batches."""
+        x = self.start(seeds).to(self.dtype)
+        losses: list[float] = self.evaluate(x)["loss"].tolist()
+        for batch in self.batches(seeds, steps):
+            losses += self.loss(x, batch).tolist()
+        return losses
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ __all__ = [
     "CharGRU",
     "TinyTransformer",
     "bracket_text",
+    "causal_attention",
     "char_gru",
     "next_character",
     "tiny_transformer",
@@ -77,10 +78,7 @@ class CharGRU(nn.Module):
 
 
 class TinyTransformer(nn.Module):
-    """One pre-norm transformer block with causal attention and learned positions (Vaswani et al. 2017).
-
-    Attention is written out, because torch's fused one cannot be batched over lanes.
-    """
+    """One pre-norm transformer block with causal attention and learned positions (Vaswani et al. 2017)."""
 
     def __init__(self, characters: int, length: int, width: int, heads: int) -> None:
         super().__init__()
@@ -94,16 +92,23 @@ class TinyTransformer(nn.Module):
     def forward(self, text: Tensor) -> Tensor:
         """Logits ``[B, T, K]`` of the character after each of ``text [B, T]``."""
         stream = self.characters(text) + self.positions.weight[: text.shape[1]]
-        query, key, value = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in self.attends(self.before_attention(stream)).chunk(3, -1)
-        )
-        scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
-        future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=text.device).triu(1)
-        seen = scores.masked_fill(future, -math.inf).softmax(-1) @ value
-        stream = stream + self.mixes(seen.transpose(1, 2).flatten(2))
+        seen = causal_attention(self.attends(self.before_attention(stream)), self.heads)
+        stream = stream + self.mixes(seen)
         logits: Tensor = self.readout(stream + self.mlp(self.before_mlp(stream)))
         return logits
+
+
+def causal_attention(joined: Tensor, heads: int) -> Tensor:
+    """What each place sees of itself and those before it ``[B, T, W]``.
+
+    ``joined [B, T, 3 W]`` is query, key and value. Written out, because torch's fused attention cannot be batched over
+    lanes.
+    """
+    query, key, value = (torch.unflatten(part, -1, (heads, -1)).transpose(1, 2) for part in joined.chunk(3, -1))
+    scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+    future = torch.ones(scores.shape[-2:], dtype=torch.bool, device=joined.device).triu(1)
+    seen: Tensor = scores.masked_fill(future, -math.inf).softmax(-1) @ value
+    return seen.transpose(1, 2).flatten(2)
 
 
 def next_character(logits: Tensor, following: Tensor) -> Tensor:
@@ -125,6 +130,7 @@ def char_gru(hidden: int = 32, batch: int = 16) -> ModuleProblem:
         target=1.5,
         tags=("nonconvex", "neural", "text"),
         chunk=64,
+        lanes=True,
     )
 
 
@@ -145,6 +151,7 @@ def tiny_transformer(width: int = 32, heads: int = 2, batch: int = 8) -> ModuleP
         target=1.6,
         tags=("nonconvex", "neural", "text"),
         chunk=16,
+        lanes=True,
     )
 
 

@@ -32,6 +32,7 @@ NAMES: Final = {
     "sgd": "gradient descent",
     "momentum": "momentum",
     "adagrad": "Adagrad",
+    "adagrad-full": "full-matrix Adagrad",
     "adagrad-averaged": "averaged Adagrad",
     "rmsprop": "RMSProp",
     "rmsprop-torch": "torch's RMSProp",

@@ -25,6 +25,7 @@ BOOK_CONDITION = 20.0
 LOST = 1e3
 """Share of the start's loss that a diverged run counts as."""
 COMPARED = frozenset({"sgd", "rmsprop"})
+ADAGRADS = ("adagrad-full", "adagrad")
 AHEAD = 10.0
 """How many times lower a loss must be to count as help: twenty steps leave no smaller lead to chance of the lr grid."""
 
@@ -81,7 +82,10 @@ def leads(losses: pd.DataFrame, steps: int) -> tuple[Array, dict[float, Array]]:
 
 
 def rotation_reading(exhibit: Exhibit[RotationFacts]) -> list[str]:
-    """Where RMSProp leads gradient descent, early and late, who does not notice the rotation, and the book's."""
+    """Where RMSProp leads gradient descent, early and late, who does not notice the rotation, and the book's.
+
+    Of those who do not, full-matrix Adagrad is compared with Adagrad.
+    """
     losses = exhibit.table("losses")
     calm = [name_of(name) for name in exhibit.facts.invariant]
     sentences = []
@@ -90,6 +94,8 @@ def rotation_reading(exhibit: Exhibit[RotationFacts]) -> list[str]:
         sentences = [_early(losses, fewer), _late(losses, more)]
     if calm:
         sentences.append(f"Turning the problem does not change what {listing(calm)} can reach.")
+    if set(losses["optimizer"]) >= set(ADAGRADS):
+        sentences.append(_full_matrix(losses, int(losses["steps"].min())))
     return [*sentences, *_book(exhibit.table("book"))]
 
 
@@ -115,6 +121,19 @@ def _late(losses: pd.DataFrame, steps: int) -> str:
     if ahead[BOOK_CONDITION] == 0:
         text += ", for a constant η keeps it in its two-cycle while descent goes on"
     return f"{text}." if worst == BOOK_CONDITION else f"{text}; at condition number {number(worst)}, at {ahead[worst]}."
+
+
+def _full_matrix(losses: pd.DataFrame, steps: int) -> str:
+    """What Adagrad's matrix reaches at every angle, and its diagonal alone."""
+    part = losses[(losses["rule"] == "best") & (losses["steps"] == steps) & (losses["condition"] == BOOK_CONDITION)]
+    full, diagonal = (part[part["optimizer"] == name].sort_values("angle") for name in ADAGRADS)
+    solved = [int((side["share"] <= SMALLEST).sum()) for side in (full, diagonal)]
+    worst = [number(float(side["share"].fillna(np.inf).max()), 2) for side in (full, diagonal)]
+    return (
+        f"Adagrad with the full matrix in place of its diagonal scales directions, not coordinates: after {steps} "
+        f"steps at its best η it has solved f, to double precision, at {solved[0]} of {len(full)} angles and ends at "
+        f"{worst[0]} of the start's loss at the worst; with the diagonal alone at {solved[1]}, and at {worst[1]}."
+    )
 
 
 def _lead_table(losses: pd.DataFrame) -> TextTable:

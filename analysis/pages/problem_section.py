@@ -151,6 +151,7 @@ def picture_of(anchor: str, name: str, figure: Figure, forms: Collection[Form] =
 def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
     """The protocol of a problem's cells as (name, text); what differs between cells says so for each."""
     facts: dict[str, dict[str, str]] = {}
+    grouped = any(cell.info.optimizer.groups for cell in cells)
     for cell in cells:
         optimizer = cell.info.optimizer
         own = {
@@ -161,9 +162,10 @@ def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
             "winner": _winner(cell),
             "seconds": {name: round(float(value), 2) for name, value in cell.info.seconds.to_json().items()},
             "lane_steps": f"{cell.info.lane_steps:,}",
-            "engine": listing(list(cell.info.engines)),
+            "engine": _engine(cell),
             "device": cell.info.device,
             "dtype": cell.info.dtype,
+            **({"groups": list(optimizer.groups)} if grouped else {}),
             "reference": optimizer.reference,
         }
         for name, value in own.items():
@@ -174,6 +176,12 @@ def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:
         text = next(iter(by_cell.values())) if same else " · ".join(f"{label}: {v}" for label, v in by_cell.items())
         rows.append((name.replace("_", " "), text))
     return rows
+
+
+def _engine(cell: Cell) -> str:
+    """What trained the runs, and why they were modules as they are, where they were."""
+    used = listing(list(cell.info.engines))
+    return used if cell.info.native is None else f"{used} ({cell.info.native})"
 
 
 def _winner(cell: Cell) -> str:

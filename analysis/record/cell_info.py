@@ -77,7 +77,7 @@ class OptimizerInfo:
     ``axes`` are the hyperparameters that the landscape spans: the learning rate, and a second one or None;
     ``searched`` are the names that the tuning chose, ``fixed`` the values that the suite held others at;
     ``hyperparameters`` are all there are; ``fingerprint`` names what ran: the code of the rule and of the schedules,
-    options and defaults.
+    options and defaults; ``groups`` are parameters that were trained otherwise, each in a line.
     """
 
     name: str
@@ -88,6 +88,7 @@ class OptimizerInfo:
     fixed: Mapping[str, float]
     hyperparameters: tuple[HyperparameterInfo, ...]
     fingerprint: str
+    groups: tuple[str, ...] = ()
 
     def scale(self, name: str) -> Scale:
         """The scale of the hyperparameter ``name``; linear for a name that is none."""
@@ -190,9 +191,10 @@ class CellInfo:
     0; ``schedule`` "constant" or as written in the suite; ``studies`` are empty where nothing was tuned;
     ``defaults`` the default of every hyperparameter, by name, with what the suite fixed; ``lane_steps`` the number of
     training steps of single runs made for this cell, and ``engines`` what made them: "eager", torch an operation at a
-    time; "kernel", compiled; "native", a foreign optimizer; both where the cell was gone on with elsewhere.
-    ``device`` is where that was, "cpu" or a GPU with its name; ``dtype`` the precision: "float64", "float32", or
-    "bfloat16", in which losses were computed of parameters in float32. ``cost`` is that of a step of one run alone.
+    time; "kernel", compiled; "native", a run at a time, of a foreign optimizer or of a module as it is; both where the
+    cell was gone on with elsewhere. ``device`` is where that was, "cpu" or a GPU with its name; ``dtype`` the
+    precision: "float64", "float32", or "bfloat16", in which losses were computed of parameters in float32. ``cost`` is
+    that of a step of one run alone. ``native`` says why the runs were modules as they are, None where they were not.
     """
 
     cell: str
@@ -210,6 +212,7 @@ class CellInfo:
     device: str
     dtype: str
     cost: StepCost
+    native: str | None = None
 
     @classmethod
     def from_json(cls, content: Any) -> CellInfo:

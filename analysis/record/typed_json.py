@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from math import isfinite
 from reprlib import repr as shortened
@@ -37,6 +37,7 @@ def from_json(kind: type[T], content: Any, path: str = "", **types: Any) -> T:
 
     Fields are text, numbers, truth values, tuples, mappings by text, literals, dataclasses of these, or None for null;
     a number is kept as it was written, 1 as well as 1.0, and what a field of type ``object`` holds is kept as it is.
+    A field with a default may be missing, and is not written where it holds it.
     ``types`` replace the types of some fields, by name. Raises `RecordError` for the first key that is missing,
     unknown or of another type, as "problem.minimum should be a number or null, got 'x'".
     """
@@ -45,14 +46,16 @@ def from_json(kind: type[T], content: Any, path: str = "", **types: Any) -> T:
     shape: Any = kind
     known = {_key(field): (field.name, "joined" in field.metadata, hint) for field, hint in _typed_fields(shape)}
     before = f"{path}." if path else ""
-    for key in known:
-        if key not in content:
-            raise RecordError(f"{before}{key} is missing")
+    for field, _ in _typed_fields(shape):
+        if _key(field) not in content and field.default is MISSING:
+            raise RecordError(f"{before}{_key(field)} is missing")
     for key in content:
         if key not in known:
             raise RecordError(f"{before}{key} is unknown; there are {', '.join(known)}")
     values = {}
     for key, (name, is_joined, hint) in known.items():
+        if key not in content:
+            continue
         value = _value(str if is_joined else types.get(name, hint), content[key], f"{before}{key}")
         values[name] = tuple(value.split(AND)) if is_joined else value
     return kind(**values)
@@ -61,7 +64,10 @@ def from_json(kind: type[T], content: Any, path: str = "", **types: Any) -> T:
 def to_json(value: Any) -> Any:
     """A dataclass as the object that `from_json` reads, its keys in the order of the fields."""
     if is_dataclass(value):
-        return {_key(field): _written(field, getattr(value, field.name)) for field in fields(value)}
+        held = [(field, getattr(value, field.name)) for field in fields(value)]
+        return {
+            _key(field): _written(field, one) for field, one in held if field.default is MISSING or one != field.default
+        }
     if isinstance(value, Mapping):
         return {name: to_json(part) for name, part in value.items()}
     return [to_json(part) for part in value] if isinstance(value, tuple | list) else value

@@ -20,12 +20,12 @@ def dry_run(suite: Suite, machine: Machine) -> str:
     from benchmarks.running.decide import what_decides
     from benchmarks.running.estimate import seconds_of, total_seconds
     from benchmarks.running.jobs import exhibit_jobs
-    from benchmarks.running.prepare import prepare
+    from benchmarks.running.prepare import Compute, prepare
     from benchmarks.running.workers import default_jobs
 
     folder = RecordFolder(machine.out or Path("results") / suite.name)
     jobs = machine.jobs or default_jobs()
-    cells = [prepare(plan, machine.data) for plan in suite.cells()]
+    cells = [prepare(plan, machine.data, compute=Compute(machine.engine)) for plan in suite.cells()]
     exhibits = exhibit_jobs(suite, folder, machine.data, None)
     ahead = [cell for cell in cells if not folder.has_cell(cell.plan.name)]
     seconds = dict(zip((cell.plan.name for cell in ahead), seconds_of(ahead), strict=True))

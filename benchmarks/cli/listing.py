@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from benchmarks.naming.call_syntax import in_words
+from problems import DataError, Problem, ProblemSpec
 
 __all__ = ["HEADERS", "entries", "entry", "notes", "text"]
 
@@ -17,7 +18,13 @@ def entries(kind: str, *, exact: bool) -> list[dict[str, Any]]:
     """
     if kind == "problems":
         return _problems(exact)
-    known = {"optimizers": _optimizers, "suites": _suites, "schedules": _schedules, "exhibits": _exhibits}
+    known = {
+        "optimizers": _optimizers,
+        "wrappers": _wrappers,
+        "suites": _suites,
+        "schedules": _schedules,
+        "exhibits": _exhibits,
+    }
     return known[kind]()
 
 
@@ -46,6 +53,7 @@ def text(kind: str, listed: list[dict[str, Any]], width: int | None) -> str:
 HEADERS = {
     "problems": ("problem", "dim", "floor", "steps", "what it is"),
     "optimizers": ("optimizer", "what it is (and its defaults)"),
+    "wrappers": ("wrapper", "what it does around any rule (and its parameters)"),
     "suites": ("suite", "cells", "what it does"),
     "schedules": ("schedule", "of", "what it does (and its parameters)"),
     "exhibits": ("exhibit", "what it answers (and its options)"),
@@ -92,17 +100,29 @@ def _problem(name: str, exact: bool) -> dict[str, Any]:
         "name": name,
         "description": described(problem),
         "dim": problem.dim,
-        "minimum": problem.minimum if exact or spec.floor is None else spec.floor,
+        "minimum": _floor(spec, problem, exact),
         "target": problem.target,
         "steps": problem.steps,
         "tags": sorted(problem.tags),
         "deterministic": problem.deterministic,
+        "native": problem.native,
         "parameters": spec.parameters,
         "source": spec.source,
     }
 
 
+def _floor(spec: ProblemSpec, problem: Problem, exact: bool) -> float | None:
+    """The floor of a problem; as it is stated where the data to compute it from are not at hand."""
+    if spec.floor is not None and not exact:
+        return spec.floor
+    try:
+        return problem.minimum
+    except DataError:
+        return spec.floor
+
+
 def _optimizers() -> list[dict[str, Any]]:
+    from benchmarks.engine.ways import native_by_optimizer
     from benchmarks.errors import StepscapeError
     from benchmarks.naming.registry import OPTIMIZERS
 
@@ -124,9 +144,24 @@ def _optimizers() -> list[dict[str, Any]]:
                 "axes": [axis for axis in spec.axes if axis],
                 "hyperparameters": knobs,
                 "reference": spec.reference,
+                "native": native_by_optimizer(spec),
             }
         )
     return listed
+
+
+def _wrappers() -> list[dict[str, Any]]:
+    from optimizers import WRAPPERS
+
+    return [
+        {
+            "name": name,
+            "description": " or ".join(kind.says for kind in kinds),
+            "parameters": {key: default for kind in kinds for key, default in kind.options().items()},
+            "source": "; ".join(kind.source for kind in kinds),
+        }
+        for name, kinds in WRAPPERS.items()
+    ]
 
 
 def _suites() -> list[dict[str, Any]]:

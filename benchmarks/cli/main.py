@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["cli", "main"]
 
 STARTED = time.time()
-KINDS = ("problems", "optimizers", "suites", "schedules", "exhibits")
+KINDS = ("problems", "optimizers", "wrappers", "suites", "schedules", "exhibits")
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -103,9 +103,10 @@ def cli() -> None:
 @click.argument("kind", metavar="|".join(KINDS), type=click.Choice(KINDS))
 @click.option("--json", "as_json", is_flag=True, help="Everything known, as JSON.")
 def list_(kind: str, as_json: bool) -> None:
-    """Show every problem, optimizer, suite, schedule or exhibit, one line each.
+    """Show every problem, optimizer, wrapper, suite, schedule or exhibit, one line each.
 
-    A problem's parameters are written behind its name wherever a problem is asked for: 'quadratic(dim=10)'.
+    A problem's parameters are written behind its name wherever a problem is asked for: 'quadratic(dim=10)'. A wrapper
+    stands around any optimizer of ours: 'lookahead(rmsprop)', 'clip(adam, norm=1.0)'.
     `stepscape show NAME` tells everything known of one of them.
     """
     from benchmarks.cli import listing as catalog
@@ -125,13 +126,14 @@ def list_(kind: str, as_json: bool) -> None:
 @click.argument("name", metavar="NAME", shell_complete=completing())
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def show(name: str, as_json: bool) -> None:
-    """Show everything known of a problem, an optimizer, a schedule, a suite or an exhibit.
+    """Show everything known of a problem, an optimizer, a wrapper, a schedule, a suite or an exhibit.
 
     \b
     Examples:
       stepscape show airfoil
       stepscape show 'rosenbrock(start=(-1, 2))'
       stepscape show rmsprop
+      stepscape show 'lookahead(rmsprop)'
       stepscape show torch:Adam --json
     """
     from benchmarks.cli import show as shown

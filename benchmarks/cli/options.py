@@ -54,7 +54,8 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.Choice(ENGINES),
                 default="auto",
                 show_default=True,
-                help="What advances the lanes: torch (eager), a compiled kernel, or the kernel where it pays.",
+                help="What trains: lanes by torch (eager), by a compiled kernel, or by the kernel where it pays; or "
+                "modules as they are, a run at a time (native).",
             ),
             click.option(
                 "--device",
@@ -107,6 +108,13 @@ def cell_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Search this range, on the scale linear, log or log1m; repeatable.",
             ),
             click.option("--fix", multiple=True, metavar="NAME=VALUE", help="Hold a hyperparameter fixed; repeatable."),
+            click.option(
+                "--group",
+                multiple=True,
+                metavar="'PATTERN… KEY=VALUE…'",
+                help="Train some parameters of a module otherwise: '*.bias weight_decay=0' or "
+                "'dims=1,4 optimizer=torch:AdamW lr=0.001'; repeatable.",
+            ),
             click.option(
                 "--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own."
             ),

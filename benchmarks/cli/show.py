@@ -41,7 +41,7 @@ GOOD_FOR: Final[Mapping[str, str]] = {
     "neural": "a small network: closer to practice, slower",
     "convolution": "a convolutional network",
     "text": "a model of letters in a text",
-    "module": "any nn.Module in lanes",
+    "module": "any nn.Module, in lanes where its runs can share a tensor",
     "factorization": "products of parameters: saddles and scale symmetries",
     "reconstruction": "an autoencoder",
     "online": "losses that change from step to step",
@@ -51,7 +51,7 @@ GOOD_FOR: Final[Mapping[str, str]] = {
 }
 """What each tag of the built-in problems makes a problem good for."""
 
-ORDER: Final = ("problems", "optimizers", "schedules", "suites", "exhibits")
+ORDER: Final = ("problems", "optimizers", "wrappers", "schedules", "suites", "exhibits")
 
 
 def everything(name: str) -> tuple[str, dict[str, Any]]:
@@ -61,8 +61,11 @@ def everything(name: str) -> tuple[str, dict[str, Any]]:
     of one's own as ``package.module:OBJECT``. Raises `UsageError` where nothing has that name, with the nearest one.
     """
     from benchmarks.errors import UsageError, nearest
+    from benchmarks.naming.call_syntax import unwrapped
     from benchmarks.naming.registry import parse_call
 
+    if unwrapped(name) != name:
+        return "optimizers", _optimizer(name)
     bare = parse_call(name)[0]
     known = names()
     if ":" in bare:
@@ -72,7 +75,7 @@ def everything(name: str) -> tuple[str, dict[str, Any]]:
             return kind, {"problems": _problem, "optimizers": _optimizer}.get(kind, _other(kind))(name)
     every = [each for kind in ORDER for each in known[kind]]
     raise UsageError(
-        f"no problem, optimizer, schedule, suite or exhibit is called {name!r}{nearest(bare, every)}; "
+        f"no problem, optimizer, wrapper, schedule, suite or exhibit is called {name!r}{nearest(bare, every)}; "
         "`stepscape list KIND` shows all"
     )
 
@@ -82,11 +85,12 @@ def names() -> dict[str, list[str]]:
     from analysis.record.exhibits import SCHEMAS
     from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS
     from benchmarks.suite.suite import builtin_suites
-    from optimizers import SCHEDULES
+    from optimizers import SCHEDULES, WRAPPERS
 
     return {
         "problems": [*PROBLEMS],
         "optimizers": [*OPTIMIZERS],
+        "wrappers": [*WRAPPERS],
         "schedules": [*SCHEDULES],
         "suites": [*builtin_suites()],
         "exhibits": [*SCHEMAS],
@@ -133,6 +137,7 @@ def _problem(name: str) -> dict[str, Any]:
         "good for": [f"{tag}: {GOOD_FOR[tag]}" for tag in sorted(problem.tags) if tag in GOOD_FOR],
         "parameters": _parameters(spec, problem) if spec else {},
         "dim": problem.dim,
+        "tensors": [f"{part} {list(shape)}" for part, shape in problem.layout] if len(problem.layout) > 1 else [],
         begins: first if problem.dim <= 20 else None,
         f"loss at {begins}": float(metrics["loss"][0]),
         "minimum": problem.minimum,
@@ -141,6 +146,7 @@ def _problem(name: str) -> dict[str, Any]:
         "steps": problem.steps,
         "metrics": list(metrics),
         "deterministic": problem.deterministic,
+        "native": problem.native,
         "sharpness": problem.sharpness,
         "tags": sorted(problem.tags),
         "fingerprint": problem.fingerprint(),
@@ -182,7 +188,9 @@ def _optimizer(name: str) -> dict[str, Any]:
 
 
 def _of_optimizer(spec: AnyOptimizer) -> dict[str, Any]:
+    from benchmarks.engine.ways import native_by_optimizer
     from benchmarks.naming.foreign import ForeignSpec, first_line
+    from optimizers.wrappers import layers
 
     kind: Any
     options: dict[str, Any]
@@ -191,8 +199,8 @@ def _of_optimizer(spec: AnyOptimizer) -> dict[str, Any]:
         update = first_line(kind)
     else:
         kind, foreign = type(spec.rule), False
-        options = {each.name: getattr(spec.rule, each.name) for each in fields(kind)}
-        update = inspect.getdoc(kind) or ""
+        options = {each.name: getattr(spec.rule, each.name) for each in fields(kind) if each.repr}
+        update = "\n\n".join(inspect.getdoc(type(each)) or "" for each in layers(spec.rule))
     return {
         "name": spec.name,
         "description": spec.description,
@@ -208,13 +216,14 @@ def _of_optimizer(spec: AnyOptimizer) -> dict[str, Any]:
         ],
         "axes": [axis for axis in spec.axes if axis],
         "lanes": not foreign,
+        "native": native_by_optimizer(spec),
         "fingerprint": spec.fingerprint(),
         "reference": spec.reference,
     }
 
 
 def _other(kind: str) -> Any:
-    """The function that tells everything of a schedule, a suite or an exhibit."""
+    """The function that tells everything of a wrapper, a schedule, a suite or an exhibit."""
 
     def told(name: str) -> dict[str, Any]:
         from benchmarks.naming.registry import parse_call
@@ -232,6 +241,10 @@ def _more(kind: str, name: str) -> dict[str, Any]:
         known = fields(SCHEDULES[name])  # type: ignore[arg-type]
         types = {each.name: {"type": str(each.type), "default": _default(each)} for each in known}
         return {"definition": inspect.getdoc(SCHEDULES[name]) or "", "parameters": types}
+    if kind == "wrappers":
+        from optimizers import WRAPPERS
+
+        return {"definition": "\n\n".join(inspect.getdoc(each) or "" for each in WRAPPERS[name])}
     if kind == "suites":
         from benchmarks.suite.suite import Suite
 

@@ -25,6 +25,7 @@ def single_cell_suite(kind: str, settings: Mapping[str, Any], options: dict[str,
 
     Raises `UsageError` for a malformed range or value and `SuiteError` for what a suite refuses.
     """
+    groups = [_group(text) for text in options.pop("group", ())]
     problems, optimizers = (split_outside_brackets(options.pop(kind), ",") for kind in ("problem", "optimizer"))
     search, fixed = (
         dict(map(_range, options.pop("search"))),
@@ -38,7 +39,10 @@ def single_cell_suite(kind: str, settings: Mapping[str, Any], options: dict[str,
         "steps": options.pop("steps"),
         "dtype": options.pop("dtype", None),
         **settings,
-        "optimizer": {optimizer: {"search": search, "fixed": fixed} for optimizer in optimizers},
+        "optimizer": {
+            optimizer: {"search": search, "fixed": fixed, **({"groups": groups} if groups else {})}
+            for optimizer in optimizers
+        },
     }
     short = hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:6]
     named = (kind, _short(problems), _short(optimizers), short)
@@ -60,3 +64,23 @@ def _range(text: str) -> tuple[str, list[float | str]]:
         return name.strip(), [float(low), float(high), *scale]
     except ValueError as error:
         raise UsageError(f"--search is written NAME=LOW:HIGH, as lr=1e-4:1, got {text!r}") from error
+
+
+def _group(text: str) -> dict[str, Any]:
+    """The table of a group written as patterns and ``KEY=VALUE``, separated by spaces."""
+    group: dict[str, Any] = {}
+    for part in split_outside_brackets(text):
+        key, equals, value = part.partition("=")
+        try:
+            if not equals:
+                group.setdefault("parameters", []).append(key)
+            elif key == "dims":
+                group[key] = [int(each) for each in value.split(",")]
+            else:
+                group[key] = value if key == "optimizer" else float(value)
+        except ValueError as error:
+            raise UsageError(
+                f"--group is written 'PATTERN KEY=VALUE', as '*.bias weight_decay=0' or 'dims=1 optimizer=torch:AdamW "
+                f"lr=0.001', got {text!r}"
+            ) from error
+    return group

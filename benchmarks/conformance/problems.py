@@ -23,7 +23,7 @@ from optimizers.adam import Adam
 from problems import Batch, Facts, Problem
 from problems.problem import generator
 
-__all__ = ["PROBLEM_CHECKS", "ProblemCheck"]
+__all__ = ["COMMON_CHECKS", "PROBLEM_CHECKS", "ProblemCheck"]
 
 ProblemCheck = Callable[[Problem], str | None]
 
@@ -227,6 +227,15 @@ PROBLEM_CHECKS: tuple[ProblemCheck, ...] = (
     data_has_a_prefix, global_randomness_is_untouched, fingerprint_is_stable,
 )  # fmt: skip
 """Every check of a problem, cheap ones first."""
+
+COMMON_CHECKS: tuple[ProblemCheck, ...] = (
+    facts_are_stated,
+    starts_are_shaped,
+    evaluations_are_finite,
+    minimum_is_not_beaten,
+    fingerprint_is_stable,
+)
+"""Those that hold as well where there are no lanes."""
 
 
 def _points(problem: Problem) -> Tensor:

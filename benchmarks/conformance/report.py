@@ -15,12 +15,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
+from benchmarks.conformance.native_problems import NATIVE_CHECKS
 from benchmarks.conformance.optimizers import NOTED_OF_FOREIGN, OPTIMIZER_CHECKS, RULE_CHECKS
-from benchmarks.conformance.problems import PROBLEM_CHECKS
+from benchmarks.conformance.problems import COMMON_CHECKS, PROBLEM_CHECKS
 from benchmarks.engine.kernel_lanes import why_not
+from benchmarks.engine.ways import native_if_known
 from benchmarks.errors import OwnCodeError, UsageError, nearest
 from benchmarks.naming.blame import in_one_line, line_raised
-from benchmarks.naming.call_syntax import import_object, parse_call
+from benchmarks.naming.call_syntax import import_object, parse_call, unwrapped
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS, make_optimizer, make_problem
 from optimizers import OptimizerSpec
@@ -84,9 +86,13 @@ class Report:
 
 
 def check_problem(problem: Problem | str) -> Report:
-    """Run every check of `benchmarks.conformance.problems` on ``problem``, or on the one of that name."""
+    """Run every check of `benchmarks.conformance.problems` on ``problem``, or on the one of that name.
+
+    Where it is trained natively, those of `benchmarks.conformance.native_problems` take the place of those of lanes.
+    """
     problem = make_problem(problem) if isinstance(problem, str) else problem
-    return Report(problem.name or type(problem).__name__, _run(PROBLEM_CHECKS, problem))
+    checks = PROBLEM_CHECKS if native_if_known(problem) is None else (*COMMON_CHECKS, *NATIVE_CHECKS)
+    return Report(problem.name or type(problem).__name__, _run(checks, problem))
 
 
 def check_optimizer(spec: AnyOptimizer | str) -> Report:
@@ -109,7 +115,7 @@ def check_name(text: str, data: Path | None = None) -> Report:
     Besides, it is said whether it can be compiled. ``data`` is the user's data folder, for problems that need one.
     Raises `UsageError` where nothing has that name.
     """
-    name = parse_call(text)[0]
+    name = parse_call(unwrapped(text))[0]
     if _is_problem(name):
         problem = make_problem(text, data)
         return _with_note(check_problem(problem), *why_not(problem, OPTIMIZERS["rmsprop"].rule))

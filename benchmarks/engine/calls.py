@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from math import prod
 from typing import Final
 
 import torch
 from torch import Tensor
 
-from benchmarks.errors import OwnCodeError
+from benchmarks.errors import OwnCodeError, UsageError
 from benchmarks.naming.blame import blame, line_of
 from optimizers import Rule
 from optimizers.rule import Hyperparameters, State
@@ -22,6 +23,7 @@ from problems import Batch, Problem
 __all__ = [
     "EXPECTED",
     "batches_of",
+    "bound_to",
     "complain",
     "evaluation_of",
     "gradient_of",
@@ -29,6 +31,7 @@ __all__ = [
     "name_of",
     "project_",
     "raise_as_own",
+    "shown_of",
     "start_of",
     "state_of",
     "step_",
@@ -36,6 +39,7 @@ __all__ = [
 
 EXPECTED: Final = {
     "facts": "its facts are a Facts(dim=…, …)",
+    "layout": "layout names the tensors in x, (name, shape) each, and their numbers sum up to dim",
     "start": "start(seeds) gives finite points [S, P] of real numbers, in float64",
     "batches": "batches(seeds, steps) yields one batch a step: None, a tensor [S, …] or a tuple of such",
     "loss": "loss(x, batch) gives one real number a lane, [..., S] for x [..., S, P], differentiable in x",
@@ -44,6 +48,7 @@ EXPECTED: Final = {
     "fingerprint": "fingerprint() names the problem by its definition(), starts and first losses",
     "init": "init(x) gives a dict of tensors, shaped like x or with a last axis of 1",
     "update": "update(g, state, hp, t) gives the step for x, shaped like g",
+    "shown": "shown(x, state) gives the point that a run is judged by, shaped like x",
 }
 """What is expected of each method, to end a sentence with."""
 
@@ -155,6 +160,29 @@ def project_(problem: Problem, x: Tensor) -> None:
         raise
 
 
+def bound_to(problem: Problem, rule: Rule, name: str) -> Rule:
+    """The rule called ``name`` as it trains ``problem``: one that sees matrices is told its layout.
+
+    Raises `UsageError` where it cannot train tensors of these shapes.
+    """
+    try:
+        layout = problem.layout
+    except (Exception, SystemExit) as error:
+        raise_as_own(problem, "layout", error)
+        raise
+    try:
+        shapes = [tuple(map(int, shape)) for _, shape in layout]
+    except (TypeError, ValueError) as error:
+        raise complain(problem, "layout", f"{layout!r}") from error
+    numbers = sum(map(prod, shapes))
+    if numbers != problem.dim:
+        raise complain(problem, "layout", f"tensors of {numbers} numbers for dim {problem.dim}")
+    try:
+        return rule.bound(shapes)
+    except ValueError as error:
+        raise UsageError(f"optimizer {name!r} cannot train {name_of(problem)}: {error}") from error
+
+
 def state_of(rule: Rule, x: Tensor, name: str) -> State:
     """The state at ``x`` of the rule called ``name``."""
     try:
@@ -170,6 +198,15 @@ def step_(rule: Rule, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t
         rule.step_(x, g, state, hp, t)
     except (Exception, SystemExit) as error:
         blame(error, f"optimizer {name!r}: update at step {t}", EXPECTED["update"], rule.update)
+        raise
+
+
+def shown_of(rule: Rule, x: Tensor, state: State, name: str) -> Tensor:
+    """The points by which the runs at ``x`` of the rule called ``name`` are judged."""
+    try:
+        return rule.shown(x, state)
+    except (Exception, SystemExit) as error:
+        blame(error, f"optimizer {name!r}: shown", EXPECTED["shown"], rule.shown)
         raise
 
 

@@ -13,13 +13,11 @@ import torch
 
 from analysis.record.cell_info import StepCost
 from benchmarks.engine.calls import gradient_of, loss_of
-from benchmarks.engine.driver import Lanes
-from benchmarks.engine.foreign_lanes import ForeignLanes
+from benchmarks.engine.driver import Lanes, segments_of
 from benchmarks.engine.inputs import Configurations, Training
-from benchmarks.engine.rule_lanes import RuleLanes
-from benchmarks.engine.segments import Data, Segment
-from benchmarks.naming.foreign import ForeignSpec
-from optimizers import Rule
+from benchmarks.engine.native_lanes import NativeLanes
+from benchmarks.engine.segments import Segment
+from benchmarks.engine.training import lanes_of
 
 __all__ = ["step_cost"]
 
@@ -34,12 +32,18 @@ def step_cost(training: Training, values: Mapping[str, float]) -> StepCost:
 
     The share of the optimizer is what a step takes longer than its loss and gradient do.
     """
-    alone = replace(training, seeds=training.seeds[:1], steps=WARM + STEPS, evaluate_every=None, engine="eager")
-    lanes, device = _lane(alone, values), torch.device(alone.device)
+    alone = replace(
+        training,
+        seeds=training.seeds[:1],
+        steps=WARM + STEPS,
+        evaluate_every=None,
+        engine="eager" if training.native is None else "native",
+        stop_diverged=False,
+    )
+    (lanes,), device = lanes_of(alone, alone.filled(Configurations(values))), torch.device(alone.device)
     whole, before = list[float](), list[float]()
     began = time.perf_counter()
-    like = torch.empty(0, device=device, dtype=alone.dtype or alone.problem.dtype)
-    for done, data in enumerate(Data(alone.problem, alone.seeds, alone.evaluations, like).segments(1)):
+    for done, data in enumerate(segments_of(alone, lanes, 1)):
         before.append(_seconds(partial(_gradient, alone, lanes, data), device))
         whole.append(_seconds(partial(lanes.advance, data, done), device))
         if done >= WARM and time.perf_counter() - began > BUDGET:
@@ -48,18 +52,11 @@ def step_cost(training: Training, values: Mapping[str, float]) -> StepCost:
     return StepCost(seconds=step, optimizer_share=max(0.0, 1 - loss / step), state_bytes=lanes.state_bytes)
 
 
-def _lane(training: Training, values: Mapping[str, float]) -> Lanes:
-    """One configuration, of one seed, which never diverges."""
-    filled, start = training.filled(Configurations(values)), training.start()
-    optimizer = training.optimizer
-    if isinstance(optimizer, ForeignSpec):
-        return ForeignLanes(training, optimizer, filled, start, None)
-    rule = optimizer if isinstance(optimizer, Rule) else optimizer.rule
-    return RuleLanes(training, rule, filled, torch.arange(1), start, None)
-
-
 def _gradient(training: Training, lanes: Lanes, data: Segment) -> None:
-    """The loss and the gradient of the next step, which are thrown away."""
+    """The loss and the gradient of a step, which are thrown away."""
+    if isinstance(lanes, NativeLanes):
+        lanes.gradient_alone()
+        return
     x = lanes.x.detach().requires_grad_()
     gradient_of(training.problem, loss_of(training.problem, x, data.batches[0], training.autocast), x)
 

@@ -1,7 +1,8 @@
 """The loop that trains a batch of runs over one problem: data, evaluations, divergence, rungs and the trace.
 
-What is common to lanes that are trained as one tensor (`benchmarks.engine.rule_lanes`) and to foreign optimizers that
-step one lane at a time (`benchmarks.engine.foreign_lanes`): each defines how its `Lanes` advance, everything else is
+What is common to lanes that are trained as one tensor (`benchmarks.engine.rule_lanes`), to foreign optimizers that
+step one lane at a time (`benchmarks.engine.foreign_lanes`) and to modules as they are
+(`benchmarks.engine.native_lanes`): each defines how its `Lanes` advance, everything else is
 here, so that both mean the same by a step, an evaluation, a diverged lane and a pruned one.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import ClassVar, Final
 
@@ -20,12 +21,12 @@ from analysis.record.outcome import Outcome
 from benchmarks.engine.calls import complain, evaluation_of
 from benchmarks.engine.engines import Used
 from benchmarks.engine.inputs import Training
-from benchmarks.engine.segments import SEGMENT, Segment
+from benchmarks.engine.segments import SEGMENT, Segment, without_data
 from benchmarks.engine.trace import Trace
 from optimizers.rule import State
 from problems import Problem
 
-__all__ = ["Lanes", "OnRung", "OnSegment", "divergence_limit", "drive"]
+__all__ = ["Lanes", "OnRung", "OnSegment", "divergence_limit", "drive", "segments_of"]
 
 DIVERGENCE_FACTOR: Final = 1e6
 LEAVING: Final = 0.25  # the share of stopped configurations in a chunk that pays for copying the others
@@ -47,6 +48,8 @@ class Lanes(ABC):
 
     engine: ClassVar[Used] = "eager"
     segment: int = SEGMENT
+    draws: ClassVar[bool] = False
+    """Whether its runs draw their data themselves."""
 
     def __init__(self, training: Training, index: Tensor, start: Tensor, limit: Tensor | None) -> None:
         self.training, self.problem, self.index = training, training.problem, index
@@ -86,14 +89,18 @@ class Lanes(ABC):
             self.alive &= ~ends
         self.valid_steps += self.alive * len(losses)
 
+    def shown(self) -> Tensor:
+        """The points ``[c, S, P]`` by which the runs are judged: where they are, or an average of their paths."""
+        return self.x
+
     @property
     def state_bytes(self) -> int:
         """Bytes of the optimizer's state of all lanes."""
         return sum(value.numel() * value.element_size() for value in self.state.values())
 
     def metrics(self) -> dict[str, Tensor]:
-        """The metrics ``[c, S]`` of the parameters as they are, in double precision."""
-        return evaluation_of(self.problem, self.x)
+        """The metrics ``[c, S]`` of what the runs are judged by, in double precision."""
+        return evaluation_of(self.problem, self.shown())
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, Tensor]:
@@ -134,7 +141,7 @@ def drive(
     out = _Recorder(training, sum(len(lanes.index) for lanes in chunks), grid)
     out.record(0, chunks)
     lanes_in_all = sum(len(lanes.index) for lanes in chunks) * len(training.seeds)
-    data = training.data.segments(min(lanes.segment for lanes in chunks))
+    data = segments_of(training, chunks[0], min(lanes.segment for lanes in chunks))
     for place, (before, after) in enumerate(pairwise(grid), start=1):
         done = before
         while done < after:
@@ -167,12 +174,16 @@ def drive(
     )
 
 
-def divergence_limit(problem: Problem, start: Tensor) -> Tensor:
-    """The loss ``[S]`` above which a lane counts as diverged: a million times the gap it started with.
+def segments_of(training: Training, lanes: Lanes, longest: int) -> Iterator[Segment]:
+    """The data of every update of ``lanes``, at most ``longest`` at once; empty where their runs draw it themselves."""
+    return without_data(training.evaluations, longest) if lanes.draws else training.data.segments(longest)
 
-    Raises `OwnCodeError` where the loss is not finite at the start.
+
+def divergence_limit(problem: Problem, loss: Tensor) -> Tensor:
+    """The loss ``[S]`` above which a lane counts as diverged: a million times the gap of the ``loss`` at the start.
+
+    Raises `OwnCodeError` where that is not finite.
     """
-    loss = evaluation_of(problem, start)["loss"]
     if not bool(loss.isfinite().all()):
         raise complain(problem, "evaluate", f"as 'loss' {float(loss[~loss.isfinite()][0])} at the start")
     gap = loss - (problem.minimum if problem.minimum is not None else 0.0)
@@ -200,7 +211,7 @@ class _Recorder:
             for name, value in lanes.evaluate().items():
                 self.metrics[name] = self._entered(self.metrics.get(name), place, lanes, value)
             if self.training.keep_path:
-                self.path = self._entered(self.path, place, lanes, lanes.x)
+                self.path = self._entered(self.path, place, lanes, lanes.shown())
             if lanes.gradient is not None:
                 self.gradient = self._entered(self.gradient, place, lanes, lanes.gradient)
                 for name, value in lanes.state.items():

@@ -6,9 +6,10 @@ from typing import Final, Literal, get_args
 
 __all__ = ["ENGINES", "Engine", "Used"]
 
-Engine = Literal["auto", "eager", "kernel"]
-"""What is asked for: torch an operation at a time, a compiled kernel, or the one that pays."""
+Engine = Literal["auto", "eager", "kernel", "native"]
+"""What is asked for: the one that pays, torch an operation at a time, a compiled kernel, or modules as they are."""
 ENGINES: Final[tuple[Engine, ...]] = get_args(Engine)
 
 Used = Literal["eager", "kernel", "native"]
-"""What it was: torch an operation at a time, a compiled kernel, or the steps of a foreign optimizer's own."""
+"""What it was: torch an operation at a time, a compiled kernel, or one run at a time, a module as it is or a foreign
+optimizer's own steps."""

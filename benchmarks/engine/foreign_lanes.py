@@ -10,9 +10,7 @@ Everything else (start, data order, evaluation grid, divergence, rungs) is `benc
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -21,28 +19,14 @@ from benchmarks.engine.calls import gradient_of, loss_of, project_
 from benchmarks.engine.driver import Lanes
 from benchmarks.engine.inputs import Configurations, Training
 from benchmarks.engine.segments import Segment
-from benchmarks.errors import StepscapeError, UsageError
-from benchmarks.naming.blame import blame, line_raised
-from benchmarks.naming.call_syntax import in_words
-from benchmarks.naming.foreign import ForeignSpec, write
-from optimizers import Schedule
+from benchmarks.engine.stepping import Stepper
+from benchmarks.naming.foreign import ForeignSpec
 from problems import Batch
 
-__all__ = ["ForeignLanes", "has_modes", "of_seed", "try_out"]
+__all__ = ["VECTOR", "ForeignLanes", "of_seed"]
 
-EXPECTED = "it steps on one parameter vector [P], as any torch.optim.Optimizer"
-
-
-def try_out(spec: ForeignSpec, values: Mapping[str, float], schedules: Mapping[str, Schedule]) -> None:
-    """Make the optimizer at ``values`` over a vector and take one step, so that mistakes are found before a run begins.
-
-    Raises `UsageError` as `benchmarks.engine.training.train` does.
-    """
-    row = _Row(spec, values, torch.zeros(1, 2), schedules)
-    (p,) = row.parameters
-    row.set_mode("train")
-    row.step(0, torch.ones_like(p), (lambda: p.detach().sum()) if _needs_closure(row.optimizers[0]) else None)
-    row.set_mode("eval")
+VECTOR = "a parameter vector, which is all that a problem has that is no module"
+"""What a foreign optimizer steps on here, in words."""
 
 
 class ForeignLanes(Lanes):
@@ -63,23 +47,26 @@ class ForeignLanes(Lanes):
         limit: Tensor | None,
     ) -> None:
         super().__init__(training, torch.arange(len(configurations)), start, limit)
-        self.spec = spec
-        self.rows = [  # per configuration its values, and per seed the row of x and its optimizer
-            _Row(spec, configurations.row(c), self.x[c], training.schedules) for c in range(len(configurations))
+        self.rows = [  # per configuration and seed the optimizer over its row of x
+            [
+                Stepper(spec, configurations.row(c), {"x": x.clone().requires_grad_()}, VECTOR, training.schedules)
+                for x in self.x[c]
+            ]
+            for c in range(len(configurations))
         ]
-        self.needs_closure = _needs_closure(self.rows[0].optimizers[0])
-        for row in self.rows:
-            row.set_mode("train")
+        for stepper in self._steppers:
+            stepper.set_mode("train")
 
     def evaluate(self) -> dict[str, Tensor]:
-        if self.rows and has_modes(self.rows[0].optimizers[0]):
-            trained = [[p.detach().clone() for p in row.parameters] for row in self.rows]
-            for row in self.rows:
-                row.set_mode("eval")
+        steppers = self._steppers
+        if steppers and steppers[0].has_modes:
+            trained = [[p.detach().clone() for p in stepper.parameters] for stepper in steppers]
+            for stepper in steppers:
+                stepper.set_mode("eval")
             self.x = self._where_they_stand()
-            for row, parameters in zip(self.rows, trained, strict=True):
-                row.set_mode("train")
-                row.put_back(parameters)
+            for stepper, parameters in zip(steppers, trained, strict=True):
+                stepper.set_mode("train")
+                stepper.put_back(parameters)
         return super().evaluate()
 
     def advance(self, data: Segment, done: int) -> None:
@@ -90,11 +77,13 @@ class ForeignLanes(Lanes):
             loss = loss_of(self.problem, x, batch, self.training.autocast)
             g = gradient_of(self.problem, loss, x)
             self.count_steps(loss.detach().unsqueeze(0))
-            for c, row in enumerate(self.rows):
-                row.schedule(self.spec, self.training.schedules, t, self.training.steps)
-                for s in self.alive[c].nonzero().flatten().tolist():
-                    row.step(s, g[c, s], self._closure(row.parameters[s], batch, s) if self.needs_closure else None)
-                    project_(self.problem, row.parameters[s].data)
+            for c, s in self.alive.nonzero().tolist():
+                stepper = self.rows[c][s]
+                (p,) = stepper.parameters
+                stepper.schedule(t, self.training.steps)
+                p.grad = g[c, s]
+                stepper.step(self._closure(p, batch, s) if stepper.needs_closure else None)
+                project_(self.problem, p.data)
         self.x = self._where_they_stand()
         self.lane_steps += len(data) * self.alive.numel()
 
@@ -103,13 +92,15 @@ class ForeignLanes(Lanes):
 
     @property
     def state_bytes(self) -> int:
-        states = (o.state for row in self.rows for o in row.optimizers)
-        held = [value for state in states for each in state.values() for value in each.values()]
-        return sum(value.numel() * value.element_size() for value in held if isinstance(value, Tensor))
+        return sum(stepper.state_bytes for stepper in self._steppers)
+
+    @property
+    def _steppers(self) -> list[Stepper]:
+        return [stepper for row in self.rows for stepper in row]
 
     def _where_they_stand(self) -> Tensor:
         """The parameters ``[c, S, P]`` that the optimizers hold."""
-        return torch.stack([torch.stack([p.detach() for p in row.parameters]) for row in self.rows])
+        return torch.stack([torch.stack([stepper.parameters[0].detach() for stepper in row]) for row in self.rows])
 
     def _closure(self, p: Tensor, batch: Batch, s: int) -> Callable[[], Tensor]:
         """The loss of one lane as a closure that leaves its gradient in ``p.grad``."""
@@ -122,80 +113,6 @@ class ForeignLanes(Lanes):
             return loss.detach().sum()
 
         return closure
-
-
-class _Row:
-    """One configuration: its values, and for each seed a parameter ``[P]`` and the optimizer over it."""
-
-    def __init__(
-        self, spec: ForeignSpec, values: Mapping[str, float], x: Tensor, schedules: Mapping[str, Schedule]
-    ) -> None:
-        self.name, self.values = spec.name, values
-        self.parameters = [row.clone().requires_grad_() for row in x]
-        try:
-            self.optimizers = [spec.torch([p], **values) for p in self.parameters]
-        except (Exception, SystemExit) as error:
-            if not isinstance(error, ValueError):  # which is how a class refuses a value
-                blame(error, f"optimizer {spec.name!r}: its construction", EXPECTED, spec.factory)
-            what = _said(error, spec.factory)
-            raise UsageError(f"{spec.name} refuses {dict(values)} on a parameter vector: {what}") from error
-        group = self.optimizers[0].param_groups[0]
-        for name in schedules:
-            if spec.places[name][0] not in group:
-                raise UsageError(
-                    f"{spec.name} keeps no {spec.places[name][0]!r} in its groups, so {name} takes no schedule"
-                )
-
-    def schedule(self, spec: ForeignSpec, schedules: Mapping[str, Schedule], t: int, steps: int) -> None:
-        """Set the scheduled hyperparameters of step ``t`` in every optimizer."""
-        for name, schedule in schedules.items():
-            value = float(schedule(self.values[name], t, steps))
-            for optimizer in self.optimizers:
-                for group in optimizer.param_groups:
-                    write(group, spec.places[name], value)
-
-    def set_mode(self, mode: Literal["train", "eval"]) -> None:
-        """Tell every optimizer that it is trained, or looked at, where that makes a difference to it."""
-        for optimizer in filter(has_modes, self.optimizers):
-            try:
-                getattr(optimizer, mode)()
-            except (Exception, SystemExit) as error:
-                blame(error, f"optimizer {self.name!r}: {mode}", EXPECTED, optimizer)
-                raise UsageError(f"{self.name} cannot {mode}: {_said(error, optimizer)}") from error
-
-    def put_back(self, parameters: Sequence[Tensor]) -> None:
-        """Let every parameter be as it was: an average taken out and put in again would leave its rounding."""
-        for p, before in zip(self.parameters, parameters, strict=True):
-            p.data.copy_(before)
-
-    def step(self, s: int, g: Tensor, closure: Callable[[], Tensor] | None) -> None:
-        """One step of the lane of seed number ``s`` by its gradient ``g [P]``."""
-        self.parameters[s].grad = g
-        optimizer: Any = self.optimizers[s]  # torch types a closure as giving a float; its own L-BFGS needs a tensor
-        try:
-            optimizer.step(*([] if closure is None else [closure]))
-        except StepscapeError:  # of the problem, whose loss the optimizer asked for
-            raise
-        except (Exception, SystemExit) as error:
-            blame(error, f"optimizer {self.name!r}: step", EXPECTED, optimizer)
-            what = _said(error, optimizer)
-            raise UsageError(f"{self.name} cannot step on a parameter vector: {what}") from error
-
-
-def has_modes(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether it steps from other parameters than those it should be judged by, as schedule-free ones do."""
-    return all(callable(getattr(optimizer, mode, None)) for mode in ("train", "eval"))
-
-
-def _said(error: BaseException, owner: object) -> str:
-    """What an exception of the optimizer says, with the line of its class or of the user's that raised."""
-    line = line_raised(error, owner)
-    return f"{in_words(error)} ({line})" if line else in_words(error)
-
-
-def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
-    closure = inspect.signature(type(optimizer).step).parameters.get("closure")
-    return closure is not None and closure.default is closure.empty
 
 
 def of_seed(batch: Batch, s: int) -> Batch:

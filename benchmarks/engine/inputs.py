@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from benchmarks.engine.calls import start_of
+from benchmarks.engine.calls import bound_to, start_of
 from benchmarks.engine.devices import check_device, device_of
 from benchmarks.engine.engines import ENGINES, Engine
 from benchmarks.engine.segments import Data
+from benchmarks.engine.ways import why_native
 from benchmarks.errors import UsageError
 from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
+from benchmarks.naming.groups import ParameterGroup
 from benchmarks.naming.registry import make_optimizer, make_problem
 from optimizers import Hyperparameter, Rule, Schedule
 from problems import Problem
@@ -84,9 +86,12 @@ class Training:
     and their gradients are computed with products of matrices in bfloat16, as `torch.autocast` does; evaluations and
     steps are not.
 
+    ``groups`` are parameters of a module for which something is different (`benchmarks.naming.groups`).
+
     ``keep_path`` keeps the parameters at every evaluation, ``keep_updates`` the gradient of the last update before it
     and the rule's state after it (a foreign optimizer's is not known). Without ``stop_diverged`` no lane is ever
-    marked or stopped, and losses may become inf or NaN. ``engine`` means nothing to a foreign optimizer;
+    marked or stopped, and losses may become inf or NaN. ``engine`` means nothing to a foreign optimizer, and where
+    `native` gives a reason;
     ``planned`` are the seconds that torch would take for all trainings like this one, by which it is chosen;
     ``threads`` of this process work on a kernel's lanes, which changes no result.
 
@@ -111,6 +116,7 @@ class Training:
     planned: float = 0.0
     threads: int = 1
     autocast: bool = False
+    groups: Sequence[ParameterGroup] = ()
 
     if TYPE_CHECKING:  # the fields hold what the names mean
 
@@ -132,6 +138,7 @@ class Training:
             planned: float = 0.0,
             threads: int = 1,
             autocast: bool = False,
+            groups: Sequence[ParameterGroup] = (),
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -165,6 +172,21 @@ class Training:
     def name(self) -> str:
         """The name of the optimizer in errors."""
         return type(self.optimizer).__name__ if isinstance(self.optimizer, Rule) else self.optimizer.name
+
+    @cached_property
+    def native(self) -> str | None:
+        """Why these runs are modules of their own, one at a time, in words; None where they are lanes of a tensor."""
+        return why_native(self.problem, self.optimizer, self.groups, asked=self.engine == "native")
+
+    @cached_property
+    def rule(self) -> Rule:
+        """The rule that is trained, told the problem's layout; a foreign optimizer has none.
+
+        Raises `UsageError` where it cannot train tensors of these shapes.
+        """
+        optimizer = self.optimizer
+        assert not isinstance(optimizer, ForeignSpec), "whoever asks has looked"
+        return bound_to(self.problem, optimizer if isinstance(optimizer, Rule) else optimizer.rule, self.name)
 
     @property
     def evaluations(self) -> list[int]:

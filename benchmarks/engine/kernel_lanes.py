@@ -15,12 +15,14 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from benchmarks.engine.calls import bound_to
 from benchmarks.engine.inputs import Configurations, Training
 from benchmarks.engine.kernel.kernel import EvaluationKernel, StepKernel
 from benchmarks.engine.kernel.making import evaluation_kernel, step_kernel
 from benchmarks.engine.kernel.refusal import DiffersError, NotCompiledError
 from benchmarks.engine.rule_lanes import RuleLanes, in_chunks
 from benchmarks.engine.segments import Segment, stacked
+from benchmarks.engine.ways import native_if_known
 from benchmarks.naming.blame import in_one_line
 from benchmarks.naming.foreign import ForeignSpec
 from optimizers import Rule
@@ -43,7 +45,7 @@ def kernel_lanes(
 
     Warns where `Training.engine` asks for a kernel that cannot be made, and where one gives other numbers than torch.
     """
-    if training.engine == "eager" or (training.engine == "auto" and not _worth_it(training, len(configurations))):
+    if training.engine == "eager" or (training.engine != "kernel" and not _worth_it(training, len(configurations))):
         return None
     try:
         _check(training, start)
@@ -63,9 +65,11 @@ def kernel_lanes(
 
 def why_not(problem: Problem, rule: Rule) -> tuple[str | None, str | None]:
     """Why a step of ``rule`` on ``problem`` cannot be compiled, and why its evaluation cannot; None where they can."""
+    if (native := native_if_known(problem)) is not None:
+        return f"its runs are modules as they are: {native}", None
     reasons = list[str | None]()
     makers: tuple[Callable[[], object], ...] = (
-        lambda: step_kernel(problem, rule, problem.dtype, ()),
+        lambda: step_kernel(problem, bound_to(problem, rule, type(rule).__name__), problem.dtype, ()),
         lambda: evaluation_kernel(problem, problem.dtype),
     )
     for make in makers:
@@ -162,7 +166,7 @@ class _KernelLanes(RuleLanes):
         self.lane_steps += len(data) * self.alive.numel()
 
     def metrics(self) -> dict[str, Tensor]:
-        return super().metrics() if self.measure is None else self.measure(self.x, self.training.threads)
+        return super().metrics() if self.measure is None else self.measure(self.shown(), self.training.threads)
 
     def _by_step(self, steps: int, done: int) -> dict[str, Tensor]:
         """Every hyperparameter's values ``[c]``, ``[steps, c]`` of one with a schedule, in double precision."""

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from benchmarks.engine.calls import gradient_of, loss_of, project_, state_of, step_
+from benchmarks.engine.calls import gradient_of, loss_of, project_, shown_of, state_of, step_
 from benchmarks.engine.driver import Lanes
 from benchmarks.engine.inputs import Configurations, Training
 from benchmarks.engine.segments import Segment
@@ -81,6 +81,13 @@ class RuleLanes(Lanes):
         self.x = x.detach()
         self.count_steps(losses)
         self.lane_steps += len(data) * self.alive.numel()
+
+    def shown(self) -> Tensor:
+        shown = shown_of(self.rule, self.x, self.state, self.training.name)
+        if shown is not self.x:  # an average of feasible points and steps beyond them
+            shown = shown.clone()
+            project_(self.problem, shown)
+        return shown
 
     def keep(self, chosen: Tensor) -> None:
         self.state = {name: tensor[chosen] for name, tensor in self.state.items()}

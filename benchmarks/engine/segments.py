@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmarks.engine.calls import batches_of
 from problems import Batch, Problem
 
-__all__ = ["KEPT", "SEGMENT", "Data", "Segment", "batch_like", "stacked"]
+__all__ = ["KEPT", "SEGMENT", "Data", "Segment", "batch_like", "stacked", "without_data"]
 
 SEGMENT: Final = 32
 """Updates whose data is made at once, at most."""
@@ -88,6 +88,13 @@ class Data:
                 if last == self.evaluations[-1] and size <= KEPT:  # nobody asks on after the last
                     self.kept = kept
                 yield segment
+
+
+def without_data(evaluations: Sequence[int], longest: int = SEGMENT) -> Iterator[Segment]:
+    """The same segments for runs that draw their data themselves."""
+    for before, after in pairwise(evaluations):
+        for first in range(before, after, longest):
+            yield Segment([None] * (min(first + longest, after) - first), ())
 
 
 def stacked(batches: Sequence[Batch]) -> tuple[Tensor, ...] | None:

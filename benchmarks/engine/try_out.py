@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from numbers import Real
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import torch
 
 from benchmarks.engine.calls import (
     batches_of,
+    bound_to,
     complain,
     evaluation_of,
     gradient_of,
@@ -21,11 +22,19 @@ from benchmarks.engine.calls import (
     state_of,
     step_,
 )
+from benchmarks.engine.foreign_lanes import VECTOR
+from benchmarks.engine.native_calls import draw, evaluation_of_run, gradient_of_run, run_of
+from benchmarks.engine.native_lanes import MODULE
 from benchmarks.engine.segments import batch_like
-from optimizers import OptimizerSpec
+from benchmarks.engine.stepping import Stepper
+from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
+from benchmarks.naming.groups import ParameterGroup
+from optimizers import OptimizerSpec, Schedule
 from problems import Batch, Problem
+from problems.module import ModuleProblem
+from problems.module_run import ModuleRun
 
-__all__ = ["check_facts", "try_problem", "try_rule"]
+__all__ = ["check_facts", "try_on_vector", "try_optimizer", "try_problem"]
 
 SEEDS: Final = (0, 1)
 STEPS: Final = 2
@@ -40,6 +49,19 @@ def try_problem(problem: Problem) -> None:
     """
     check_facts(problem)
     start = start_of(problem, SEEDS).to(problem.dtype)
+    if isinstance(problem, ModuleProblem) and problem.native is not None:
+        for seed in SEEDS:
+            _try_run(problem, run_of(problem, seed, start))
+    else:
+        _try_lanes(problem, start)
+    try:
+        problem.fingerprint()
+    except (Exception, SystemExit) as error:
+        raise_as_own(problem, "fingerprint", error)
+        raise
+
+
+def _try_lanes(problem: Problem, start: torch.Tensor) -> None:
     x = start.expand(2, -1, -1).clone().requires_grad_()
     for batch in batches_of(problem, SEEDS, STEPS):
         loss = loss_of(problem, x, batch_like(batch, start))
@@ -52,15 +74,67 @@ def try_problem(problem: Problem) -> None:
         loss = evaluation_of(problem, x.detach())["loss"]
     if not bool(loss.isfinite().all()):
         raise complain(problem, "evaluate", f"as 'loss' {_first_not_finite(loss)} at the start{_spoilt(problem)}")
-    try:
-        problem.fingerprint()
-    except (Exception, SystemExit) as error:
-        raise_as_own(problem, "fingerprint", error)
-        raise
 
 
-def try_rule(spec: OptimizerSpec) -> None:
-    """Take one step at the defaults, as training will; raises `OwnCodeError` where that fails."""
+def _try_run(problem: ModuleProblem, run: ModuleRun) -> None:
+    with run.at_work():
+        for _ in range(STEPS):
+            draw(problem, run)
+            loss = gradient_of_run(problem, run)
+            if not bool(loss.isfinite()):
+                raise complain(problem, "loss", f"{float(loss)} at the start")
+    for name, p in run.parameters.items():
+        if p.grad is not None and not bool(
+            torch.isfinite(p.grad.coalesce().values() if p.grad.is_sparse else p.grad).all()
+        ):
+            raise complain(problem, "loss", f"a gradient of {name!r} that is not finite at the start")
+    loss = evaluation_of_run(problem, run)["loss"]
+    if not bool(loss.isfinite()):
+        raise complain(problem, "evaluate", f"as 'loss' {float(loss)} at the start")
+
+
+def try_optimizer(
+    problem: Problem,
+    spec: AnyOptimizer,
+    values: Mapping[str, float],
+    schedules: Mapping[str, Schedule],
+    groups: Sequence[ParameterGroup],
+    *,
+    native: bool,
+) -> None:
+    """Take one step at ``values``, as training will, so that mistakes are found before a run begins.
+
+    Raises `StepscapeError` as `benchmarks.engine.training.train` does.
+    """
+    if native and isinstance(problem, ModuleProblem):
+        run = run_of(problem, SEEDS[0], torch.empty(0, dtype=problem.dtype))
+        stepper = Stepper(spec, values, run.parameters, MODULE, schedules, groups)
+        with run.at_work():
+            draw(problem, run)
+            gradient_of_run(problem, run)
+            _try_step(stepper, lambda: gradient_of_run(problem, run))
+    elif isinstance(spec, ForeignSpec):
+        try_on_vector(spec, values, schedules)
+    else:
+        _try_rule(spec)
+        bound_to(problem, spec.rule, spec.name)
+
+
+def try_on_vector(spec: ForeignSpec, values: Mapping[str, float], schedules: Mapping[str, Schedule]) -> None:
+    """Make the optimizer at ``values`` over a vector and take one step; raises `UsageError` where it refuses."""
+    p = torch.zeros(2, requires_grad=True)
+    p.grad = torch.ones_like(p)
+    _try_step(Stepper(spec, values, {"x": p}, VECTOR, schedules), lambda: p.detach().sum())
+
+
+def _try_step(stepper: Stepper, closure: Callable[[], torch.Tensor]) -> None:
+    stepper.set_mode("train")
+    stepper.step(closure if stepper.needs_closure else None)
+    stepper.set_mode("eval")
+
+
+def _try_rule(spec: OptimizerSpec) -> None:
+    """Take one step at the defaults; raises `OwnCodeError` where that fails."""
     x = torch.ones(1, 1, 3)
     state = state_of(spec.rule, x, spec.name)
     step_(spec.rule, x, torch.ones_like(x), state, spec.default_values, 1, spec.name)
@@ -106,6 +180,7 @@ FACTS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "tags": (_are_words, "a set of words"),
     "deterministic": (lambda value: isinstance(value, bool), "True or False"),
     "dtype": (lambda value: isinstance(value, torch.dtype) and value.is_floating_point, "a torch precision"),
+    "native": (lambda value: value is None or isinstance(value, str), "words, or None"),
     "chunk": (_is_count, "a whole number of at least 1"),  # which may follow from dim and dtype
     "minimisers": (lambda value: isinstance(value, Collection) and not isinstance(value, str), "points, each [P]"),
 }

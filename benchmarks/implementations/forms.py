@@ -18,14 +18,11 @@ from optimizers import OptimizerSpec, Rule, RuleOptimizer
 from optimizers.adagrad import Adagrad
 from optimizers.adam import Adam, AdamW
 from optimizers.rmsprop import RMSProp, RMSPropMomentum
-from optimizers.rule import Hyperparameter
 from optimizers.sgd import SGD, Momentum
 
 __all__ = ["Decay", "Difference", "Form", "differences", "form_of", "without_buffer"]
 
 Decay = Literal["coupled", "decoupled", None]
-
-WEIGHT_DECAY: Final = Hyperparameter("weight_decay", default=0.0, low=0.0, high=0.1)
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,8 @@ class Form:
 
     def optimizer(self, x: Tensor, values: Mapping[str, float]) -> torch.optim.Optimizer:
         """The optimizer over ``x [P]`` at ``values``."""
-        rule = self.rule if self.decay is None else _decaying(self.rule, self.decay)
-        return RuleOptimizer([x], rule, schedules=None, steps=None, **values)
+        given: dict[str, Any] = {**values, **({} if self.decay is None else {"decay": self.decay})}
+        return RuleOptimizer([x], self.rule, **given)
 
     @property
     def name(self) -> str:
@@ -220,11 +217,3 @@ def without_buffer(form: Form) -> Form:
 
 def _options(rule: Rule) -> dict[str, Any]:
     return {each.name: getattr(rule, each.name) for each in fields(rule)}  # type: ignore[arg-type]  # a dataclass
-
-
-def _decaying(rule: Rule, decay: Decay) -> Rule:
-    """The rule with weight decay of the kind asked for."""
-    kind = type(rule)
-    own = {"decay": decay, "hyperparameters": (*kind.hyperparameters, WEIGHT_DECAY)}
-    made: Rule = type(f"{kind.__name__}Decaying", (kind,), own)(**_options(rule))
-    return made

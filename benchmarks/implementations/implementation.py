@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from benchmarks.engine.foreign_lanes import try_out
+from benchmarks.engine.try_out import try_on_vector
 from benchmarks.errors import UsageError, nearest
 from benchmarks.naming.call_syntax import import_object, parse_call
 from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
@@ -105,7 +105,7 @@ def _number(text: str, key: str, value: Any) -> float:
 def _check(made: Implementation) -> None:
     """Raise `UsageError` where the values cannot be, or where the class cannot step on a vector."""
     if isinstance(made.spec, ForeignSpec):
-        try_out(made.spec, made.values, {})
+        try_on_vector(made.spec, made.values, {})
         return
     for knob in made.spec.hyperparameters:
         try:

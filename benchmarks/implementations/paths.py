@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine.calls import evaluation_of, gradient_of, loss_of, project_
-from benchmarks.engine.foreign_lanes import has_modes
+from benchmarks.engine.stepping import has_modes
 from benchmarks.engine.training import Training
 from benchmarks.errors import UsageError
 from benchmarks.implementations.implementation import Stepper

@@ -1,4 +1,6 @@
-"""How things are written in a suite or on the command line: ``name(key=value)``, ``package.module:OBJECT``, lists."""
+"""How things are written in a suite or on the command line: ``name(key=value)``, ``package.module:OBJECT`` or
+``FILE.py:OBJECT``, lists.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,16 @@ from typing import Any, Final
 from benchmarks.errors import StepscapeError, UsageError, nearest
 from benchmarks.naming.own_code import in_standard_library
 
-__all__ = ["check_arguments", "import_object", "in_words", "number_of", "parse_call", "split_outside_brackets"]
+__all__ = [
+    "check_arguments",
+    "import_object",
+    "in_words",
+    "number_of",
+    "parse_around",
+    "parse_call",
+    "split_outside_brackets",
+    "unwrapped",
+]
 
 
 def _is_list_of_numbers(value: Any) -> bool:
@@ -38,6 +49,9 @@ KINDS: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
         "a list of numbers, as (1, -2)",
         lambda value: value is None or _is_list_of_numbers(value),
     ),
+    "float | None": ("a number", lambda value: value is None or _is_number(value)),
+    "Decay": ("'coupled' or 'decoupled'", lambda value: value in ("coupled", "decoupled")),
+    "Decay | None": ("'coupled' or 'decoupled'", lambda value: value in (None, "coupled", "decoupled")),
     "Schedule": ("a schedule's name in quotes", lambda value: isinstance(value, str)),
 }
 """What a parameter with this annotation takes: in words, and whether a literal is one."""
@@ -61,6 +75,27 @@ def parse_call(text: str) -> tuple[str, dict[str, Any]]:
         what = error.msg if isinstance(error, SyntaxError) else str(error) or "too deeply nested"
         raise UsageError(f"{text!r} is not of the form name(key=value, …): {what}") from error
     return name.strip(), given
+
+
+def parse_around(text: str) -> tuple[str, str, dict[str, Any]]:
+    """``"lookahead(rmsprop, every=5)"`` as ``("lookahead", "rmsprop", {"every": 5})``.
+
+    The text of the optimizer inside may be another such call. Raises `UsageError` otherwise.
+    """
+    name, _, rest = text.strip().partition("(")
+    inner, *options = split_outside_brackets(rest.removesuffix(")"), ",") or [""]
+    if not rest.endswith(")") or not inner or "=" in inner.partition("(")[0]:
+        raise UsageError(f"{text!r} is not of the form name(OPTIMIZER, key=value, …), as {name.strip()}(rmsprop)")
+    return name.strip(), inner, parse_call(f"{name}({', '.join(options)})")[1]
+
+
+def unwrapped(text: str) -> str:
+    """The text of the optimizer that stands inside of all wrappers; ``text`` itself where there is none."""
+    from optimizers import WRAPPERS  # here, for what only reads names needs no torch
+
+    while text.partition("(")[0].strip() in WRAPPERS and "(" in text:
+        text = parse_around(text)[1]
+    return text
 
 
 def number_of(text: str, option: str) -> tuple[str, float]:
@@ -104,7 +139,7 @@ def import_object(path: str) -> Any:
 
     Nothing of Python's own library is imported: it has neither problems nor optimizers, and its modules act when run.
     """
-    module, _, name = path.partition(":")
+    module, _, name = path.rpartition(":")
     try:
         if not module.endswith(".py") and in_standard_library(module):
             raise UsageError(f"{module} is part of Python, which has neither problems nor optimizers")
@@ -115,7 +150,8 @@ def import_object(path: str) -> Any:
     try:
         return getattr(found, name)
     except (Exception, SystemExit) as error:
-        raise UsageError(f"{path!r} cannot be imported: {in_words(error)}{nearest(name, vars(found))}") from error
+        what = f"{module} defines no {name!r}" if module.endswith(".py") else in_words(error)
+        raise UsageError(f"{path!r} cannot be imported: {what}{nearest(name, vars(found))}") from error
 
 
 def _of_file(path: Path) -> ModuleType:

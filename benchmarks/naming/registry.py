@@ -7,8 +7,8 @@ and ``stepscape.problems`` and loaded only when their name is asked for, so that
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -19,10 +19,17 @@ import optimizers
 import problems
 from benchmarks.errors import OwnCodeError, StepscapeError, UnknownNameError, UsageError, nearest
 from benchmarks.naming.blame import line_of, line_raised, with_line
-from benchmarks.naming.call_syntax import check_arguments, import_object, in_words, parse_call, split_outside_brackets
+from benchmarks.naming.call_syntax import (
+    check_arguments,
+    import_object,
+    in_words,
+    parse_around,
+    parse_call,
+    split_outside_brackets,
+)
 from benchmarks.naming.foreign import AnyOptimizer, Ranges, choose_axes, first_line, foreign, ranged
 from benchmarks.naming.own_code import makes_problem
-from optimizers import OptimizerSpec, Rule, Schedule
+from optimizers import WRAPPERS, OptimizerSpec, Rule, Schedule, Wrapper
 from problems import DataError, Problem, ProblemSpec
 
 __all__ = [
@@ -37,6 +44,11 @@ __all__ = [
     "parse_call",
     "register",
 ]
+
+OF_ANY_RULE = {
+    key: each for key, each in inspect.signature(OptimizerSpec.varied).parameters.items() if each.default != each.empty
+}
+"""The options that any rule takes."""
 
 Spec = TypeVar("Spec", OptimizerSpec, ProblemSpec)
 
@@ -146,12 +158,17 @@ def register(spec: OptimizerSpec | ProblemSpec) -> None:
 
 
 def make_optimizer(text: str, ranges: Ranges | None = None) -> AnyOptimizer:
-    """The optimizer ``text`` names: a registered name, ``torch:RMSprop(centered=True)``, or ``package.module:OBJECT``.
+    """The optimizer ``text`` names: a registered name, ``torch:RMSprop(centered=True)``, or ``package.module:OBJECT``
+    or ``FILE.py:OBJECT`` for one's own.
 
     OBJECT is an `OptimizerSpec`, a `Rule` or a subclass of it, or a `torch.optim.Optimizer` class; options are written
-    in brackets. ``ranges`` replace the ranges searched, and are needed for what has no standard one. Raises
-    `UnknownNameError` for an unknown name and `UsageError` for a wrong option or range, with the nearest known one.
+    in brackets. Every rule takes ``rmsprop(weight_decay=0.01, decay='decoupled', maximize=True)``, and a wrapper stands
+    around any of them: ``lookahead(rmsprop, every=5)``. ``ranges`` replace the ranges searched, and are needed for what
+    has no standard one. Raises `UnknownNameError` for an unknown name and `UsageError` for a wrong option or range,
+    with the nearest known one.
     """
+    if text.partition("(")[0].strip() in WRAPPERS:
+        return ranged(_wrapped(text), ranges or {})
     name, given = parse_call(text)
     if ":" not in name:
         thing: Any = OPTIMIZERS[name]
@@ -161,11 +178,14 @@ def make_optimizer(text: str, ranges: Ranges | None = None) -> AnyOptimizer:
         thing = import_object(name)
     if isinstance(thing, type) and issubclass(thing, torch.optim.Optimizer):
         return foreign(text.strip(), thing, given, ranges)
+    own = inspect.signature(thing).parameters if isinstance(thing, type) else {}
+    of_any = {key: given.pop(key) for key in OF_ANY_RULE if key in given and key not in own}
     if isinstance(thing, type) and issubclass(thing, Rule):
         thing, given = _with_options(text, thing, given), {}
     if given:
         raise UsageError(
-            f"{name!r} takes no options, got {', '.join(given)}; hyperparameters are fixed or searched instead"
+            f"{name!r} takes no options, got {', '.join(given)}; {', '.join(OF_ANY_RULE)} are written so of any rule, "
+            "hyperparameters are fixed or searched instead"
         )
     if isinstance(thing, Rule):
         axes = choose_axes(name, [knob.name for knob in thing.hyperparameters], tuple(ranges or ()))
@@ -173,7 +193,41 @@ def make_optimizer(text: str, ranges: Ranges | None = None) -> AnyOptimizer:
     if not isinstance(thing, OptimizerSpec):
         kind = type(thing).__name__
         raise UsageError(f"{name!r} is no OptimizerSpec, Rule or torch.optim.Optimizer class, but {kind}")
+    if of_any:
+        check_arguments(f"optimizer {text!r}", of_any, OF_ANY_RULE)
+        thing = _made(text, partial(thing.varied, text.strip(), **of_any))
     return ranged(thing, ranges or {})
+
+
+def _wrapped(text: str) -> OptimizerSpec:
+    """The optimizer ``text``, a wrapper around another one."""
+    name, inner, given = parse_around(text)
+    spec = make_optimizer(inner)
+    if not isinstance(spec, OptimizerSpec):
+        raise UsageError(f"{text!r}: {name} goes around our own rules only, and {inner} is somebody else's optimizer")
+    kinds = {kind: _own_parameters(kind) for kind in WRAPPERS[name]}
+    known = {key: parameter for parameters in kinds.values() for key, parameter in parameters.items()}
+    check_arguments(f"optimizer {text!r}", given, known)
+    for kind, parameters in kinds.items():
+        if given.keys() <= parameters.keys():
+            return _made(text, partial(spec.wrapped, kind, text.strip(), **given))
+    raise UsageError(f"{text!r}: of {', '.join(known)} {name} takes one; nest two of them instead")
+
+
+def _own_parameters(kind: type[Wrapper]) -> dict[str, inspect.Parameter]:
+    """What a wrapper takes besides the rule inside: its hyperparameters' defaults and its options."""
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    knobs = {knob.name: inspect.Parameter(knob.name, keyword, annotation="float") for knob in kind.hyperparameters}
+    options = inspect.signature(kind).parameters
+    return knobs | {key: parameter for key, parameter in options.items() if key != "rule"}
+
+
+def _made(text: str, make: Callable[[], OptimizerSpec]) -> OptimizerSpec:
+    """What ``make`` makes of options; raises `UsageError` where it refuses them."""
+    try:
+        return make()
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"optimizer {text!r}: {error}") from error
 
 
 def _torch_class(name: str) -> type[torch.optim.Optimizer]:
@@ -196,7 +250,8 @@ def _with_options(text: str, kind: type[Rule], given: Mapping[str, Any]) -> Rule
 
 
 def make_problem(text: str, data: Path | None = None) -> Problem:
-    """The problem ``text`` names, with parameters as in ``quadratic(dim=10)``; ``package.module:OBJECT`` is one's own.
+    """The problem ``text`` names, with parameters as in ``quadratic(dim=10)``; ``package.module:OBJECT`` or
+    ``FILE.py:OBJECT`` is one's own.
 
     ``data`` is the user's data folder. The instance's name lists the parameters that differ from the defaults.
     Raises `UnknownNameError` for an unknown name and `UsageError` for a wrong parameter, with the nearest known one.

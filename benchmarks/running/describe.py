@@ -45,6 +45,7 @@ def describe(cell: ReadyCell, result: FinishedCell) -> CellInfo:
         device=named(cell.compute.device),
         dtype=cell.dtype,
         cost=result.cost,
+        native=cell.native,
     )
 
 
@@ -81,6 +82,7 @@ def _optimizer(cell: ReadyCell, space: Space) -> OptimizerInfo:
         fixed=dict(cell.plan.searching.fixed),
         hyperparameters=tuple(HyperparameterInfo(k.name, k.default, k.low, k.high, k.scale) for k in knobs),
         fingerprint=cell.fingerprint,
+        groups=tuple(map(str, cell.groups)),
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from benchmarks.engine.engines import Engine
 from benchmarks.engine.inputs import evaluation_steps
 from benchmarks.engine.training import Training, train
 from benchmarks.naming.foreign import ForeignSpec
@@ -73,8 +74,8 @@ def _slower(processes: int) -> float:
 
 
 def _pace(cell: ReadyCell) -> tuple[str, str]:
-    """What decides how long a step takes: the problem, and a foreign optimizer, which steps one lane at a time."""
-    return cell.plan.problem, cell.spec.name if isinstance(cell.spec, ForeignSpec) else ""
+    """What decides how long a step takes: the problem, and the optimizer where it steps one run at a time."""
+    return cell.plan.problem, cell.spec.name if isinstance(cell.spec, ForeignSpec) or cell.native else ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ class _Cost:
     @classmethod
     def measured(cls, cell: ReadyCell) -> _Cost:
         """Measured on a few lanes and on more, for a rule a whole chunk; nothing where problem or rule is broken."""
+        if cell.native is not None:
+            return cls._alone(cell)
         few = min(4, cell.problem.chunk)
         many = min(cell.problem.chunk, FOREIGN_LANES if isinstance(cell.spec, ForeignSpec) else 2048)
         try:
@@ -105,6 +108,18 @@ class _Cost:
             return cls(0.0, 0.0, 0.0)
         lane = max(0.0, large - small) / (many - few) if many > few else large / many
         return cls(max(0.0, small - lane * few), lane, evaluation)
+
+    @classmethod
+    def _alone(cls, cell: ReadyCell) -> _Cost:
+        """The same of runs that are trained one at a time."""
+        try:
+            _time(cell, 1, 1)  # loads the data
+            lane = _time(cell, 1, STEPS)
+            began = time.perf_counter()
+            cell.problem.evaluate(cell.problem.start([0]).to(cell.problem.dtype))
+        except (Exception, SystemExit):  # as above
+            return cls(0.0, 0.0, 0.0)
+        return cls(0.0, lane, time.perf_counter() - began)
 
 
 def _cell_seconds(cell: ReadyCell, cost: _Cost) -> float:
@@ -135,5 +150,9 @@ def _time(cell: ReadyCell, lanes: int, steps: int) -> float:
     """Seconds a step takes with so many lanes, on one seed, without the evaluations."""
     knob = cell.space.searched[0]
     values = {knob.name: torch.full((lanes,), knob.at(0.2), dtype=torch.float64)}
-    seconds = [train(Training(cell.problem, cell.spec, [0], count), values).seconds for count in (steps, 2 * steps)]
+    engine: Engine = "auto" if cell.native is None else "native"
+    trainings = [
+        Training(cell.problem, cell.spec, [0], count, engine=engine, groups=cell.groups) for count in (steps, 2 * steps)
+    ]
+    seconds = [train(training, values).seconds for training in trainings]
     return max(0.0, seconds[1] - seconds[0]) / steps

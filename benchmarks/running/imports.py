@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from benchmarks.naming.call_syntax import unwrapped
 from benchmarks.suite.suite import Suite
 
 __all__ = ["imports_of"]
@@ -17,7 +18,7 @@ def imports_of(suite: Suite) -> list[str]:
     of torch's, or an installed plug-in, which its owner installed, is none of them.
     """
     options = (text for table in suite.exhibit.values() for text in _texts(table.values()))
-    names = (name.partition("(")[0].strip() for name in (*suite.problems, *suite.optimizers, *options))
+    names = (unwrapped(name).partition("(")[0].strip() for name in (*suite.problems, *suite.optimizers, *options))
     modules = (name for name in names if ":" in name and not name.startswith("torch:"))
     return list(dict.fromkeys([*suite.plugins, *modules]))
 

@@ -12,15 +12,17 @@ import torch
 
 from benchmarks.engine.devices import DeviceName, device_of
 from benchmarks.engine.engines import Engine
-from benchmarks.engine.foreign_lanes import try_out
 from benchmarks.engine.inputs import Evaluate, Training
 from benchmarks.engine.kernel_lanes import planned
-from benchmarks.engine.try_out import try_problem, try_rule
+from benchmarks.engine.try_out import try_optimizer, try_problem
+from benchmarks.engine.ways import why_native
 from benchmarks.errors import OwnCodeError, StepscapeError, UsageError, nearest
 from benchmarks.naming.call_syntax import parse_call
-from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
+from benchmarks.naming.foreign import AnyOptimizer
+from benchmarks.naming.groups import ParameterGroup
 from benchmarks.naming.plugins import load_plugin_file
 from benchmarks.naming.registry import make_optimizer, make_problem, make_schedules
+from benchmarks.suite.settings import Group
 from benchmarks.suite.suite import CellPlan
 from benchmarks.tuning.landscape import grid_axes
 from benchmarks.tuning.objectives import check_objectives
@@ -57,7 +59,8 @@ class Compute:
 class ReadyCell:
     """A cell plan with its names looked up and its budgets and seeds settled.
 
-    ``fingerprint`` names the optimizer and its schedules: their code, options and defaults.
+    ``fingerprint`` names the optimizer, its schedules and its groups: their code, options and defaults. ``native`` says
+    why its runs are modules of their own, None where they are lanes.
     """
 
     plan: CellPlan
@@ -68,6 +71,8 @@ class ReadyCell:
     steps: int
     fingerprint: str
     compute: Compute = field(default_factory=Compute)
+    groups: Sequence[ParameterGroup] = ()
+    native: str | None = None
 
     def training(self, seeds: Sequence[int], evaluate: Evaluate, *, keep_path: bool = False) -> Training:
         """The training of this cell on ``seeds``, evaluated every ``evaluate`` steps, or at the steps listed."""
@@ -85,6 +90,7 @@ class ReadyCell:
             engine=self.compute.engine,
             threads=self.compute.threads,
             autocast=dtype == "bfloat16",
+            groups=self.groups,
         )
         return planned(training, self._lanes)
 
@@ -164,13 +170,19 @@ def prepare(
         check_objectives(problem, plan.tuning)
         optuna_pruner(plan.tuning)
     space = Space.of(spec, plan.searching, plan.tuning.searched)
-    if isinstance(spec, ForeignSpec):
-        try_out(spec, space.defaults(spec), schedules)
-    else:
-        try_rule(spec)
+    groups = [_group(each) for each in plan.groups]
+    compute = compute or Compute()
+    native = why_native(problem, spec, groups, asked=compute.engine == "native")
+    try_optimizer(problem, spec, space.defaults(spec), schedules, groups, native=native is not None)
     steps = plan.steps or problem.steps
-    fingerprint = optimizer_fingerprint(spec, schedules)
-    return ReadyCell(plan, problem, spec, schedules, space, steps, fingerprint, compute or Compute())
+    fingerprint = optimizer_fingerprint(spec, schedules, groups)
+    return ReadyCell(plan, problem, spec, schedules, space, steps, fingerprint, compute, groups, native)
+
+
+def _group(given: Group) -> ParameterGroup:
+    """The parameter group of a suite, its optimizer looked up."""
+    own = None if given.optimizer is None else make_optimizer(given.optimizer)
+    return ParameterGroup(tuple(given.parameters), given.dims, own, given.values)
 
 
 def _try_once(name: str, problem: Problem, tried: Tried) -> None:
@@ -204,9 +216,13 @@ def mistakes(plan: CellPlan, error: StepscapeError | DataError, data: Path | Non
     return list(dict.fromkeys(found))
 
 
-def optimizer_fingerprint(spec: AnyOptimizer, schedules: Mapping[str, Schedule]) -> str:
-    """16 hex digits that name the optimizer, and with schedules the two together."""
-    return digest_of(spec.fingerprint(), value_text(schedules)) if schedules else spec.fingerprint()
+def optimizer_fingerprint(
+    spec: AnyOptimizer, schedules: Mapping[str, Schedule], groups: Sequence[ParameterGroup] = ()
+) -> str:
+    """16 hex digits that name the optimizer, with schedules and parameter groups all of them together."""
+    parts = [value_text(schedules)] if schedules else []
+    parts += [f"{group} {group.own.fingerprint() if group.own is not None else ''}" for group in groups]
+    return digest_of(spec.fingerprint(), *parts) if parts else spec.fingerprint()
 
 
 def load_plugins(paths: Iterable[str]) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "CellOverrides",
     "Count",
     "Dtype",
+    "Group",
     "Landscape",
     "Overrides",
     "Searching",
@@ -203,11 +204,37 @@ class Landscape(Strict):
 Range = Annotated[list[float | str], Field(min_length=2, max_length=3)]
 
 
+class Group(Strict):
+    """Some of a module's parameters, by their names or numbers of axes, and what is different for them.
+
+    Every further key is a hyperparameter with its value: of ``optimizer``, where the group has one of its own.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float] = Field(init=False)
+
+    parameters: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)] = ["*"]
+    dims: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    optimizer: str | None = None
+
+    @model_validator(mode="after")
+    def _different(self) -> Group:
+        if self.optimizer is None and not self.values:
+            raise ValueError("a group of parameters has an optimizer or a hyperparameter of its own, as lr = 0.001")
+        return self
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The hyperparameters of the group."""
+        return dict(self.__pydantic_extra__)
+
+
 class Overrides(Strict):
     """What a problem, an optimizer or a single cell changes; ``trials`` and ``grid`` are short for those of
     ``tuning`` and ``landscape``.
 
     ``search`` gives ranges (and adds a hyperparameter to the search), ``fixed`` holds hyperparameters at a value.
+    ``groups`` are parameters of a module that are trained otherwise; those given last count.
     """
 
     steps: Count | None = None
@@ -221,6 +248,7 @@ class Overrides(Strict):
     landscape: Landscape = Landscape()
     search: dict[str, Range] = {}
     fixed: dict[str, float] = {}
+    groups: list[Group] | None = None
 
 
 class CellOverrides(Overrides):

@@ -26,6 +26,7 @@ from benchmarks.suite.settings import (
     CellOverrides,
     Count,
     Dtype,
+    Group,
     Landscape,
     Overrides,
     Searching,
@@ -55,6 +56,7 @@ class CellPlan(Strict):
     landscape: Landscape
     searching: Searching
     plugins: list[str]
+    groups: list[Group] = []
 
     @property
     def name(self) -> str:
@@ -194,7 +196,9 @@ class Suite(Strict):
             name: dict(getattr(self, name)) for name in ("tuning", "test", "landscape")
         }
         searching: dict[str, dict[str, Any]] = {"search": {}, "fixed": {}}
+        groups: list[Group] = []
         for change in filter(None, changes):
+            groups = groups if change.groups is None else change.groups
             own |= {name: getattr(change, name) for name in own if getattr(change, name) is not None}
             for name, table in tables.items():
                 given = getattr(change, name)
@@ -213,6 +217,7 @@ class Suite(Strict):
             landscape=Landscape(**tables["landscape"]),
             searching=Searching(**searching),
             plugins=self.plugins,
+            groups=groups,
             **own,
         )
 
@@ -255,4 +260,6 @@ def _toml(value: Any) -> str:
     """JSON is TOML for strings, numbers, booleans and lists; a table becomes an inline table."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{json.dumps(key)} = {_toml(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
     return json.dumps(value, ensure_ascii=False)

@@ -14,7 +14,7 @@ from benchmarks.engine.kernel_lanes import planned
 from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Configurations, Training, train
 from benchmarks.errors import UsageError
-from benchmarks.naming.foreign import AnyOptimizer
+from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
 from benchmarks.record.checkpoints import Checkpoints
 from benchmarks.tuning.space import Space
 from optimizers import Hyperparameter, Rule
@@ -23,6 +23,8 @@ __all__ = ["GridMap", "grid_axes", "group_numbers", "landscape", "lane_numbers"]
 
 HELD = 8e6  # numbers that are held by the lanes of a group: 64 MB of them
 STATE = 8  # tensors like the parameters: themselves, their gradient, the rule's state and what arithmetic makes
+ROOTS = 4  # a matrix, its eigenvectors, its root, and what is multiplied for it
+MODULE = 10**5  # parameters whose update takes as long as a step of a small module: about a millisecond
 GROUP = 1e8  # parameters times steps that are trained between two looks at the clock: about a second
 
 
@@ -112,11 +114,15 @@ class _Ends:
 
 
 def _group_size(training: Training) -> int:
-    """Configurations trained by one call: whole chunks, so that grouping changes no lane's neighbours."""
+    """Configurations trained by one call: whole chunks, so that grouping changes no lane's neighbours.
+
+    Modules as they are have none, and a step of each takes the time of many parameters.
+    """
     seeds, problem = len(training.seeds), training.problem
-    per_chunk = max(1, problem.chunk // seeds)
-    lanes = per_chunk * seeds
-    timed, held = GROUP / (problem.dim * lanes * training.steps), HELD / (lanes * lane_numbers(training))
+    alone = training.native is not None
+    per_chunk = 1 if alone else max(1, problem.chunk // seeds)
+    lanes, size = per_chunk * seeds, problem.dim + (MODULE if alone else 0)
+    timed, held = GROUP / (size * lanes * training.steps), HELD / (lanes * lane_numbers(training))
     return per_chunk * max(1, int(min(timed, held)))
 
 
@@ -127,4 +133,14 @@ def group_numbers(training: Training) -> int:
 
 def lane_numbers(training: Training) -> int:
     """How many numbers a lane holds while it is trained: losses and metrics, parameters and what a rule keeps."""
-    return 3 * len(training.evaluations) + STATE * training.problem.dim
+    return 3 * len(training.evaluations) + STATE * training.problem.dim + _in_matrices(training)
+
+
+def _in_matrices(training: Training) -> int:
+    """The numbers in a lane's square matrices, and in what their roots are made of."""
+    optimizer = training.optimizer
+    if isinstance(optimizer, ForeignSpec | Rule) or training.rule is optimizer.rule:  # told nothing, it sees none
+        return 0
+    dim = training.problem.dim
+    state = training.rule.init(torch.empty(dim, device="meta"))
+    return ROOTS * max(0, sum(value.numel() for value in state.values()) - STATE * dim)

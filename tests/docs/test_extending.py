@@ -73,7 +73,7 @@ def test_the_suites_of_the_page_are_valid(folder):
         path = folder / f"{tomllib.loads(text)['name']}.toml"
         path.write_text(text)
         assert Suite.load(str(path)).cells()
-    assert len(suites) == 2
+    assert len(suites) == 3
 
 
 @pytest.mark.slow

@@ -14,7 +14,9 @@ NAMES = [
     "sgd", "momentum", "momentum-ema", "nesterov", "signsgd", "signum", "adagrad", "adagrad-torch", "adagrad-averaged",
     "sc-adagrad", "rmsprop", "rmsprop-torch", "rmsprop-tf1", "rmsprop-centered", "rmsprop-graves", "rmsprop-momentum",
     "rmsprop-corrected", "rmsprop-amsgrad", "rmsprop-mh", "sc-rmsprop", "rprop", "adadelta", "adam", "adamw", "amsgrad",
-    "nadam", "yogi", "adabelief", "lion",
+    "nadam", "yogi", "adabelief", "lion", "adagrad-full", "shampoo", "soap", "adafactor", "muon", "lars", "lamb",
+    "adamw-cautious", "schedule-free-sgd", "schedule-free-adamw", "dog",
+    "prodigy", "dadapt-adam",
 ]  # fmt: skip
 
 DEFAULTS = {
@@ -35,6 +37,16 @@ DEFAULTS = {
     "yogi": {"lr": 0.01, "beta1": 0.9, "beta2": 0.999, "eps": 1e-3},
     "adabelief": {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-16},
     "lion": {"lr": 1e-4, "beta1": 0.9, "beta2": 0.99, "weight_decay": 0.0},
+    "soap": {"lr": 3e-3, "beta1": 0.95, "beta2": 0.95, "eps": 1e-8, "weight_decay": 0.01},
+    "adafactor": {"lr": 0.01, "eps": 2.0**-23, "weight_decay": 0.0},
+    "muon": {"lr": 1e-3, "momentum": 0.95, "weight_decay": 0.1},
+    "lamb": {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-6, "weight_decay": 0.01},
+    "adamw-cautious": {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.01},
+    "schedule-free-sgd": {"lr": 1.0, "momentum": 0.9},
+    "schedule-free-adamw": {"lr": 2.5e-3, "gamma": 0.999, "eps": 1e-8, "weight_decay": 0.0, "momentum": 0.9},
+    "dog": {"lr": 1.0, "eps": 1e-8},
+    "prodigy": {"lr": 1.0, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0},
+    "dadapt-adam": {"lr": 1.0, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
 }
 
 every_optimizer = pytest.mark.parametrize("spec", BUILTIN, ids=lambda spec: spec.name)

@@ -1,4 +1,8 @@
-"""One definition, two uses: many lanes at once give, to the bit, what `RuleOptimizer` gives each of them alone."""
+"""One definition, two uses: many lanes at once give, to the bit, what `RuleOptimizer` gives each of them alone.
+
+Rules that take products or eigenvalues of matrices give it to rounding: their libraries round by where in memory a
+matrix lies. These gradients span 22 orders of magnitude, which their squares in a matrix make 44.
+"""
 
 from collections.abc import Mapping
 
@@ -74,6 +78,14 @@ def alone(
     return ends
 
 
+def assert_same(spec: OptimizerSpec, ends: Tensor, expected: Tensor) -> None:
+    if spec.rule.to_the_bit:
+        assert torch.equal(ends, expected)
+    else:
+        largest = expected.abs().amax(-1, keepdim=True)
+        assert ((ends - expected).abs() <= 2e-3 * largest).all()
+
+
 @every_precision
 @every_rule
 def test_a_lane_ends_where_the_run_alone_ends(spec: OptimizerSpec, dtype: torch.dtype) -> None:
@@ -81,7 +93,7 @@ def test_a_lane_ends_where_the_run_alone_ends(spec: OptimizerSpec, dtype: torch.
     together = in_lanes(spec, values, gs, {})
     separate = alone(spec, values, gs, {})
     assert torch.isfinite(separate).all()
-    assert torch.equal(separate, together)
+    assert_same(spec, together, separate)
 
 
 @every_rule
@@ -93,7 +105,7 @@ def test_a_lane_equals_the_run_alone_under_schedules_of_lr_and_of_every_memory(s
     }
     values, gs = configurations(spec, all_vary=False), gradients(torch.float64)
     together = in_lanes(spec, values, gs, schedules)
-    assert torch.equal(alone(spec, values, gs, schedules), together)
+    assert_same(spec, together, alone(spec, values, gs, schedules))
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -132,7 +144,7 @@ def test_the_state_is_advanced_in_place(spec: OptimizerSpec) -> None:
     hp = {knob.name: knob.default for knob in spec.hyperparameters}
     for t, g in enumerate(gs[:3], start=1):
         unmoved = x.clone()
-        spec.rule.update(g, state, hp, t)
+        spec.rule.step_at(x, g, state, hp, t)
         assert torch.equal(x, unmoved)
     assert state.keys() == tensors.keys()
     assert all(state[name] is tensor for name, tensor in tensors.items())
@@ -141,6 +153,7 @@ def test_the_state_is_advanced_in_place(spec: OptimizerSpec) -> None:
 @every_rule
 def test_a_state_is_shaped_like_the_parameters_or_has_one_number_a_lane(spec: OptimizerSpec) -> None:
     x = torch.zeros(C, S, P)
+    square = P**2 if spec.name in ("adagrad-full", "shampoo") else P  # which keep a matrix of a vector
     for tensor in spec.rule.init(x).values():
-        assert tensor.shape in ((C, S, P), (C, S, 1))
+        assert tensor.shape in ((C, S, P), (C, S, 1), (C, S, square))
         assert tensor.dtype == (torch.float32 if tensor.shape[-1] == P else torch.float64)

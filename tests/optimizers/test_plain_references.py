@@ -163,6 +163,159 @@ def adabelief(gs: Sequence[float], lr: float, beta1: float, beta2: float, eps: f
         yield -lr * (m / (1 - beta1**t)) / (sqrt(s / (1 - beta2**t)) + eps)
 
 
+@reference("adamw-cautious")
+def cautious_adamw(
+    gs: Sequence[float], lr: float, beta1: float, beta2: float, eps: float, weight_decay: float
+) -> Iterator[float]:
+    m = v = 0.0
+    x = 1.0
+    for t, g in enumerate(gs, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        update = (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + eps)
+        agrees = 1.0 if m * g > 0 else 0.0  # of one entry the share is 1 or 0, and 0 is taken for 1e-3
+        step = -lr * (agrees * update / max(agrees, 1e-3) + weight_decay * x)
+        x += step
+        yield step
+
+
+def schedule_free(
+    moves: Callable[[float, float, int], float], gs: Sequence[float], lr: float, momentum: float
+) -> Iterator[float]:
+    """Steps of y where z moves by ``-lr moves(g, y, t)``, with the mean written out as the sum it stands for."""
+    y, zs = 1.0, [1.0]
+    for t, g in enumerate(gs, start=1):
+        zs.append(zs[-1] - lr * moves(g, y, t))
+        new = (1 - momentum) * zs[-1] + momentum * sum(zs[1:]) / t
+        yield new - y
+        y = new
+
+
+@reference("schedule-free-sgd")
+def schedule_free_sgd(gs: Sequence[float], lr: float, momentum: float) -> Iterator[float]:
+    yield from schedule_free(lambda g, y, t: g, gs, lr, momentum)
+
+
+@reference("schedule-free-adamw")
+def schedule_free_adamw(
+    gs: Sequence[float], lr: float, gamma: float, eps: float, weight_decay: float, momentum: float
+) -> Iterator[float]:
+    v = leaky_squares(gs, gamma)
+
+    def moves(g: float, y: float, t: int) -> float:
+        return g / (sqrt(v[t - 1] / (1 - gamma**t)) + eps) + weight_decay * y
+
+    yield from schedule_free(moves, gs, lr, momentum)
+
+
+@reference("dog")
+def distance_over_gradients(gs: Sequence[float], lr: float, eps: float) -> Iterator[float]:
+    xs = [1.0]
+    for t, g in enumerate(gs, start=1):
+        distance = max(1e-6 * (1 + abs(xs[0])), *(abs(x - xs[0]) for x in [*xs, xs[0]]))
+        step = -lr * distance / sqrt(sum(g**2 for g in gs[:t]) + eps) * g
+        xs.append(xs[-1] + step)
+        yield step
+
+
+@reference("prodigy")
+def prodigy(
+    gs: Sequence[float], lr: float, beta1: float, beta2: float, eps: float, weight_decay: float
+) -> Iterator[float]:
+    m = v = r = s = 0.0
+    d = d0 = 1e-6
+    x = 1.0
+    for g in gs:
+        m = beta1 * m + (1 - beta1) * d * g
+        v = beta2 * v + (1 - beta2) * d**2 * g**2
+        r = sqrt(beta2) * r + lr * d**2 / d0 * g * (1.0 - x)
+        s = sqrt(beta2) * s + lr * d**2 / d0 * g
+        new_d = max(d, r / abs(s)) if s else d
+        adam = m / (sqrt(v) + new_d * eps) if s else 0.0
+        step = -lr * d * (adam + weight_decay * x)
+        d = new_d
+        x += step
+        yield step
+
+
+@reference("dadapt-adam")
+def adam_by_d_adaptation(gs: Sequence[float], lr: float, beta1: float, beta2: float, eps: float) -> Iterator[float]:
+    m = v = r = s = 0.0
+    d = 1e-6
+    for g in gs:
+        r = sqrt(beta2) * r + (1 - sqrt(beta2)) * lr * d * g * s / (sqrt(v) + eps)
+        m = beta1 * m + (1 - beta1) * lr * d * g
+        v = beta2 * v + (1 - beta2) * g**2
+        s = sqrt(beta2) * s + (1 - sqrt(beta2)) * lr * d * g
+        d = max(d, r / ((1 - sqrt(beta2)) * abs(s))) if s else d
+        yield -m / (sqrt(v) + eps) if s else 0.0
+
+
+@reference("adagrad-full")
+def full_adagrad(gs: Sequence[float], lr: float, eps: float) -> Iterator[float]:
+    for t in range(1, len(gs) + 1):
+        yield -lr * gs[t - 1] / (sqrt(sum(g**2 for g in gs[:t])) + eps)
+
+
+@reference("shampoo")
+def shampoo(gs: Sequence[float], lr: float, eps: float) -> Iterator[float]:
+    for t in range(1, len(gs) + 1):
+        yield -lr * gs[t - 1] / sqrt(sum(g**2 for g in gs[:t]) + eps)
+
+
+def adam(gs: Sequence[float], lr: float, beta1: float, beta2: float, eps: float) -> Iterator[float]:
+    m = v = 0.0
+    for t, g in enumerate(gs, start=1):
+        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
+        yield -lr * (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + eps)
+
+
+def decayed(steps: Iterator[float], share: float) -> Iterator[float]:
+    """``steps`` that are taken after w has shrunk by a ``share`` of itself."""
+    w = 1.0
+    for step in steps:
+        change = step - share * w
+        w += change
+        yield change
+
+
+@reference("soap")
+def soap(
+    gs: Sequence[float], lr: float, beta1: float, beta2: float, eps: float, weight_decay: float
+) -> Iterator[float]:
+    yield 0.0
+    yield from decayed(adam(gs[1:], lr, beta1, beta2, eps), lr * weight_decay)
+
+
+@reference("muon")
+def muon(gs: Sequence[float], lr: float, momentum: float, weight_decay: float) -> Iterator[float]:
+    assert momentum >= 0  # which vectors know nothing of
+    lr = 3e-4 * lr / 0.02
+    yield from decayed(adam(gs, lr, 0.9, 0.95, 1e-10), lr * weight_decay)
+
+
+@reference("lars")
+def lars(gs: Sequence[float], lr: float, momentum: float, weight_decay: float) -> Iterator[float]:
+    v, w = 0.0, 1.0
+    for g in gs:
+        slope = abs(g) + weight_decay * abs(w)
+        v = momentum * v + lr * (0.001 * abs(w) / slope) * (g + weight_decay * w)
+        w -= v
+        yield -v
+
+
+@reference("lamb")
+def lamb(
+    gs: Sequence[float], lr: float, beta1: float, beta2: float, eps: float, weight_decay: float
+) -> Iterator[float]:
+    w = 1.0
+    for adams in adam(gs, 1.0, beta1, beta2, eps):
+        u = weight_decay * w - adams
+        step = -lr * abs(w) / abs(u) * u
+        w += step
+        yield step
+
+
 def gradients() -> list[float]:
     """50 gradients of many sizes and both signs, a few of them zero."""
     generator = torch.Generator().manual_seed(17)
@@ -215,5 +368,6 @@ def test_every_rule_without_a_torch_namesake_has_a_reference() -> None:
         "adamw",
         "amsgrad",
         "nadam",
+        "adafactor",
     }
     assert set(REFERENCES) == set(SPECS) - of_torch

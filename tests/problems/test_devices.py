@@ -18,6 +18,7 @@ def moved(batch: Batch) -> Batch:
     return tuple(part.to("meta") for part in batch) if isinstance(batch, tuple) else batch.to("meta")
 
 
+@pytest.mark.usefixtures("tables_without_packages")
 @pytest.mark.parametrize("name", sorted(SPECS.keys() - DOWNLOADED))
 def test_loss_gradient_and_metrics_are_where_the_parameters_are(name: str) -> None:
     problem = SPECS[name].build()

@@ -139,9 +139,9 @@ def test_constant_buffers_follow_the_precision_of_the_lanes():
         (nn.Linear(3, 1), "give a function that makes the module"),
     ],
 )
-def test_what_lanes_cannot_share_is_refused(module, message):
+def test_what_lanes_cannot_share_is_refused_where_lanes_are_asked_for(module, message):
     with pytest.raises(ValueError, match=message):
-        line_problem(module)
+        line_problem(module, lanes=True)
 
 
 def test_batch_statistics_and_dropout_of_nothing_are_welcome():

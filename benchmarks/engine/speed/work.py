@@ -20,7 +20,6 @@ from torch.utils.flop_counter import flop_registry
 from benchmarks.engine.inputs import Training
 from benchmarks.engine.segments import SEGMENT
 from benchmarks.engine.speed.machine import Machine
-from optimizers import Rule
 
 __all__ = ["Limit", "Work", "work_of"]
 
@@ -69,8 +68,7 @@ class Work:
 
 def work_of(training: Training) -> Work:
     """The work of a step of one lane of ``training``, of its first seed, by a rule of ours."""
-    problem, optimizer = training.problem, training.optimizer
-    rule = optimizer if isinstance(optimizer, Rule) else optimizer.rule  # type: ignore[union-attr]
+    problem, rule = training.problem, training.rule
     seed = training.seeds[:1]
     x = problem.start(seed).to(problem.dtype).expand(LANES, 1, -1).clone().requires_grad_()
     hyperparameters = {

@@ -145,6 +145,18 @@ def test_a_scale_for_each_coordinate_helps_near_the_axes_only(exhibit: Make) -> 
     assert "0.3393 on the turned f" in book
 
 
+def test_full_matrix_adagrad_is_held_against_its_diagonal_at_every_angle(exhibit: Make) -> None:
+    def with_matrices(table: pd.DataFrame) -> pd.DataFrame:
+        of_sgd = table[table["optimizer"] == "sgd"]
+        full = of_sgd.assign(optimizer="adagrad-full", share=2e-17)
+        at_axes = full.assign(optimizer="adagrad", share=of_sgd["share"].where(of_sgd["angle"] % 90 != 0, 1e-20))
+        return pd.concat([table, full, at_axes])
+
+    *_, full, _ = rotation_reading(changed(exhibit("rotation"), "losses", with_matrices))
+    assert "at 7 of 7 angles and ends at 2e-17 of the start's loss at the worst" in full
+    assert full.endswith("with the diagonal alone at 2, and at 0.01.")
+
+
 def test_what_the_two_cycle_costs_in_the_long_run_is_counted_for_the_worst_condition_too(exhibit: Make) -> None:
     def late(table: pd.DataFrame) -> pd.DataFrame:
         share = table["share"].mask((table["optimizer"] == "rmsprop") & (table["steps"] == 1000), 0.5)

@@ -36,6 +36,14 @@ def test_a_problem_shows_its_parameters_with_types_defaults_and_ranges(shown: Ca
     assert told["source"]
 
 
+def test_the_tensors_of_a_network_are_shown_and_a_rule_that_sees_them_has_no_layout_of_its_own(
+    shown: Callable[[str], Any],
+) -> None:
+    assert shown("digits-mlp")["tensors"][:2] == ["layer 1 weight [32, 64]", "layer 1 bias [32]"]
+    assert shown("ellipse")["tensors"] == []
+    assert shown("shampoo")["options"] == {"every": 1}
+
+
 def test_a_description_follows_the_parameters(shown: Callable[[str], Any]) -> None:
     told = shown("rosenbrock(start=(-1, 2))")
     assert told["start"] == [-1, 2]

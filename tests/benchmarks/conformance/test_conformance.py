@@ -65,7 +65,7 @@ def test_options_that_exclude_each_other_are_refused(written, sentence):
 
 
 @pytest.mark.parametrize("name", list(PROBLEMS))
-def test_every_problem_conforms(name, images_without_network):
+def test_every_problem_conforms(name, images_without_network, tables_without_packages):
     assert failures(check_problem(make_problem(name))) == []
 
 

@@ -122,9 +122,24 @@ def test_the_first_step_grows_as_gamma_nears_one_unless_it_is_corrected(answer_o
 
 def test_only_methods_without_a_scale_for_each_coordinate_ignore_the_rotation(answer_of):
     facts = answer_of("rotation").facts
-    assert facts.invariant == ("sgd", "momentum")
+    assert facts.invariant == ("sgd", "momentum", "adagrad-full")
     assert facts.rotation_cost["rmsprop"] > 3
     assert facts.helped_until["rmsprop"]["20"] == 0
+    assert facts.helped_until["adagrad-full"]["20"] == 90
+
+
+def test_full_matrix_adagrad_takes_the_turned_path_on_the_turned_ellipse_and_adagrad_another():
+    angles = [0.0, 20.0, 45.0, 70.0]
+    turned = torch.tensor(angles, dtype=torch.float64).deg2rad()
+    cosine, sine = turned.cos().view(1, -1, 1), turned.sin().view(1, -1, 1)
+    apart = {}
+    for name in ("adagrad-full", "adagrad"):
+        training = Training(TurnedEllipses(tuple((a, 20.0) for a in angles)), name, range(4), 60, 1, keep_path=True)
+        x1, x2 = train(training, {"lr": torch.tensor([0.4, 2.0], dtype=torch.float64)}).path.unbind(-1)
+        back = torch.stack([cosine * x1 + sine * x2, cosine * x2 - sine * x1], dim=-1)
+        apart[name] = (back - back[:, :1]).abs().amax().item()
+    assert apart["adagrad-full"] < 1e-8  # half of the digits: the first gradient alone makes a singular matrix
+    assert apart["adagrad"] > 1
 
 
 def test_the_books_rotated_problem_ends_where_it_was_measured_elsewhere(answer_of):

@@ -204,8 +204,11 @@ MODULES: Mapping[str, tuple[str, str]] = {
         "ModuleProblem(net, mse, DATA, heldout=(spoilt(5), DATA[1]))",
         "input 1 of heldout, [32, 2], holds 5",
     ),
-    "module-norm": ("ModuleProblem(lambda: nn.BatchNorm1d(2), mse, DATA)  # here", "running statistics"),
-    "module-dropout": ("ModuleProblem(lambda: nn.Dropout(0.5), mse, DATA)  # here", "drops units at random"),
+    "module-norm": ("ModuleProblem(lambda: nn.BatchNorm1d(2), mse, DATA, lanes=True)  # here", "running statistics"),
+    "module-dropout": (
+        "ModuleProblem(lambda: nn.Sequential(net(), nn.Dropout(0.5)), mse, DATA, lanes=True)  # here",
+        "drops units at random",
+    ),
     "module-instance": ("ModuleProblem(nn.Linear(2, 1), mse, DATA)  # here", "a function that makes the module"),
     "module-none": ("ModuleProblem(lambda: None, mse, DATA)  # here", "gave a NoneType"),
     "module-batch": ("ModuleProblem(net, mse, DATA, batch=0)  # here", "batch and chunk must be at least 1"),
