@@ -138,6 +138,9 @@ def traits(found: Parity) -> set[str]:
         ("adam", "torch:Adam"),
         ("adamw", "torch:AdamW"),
         ("amsgrad", "torch:Adam(amsgrad=True)"),
+        ("sgd(lr=0.001, maximize=True)", "torch:SGD(maximize=True)"),
+        ("rmsprop-torch(weight_decay=0.1)", "torch:RMSprop(weight_decay=0.1)"),
+        ("clip(adam, norm=1e9)", "torch:Adam"),
     ],
 )
 def test_what_is_one_rule_agrees_to_rounding(ours: str, theirs: str) -> None:
@@ -162,6 +165,8 @@ def test_what_is_one_rule_agrees_to_rounding(ours: str, theirs: str) -> None:
         ("adam(eps_hat=True)", "torch:Adam", {"place of eps"}),
         ("adam(lr=0.01, beta2=0.99)", "torch:RMSprop", {"beta1", "start"}),
         ("sgd", "torch:Adagrad", {"rule"}),
+        ("sgd(lr=0.001)", "torch:SGD(maximize=True)", {"direction"}),
+        ("rmsprop-torch(weight_decay=0.1, decay='decoupled')", "torch:RMSprop(weight_decay=0.1)", {"weight decay"}),
     ],
 )
 def test_why_two_part_is_found_by_experiment(first: str, second: str, expected: set[str]) -> None:
