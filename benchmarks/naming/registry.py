@@ -33,6 +33,7 @@ from optimizers import WRAPPERS, OptimizerSpec, Rule, Schedule, Wrapper
 from problems import DataError, Problem, ProblemSpec
 
 __all__ = [
+    "OF_ANY_RULE",
     "OPTIMIZERS",
     "PROBLEMS",
     "Registry",
