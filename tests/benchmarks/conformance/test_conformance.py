@@ -10,7 +10,7 @@ from benchmarks.conformance.report import check_name, check_optimizer, check_pro
 from benchmarks.errors import UsageError
 from benchmarks.implementations.implementation import implementation_of
 from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS, make_optimizer, make_problem
-from problems import images
+from problems import images, resnet
 from problems.data import Split
 
 
@@ -25,6 +25,9 @@ def images_without_network(monkeypatch):
     inputs, labels = torch.from_numpy(draw.uniform(0, 1, (96, 784))).float(), torch.from_numpy(draw.integers(0, 10, 96))
     monkeypatch.setattr(images, "fashion_mnist", lambda *where: Split(inputs, labels, inputs, labels))
     images._fashion_mnist.cache_clear()
+    coloured = torch.from_numpy(draw.integers(0, 256, (96, 3, 32, 32), dtype=np.uint8))
+    monkeypatch.setattr(resnet, "downloaded_cifar_10", lambda: Split(coloured, labels, coloured, labels))
+    monkeypatch.setattr(resnet, "CIFAR_10_ROWS", 96)
     yield
     images._fashion_mnist.cache_clear()
 
