@@ -23,7 +23,7 @@ from problems.classification import Classifier
 from problems.data import DataSet, Split, minibatches, packaged, share_of, shared_rows, split_rows
 from problems.logistic import logistic
 from problems.network import MLP, Network
-from problems.problem import Batch, Facts, Problem, ProblemSpec, digest, generator
+from problems.problem import Batch, Facts, Layout, Problem, ProblemSpec, digest, generator
 
 __all__ = ["FIELDS", "LEVELS", "ROWS", "SPECS", "EmbeddingNetwork", "SparseLogistic", "flights", "flights_embeddings"]
 
@@ -181,6 +181,10 @@ class EmbeddingNetwork(Network):
     @property
     def dim(self) -> int:
         return self.levels * self.width + self.mlp.dim
+
+    @property
+    def layout(self) -> Layout:
+        return (("embeddings", (self.levels, self.width)), *self.mlp.layout)
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         drawn = np.stack([generator(seed, "embeddings").normal(0, 0.1, self.levels * self.width) for seed in seeds])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from problems.data import Split, minibatches
 from problems.network import MLP
-from problems.problem import Batch, Facts, Problem, digest
+from problems.problem import Batch, Facts, Layout, Problem, digest
 
 __all__ = ["NetworkRegression", "halved_error", "network_regression_facts"]
 
@@ -42,6 +42,10 @@ class NetworkRegression(Problem):
     @property
     def facts(self) -> Facts:
         return self.stated
+
+    @property
+    def layout(self) -> Layout:
+        return self.network.layout
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         return self.network.start(seeds)
