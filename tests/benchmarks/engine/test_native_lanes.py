@@ -15,6 +15,7 @@ from problems.module import ModuleProblem
 
 # Lanes sum the same terms in other orders (batched products, a mean over blocks): 3e-15 over 12 steps in float64.
 ROUNDING = 1e-12
+OF_ROOTS = 1e-7  # of matrices that are singular as long as few gradients were seen: half of the digits
 
 INPUTS = torch.linspace(-1, 1, 240).view(60, 4).sin()
 LABELS = (INPUTS.sum(1) > 0).long()
@@ -73,8 +74,9 @@ def test_lanes_and_modules_leave_the_same_trace(name, module):
 
     assert (lanes.engine, native.engine) == ("eager", "native")
     assert list(native.metrics) == list(lanes.metrics)
+    close = ROUNDING if OPTIMIZERS[name].rule.to_the_bit else OF_ROOTS
     for metric, value in lanes.metrics.items():
-        torch.testing.assert_close(native.metrics[metric], value, rtol=ROUNDING, atol=ROUNDING, equal_nan=True)
+        torch.testing.assert_close(native.metrics[metric], value, rtol=close, atol=close, equal_nan=True)
     assert torch.equal(native.status, lanes.status)
     assert torch.equal(native.stopped_at, lanes.stopped_at)
     assert native.lane_steps == lanes.lane_steps
