@@ -19,6 +19,7 @@ from problems import (
     quadratic,
     quadratic_deep,
     regression,
+    resnet,
     scalable,
     sequence,
     text,
@@ -50,5 +51,6 @@ BUILTIN: tuple[ProblemSpec, ...] = (
     *flights.SPECS,
     *photographs.SPECS,
     *text.SPECS,
+    *resnet.SPECS,
 )
 """Every built-in problem, in the order they are listed."""

@@ -1,4 +1,4 @@
-"""Image sets: real MNIST digits from an installed package, and Fashion-MNIST by download."""
+"""Image sets: real MNIST digits from an installed package, Fashion-MNIST and CIFAR-10 by download."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import hashlib
 import io
 import os
 import struct
+import tarfile
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -20,7 +22,17 @@ from problems.data import DataSet, Split, split_rows
 from problems.download import DownloadError, cache_folder, fetch
 from problems.problem import DataError
 
-__all__ = ["FASHION_MNIST", "FASHION_MNIST_FILES", "MNIST_5K", "fashion_mnist", "read_idx"]
+__all__ = [
+    "CIFAR_10_FILE",
+    "FASHION_MNIST",
+    "FASHION_MNIST_FILES",
+    "MNIST_5K",
+    "cifar_10",
+    "downloaded_cifar_10",
+    "fashion_mnist",
+    "read_cifar_10",
+    "read_idx",
+]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -34,6 +46,12 @@ FASHION_MNIST_FILES = {
     "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
 }
 """Names and md5 sums, as the authors' README gives them (Xiao, Rasul and Vollgraf 2017; MIT licence)."""
+
+CIFAR_10_URL = "https://www.cs.toronto.edu/~kriz"
+CIFAR_10_FILE = ("cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530")
+"""Name and md5 sum of the binary version, as its page gives them (Krizhevsky 2009; 162 MB; no licence is stated)."""
+
+CIFAR_10_PARTS = tuple(f"data_batch_{number}" for number in range(1, 6))
 
 
 @cache
@@ -66,6 +84,39 @@ def fashion_mnist(folder: Path, base_url: str, files: dict[str, str]) -> Split:
         read_idx(fetch(name, md5, base_url, folder)) for name, md5 in files.items()
     )
     return Split(_grey(images), _classes(labels), _grey(held_images), _classes(held_labels))
+
+
+def cifar_10(folder: Path, base_url: str, file: tuple[str, str]) -> Split:
+    """CIFAR-10 from ``folder``, where ``file`` (name and md5 sum) is downloaded to unless it is there already.
+
+    Raises `DownloadError` where it cannot be had or is not what it should be.
+    """
+    path = fetch(*file, base_url, folder)
+    return Split(*read_cifar_10(path, CIFAR_10_PARTS), *read_cifar_10(path, ("test_batch",)))
+
+
+def read_cifar_10(path: Path, parts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Images ``[N, 3, 32, 32]`` of bytes and labels ``[N]`` of the named parts of the binary version's archive.
+
+    An image is its label's byte and 3072 bytes of colours: red, green, then blue, row by row. Raises `DownloadError`
+    for anything else.
+    """
+    try:
+        with tarfile.open(path) as archive:
+            names = [f"cifar-10-batches-bin/{part}.bin" for part in parts]
+            read = [file.read() for name in names if (file := archive.extractfile(name)) is not None]
+        table = np.frombuffer(b"".join(read), np.uint8).reshape(-1, 1 + 3 * 32 * 32)
+        if len(read) < len(parts) or not table.size or table[:, 0].max() > 9:
+            raise ValueError("a part is no table of images with labels 0 to 9")
+    except (OSError, EOFError, KeyError, ValueError, tarfile.TarError) as error:
+        raise DownloadError(f"{path} is no archive of CIFAR-10 ({error}); delete it and try again") from error
+    return torch.from_numpy(table[:, 1:].reshape(-1, 3, 32, 32).copy()), _classes(table[:, 0])
+
+
+@cache
+def downloaded_cifar_10() -> Split:
+    """CIFAR-10: 50,000 colour images of ten sorts of things, and 10,000 held out; downloaded on first use."""
+    return cifar_10(cache_folder() / "cifar-10", os.environ.get("STEPSCAPE_CIFAR_10_URL", CIFAR_10_URL), CIFAR_10_FILE)
 
 
 def read_idx(path: Path) -> Bytes:

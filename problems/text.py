@@ -157,6 +157,7 @@ def _reader(
         tags=("nonconvex", "neural", "text"),
         chunk=chunk,
         measured=MEASURED,
+        lanes=True,
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 from problems import BUILTIN
 
 RECORDED = json.loads(Path(__file__).with_name("fingerprints.json").read_text(encoding="utf-8"))
-DOWNLOADED = {"fashion-mnist-mlp", "fashion-mnist-lenet"}
+DOWNLOADED = {"fashion-mnist-mlp", "fashion-mnist-lenet", "cifar-10-resnet"}
 SHIPPED_WITH = {
     "randhie": "statsmodels",
     "star98": "statsmodels",

@@ -17,8 +17,8 @@ SPECS = {spec.name: spec for spec in BUILTIN}
 OF_MATRICES = {
     "digits-softmax", "digits-mlp", "digits-cnn", "mnist-mlp", "fashion-mnist-mlp", "two-spirals", "digits-autoencoder",
     "matrix-factorization", "deep-linear", "char-gru", "tiny-transformer", "mnist-lenet", "fashion-mnist-lenet",
-    "digits-convnet", "diamonds-mlp", "flights-embeddings", "photo-linear-autoencoder", "photo-autoencoder",
-    "photo-coordinates", "text-gru", "text-transformer",
+    "digits-convnet", "mnist-resnet", "cifar-10-resnet", "text-gru", "text-transformer", "diamonds-mlp",
+    "photo-linear-autoencoder", "photo-autoencoder", "photo-coordinates", "flights-embeddings",
 }  # fmt: skip
 
 
