@@ -67,11 +67,7 @@ def alone(spec: OptimizerSpec, gs: Tensor, c: int) -> Tensor:
 
 
 @every_precision
-@pytest.mark.parametrize(
-    "spec",
-    [spec for spec in SPECS if spec.name != "adagrad-full"],  # whose matrix is of all tensors, and of each one's here
-    ids=lambda spec: spec.name,
-)
+@every_rule
 def test_a_lane_over_a_layout_ends_where_a_model_of_such_parameters_ends(
     spec: OptimizerSpec, dtype: torch.dtype
 ) -> None:
@@ -82,7 +78,7 @@ def test_a_lane_over_a_layout_ends_where_a_model_of_such_parameters_ends(
         if spec.rule.to_the_bit:
             assert torch.equal(together[c, s], own)
         else:  # products and eigenvalues are rounded by where in memory a matrix lies
-            close = 1e-10 if dtype == torch.float64 else 1e-3
+            close = 1e-8 if dtype == torch.float64 else 1e-3  # of a singular matrix, half of the digits
             torch.testing.assert_close(together[c, s], own, rtol=close, atol=close)
 
 

@@ -20,7 +20,7 @@ from optimizers.layout import LayoutRule
 from problems import Facts, Problem
 from problems.module import ModuleProblem
 
-OF_TENSORS = [name for name, spec in OPTIMIZERS.items() if isinstance(spec.rule, LayoutRule) and name != "adagrad-full"]
+OF_TENSORS = [name for name, spec in OPTIMIZERS.items() if isinstance(spec.rule, LayoutRule)]
 
 
 def net() -> nn.Module:
