@@ -15,8 +15,9 @@ from benchmarks.naming.call_syntax import import_object, parse_call
 from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
 from benchmarks.naming.registry import OF_ANY_RULE, OPTIMIZERS, make_optimizer
 from optimizers import WRAPPERS, OptimizerSpec, Rule
+from problems import Problem
 
-__all__ = ["Implementation", "Stepper", "implementation_of"]
+__all__ = ["Implementation", "Stepper", "implementation_of", "on_a_vector"]
 
 
 class Stepper(Protocol):
@@ -76,6 +77,14 @@ def implementation_of(text: str, held: Mapping[str, float] | None = None) -> Imp
     made = Implementation(text.strip(), spec, values)
     _check(made)
     return made
+
+
+def on_a_vector(problem: Problem) -> Problem:
+    """The problem, if an optimizer can be led along it; raises `UsageError` where only whole modules are trained."""
+    if problem.native is not None:
+        name = problem.name or type(problem).__name__
+        raise UsageError(f"{name!r} has no parameter vector to compare on, for {problem.native}; take another problem")
+    return problem
 
 
 def _spec(text: str, name: str, given: Mapping[str, Any]) -> AnyOptimizer:

@@ -16,7 +16,7 @@ from benchmarks.engine.training import Training
 from benchmarks.errors import UsageError
 from benchmarks.implementations.forms import Form, differences
 from benchmarks.implementations.identify import Identity, Well, identify
-from benchmarks.implementations.implementation import Implementation, Stepper, implementation_of
+from benchmarks.implementations.implementation import Implementation, Stepper, implementation_of, on_a_vector
 from benchmarks.implementations.paths import Ride, apart, first_apart, forced, free, rounding_bound
 from benchmarks.implementations.probes import Fact, facts, rides
 from benchmarks.naming.registry import make_problem
@@ -75,7 +75,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Parity:
-    """What came of comparing two implementations.
+    """What came of comparing two implementations for ``steps`` on each problem.
 
     Of two that do not agree, ``twins`` are what each of them does, None where no variant of our rules reproduces it;
     ``reasons`` are empty where that is so of one of them. ``facts`` are numbers measured by constructed gradients.
@@ -83,6 +83,7 @@ class Parity:
 
     first: str
     second: str
+    steps: int
     runs: tuple[Run, ...]
     twins: tuple[Twin | None, ...] = ()
     reasons: tuple[Reason, ...] = ()
@@ -127,7 +128,7 @@ def parity(
     constructed = rides(eps)
     runs, tracks = [], {}
     for each in problems:
-        problem = make_problem(each) if isinstance(each, str) else each
+        problem = on_a_vector(make_problem(each) if isinstance(each, str) else each)
         run, track = _on(problem, one, other, steps)
         runs.append(run)
         tracks[run.problem] = track
@@ -135,13 +136,13 @@ def parity(
         tracks[name] = _track(one, ride)
         runs.append(_led(name, other, tracks[name]))
     if all(run.parts_at is None for run in runs):
-        return Parity(one.name, other.name, tuple(runs))
+        return Parity(one.name, other.name, steps, tuple(runs))
     mine = identify(one, constructed)
     theirs = identify(other, constructed, mine.form if mine else None)
     own = {name: _track(other, track.ride) for name, track in tracks.items()} if theirs else {}
     twins = (_confirmed(mine, tracks), _confirmed(theirs, own))
     measured = facts(one, other, eps[0] if eps else 1e-8)
-    return Parity(one.name, other.name, tuple(runs), _said(twins), _reasons(*twins, tracks), measured)
+    return Parity(one.name, other.name, steps, tuple(runs), _said(twins), _reasons(*twins, tracks), measured)
 
 
 @dataclass(frozen=True)

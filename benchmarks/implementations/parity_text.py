@@ -16,8 +16,7 @@ COLUMNS = ("problem", "parts at", "by", "at most", "own gradients", "loss", "los
 
 def parity_text(found: Parity, width: int) -> str:
     """Everything that came of a comparison: the verdict, a line for each problem, why, and what was measured."""
-    most = max(run.steps for run in found.runs)
-    rows = [_row(run, run.constructed or run.steps == most) for run in found.runs]
+    rows = [_row(run, run.constructed or run.steps == found.steps) for run in found.runs]
     parts = [_wrapped(_verdict(found), width), table_text([COLUMNS, *rows]), _note(width)]
     if not found.agree:
         parts.append("\n".join(_why(found, width)))

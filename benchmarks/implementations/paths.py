@@ -136,10 +136,11 @@ def first_apart(path: Tensor, other: Tensor, bound: Tensor) -> int | None:
 def apart(path: Tensor, other: Tensor) -> Tensor:
     """How far apart two paths are after each step, ``[T + 1]``, as a share of the length of ``path`` so far.
 
-    0 where nothing was gone and they are in one place; inf where one of them has left the finite numbers, and 0 where
-    both have.
+    Where ``path`` has not moved yet it is a share of the other's. 0 where they are in one place; inf where one of them
+    has left the finite numbers, and 0 where both have.
     """
     distance, gone = (path - other).norm(dim=-1), length(path)
+    gone = torch.where(gone > 0, gone, length(other))
     share: Tensor = (distance / gone).nan_to_num(math.inf, math.inf)
     lost = ~(path.isfinite().all(-1) | other.isfinite().all(-1))
     return share.masked_fill((distance == 0) | lost, 0.0)

@@ -21,6 +21,7 @@ from benchmarks.engine.training import Training
 from benchmarks.errors import UsageError, nearest
 from benchmarks.implementations.forms import Form, differences
 from benchmarks.implementations.frameworks import FRAMEWORKS, Spelling, framework_of, spellings_of
+from benchmarks.implementations.implementation import on_a_vector
 from benchmarks.implementations.parity import PROBLEMS, STEPS
 from benchmarks.implementations.paths import Ride, apart, coordinates_apart, first_apart, forced, free, rounding_bound
 from benchmarks.implementations.probes import CONSTRUCTED, FALLING, rides
@@ -270,7 +271,7 @@ def _on_problems(form: Form, chosen: Form, problems: Sequence[str], steps: int) 
     """Whether the two agree to rounding on every problem, and how far apart they are at most."""
     exact, found = True, []
     for name in problems:
-        problem = make_problem(name)
+        problem = on_a_vector(make_problem(name))
         run = free(form, problem, Training(problem, form.rule, [0], steps, dtype=torch.float64))
         ride = Ride(run.path[0], run.gradients, project=partial(project_, problem))
         path, other = forced(form, ride), forced(chosen, ride)

@@ -244,6 +244,17 @@ def test_a_run_that_leaves_the_finite_numbers_is_compared_as_far_as_it_goes() ->
     found = parity("sgd(lr=9)", "torch:SGD(lr=9)", ("rosenbrock",), 50)
     assert found.agree
     assert found.runs[0].steps < 50
+    assert f"rosenbrock, {found.runs[0].steps} steps until it left the numbers" in parity_text(found, 200)
+
+
+def test_one_that_has_not_moved_is_the_whole_way_of_the_other_apart() -> None:
+    found = parity("soap", "torch:Adam", **PLACE)  # whose first step only looks at the gradient
+    assert (found.runs[0].parts_at, found.runs[0].by) == (1, pytest.approx(1.0, rel=1e-2))
+
+
+def test_a_module_that_has_no_vector_is_refused_in_a_sentence() -> None:
+    with pytest.raises(UsageError, match="'digits-convnet' has no parameter vector to compare on, for BatchNorm2d"):
+        parity("sgd", "torch:SGD", ["digits-convnet"], 5)
 
 
 @pytest.mark.parametrize(
