@@ -174,7 +174,7 @@ ADAM_FAMILY = (
 
 MATRIX_FAMILY = (
     OptimizerSpec(
-        "adagrad-full", FullAdagrad(), ("lr", None), "Duchi, Hazan and Singer 2011, fig. 1",
+        "adagrad-full", FullAdagrad(), ("lr", None), "Duchi, Hazan and Singer 2011, fig. 2",
         "the root of the whole matrix of products of gradients; up to 2,000",
     ),
     OptimizerSpec(

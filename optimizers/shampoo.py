@@ -36,7 +36,7 @@ LR = Hyperparameter("lr", default=0.1, low=1e-4, high=100.0, scale="log")
 
 @dataclass(frozen=True)
 class FullAdagrad(LayoutRule):
-    """S <- S + g gᵀ, x <- x - lr (S^½ + eps I)^-1 g with S₀ = 0 (Duchi, Hazan and Singer 2011, fig. 1, full matrices).
+    """S <- S + g gᵀ, x <- x - lr (S^½ + eps I)^-1 g with S₀ = 0 (Duchi, Hazan and Singer 2011, fig. 2, full matrices).
 
     All parameters are one vector, whatever their shapes. ``eps_inside`` takes (S + eps I)^-½ instead, as the chapter's
     `optimizers.adagrad.Adagrad` does for each coordinate.

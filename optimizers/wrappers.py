@@ -7,9 +7,11 @@ that of the rule with tensors of its own beside it. Nothing of the rule's formul
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from math import prod
 from typing import Any, ClassVar, Final, Self
 
+import torch
 from torch import Tensor
 
 from optimizers.rule import Decay, Hyperparameter, Hyperparameters, Rule, State, Value, as_like, divided, norm, total
@@ -60,7 +62,7 @@ class Wrapper(Rule):
     def options(cls) -> dict[str, Any]:
         """What it takes besides the rule inside, with its default: its own hyperparameters, then its fields."""
         own = {knob.name: knob.default for knob in cls.hyperparameters}
-        return own | {field.name: field.default for field in fields(cls) if field.name != "rule"}
+        return own | {each.name: each.default for each in fields(cls) if each.repr and each.name != "rule"}
 
     def init(self, x: Tensor) -> State:
         return self.rule.init(x)
@@ -155,19 +157,24 @@ class ClippedByValue(Wrapper):
 class Cautious(Wrapper):
     """``rule`` without the entries of its step that go up the gradient, the others grown to make up for their number.
 
-    The step is divided by the share of its entries that stay, at least 1e-3, counted over the whole vector (Liang et
-    al. 2024, as in timm, which counts over each tensor). Decoupled weight decay is not masked. Raises ``ValueError``
-    for a rule whose step is more than its update.
+    The step of each tensor is divided by the share of its entries that stay, at least 1e-3 (Liang et al. 2024, as in
+    timm). Decoupled weight decay is not masked. Raises ``ValueError`` for a rule whose step is more than its update.
     """
+
+    sizes: tuple[int, ...] = field(default=(), kw_only=True, repr=False)
+    """How many numbers each tensor in the vector has; none: all is one tensor."""
 
     says = "no entry of a step goes up the gradient"
     source = "Liang et al. 2024 (arXiv 2411.16085)"
-    joint = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not steps_by_update(self.rule):
             raise ValueError(f"{self.rule} does more in a step than update x; put Cautious inside of it")
+
+    def bound(self, shapes: Sequence[Sequence[int]]) -> Self:
+        told = replace(self, rule=self.rule.bound(shapes), sizes=tuple(map(prod, shapes)))
+        return self if told == self else told
 
     def update(self, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
         return self._masked(self.rule.update(g, state, hp, t), g)
@@ -175,14 +182,19 @@ class Cautious(Wrapper):
     def step_at(self, x: Tensor, g: Tensor, state: State, hp: Hyperparameters, t: int) -> Tensor:
         return self._masked(self.rule.step_at(x, g, state, hp, t), g)
 
-    @staticmethod
-    def _masked(step: Tensor, g: Tensor) -> Tensor:
+    def _masked(self, step: Tensor, g: Tensor) -> Tensor:
         """The ``step``, which is only read, without its entries that go up ``g``."""
         down = (step.sign() * g < 0).to(g.dtype)
-        share = total(down).div_(g.shape[-1]).clamp_(min=1e-3)
-        return down.mul_(step).div_(as_like(share, g))
+        sizes = list(self.sizes or g.shape[-1:])
+        parts = [part / as_like(_share(part), part) for part in torch.split(down, sizes, -1)]
+        return (parts[0] if len(parts) == 1 else torch.cat(parts, -1)).mul_(step)
 
     step_ = Rule.step_
+
+
+def _share(mask: Tensor) -> Tensor:
+    """The share of ones in a tensor of zeros and ones, at least 1e-3: ``[..., 1]``."""
+    return total(mask).div_(mask.shape[-1]).clamp_(min=1e-3)
 
 
 def layers(rule: Rule) -> list[Rule]:

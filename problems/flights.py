@@ -184,7 +184,7 @@ class EmbeddingNetwork(Network):
 
     @property
     def layout(self) -> Layout:
-        return ("embeddings", (self.levels, self.width)), *self.mlp.layout
+        return (("embeddings", (self.levels, self.width)), *self.mlp.layout)
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         drawn = np.stack([generator(seed, "embeddings").normal(0, 0.1, self.levels * self.width) for seed in seeds])

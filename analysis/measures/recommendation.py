@@ -87,8 +87,12 @@ def recommendations(cells: Iterable[Cell], within: float = WITHIN) -> list[Recom
 
 
 def recommendation_of(result: CellResult, within: float = WITHIN) -> Recommendation | None:
-    """The recommendation of a cell; None where no setting of it made progress."""
-    grid, tuned, measure = _slice(result), result.best_tuned, result.measure
+    """The recommendation of a cell; None where no setting of it made progress.
+
+    Of a cell whose studies were judged by held-out data it is what they found: a landscape knows the training loss.
+    """
+    tuned, measure = result.best_tuned, result.measure
+    grid = None if result.judged_by else _slice(result)
     anchor = None if grid is None else _anchor(result, grid, within)
     source: Source
     if tuned is not None and (grid is None or anchor == _winner_point(result, grid)):
@@ -236,8 +240,17 @@ def _sentence(result: CellResult, found: Recommendation, default: float, *, mapp
         parts.append(f"At {number(found.factor_to_instability, 2)} times this learning rate runs turn unstable.")
     elif mapped:
         parts.append("No higher learning rate of the grid turns unstable.")
+    if result.judged_by:
+        return " ".join([*parts, _chosen_text(result, found)])
     cost = "The defaults diverge." if math.isinf(default) else _default_text(found, result.measure, default)
     return " ".join([*parts, cost])
+
+
+def _chosen_text(result: CellResult, found: Recommendation) -> str:
+    """By what the setting was chosen, which is not what it is measured by; against that the defaults say nothing."""
+    held = found.metrics.get("heldout_loss")
+    ends = "" if held is None else f", which ends at {number(held)} on the test seeds"
+    return f"It was chosen by the {result.judged_by}{ends}."
 
 
 def _range_text(result: CellResult, found: Recommendation) -> str:

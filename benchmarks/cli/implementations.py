@@ -9,7 +9,6 @@ import click
 from benchmarks.cli.complete import completing
 from benchmarks.cli.options import COUNT
 from benchmarks.cli.progress import Bar, say, terminal_width
-from benchmarks.naming.call_syntax import number_of
 
 __all__ = ["COMMANDS"]
 
@@ -48,6 +47,7 @@ def parity(
 
     from benchmarks.implementations import parity as comparison
     from benchmarks.implementations.parity_text import parity_text
+    from benchmarks.naming.call_syntax import number_of
 
     torch.set_num_threads(1)  # single runs are small: two threads on two busy cores take longer
     values = dict(number_of(text, "--set") for text in held)

@@ -126,7 +126,9 @@ class _Member:
             if not isinstance(error, ValueError):  # which is how a class refuses a value
                 blame(error, f"optimizer {self.name!r}: its construction", EXPECTED, self._owner)
             what = _said(error, self._owner)
-            raise UsageError(f"{self.name} refuses {dict(values)} on {over}: {what}") from error
+            several = sum(len(part) for part, _ in groups) > 1
+            way = "; a parameter group can give some of them to another optimizer" if several else ""
+            raise UsageError(f"{self.name} refuses {dict(values)} on {over}: {what}{way}") from error
         for name in self.schedules:
             keyword = self._place(name)[0]
             if keyword not in self.optimizer.param_groups[0]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -18,25 +18,26 @@ from optimizers import OptimizerSpec, Rule, RuleOptimizer
 from optimizers.adagrad import Adagrad
 from optimizers.adam import Adam, AdamW
 from optimizers.rmsprop import RMSProp, RMSPropMomentum
+from optimizers.rule import Decay
 from optimizers.sgd import SGD, Momentum
+from optimizers.wrappers import Decayed, Maximized
 
-__all__ = ["Decay", "Difference", "Form", "differences", "form_of", "without_buffer"]
-
-Decay = Literal["coupled", "decoupled", None]
+__all__ = ["Difference", "Form", "differences", "form_of", "without_buffer"]
 
 
 @dataclass(frozen=True)
 class Form:
-    """A ``rule`` of ours at ``values``, and the way it takes of decaying weights where ``weight_decay`` is not 0."""
+    """A ``rule`` of ours at ``values``, how it decays weights where ``weight_decay`` is not 0, and if it goes up."""
 
     rule: Rule
     values: Mapping[str, float] = field(default_factory=dict)
-    decay: Decay = None
+    decay: Decay | None = None
+    uphill: bool = False
 
     def optimizer(self, x: Tensor, values: Mapping[str, float]) -> torch.optim.Optimizer:
         """The optimizer over ``x [P]`` at ``values``."""
-        given: dict[str, Any] = {**values, **({} if self.decay is None else {"decay": self.decay})}
-        return RuleOptimizer([x], self.rule, **given)
+        given: dict[str, Any] = {**values, "maximize": self.uphill}
+        return RuleOptimizer([x], self.rule, **(given if self.decay is None else {**given, "decay": self.decay}))
 
     @property
     def name(self) -> str:
@@ -45,6 +46,7 @@ class Form:
         plain = {each.name: each.default for each in fields(self.rule)}  # type: ignore[arg-type]
         said = [f"{key}={value!r}" for key, value in options.items() if value != plain[key]]
         said += [f"decay={self.decay!r}"] if self.decay else []
+        said += ["maximize=True"] if self.uphill else []
         return f"{type(self.rule).__name__}({', '.join(said)})"
 
 
@@ -131,11 +133,17 @@ def form_of(given: Implementation) -> Form | None:
     if not isinstance(given.spec, OptimizerSpec):
         return None
     rule, values = given.spec.rule, dict(given.values)
-    if type(rule) is not AdamW:
-        return Form(rule, values)
-    weight_decay = values.pop("weight_decay")
-    plain = Adam(**_options(rule))
-    return Form(plain, {**values, "weight_decay": weight_decay}, "decoupled") if weight_decay else Form(plain, values)
+    uphill = isinstance(rule, Maximized)
+    rule = rule.rule if isinstance(rule, Maximized) else rule
+    decay: Decay | None = None
+    if type(rule) is AdamW:
+        rule, decay = Adam(**_options(rule)), "decoupled"
+    elif type(rule) is Decayed:
+        rule, decay = rule.rule, rule.decay
+    if decay is not None and not values["weight_decay"]:
+        del values["weight_decay"]
+        decay = None
+    return Form(rule, values, decay, uphill)
 
 
 def differences(first: Form, second: Form) -> tuple[Difference, ...]:
@@ -147,19 +155,16 @@ def differences(first: Form, second: Form) -> tuple[Difference, ...]:
     if type(first.rule) is not type(second.rule):
         return (Difference("rule", first.name, second.name, None),)
     found = _of_options(first, second)
+    if first.uphill != second.uphill:
+        here, there = (f"goes {'up' if each.uphill else 'down'} the gradient" for each in (first, second))
+        found.append(Difference("direction", here, there, replace(first, uphill=second.uphill)))
     if first.decay and second.decay and first.decay != second.decay:
         switched = replace(first, decay=second.decay)
         found.append(Difference("weight decay", f"{first.decay} decay", f"{second.decay} decay", switched))
     for name in VALUES:
-        here, there = first.values.get(name, 0.0), second.values.get(name, 0.0)
-        if here != there:
-            decay = (second.decay if there else None) if name == "weight_decay" else first.decay
-            values = {
-                key: value for key, value in {**first.values, name: there}.items() if value or key in first.values
-            }
-            if name == "weight_decay" and not there:
-                del values[name]
-            found.append(_of_value(name, here, there, replace(first, values=values, decay=decay)))
+        value, other = first.values.get(name, 0.0), second.values.get(name, 0.0)
+        if value != other:
+            found.append(_of_value(name, value, other, _with_value(first, name, other, second.decay)))
     return tuple(found)
 
 
@@ -185,6 +190,16 @@ def _is_of_buffer(rule: Rule, option: str) -> bool:
 
 def _of_value(name: str, here: float, there: float, switched: Form) -> Difference:
     return Difference(name, f"{name} {here:.6g}", f"{name} {there:.6g}", switched)
+
+
+def _with_value(form: Form, name: str, value: float, decay: Decay | None) -> Form:
+    """``form`` at another value of one hyperparameter; a weight decay that it had none of is of the kind ``decay``."""
+    if name != "weight_decay":
+        return replace(form, values={**form.values, name: value})
+    kept = {key: each for key, each in form.values.items() if key != name}
+    if not value:
+        return replace(form, values=kept, decay=None)
+    return replace(form, values={**kept, name: value}, decay=form.decay or decay)
 
 
 def _switched(form: Form, options: Mapping[str, Any]) -> Form | None:

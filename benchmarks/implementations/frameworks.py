@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 from benchmarks.errors import UsageError, nearest
-from benchmarks.implementations.forms import Decay, Form
+from benchmarks.implementations.forms import Form
 from optimizers import BUILTIN, Rule
 from optimizers.adagrad import Adagrad
 from optimizers.adam import Adam, AdamW
 from optimizers.rmsprop import RMSProp, RMSPropMomentum
+from optimizers.rule import Decay
 from optimizers.sgd import SGD, Momentum
 
 __all__ = ["FRAMEWORKS", "Spelling", "framework_of", "spellings_of"]
@@ -40,7 +41,7 @@ class Spelling:
     defaults: Mapping[str, float]
     options: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
-    decay: Decay = None
+    decay: Decay | None = None
     as_dict: bool = False
     wrapped: str = "{}"
     complete: bool = False

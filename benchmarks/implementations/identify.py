@@ -12,13 +12,16 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Final, Literal
 
-from benchmarks.implementations.forms import Decay, Form, differences, form_of, without_buffer
+import torch
+
+from benchmarks.implementations.forms import Form, differences, form_of, without_buffer
 from benchmarks.implementations.implementation import Implementation
 from benchmarks.implementations.paths import Ride, coordinates_apart, first_apart, forced, rounding_bound
 from optimizers import BUILTIN, Rule
 from optimizers.adagrad import Adagrad
 from optimizers.adam import Adam, AdamW
 from optimizers.rmsprop import RMSProp, RMSPropMomentum
+from optimizers.rule import Decay, Hyperparameter
 from optimizers.sgd import SGD, Momentum
 
 __all__ = ["ROLES", "Identity", "Well", "identify"]
@@ -40,6 +43,7 @@ IN_USE: Final[Mapping[str, Sequence[float]]] = {
     "beta1": (0.9,),
     "beta2": (0.999,),
     "eps": (1e-8, 1e-7, 1e-6),
+    "lr": (),
 }
 """Values that are tried of what an implementation does not name."""
 
@@ -73,7 +77,9 @@ def identify(given: Implementation, rides: Mapping[str, Ride], like: Form | None
     first_steps = replace(next(iter(rides.values())), gradients=next(iter(rides.values())).gradients[:SCREEN])
     screen = next(iter(wanted.values()))[: SCREEN + 1]
     nearly: Identity | None = None
-    for form in sorted(_candidates(given), key=lambda form: (0, 0) if like is None else _distance(like, form)):
+    uphill = _goes_up(given)
+    hypotheses = (replace(form, uphill=uphill) for form in _candidates(given))
+    for form in sorted(hypotheses, key=lambda form: (0, 0) if like is None else _distance(like, form)):
         if coordinates_apart(screen, forced(form, first_steps)).max() > SINGLE:
             continue
         paths = {name: forced(form, ride) for name, ride in rides.items()}
@@ -87,6 +93,12 @@ def identify(given: Implementation, rides: Mapping[str, Ride], like: Form | None
     return nearly
 
 
+def _goes_up(given: Implementation) -> bool:
+    """Whether the first step under a gradient of 1 is one up."""
+    path = forced(given, Ride(torch.zeros(1).double(), torch.ones(1, 1).double()))
+    return bool(path[1] > path[0])
+
+
 def _distance(first: Form, second: Form) -> tuple[int, int]:
     """In how many traits two forms differ, rules of another kind in more than any number of options."""
     found = differences(first, second)
@@ -96,12 +108,12 @@ def _distance(first: Form, second: Form) -> tuple[int, int]:
 def _candidates(given: Implementation) -> Iterator[Form]:
     """Every form that has a value for what it needs, plain before special."""
     numbers = given.numbers
-    decays: tuple[Decay, ...] = ("coupled", "decoupled") if _named(numbers, "weight_decay") else (None,)
+    decays: tuple[Decay | None, ...] = ("coupled", "decoupled") if _named(numbers, "weight_decay") else (None,)
     for rule in _rules(numbers):
-        names = [knob.name for knob in rule.hyperparameters if knob.name != "weight_decay"]
-        own_decay = any(knob.name == "weight_decay" for knob in rule.hyperparameters)
-        for values in product(*(_choices(numbers, name) for name in names)):
-            chosen = dict(zip(names, values, strict=True))
+        knobs = [knob for knob in rule.hyperparameters if knob.name != "weight_decay"]
+        own_decay = len(knobs) < len(rule.hyperparameters)
+        for values in product(*(_choices(numbers, knob) for knob in knobs)):
+            chosen = {knob.name: value for knob, value in zip(knobs, values, strict=True)}
             if isinstance(rule, Momentum | RMSPropMomentum) and not chosen["momentum"] and not _plain_buffer(rule):
                 continue
             weight_decay = {"weight_decay": _named(numbers, "weight_decay") or 0.0}
@@ -112,14 +124,14 @@ def _candidates(given: Implementation) -> Iterator[Form]:
                 yield without_buffer(Form(rule, chosen | weight_decay if decay else chosen, decay))
 
 
-def _choices(numbers: Mapping[str, float], name: str) -> Sequence[float]:
-    """The values that a hyperparameter may have: the one named, or those in use."""
-    named = _named(numbers, name)
-    return IN_USE.get(name, ()) if named is None else (named,)
+def _choices(numbers: Mapping[str, float], knob: Hyperparameter) -> Sequence[float]:
+    """The values that a hyperparameter may have: the one named, or those in use, or the rule's default."""
+    named = _named(numbers, knob.name)
+    return IN_USE.get(knob.name, (knob.default,)) if named is None else (named,)
 
 
 def _named(numbers: Mapping[str, float], name: str) -> float | None:
-    return next((numbers[alias] for alias in ROLES[name] if alias in numbers), None)
+    return next((numbers[alias] for alias in ROLES.get(name, (name,)) if alias in numbers), None)
 
 
 def _rules(numbers: Mapping[str, float]) -> list[Rule]:

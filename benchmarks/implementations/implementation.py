@@ -13,8 +13,8 @@ from benchmarks.engine.try_out import try_on_vector
 from benchmarks.errors import UsageError, nearest
 from benchmarks.naming.call_syntax import import_object, parse_call
 from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
-from benchmarks.naming.registry import OPTIMIZERS, make_optimizer
-from optimizers import OptimizerSpec, Rule
+from benchmarks.naming.registry import OF_ANY_RULE, OPTIMIZERS, make_optimizer
+from optimizers import WRAPPERS, OptimizerSpec, Rule
 
 __all__ = ["Implementation", "Stepper", "implementation_of"]
 
@@ -65,7 +65,9 @@ def implementation_of(text: str, held: Mapping[str, float] | None = None) -> Imp
     Of our rules both hyperparameters and static options may be given. ``held`` values, by our names, replace its own
     where it has such a hyperparameter. Raises `UsageError` for an unknown name or option, and for a value it refuses.
     """
-    name, given = parse_call(text)
+    name, given = text.partition("(")[0].strip(), dict[str, Any]()
+    if name not in WRAPPERS:
+        name, given = parse_call(text)
     spec = _spec(text, name, given)
     values = {**spec.default_values}
     if isinstance(spec, OptimizerSpec):
@@ -78,6 +80,8 @@ def implementation_of(text: str, held: Mapping[str, float] | None = None) -> Imp
 
 def _spec(text: str, name: str, given: Mapping[str, Any]) -> AnyOptimizer:
     """The entry that ``text`` means, with the static options of a rule that are ``given``."""
+    if name in WRAPPERS:
+        return make_optimizer(text)
     thing = import_object(name) if ":" in name and not name.startswith("torch:") else None
     is_rule = isinstance(thing, type) and issubclass(thing, Rule)
     if ":" in name and not is_rule and not isinstance(thing, Rule | OptimizerSpec):
@@ -87,11 +91,13 @@ def _spec(text: str, name: str, given: Mapping[str, Any]) -> AnyOptimizer:
         return spec
     options = {each.name: given[each.name] for each in fields(spec.rule) if each.name in given}  # type: ignore[arg-type]
     known = [*spec.default_values, *(each.name for each in fields(spec.rule))]  # type: ignore[arg-type]
+    of_any = {key: given[key] for key in OF_ANY_RULE if key in given and key not in known}
     for key in given:
-        if key not in known:
+        if key not in known and key not in of_any:
             raise UsageError(f"{name!r} has no setting {key!r}{nearest(key, known)}; it has {', '.join(known)}")
     try:
-        return replace(spec, name=text.strip(), rule=replace(spec.rule, **options))  # type: ignore[type-var]
+        made = replace(spec, name=text.strip(), rule=replace(spec.rule, **options))  # type: ignore[type-var]
+        return made.varied(text.strip(), **of_any) if of_any else made
     except (TypeError, ValueError) as error:
         raise UsageError(f"{text!r}: {error}") from error
 

@@ -81,7 +81,7 @@ def forced(stepper: Stepper, ride: Ride, moved: int | None = None) -> Tensor:
     optimizer = _made(stepper, x, values)
     path = [x.detach().clone()]
     for t, g in enumerate(gradients):
-        if ride.shares is not None:
+        if ride.shares is not None and "lr" in values:
             for group in optimizer.param_groups:
                 group["lr"] = values["lr"] * ride.shares[t]
         _step(stepper.name, optimizer, x, g)

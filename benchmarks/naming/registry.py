@@ -33,6 +33,7 @@ from optimizers import WRAPPERS, OptimizerSpec, Rule, Schedule, Wrapper
 from problems import DataError, Problem, ProblemSpec
 
 __all__ = [
+    "OF_ANY_RULE",
     "OPTIMIZERS",
     "PROBLEMS",
     "Registry",
@@ -218,8 +219,8 @@ def _own_parameters(kind: type[Wrapper]) -> dict[str, inspect.Parameter]:
     """What a wrapper takes besides the rule inside: its hyperparameters' defaults and its options."""
     keyword = inspect.Parameter.KEYWORD_ONLY
     knobs = {knob.name: inspect.Parameter(knob.name, keyword, annotation="float") for knob in kind.hyperparameters}
-    options = inspect.signature(kind).parameters
-    return knobs | {key: parameter for key, parameter in options.items() if key != "rule"}
+    fields = inspect.signature(kind).parameters
+    return {key: knobs[key] if key in knobs else fields[key] for key in kind.options()}
 
 
 def _made(text: str, make: Callable[[], OptimizerSpec]) -> OptimizerSpec:

@@ -84,6 +84,18 @@ def test_a_report_says_by_which_held_out_loss_settings_were_chosen_and_shows_it(
     assert [text.count("held-out loss at its lowest, tuned: sgd") for text in said.values()] == [0, 0, 1]
 
 
+def test_what_is_recommended_is_what_the_held_out_data_chose_whatever_the_landscape_says(
+    edited_cell: Callable[..., Cell],
+) -> None:
+    cell = judged(edited_cell, "heldout_loss")
+    assert cell.info.winner is not None
+    assert cell.info.protocol.grid is not None
+    (advice,) = recommendations([cell])
+    assert (advice.source, dict(advice.setting)) == ("tuned", dict(cell.info.winner.hyperparameters))
+    assert advice.ranges == {}
+    assert "It was chosen by the held-out loss at the end, which ends at" in advice.sentence
+
+
 def test_the_lowest_held_out_loss_is_that_of_every_run_at_its_own_step(edited_cell: Callable[..., Cell]) -> None:
     cell = judged(edited_cell, "heldout_best")
     curves = cell.curves[cell.curves["setting"] == "tuned"]

@@ -9,17 +9,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from analysis.pages import problem_section
 from analysis.record.cells import Cell
+from benchmarks.cli.listing import entries
 from benchmarks.cli.main import main
+from benchmarks.cli.show import everything
 from benchmarks.conformance.report import check_problem
+from benchmarks.engine.training import Training, train
 from benchmarks.naming.registry import PROBLEMS
 from benchmarks.record import checkpoints
 from benchmarks.running.prepare import prepare
 from benchmarks.running.run_suite import run
 from benchmarks.suite.suite import Suite
+from problems.data import DIGITS
 from problems.digits_convnet import digits_convnet
+from problems.module import ModuleProblem
 
 TRAIN = """
 import torch
@@ -171,3 +179,34 @@ def test_native_problems_conform() -> None:
     report = check_problem(digits_convnet(channels=2))
     assert report.ok, str(report)
     assert len(report.findings) == 10
+
+
+class Jittered(Dataset):
+    """Digits with noise drawn anew whenever one is read."""
+
+    def __len__(self) -> int:
+        return 256
+
+    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
+        split = DIGITS.load()
+        return split.inputs[row] + 0.1 * torch.randn(64), split.labels[row]
+
+
+def test_augmented_data_conform_and_are_learned_from() -> None:
+    def network() -> nn.Module:
+        return nn.Sequential(nn.Linear(64, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 10))
+
+    problem = ModuleProblem(network, nn.functional.cross_entropy, Jittered, steps=40, clip=5.0)
+    assert check_problem(problem).ok
+    training = Training(problem, "rmsprop", [0], 40, 20)
+    first, again = (train(training, {"lr": 0.01}) for _ in range(2))
+    assert first.final_loss.item() < 0.5 * first.loss[0, 0, 0].item()
+    assert torch.equal(first.loss, again.loss)
+
+
+def test_what_is_listed_and_shown_says_why_runs_are_native() -> None:
+    listed = {each["name"]: each["native"] for each in entries("problems", exact=False)}
+    assert {name for name, reason in listed.items() if reason is not None} == {"digits-convnet"}
+    assert listed["digits-convnet"] == everything("digits-convnet")[1]["native"]
+    assert {each["native"] for each in entries("optimizers", exact=False)} == {None}
+    assert everything("torch:Muon")[1]["native"] == "a foreign optimizer steps on the module's own tensors"

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from optimizers import BUILTIN, OptimizerSpec, RuleOptimizer
 from optimizers.adafactor import Adafactor
+from optimizers.adam import Adam
 from optimizers.averages import Averaged, Lookahead, ScheduleFree
 from optimizers.layerwise import LAMB, LARS
 from optimizers.layout import LayoutRule
@@ -133,8 +134,14 @@ def test_elementwise_rules_see_no_layout_and_others_are_told_it_once(spec: Optim
     assert rule != spec.rule
     assert rule.bound(LAYOUT) is rule
     assert rule.bound(LAYOUT[:2]) != rule
-    others = [each.rule for each in BUILTIN if not isinstance(each.rule, LayoutRule)]
+    others = [each.rule for each in BUILTIN if not isinstance(each.rule, LayoutRule | Cautious)]  # which counts in each
     assert all(other.bound(LAYOUT) is other for other in others)
+
+
+def test_a_cautious_rule_is_told_how_many_numbers_each_tensor_has_once() -> None:
+    rule = Cautious(Adam()).bound(LAYOUT)
+    assert rule.sizes == tuple(math.prod(shape) for shape in LAYOUT)
+    assert rule.bound(LAYOUT) is rule
 
 
 @every_rule

@@ -10,9 +10,12 @@ from torch import Tensor, nn
 from optimizers import BUILTIN, WRAPPERS, Rule, RuleOptimizer
 from optimizers.adam import Adam, AdamW
 from optimizers.averages import Averaged, Lookahead, PolynomialAverage, ScheduleFree
+from optimizers.layerwise import LAMB
+from optimizers.muon import Muon
 from optimizers.rmsprop import RMSProp
 from optimizers.rule import State
 from optimizers.sgd import SGD, Momentum
+from optimizers.shampoo import Shampoo
 from optimizers.tuning_free import DoG, Mechanic
 from optimizers.wrappers import Cautious, ClippedByNorm, ClippedByValue, Decayed, Maximized, Wrapper
 
@@ -287,3 +290,21 @@ def test_a_parameter_without_gradient_rests_where_all_are_one_vector() -> None:
     optimizer.step()
     assert (a < 1).all()
     assert torch.equal(b, torch.ones(3))
+
+
+@pytest.mark.parametrize(
+    "rule", [ClippedByNorm(Muon()), Averaged(Decayed(Shampoo())), Cautious(LAMB()), Mechanic(Muon())], ids=repr
+)
+def test_around_a_rule_that_sees_matrices_lanes_and_a_model_are_one_run(rule: Wrapper) -> None:
+    net = model()
+    optimizer = RuleOptimizer(net.parameters(), rule)
+    x, bound = points(net).expand(3, 1, -1).clone(), rule.bound([p.shape for p in net.parameters()])
+    state = bound.init(x)
+    assert bound != rule
+    for t in range(1, 6):
+        train(optimizer, net, 1)
+        g = torch.cat([p.grad.reshape(-1) for p in net.parameters()])
+        bound.step_(x, g.expand_as(x).clone(), state, rule.defaults(), t)
+    torch.testing.assert_close(x[1, 0], points(net), rtol=1e-9, atol=1e-12)  # a matrix of lanes is rounded otherwise
+    optimizer.eval()
+    torch.testing.assert_close(bound.shown(x, state)[1, 0], points(net), rtol=1e-9, atol=1e-12)

@@ -228,3 +228,14 @@ def test_of_a_setting_those_values_are_searched_that_the_tuning_chose() -> None:
 @pytest.mark.parametrize(("schedule", "label"), [("constant", "rmsprop"), ("cosine", "rmsprop · cosine")])
 def test_a_cell_is_called_by_its_optimizer_and_any_schedule(schedule: str, label: str) -> None:
     assert CellInfo.from_json({**CONTENT, "schedule": schedule}).label == label
+
+
+def test_what_only_some_cells_have_is_written_there_and_read_as_none_elsewhere() -> None:
+    plain = CellInfo.from_json(CONTENT)
+    assert (plain.native, plain.optimizer.groups) == (None, ())
+    assert "native" not in plain.to_json()
+    assert "groups" not in plain.to_json()["optimizer"]
+
+    grouped = {**CONTENT, "native": "it is asked for", "optimizer": {**CONTENT["optimizer"], "groups": ["*: lr=1"]}}
+    assert CellInfo.from_json(grouped).to_json() == grouped
+    assert refused({**CONTENT, "native": 1}) == "native should be a text or null, got 1"

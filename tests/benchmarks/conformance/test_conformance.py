@@ -8,6 +8,7 @@ from benchmarks.conformance.optimizers import OPTIMIZER_CHECKS, RULE_CHECKS
 from benchmarks.conformance.problems import PROBLEM_CHECKS
 from benchmarks.conformance.report import check_name, check_optimizer, check_problem
 from benchmarks.errors import UsageError
+from benchmarks.implementations.implementation import implementation_of
 from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS, make_optimizer, make_problem
 from problems import images, resnet
 from problems.data import Split
@@ -34,6 +35,36 @@ def images_without_network(monkeypatch):
 @pytest.mark.parametrize("name", [*OPTIMIZERS, "torch:RMSprop", "torch:AdamW", "torch:LBFGS(max_iter=2)"])
 def test_every_optimizer_conforms(name):
     assert failures(check_optimizer(make_optimizer(name))) == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "momentum(lr_inside=True)",
+        "nesterov(lr_inside=True)",
+        "momentum(dampening=0.5)",
+        "adagrad(start=0.1)",
+        "rmsprop(first_square=True)",
+        "adam(eps_inside=True)",
+        "adam(eps_hat=True)",
+        "adam(corrected=False)",
+    ],
+)
+def test_every_option_by_which_frameworks_differ_conforms(written):
+    assert failures(check_optimizer(implementation_of(written).spec)) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("momentum-ema(dampening=0.5)", "an average has no dampening besides its own"),
+        ("rmsprop(first_square=True, start=1)", "an average that starts at the first square has no other start"),
+        ("adam(eps_inside=True, eps_hat=True)", "eps stands in one place"),
+    ],
+)
+def test_options_that_exclude_each_other_are_refused(written, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        implementation_of(written)
 
 
 @pytest.mark.parametrize("name", list(PROBLEMS))

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from analysis.record.outcome import Outcome
+from benchmarks.engine.cost import step_cost
 from benchmarks.engine.training import Training, train
 from benchmarks.errors import OwnCodeError, UsageError
 from benchmarks.naming.groups import ParameterGroup
@@ -15,6 +16,9 @@ from problems.module import ModuleProblem
 
 # Lanes sum the same terms in other orders (batched products, a mean over blocks): 3e-15 over 12 steps in float64.
 ROUNDING = 1e-12
+
+# Roots and eigenbases of matrices that are singular after a few gradients: measured 3e-10 and 1.2e-8 over 8 steps.
+AMPLIFIED = {"adagrad-full": 1e-8, "soap": 1e-6}
 
 INPUTS = torch.linspace(-1, 1, 240).view(60, 4).sin()
 LABELS = (INPUTS.sum(1) > 0).long()
@@ -36,7 +40,7 @@ def perceptron() -> nn.Module:
 def convnet() -> nn.Module:
     return nn.Sequential(
         nn.Unflatten(1, (1, 2, 2)),
-        nn.Conv2d(1, 4, 2, padding=1),
+        nn.Conv2d(1, 4, 2, padding=1, bias=False),
         nn.GroupNorm(2, 4),
         nn.SiLU(),
         nn.Flatten(),
@@ -45,7 +49,10 @@ def convnet() -> nn.Module:
 
 
 def normed() -> nn.Module:
-    return nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6, track_running_stats=False), nn.Sigmoid(), nn.Linear(6, 2))
+    # a bias before the norm would have no gradient but rounding, whose sign is all that some rules look at
+    return nn.Sequential(
+        nn.Linear(4, 6, bias=False), nn.BatchNorm1d(6, track_running_stats=False), nn.Sigmoid(), nn.Linear(6, 2)
+    )
 
 
 def dropping() -> nn.Module:
@@ -73,8 +80,9 @@ def test_lanes_and_modules_leave_the_same_trace(name, module):
 
     assert (lanes.engine, native.engine) == ("eager", "native")
     assert list(native.metrics) == list(lanes.metrics)
+    tolerance = AMPLIFIED.get(name, ROUNDING)
     for metric, value in lanes.metrics.items():
-        torch.testing.assert_close(native.metrics[metric], value, rtol=ROUNDING, atol=ROUNDING, equal_nan=True)
+        torch.testing.assert_close(native.metrics[metric], value, rtol=tolerance, atol=tolerance, equal_nan=True)
     assert torch.equal(native.status, lanes.status)
     assert torch.equal(native.stopped_at, lanes.stopped_at)
     assert native.lane_steps == lanes.lane_steps
@@ -194,7 +202,11 @@ def test_an_optimizer_of_sparse_gradients_gets_them():
 @pytest.mark.parametrize(
     ("name", "module", "words"),
     [
-        ("torch:Muon", perceptron, "torch:Muon refuses .* on the module's parameters: Muon only supports 2D"),
+        (
+            "torch:Muon",
+            perceptron,
+            "torch:Muon refuses .* on the module's parameters: Muon only supports 2D .* a parameter group",
+        ),
         ("torch:SparseAdam", perceptron, "torch:SparseAdam cannot step on the module's parameters"),
     ],
 )
@@ -306,3 +318,21 @@ def test_the_registered_native_problem_trains():
     assert trace.engine == "native"
     assert trace.final_loss.item() < 0.5 * trace.loss[0, 0, 0].item()
     assert trace.metrics["heldout_accuracy"][0, 0, -1].item() > 0.7
+
+
+def test_a_step_of_a_module_has_its_cost_with_the_bytes_of_its_optimizers():
+    groups = [ParameterGroup(dims=(1,), optimizer="torch:SGD", values={"lr": 0.1, "momentum": 0.9})]
+    training = Training(problem(dropping), "torch:AdamW", [0, 3], 5, groups=groups)
+    cost = step_cost(training, {"lr": 0.01})
+    matrices, vectors = 4 * 6 + 6 * 2, 6 + 6 + 6 + 2
+    counters = 2  # torch's Adam keeps a step number for each tensor
+
+    assert cost.seconds > 0
+    assert cost.state_bytes == 4 * (2 * matrices + vectors + counters)
+
+
+def test_half_precision_is_for_losses_of_modules_too():
+    plain, half = (train(Training(problem(dropping), "adam", [0], 12, autocast=half), {}) for half in (False, True))
+    assert half.loss[0, 0, 0] == plain.loss[0, 0, 0]  # evaluations are not
+    assert half.final_loss[0, 0] != plain.final_loss[0, 0]
+    torch.testing.assert_close(half.final_loss, plain.final_loss, rtol=0.05, atol=0)  # 8 bits of mantissa, 12 steps

@@ -93,6 +93,18 @@ class AdamInOneFormula(Plain):
         p -= own["lr"] * seen / (1 - own["beta1"] ** t) * state["m"] / (state["s"].sqrt() + 1e-8 * seen)
 
 
+class AdamUncorrected(Plain):
+    """Adam whose averages are taken as they are, as some language models were trained."""
+
+    def __init__(self, params: Any, lr: float = 0.001, beta1: float = 0.9, beta2: float = 0.999) -> None:
+        super().__init__(params, {"lr": lr, "beta1": beta1, "beta2": beta2})
+
+    def move(self, p: Tensor, g: Tensor, state: dict[str, Any], own: dict[str, Any]) -> None:
+        state["m"] = own["beta1"] * state.get("m", 0) + (1 - own["beta1"]) * g
+        state["s"] = own["beta2"] * state.get("s", 0) + (1 - own["beta2"]) * g**2
+        p -= own["lr"] * state["m"] / (state["s"].sqrt() + 1e-8)
+
+
 class SignAndRoot(Plain):
     def __init__(self, params: Any, lr: float = 0.01) -> None:
         super().__init__(params, {"lr": lr})
@@ -126,6 +138,9 @@ def traits(found: Parity) -> set[str]:
         ("adam", "torch:Adam"),
         ("adamw", "torch:AdamW"),
         ("amsgrad", "torch:Adam(amsgrad=True)"),
+        ("sgd(lr=0.001, maximize=True)", "torch:SGD(maximize=True)"),
+        ("rmsprop-torch(weight_decay=0.1)", "torch:RMSprop(weight_decay=0.1)"),
+        ("clip(adam, norm=1e9)", "torch:Adam"),
     ],
 )
 def test_what_is_one_rule_agrees_to_rounding(ours: str, theirs: str) -> None:
@@ -150,6 +165,8 @@ def test_what_is_one_rule_agrees_to_rounding(ours: str, theirs: str) -> None:
         ("adam(eps_hat=True)", "torch:Adam", {"place of eps"}),
         ("adam(lr=0.01, beta2=0.99)", "torch:RMSprop", {"beta1", "start"}),
         ("sgd", "torch:Adagrad", {"rule"}),
+        ("sgd(lr=0.001)", "torch:SGD(maximize=True)", {"direction"}),
+        ("rmsprop-torch(weight_decay=0.1, decay='decoupled')", "torch:RMSprop(weight_decay=0.1)", {"weight decay"}),
     ],
 )
 def test_why_two_part_is_found_by_experiment(first: str, second: str, expected: set[str]) -> None:
@@ -167,6 +184,11 @@ def test_how_an_average_starts_is_told_by_its_first_steps(kind: type[Plain]) -> 
         found = parity(ours, written(kind), **PLACE)
         assert traits(found) == (set() if ours == STARTS[kind] else {"start"})
         assert found.agree == (ours == STARTS[kind])
+
+
+def test_averages_that_are_not_corrected_are_told_as_such() -> None:
+    assert parity("adam(corrected=False)", written(AdamUncorrected), **PLACE).agree
+    assert traits(parity("adam", written(AdamUncorrected), **PLACE)) == {"start"}
 
 
 def test_values_that_a_class_does_not_name_are_found_too() -> None:

@@ -217,7 +217,7 @@ def test_a_file_is_named_by_its_path_and_may_import_what_lies_beside_it(tmp_path
     path = f"{tmp_path / 'train_it.py'}:make_problem"
     assert make_problem(path).dim == 3
     assert make_problem(path).name == path
-    with pytest.raises(UsageError, match="has no attribute 'make_prblem', did you mean 'make_problem'"):
+    with pytest.raises(UsageError, match="defines no 'make_prblem', did you mean 'make_problem'"):
         make_problem(path.replace("problem", "prblem"))
     with pytest.raises(UsageError, match=r"there is no file 'trin\.py'"):
         make_problem("trin.py:make_problem")

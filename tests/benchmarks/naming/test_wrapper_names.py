@@ -92,6 +92,9 @@ def test_a_mistake_in_a_call_is_said(text: str, words: str) -> None:
         "ema(schedule-free(sgd))",
         "lookahead(clip(adam, norm=0.5), every=3)",
         "mechanic(momentum)",
+        "clip(muon, norm=0.5)",
+        "cautious(lamb)",
+        "schedule-free(shampoo(weight_decay=0.1))",
     ],
 )
 def test_what_a_call_makes_conforms_as_every_optimizer_does(text: str) -> None:
