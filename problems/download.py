@@ -18,7 +18,7 @@ from problems.problem import DataError
 __all__ = ["DownloadError", "cache_folder", "fetch"]
 
 TIMEOUT = 30  # seconds without a byte
-LIMIT = 256 * 2**20  # bytes of a file: ten times the largest one here, and a server that never ends fills no disk
+LIMIT = 256 * 2**20  # bytes of a file: more than the largest one here, and a server that never ends fills no disk
 
 
 class DownloadError(DataError):

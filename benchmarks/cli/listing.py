@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -17,7 +18,9 @@ def entries(kind: str, *, exact: bool) -> list[dict[str, Any]]:
     Floors that take time to compute are computed if ``exact``, else given to six digits.
     """
     if kind == "problems":
-        return _problems(exact)
+        from benchmarks.naming.registry import PROBLEMS
+
+        return _problems(PROBLEMS, exact)
     known = {
         "optimizers": _optimizers,
         "wrappers": _wrappers,
@@ -30,7 +33,8 @@ def entries(kind: str, *, exact: bool) -> list[dict[str, Any]]:
 
 def entry(kind: str, name: str) -> dict[str, Any]:
     """The one of the `entries` of ``kind`` that is called ``name``."""
-    return next(each for each in entries(kind, exact=True) if each["name"] == name)
+    listed = _problems([name], exact=True) if kind == "problems" else entries(kind, exact=True)
+    return next(each for each in listed if each["name"] == name)
 
 
 def notes(kind: str) -> list[str]:
@@ -77,11 +81,9 @@ def _row(kind: str, entry: dict[str, Any]) -> tuple[str, ...]:
     return (name, entry["kind"], described) if kind == "schedules" else (name, described)
 
 
-def _problems(exact: bool) -> list[dict[str, Any]]:
-    from benchmarks.naming.registry import PROBLEMS
-
+def _problems(names: Iterable[str], exact: bool) -> list[dict[str, Any]]:
     listed: list[dict[str, Any]] = []
-    for name in PROBLEMS:
+    for name in names:
         try:
             listed.append(_problem(name, exact))
         except Exception as error:  # whatever is wrong with a plug-in's problem, the others are listed

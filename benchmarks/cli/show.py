@@ -33,7 +33,7 @@ GOOD_FOR: Final[Mapping[str, str]] = {
     "saddle": "how fast a saddle is left",
     "kink": "no gradient at the minimum: constant steps do not settle",
     "smooth": "gradients that change slowly near the minimum",
-    "regression": "a small model on real or made-up rows, its floor known",
+    "regression": "a small model on real or made-up rows, mostly with a known floor",
     "logistic": "convex classification with a known floor",
     "robust": "outliers among the rows",
     "sparse": "rare features: what a learning rate of each coordinate is worth",
@@ -48,6 +48,10 @@ GOOD_FOR: Final[Mapping[str, str]] = {
     "counterexample": "built to make adaptive methods fail",
     "deepobs": "of another benchmark of deep-learning optimizers",
     "network": "data is downloaded on first use",
+    "data": "data comes with a package of the extra [data]",
+    "photograph": "real photographs: neighbouring pixels are nearly equal",
+    "ill-conditioned": "nearly dependent features: a long way along a flat valley",
+    "poisson": "counts: curvature grows with the rate that is predicted",
 }
 """What each tag of the built-in problems makes a problem good for."""
 
