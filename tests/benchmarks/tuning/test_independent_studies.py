@@ -218,7 +218,7 @@ def test_a_cell_broken_off_in_its_second_study_ends_like_one_that_was_not(
         ("study-1", "block-0000"), ("study-1", "block-0001"), ("study-2", "block-0000"),
     ]  # fmt: skip
     again = Cell.load(job.run())
-    assert replace(again.info, seconds=cell.info.seconds) == cell.info
+    assert replace(again.info, seconds=cell.info.seconds, cost=cell.info.cost) == cell.info
     for table in ("trials", "runs", "curves"):
         pd.testing.assert_frame_equal(getattr(again, table), getattr(cell, table), check_exact=True)
 
