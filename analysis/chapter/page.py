@@ -74,7 +74,7 @@ def write_chapter(
     *,
     progress: Callable[[int, int], None] | None = None,
     jobs: int = 1,
-    focus: str | None = None,
+    focus: str | Sequence[str] | None = None,
     forms: Collection[Form] = (),
     results: Mapping[str, ProblemResults] | None = None,
     sections: Mapping[str, ReportSection] | None = None,

@@ -44,11 +44,16 @@ class Against:
     studies: int
 
 
-def focused(cells: Iterable[Cell], name: str) -> tuple[str, ...]:
-    """The labels of the optimizer called ``name``, or the one label that is ``name``; raises `RecordError` where
-    there is none.
+def focused(cells: Iterable[Cell], names: str | Sequence[str]) -> tuple[str, ...]:
+    """The labels of the optimizer that each of ``names`` calls, or the one label that it is; raises `RecordError`
+    where there is none.
     """
     found = list(cells)
+    wanted = [names] if isinstance(names, str) else names
+    return tuple(dict.fromkeys(label for name in wanted for label in _labels_of(found, name)))
+
+
+def _labels_of(found: Sequence[Cell], name: str) -> tuple[str, ...]:
     labels = tuple(dict.fromkeys(cell.label for cell in found if name in (cell.optimizer, cell.label)))
     if labels:
         return labels

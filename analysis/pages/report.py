@@ -47,7 +47,7 @@ def write_report(
     *,
     progress: Callable[[int, int], None] | None = None,
     jobs: int = 1,
-    focus: str | None = None,
+    focus: str | Sequence[str] | None = None,
     forms: Collection[Form] = (),
     results: Mapping[str, ProblemResults] | None = None,
     sections: Mapping[str, Section] | None = None,
@@ -56,7 +56,7 @@ def write_report(
 
     The new report is written beside ``out`` and takes its place at the end; an older report there is replaced. Equal
     records give equal files. ``progress`` is called with (problems done, problems in all); ``jobs`` processes draw.
-    ``focus`` names an optimizer that is coloured and held against the others, by default the suite's. Figures are PNG
+    ``focus`` names one or several that are coloured and held against the others, by default the suite's. Figures are PNG
     files, and of the further ``forms``. ``results`` are those of the record, where they are known already, ``sections``
     those of its problems that were drawn ahead (`section_ahead`), by problem; one that looks otherwise is drawn again.
     Raises `RecordError` where ``folder`` is no record or has no such optimizer, or ``out`` holds something that is no
@@ -64,8 +64,7 @@ def write_report(
     """
     record = Record.load(folder)
     target = record.path / "report" if out is None else Path(out)
-    wanted = focus or record.suite.get("focus")
-    mine = focused(record, str(wanted)) if wanted else ()
+    mine = focused(record, focus or record.suite.get("focus") or ())
     if target.exists() and not _replaceable(target):
         raise RecordError(f"{target} exists and is not a report; name another folder")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -182,7 +181,7 @@ class _Page:
 
 
 def section_ahead(
-    cells: Sequence[Cell], problems: Sequence[str], labels: Sequence[str], focus: str | None = None
+    cells: Sequence[Cell], problems: Sequence[str], labels: Sequence[str], focus: str | Sequence[str] = ()
 ) -> Section:
     """The section of the problem whose ``cells``, all of them, have landed, as `write_report` draws it when all others
     have.
@@ -193,7 +192,7 @@ def section_ahead(
     from analysis.pages.problem_section import section_of
 
     results = ProblemResults.of(cells)
-    own = {cell.label for cell in cells if focus in (cell.optimizer, cell.label)}
+    own = focused(cells, focus)
     anchor = _anchors(dict.fromkeys(problems))[results.problem.name]
     return section_of(anchor, results, looks_of(labels, own))
 

@@ -16,16 +16,18 @@ def dry_run(suite: Suite, machine: Machine) -> str:
 
     Raises `StepscapeError` for whatever a run would refuse before it begins.
     """
+    from benchmarks.engine.devices import device_of
     from benchmarks.record.folder import RecordFolder
     from benchmarks.running.decide import what_decides
     from benchmarks.running.estimate import seconds_of, total_seconds
     from benchmarks.running.jobs import exhibit_jobs
-    from benchmarks.running.prepare import Compute, prepare
+    from benchmarks.running.prepare import Compute
+    from benchmarks.running.run_suite import prepared
     from benchmarks.running.workers import default_jobs
 
     folder = RecordFolder(machine.out or Path("results") / suite.name)
     jobs = machine.jobs or default_jobs()
-    cells = [prepare(plan, machine.data, compute=Compute(machine.engine)) for plan in suite.cells()]
+    cells, failed = prepared(suite, machine.data, Compute(machine.engine, device=str(device_of(machine.device))))
     exhibits = exhibit_jobs(suite, folder, machine.data, None)
     ahead = [cell for cell in cells if not folder.has_cell(cell.plan.name)]
     seconds = dict(zip((cell.plan.name for cell in ahead), seconds_of(ahead), strict=True))
@@ -46,4 +48,5 @@ def dry_run(suite: Suite, machine: Machine) -> str:
     whole = total_seconds([*seconds.values(), *asked], jobs)
     where = f"{jobs} processes" if jobs > 1 else "one process"
     last = f"{counted(len(ahead) + len(asked), 'part')} to run into {folder.path}, about {duration(whole)} in {where}."
-    return "\n".join([*table, "", *filter(None, [what_decides(suite.cells()), last])])
+    cannot = [f"{each.title} cannot run: {each.error}" for each in failed]
+    return "\n".join([*table, "", *cannot, *filter(None, [what_decides(suite.cells()), last])])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,7 +126,7 @@ def write_page(
     *,
     progress: Callable[[int, int], None] | None = None,
     jobs: int = 1,
-    focus: str | None = None,
+    focus: str | Sequence[str] | None = None,
     forms: Collection[Form] = (),
     results: Mapping[str, ProblemResults] | None = None,
     sections: Mapping[str, Section] | None = None,

@@ -22,12 +22,18 @@ __all__ = ["COMMANDS"]
 @click.argument("folder", metavar="DIR")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the report goes.  [default: DIR/report]")
 @click.option("--tracking-uri", metavar="URI", help="MLflow store of an experiment given as mlflow:NAME.")
-@click.option("--focus", metavar="NAME", help="Colour this optimizer, hold it against the others.")
+@click.option("--focus", multiple=True, metavar="NAME", help="Colour it, hold it against the others; repeatable.")
 @click.option("--svg", is_flag=True, help="Draw every figure as SVG too; the page then shows that.")
 @click.option("--pdf", is_flag=True, help="Draw every figure as PDF too.")
 @click.option("--jobs", "-j", type=COUNT, help="Processes.  [default: one a core]")
 def report(
-    folder: str, out: Path | None, tracking_uri: str | None, focus: str | None, svg: bool, pdf: bool, jobs: int | None
+    folder: str,
+    out: Path | None,
+    tracking_uri: str | None,
+    focus: tuple[str, ...],
+    svg: bool,
+    pdf: bool,
+    jobs: int | None,
 ) -> None:
     """Write the report of the results folder DIR again: one HTML file, figures as PNG, tables as CSV.
 

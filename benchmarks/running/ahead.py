@@ -25,16 +25,16 @@ class Ahead:
     """What a worker must know of a suite to draw the section of a problem.
 
     ``problems`` are the names of every problem's cells, ``labels`` those of all cells, both in the suite's order;
-    ``focus`` names the optimizer in focus, if any.
+    ``focus`` names the optimizers in focus, if any.
     """
 
     folder: RecordFolder
     problems: Mapping[str, Sequence[str]]
     labels: Sequence[str]
-    focus: str | None = None
+    focus: str | Sequence[str] = ()
 
     @classmethod
-    def of(cls, folder: RecordFolder, plans: Sequence[CellPlan], focus: str | None) -> Ahead:
+    def of(cls, folder: RecordFolder, plans: Sequence[CellPlan], focus: str | Sequence[str]) -> Ahead:
         """What is known of the cells of ``plans``."""
         problems: dict[str, list[str]] = {}
         for plan in plans:

@@ -40,7 +40,7 @@ from problems import DataError
 if TYPE_CHECKING:
     from analysis.pages.problem_section import Section
 
-__all__ = ["SuiteResult", "run"]
+__all__ = ["SuiteResult", "prepared", "run"]
 
 
 @dataclass(repr=False)
@@ -141,7 +141,7 @@ def _run(
     """Run what is missing, as `run` says, with an ``observer``."""
     if compute.engine == "kernel" and (why := why_no_compiler()):
         raise UsageError(f"kernels need a C compiler: {why}")
-    ready, failed = _prepared(suite, data, compute)
+    ready, failed = prepared(suite, data, compute)
     jobs = fitting_jobs(ready, jobs, memory)
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
     exhibits = exhibit_jobs(suite, record, data, deadline)
@@ -170,7 +170,7 @@ def _run(
         # the costliest first keeps all workers busy to the end; where time may run out, the cheapest finish the most
         missing.sort(key=lambda job: job.cost, reverse=deadline is None)
         with Watch(record.unfinished, costs, observer):
-            page = Ahead.of(record, suite.cells(), suite.focus) if draw else None
+            page = Ahead.of(record, suite.cells(), suite.focus or ()) if draw else None
             for done in _carried_out(missing, jobs, page):
                 if done.section is not None:
                     result.sections[done.section.problem.name] = done.section
@@ -214,7 +214,7 @@ def _with_threads(missing: Sequence[Job], jobs: int) -> list[Job]:
     ]
 
 
-def _prepared(suite: Suite, data: Path | None, compute: Compute) -> tuple[list[ReadyCell], list[JobResult]]:
+def prepared(suite: Suite, data: Path | None, compute: Compute) -> tuple[list[ReadyCell], list[JobResult]]:
     """The cells that can be run, and how the others ended: those whose problem or optimizer is the user's and fails.
 
     Raises `StepscapeError` for mistakes in the suite, with all of them; where it says ``on_error = "skip"`` they cost

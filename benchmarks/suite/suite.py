@@ -78,7 +78,7 @@ class Suite(Strict):
     schedules: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)] = ["constant"]
     exhibits: list[str] = []
     report: Literal["standard", "chapter"] = "standard"
-    focus: str | None = None
+    focus: str | list[str] | None = None
     plugins: list[str] = []
     on_error: Literal["stop", "skip"] = "stop"
     steps: Count | None = None
@@ -118,8 +118,9 @@ class Suite(Strict):
             *self.optimizers,
             *(f"{name} · {schedule}" for name, schedule in product(self.optimizers, self.schedules)),
         ]
-        if self.focus is not None and self.focus not in known:
-            raise ValueError(f"focus {self.focus!r} is not among the suite's optimizers{nearest(self.focus, known)}")
+        for name in [self.focus] if isinstance(self.focus, str) else self.focus or ():
+            if name not in known:
+                raise ValueError(f"focus {name!r} is not among the suite's optimizers{nearest(name, known)}")
         try:
             plans = self.cells()
         except SuiteError as error:  # overrides that do not go together
