@@ -56,9 +56,10 @@ def write_report(
 
     The new report is written beside ``out`` and takes its place at the end; an older report there is replaced. Equal
     records give equal files. ``progress`` is called with (problems done, problems in all); ``jobs`` processes draw.
-    ``focus`` names one or several that are coloured and held against the others, by default the suite's. Figures are PNG
-    files, and of the further ``forms``. ``results`` are those of the record, where they are known already, ``sections``
-    those of its problems that were drawn ahead (`section_ahead`), by problem; one that looks otherwise is drawn again.
+    ``focus`` names one or several that are coloured and held against the others, by default the suite's. Figures are
+    PNG files, and of the further ``forms``. ``results`` are those of the record, where they are known already,
+    ``sections`` those of its problems that were drawn ahead (`section_ahead`), by problem; one that looks otherwise is
+    drawn again.
     Raises `RecordError` where ``folder`` is no record or has no such optimizer, or ``out`` holds something that is no
     report.
     """

@@ -134,6 +134,7 @@ def test_no_command_shows_the_password_of_a_storage_that_fails(
     assert said.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("uri", STORES)
 def test_no_error_of_a_tracking_store_shows_its_password(
     uri: str, failing_server: int, closed_port: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

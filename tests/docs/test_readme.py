@@ -32,6 +32,7 @@ def test_the_python_runs_as_it_stands() -> None:
     assert made["trace"].final_loss.shape == (8, 4)
 
 
+@pytest.mark.slow
 def test_the_python_of_suites_and_records_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, code = [text for kind, text in BLOCKS if kind == "python"]
     monkeypatch.chdir(tmp_path)

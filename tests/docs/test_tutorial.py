@@ -26,6 +26,7 @@ def called(command):
     return left.value.code
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page_answer_the_question(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     own = [command for command in COMMANDS if not command.startswith("run ")]

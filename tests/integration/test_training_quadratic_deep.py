@@ -21,6 +21,7 @@ ENDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "setting", "shuffle", "mean", "deviation"), ENDS)
 def test_a_hundred_epochs_end_where_the_baselines_do(rule, setting, shuffle, mean, deviation):
     trace = train(QuadraticDeep(shuffle=shuffle), rule, setting, SEEDS, 700)

@@ -163,6 +163,7 @@ def test_what_a_rule_calls_in_its_own_package_is_part_of_its_code() -> None:
     assert "class Momentum" not in code
 
 
+@pytest.mark.slow
 def test_it_is_the_same_in_every_process_and_for_every_hash_seed() -> None:
     script = "from optimizers import BUILTIN\nprint(*(spec.fingerprint() for spec in BUILTIN))"
     root = str(Path(optimizers.__file__).parents[1])

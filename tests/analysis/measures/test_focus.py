@@ -113,6 +113,7 @@ def test_an_optimizer_is_held_against_those_of_its_schedule(sure: Record) -> Non
     both = focused([*cells, *cosine], "sgd")
     assert both == ("sgd", "sgd · lr=cosine")
     assert focused([*cells, *cosine], "sgd · lr=cosine") == ("sgd · lr=cosine",)
+    assert focused([*cells, *cosine], ["momentum", "sgd · lr=cosine"])[::2] == ("momentum", "sgd · lr=cosine")
     met = [(each.mine, each.other) for each in against_each(pool([*cells, *cosine]), both)]
     assert met == [
         ("sgd", "momentum"),

@@ -265,6 +265,7 @@ def test_what_another_search_bought_is_told_where_it_is_asked_for(wide: Path, ch
     assert compare(Record.load(wide), Record.load(wide), other_search=True).other_search == ()
 
 
+@pytest.mark.slow
 def test_copies_of_one_record_by_other_luck_are_not_told_apart(tmp_path: Path, builder: Any) -> None:
     sides = [replace(builder, seeds=10, studies=6).record(tmp_path / name) for name in "ab"]
     for side, kept in zip(sides, (0, 3), strict=True):  # the first three studies against the last three

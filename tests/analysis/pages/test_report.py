@@ -273,6 +273,7 @@ def test_unequal_budgets_cost_the_curves_of_tuning_and_not_the_report(
     assert section.tables["budget"].empty
 
 
+@pytest.mark.slow
 def test_a_problem_that_is_flat_at_its_floor_does_not_cost_the_report(flat_record: Path) -> None:
     page = write_report(flat_record)
     drawn = {path.stem for path in (page.parent / "figures").glob("*.png")}

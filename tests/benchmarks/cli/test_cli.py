@@ -44,6 +44,7 @@ def test_a_report_that_a_killed_run_left_older_than_its_cells_is_written_again(
     assert len(written) == 1
 
 
+@pytest.mark.slow
 def test_another_focus_runs_nothing_again_and_is_that_of_a_report_of_one_problem_too(
     call: Callable[..., int], tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,6 +66,7 @@ def test_another_focus_runs_nothing_again_and_is_that_of_a_report_of_one_problem
     assert "no optimizer 'sdg' to focus on, did you mean 'sgd'?" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["run", "report"])
 def test_no_other_process_works_in_the_folder_while_the_report_is_drawn(
     first: str, call: Callable[..., int], tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
@@ -90,6 +92,7 @@ def test_no_other_process_works_in_the_folder_while_the_report_is_drawn(
     assert "another stepscape is at work" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_a_disk_does_not_take_is_one_line_and_nothing_half_stays(
     call: Callable[..., int],
     tiny: str,
@@ -184,6 +187,7 @@ def test_tune_and_landscape_run_one_cell(
     assert [study.trials for study in tuned.info.studies] == [5, 5]  # the defaults and four
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["landscape", "ellipse", "rmsprop", "--grid", "5x4"], ["tune", "ellipse", "sgd", "--studies", "1"]]
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow
 def test_a_report_is_written_without_torch(call: Callable[..., int], tiny: str, tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(tiny)
     assert call("run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 0
@@ -36,6 +37,7 @@ def two_runs(call: Callable[..., int], tiny: str, tmp_path_factory: pytest.TempP
     return folder / "a", folder / "b"
 
 
+@pytest.mark.slow
 def test_equal_runs_compare_as_equal(
     call: Callable[..., int], two_runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -87,6 +87,7 @@ def record(call: Callable[..., int], theirs: Path, marker: Path) -> Path:
     return Path("record")
 
 
+@pytest.mark.slow
 def test_no_command_on_a_record_imports_what_it_names(call: Callable[..., int], record: Path, marker: Path) -> None:
     for command in (
         ("report", record, "--jobs", "1"),

@@ -14,6 +14,7 @@ from problems import Analytic, DataError, ProblemSpec
 STATED = {spec.name: spec.floor for spec in PROBLEMS.loaded if spec.floor is not None}
 
 
+@pytest.mark.slow
 def test_problems_are_listed_without_loading_data() -> None:
     code = (
         "import sys\n"

@@ -67,7 +67,12 @@ def test_options_that_exclude_each_other_are_refused(written, sentence):
         implementation_of(written)
 
 
-@pytest.mark.parametrize("name", list(PROBLEMS))
+RESIDUAL = ("mnist-resnet", "cifar-10-resnet")  # five seconds each
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in RESIDUAL)) for name in PROBLEMS]
+)
 def test_every_problem_conforms(name, images_without_network, tables_without_packages):
     assert failures(check_problem(make_problem(name))) == []
 

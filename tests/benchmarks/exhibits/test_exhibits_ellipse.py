@@ -31,6 +31,7 @@ def test_the_half_life_is_not_the_books(answer_of):
     assert windows.loc[0.9, "window"] == pytest.approx(10)
 
 
+@pytest.mark.slow
 def test_rmsprop_ends_in_the_two_cycle_of_theory(answer_of):
     cycles, facts = answer_of("stall").tables["cycles"], answer_of("stall").facts
     assert cycles["cycling"].all()

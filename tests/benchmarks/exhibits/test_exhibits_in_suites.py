@@ -96,6 +96,7 @@ def test_an_exhibit_of_other_instances_of_its_problems_is_refused(tmp_path):
         run(ASKING, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_chapter_that_a_broken_off_run_never_wrote_is_written_by_the_next(folder, tmp_path):
     out = tmp_path / "asking"
     shutil.copytree(folder, out)

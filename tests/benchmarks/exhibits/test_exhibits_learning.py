@@ -50,6 +50,7 @@ def test_fashion_images_are_taken_where_all_their_files_are_in_the_cache(tmp_pat
     assert fashion_at_hand()
 
 
+@pytest.mark.slow
 def test_the_missing_correction_explains_most_of_gammas_influence_on_the_regression(answer_of):
     explained = answer_of("gamma-schedules").facts.explained["airfoil"]
     assert 0.9 < explained < 1

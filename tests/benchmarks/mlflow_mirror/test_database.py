@@ -61,6 +61,7 @@ def mirrored(record: Record) -> tuple[dict[str, list[tuple[Any, ...]]], dict[str
     return found
 
 
+@pytest.mark.slow
 def test_rows_and_files_are_those_that_mlflows_client_makes(record, empty_store, monkeypatch) -> None:
     (record.path / "report" / "figures").mkdir(parents=True)
     (record.path / "report" / "index.html").write_text("a page")

@@ -89,6 +89,7 @@ def test_a_cell_becomes_a_finished_run_with_tags_params_and_metrics(logged, logg
     assert run.data.metrics["best_objective"] == logged.cells[1].trials["objective"].min()
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_outside_the_record_where_a_kill_would_leave_it(record, tracker, new_cache, monkeypatch):
     made, make = [], tempfile.mkdtemp
     monkeypatch.setattr(
@@ -211,6 +212,7 @@ def test_a_report_whose_upload_was_killed_is_uploaded_next_time_and_a_whole_one_
     assert not uploads
 
 
+@pytest.mark.slow
 def test_a_store_whose_making_was_killed_is_made_anew(record, tracker, new_cache, monkeypatch):
     from alembic.operations.batch import ApplyBatchImpl
 

@@ -89,6 +89,7 @@ def test_a_large_landscape_is_not_drawn_beside_others_that_train(
     assert drawer.asked == []
 
 
+@pytest.mark.slow
 def test_a_report_after_a_run_draws_no_section_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Section] = []
 

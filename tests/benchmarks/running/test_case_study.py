@@ -51,6 +51,7 @@ def test_the_stored_runs_are_four_instances_with_four_fingerprints() -> None:
     assert len({problem.fingerprint() for problem in problems.values()}) == 4
 
 
+@pytest.mark.slow
 def test_our_tuned_rmsprop_reaches_the_floor_that_the_published_one_missed(cell: Cell) -> None:
     final = final_test_loss(cell)
     assert len(final) == 10

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from analysis.measures.paired_tests import seeds_to_decide
+from benchmarks.cli.dry_run import dry_run
+from benchmarks.cli.execute import Machine
 from benchmarks.cli.progress import duration
 from benchmarks.running import estimate
 from benchmarks.running.decide import what_decides
@@ -54,6 +56,23 @@ def test_a_dry_run_shows_every_cell_and_writes_nothing(
     assert "lr 1e-05 to 10" in said
     assert "4 parts to run into" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_names_what_cannot_run_where_the_suite_goes_on_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = {
+        "name": "x",
+        "problems": ["ellipse"],
+        "optimizers": ["sgd", "torch:Muon"],
+        "on_error": "skip",
+        "steps": 5,
+    }
+    said = dry_run(Suite.checked(settings, "test"), Machine(jobs=1))
+    assert "cell ellipse--torch_Muon" in said
+    assert "cannot run: torch:Muon refuses" in said
+    assert "1 part to run" in said
 
 
 def test_a_dry_run_says_what_is_finished(

@@ -10,6 +10,7 @@ from benchmarks.running.prepare import prepare
 from benchmarks.suite.suite import Suite
 
 
+@pytest.mark.slow
 def test_a_foreign_optimizer_is_timed_by_itself_and_on_few_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     timed: dict[str, int] = {}
 

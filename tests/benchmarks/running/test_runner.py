@@ -131,6 +131,7 @@ def test_a_run_that_was_broken_off_ends_like_one_that_was_not(folder: Path, tmp_
             pd.testing.assert_frame_equal(whole, getattr(Cell.load(tmp_path / "cells" / plan.name), table))
 
 
+@pytest.mark.slow
 def test_the_number_of_processes_changes_nothing(folder: Path, tmp_path: Path) -> None:
     result = run(TINY, tmp_path, jobs=2)
     assert not result.failed

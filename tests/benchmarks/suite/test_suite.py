@@ -181,5 +181,9 @@ def test_a_suite_focuses_on_an_optimizer_of_its_own_or_on_one_of_its_labels() ->
     assert Suite.parse(focused.to_toml(), "again") == focused
     label = Suite.parse(GOOD + 'schedules = ["constant", "lr=cosine"]\nfocus = "sgd · lr=cosine"\n', "test").focus
     assert label == "sgd · lr=cosine"
+    several = Suite.parse(GOOD + 'focus = ["rmsprop", "sgd"]\n', "test")
+    assert Suite.parse(several.to_toml(), "again").focus == ["rmsprop", "sgd"]
+    with pytest.raises(SuiteError, match="focus 'rmsprp' is not among the suite's optimizers, did you mean 'rmsprop'"):
+        Suite.parse(GOOD + 'focus = ["sgd", "rmsprp"]\n', "test")
     with pytest.raises(SuiteError, match="focus 'rmsprp' is not among the suite's optimizers, did you mean 'rmsprop'"):
         Suite.parse(GOOD + 'focus = "rmsprp"\n', "test")

@@ -105,6 +105,7 @@ def _trials_so_far(url: str) -> Sequence[FrozenTrial]:
         return []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "journal"])
 def test_a_study_waits_for_what_another_process_trains_and_makes_up_for_it(kind: str, tmp_path: Path) -> None:
     url = f"{kind}:///{tmp_path}/studies.db"

@@ -229,6 +229,7 @@ ROUNDINGS = 64
 FORMS = pytest.mark.parametrize("loops", [False, True], ids=["written out", "loops"])
 
 
+@pytest.mark.slow
 @FORMS
 def test_views_and_sums_of_whole_numbers_are_torchs_to_the_bit(compiled, loops):
     operations = {**VIEWED, **SUMMED}
