@@ -16,6 +16,8 @@ from analysis.chapter.landscapes import landscapes_method
 from analysis.record.cells import Record
 from analysis.record.errors import RecordError
 
+pytestmark = pytest.mark.slow  # the page of all exhibits is drawn first
+
 VOID = {"meta", "link", "img", "input", "br"}
 
 
@@ -159,7 +161,6 @@ def test_equal_records_give_equal_pages(small: Path) -> None:
     assert not [path for path in page.parent.iterdir() if path.name.startswith(".")]
 
 
-@pytest.mark.slow
 def test_the_page_is_the_same_however_many_processes_draw(small: Path) -> None:
     first = write_chapter(small).read_bytes()
     assert write_chapter(small, jobs=2).read_bytes() == first

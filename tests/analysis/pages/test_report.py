@@ -280,6 +280,7 @@ def test_a_problem_that_is_flat_at_its_floor_does_not_cost_the_report(flat_recor
     assert {f"{problem}-{figure}" for problem in ("ellipse", "flat") for figure in COMMON} <= drawn
 
 
+@pytest.mark.slow
 def test_a_report_with_a_focus_colours_one_and_counts_its_wins(page: Path, tmp_path: Path) -> None:
     folder = page.parents[1]
     with pytest.raises(RecordError, match="did you mean 'rmsprop'"):

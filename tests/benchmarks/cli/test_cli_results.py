@@ -47,6 +47,7 @@ def test_equal_runs_compare_as_equal(
     assert json.loads(capsys.readouterr().out)["verdict"] == "equal"
 
 
+@pytest.mark.slow
 def test_studies_are_exported_and_landscapes_replayed(
     call: Callable[..., int], two_runs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,8 @@ from benchmarks.exhibits.stall import cycle_radius
 from benchmarks.exhibits.walk import walk
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
 
+pytestmark = pytest.mark.slow  # exhibits are measured whole
+
 
 def test_the_weights_of_the_past_are_those_of_the_formula(answer_of):
     weights = answer_of("memory").tables["weights"]
@@ -31,7 +33,6 @@ def test_the_half_life_is_not_the_books(answer_of):
     assert windows.loc[0.9, "window"] == pytest.approx(10)
 
 
-@pytest.mark.slow
 def test_rmsprop_ends_in_the_two_cycle_of_theory(answer_of):
     cycles, facts = answer_of("stall").tables["cycles"], answer_of("stall").facts
     assert cycles["cycling"].all()

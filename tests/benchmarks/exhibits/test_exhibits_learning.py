@@ -15,6 +15,8 @@ from benchmarks.exhibits.real_problem import fashion_at_hand
 from benchmarks.naming.registry import make_problem
 from problems.images import FASHION_MNIST_FILES
 
+pytestmark = pytest.mark.slow  # exhibits are measured whole
+
 
 def test_every_schedule_is_tuned_on_its_own_and_tested_on_fresh_seeds(answer_of):
     tables, facts = answer_of("real-problem").tables, answer_of("real-problem").facts
@@ -50,7 +52,6 @@ def test_fashion_images_are_taken_where_all_their_files_are_in_the_cache(tmp_pat
     assert fashion_at_hand()
 
 
-@pytest.mark.slow
 def test_the_missing_correction_explains_most_of_gammas_influence_on_the_regression(answer_of):
     explained = answer_of("gamma-schedules").facts.explained["airfoil"]
     assert 0.9 < explained < 1

@@ -13,13 +13,14 @@ from benchmarks.exhibits.printed import EXACT, NEWTON, NOISY, REGRESSION
 from benchmarks.exhibits.regression import BookRegression
 from problems.regression import Airfoil
 
+pytestmark = pytest.mark.slow  # exhibits are measured whole
+
 
 @pytest.fixture(scope="module")
 def numbers(answer_of):
     return answer_of("numbers").tables["numbers"]
 
 
-@pytest.mark.slow
 def test_every_printed_number_of_the_ellipse_comes_out_exactly(numbers):
     ellipse = numbers[numbers["problem"] == "ellipse"]
     assert len(ellipse) == 14
@@ -111,7 +112,6 @@ def test_the_spread_of_runs_counts_the_diverged_and_leaves_them_out():
     assert nothing.diverged == 2
 
 
-@pytest.mark.slow
 def test_the_librarys_code_differs_in_four_ways_and_only_the_epochs_show(answer_of):
     differences = answer_of("variants").tables["differences"]
     alone = differences[differences["mode"] == "alone"].set_index("name")

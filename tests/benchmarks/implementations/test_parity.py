@@ -150,6 +150,7 @@ def test_what_is_one_rule_agrees_to_rounding(ours: str, theirs: str) -> None:
     assert f"{ours} and {theirs} agree" in " ".join(parity_text(found, 100).split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [

@@ -76,6 +76,7 @@ def test_rows_and_files_are_those_that_mlflows_client_makes(record, empty_store,
     assert len(ours[0]["metrics"]) > 200
 
 
+@pytest.mark.slow
 def test_a_run_is_read_by_mlflow_as_it_was_written(logged) -> None:
     with reported(default_uri(logged.path)):
         client = connect(default_uri(logged.path))

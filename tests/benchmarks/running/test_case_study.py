@@ -63,6 +63,7 @@ def test_our_tuned_rmsprop_reaches_the_floor_that_the_published_one_missed(cell:
     assert trace.metrics["test_loss"][0, :, -1].median() > 90
 
 
+@pytest.mark.slow
 def test_runs_of_different_instances_are_never_pooled(cell: Cell, tmp_path: Path) -> None:
     quick = {
         "tuning": {"studies": 1, "trials": 4, "block": 4, "seeds": 1},

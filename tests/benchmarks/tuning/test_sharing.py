@@ -72,7 +72,8 @@ def leave_running(url: str, pid: int) -> None:
     study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs={WORKER: f"{socket.gethostname()}:{pid}"}))
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 4])
 def test_processes_that_share_an_sqlite_file_all_finish_and_miss_no_trial(count: int, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/studies.db"
     assert [process.wait(120) for process in searchers(url, tmp_path / "ready", count)] == [0] * count
