@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from problems.data import DIGITS, TWO_SPIRALS, DataSet, minibatches
+from problems.data import DIGITS, TWO_SPIRALS, DataSet, check_batch, minibatches
 from problems.images import FASHION_MNIST, MNIST_5K
 from problems.network import MLP, ConvNet, Network, accuracy, cross_entropy
 from problems.problem import Batch, Facts, Layout, Problem, ProblemSpec, digest
@@ -47,8 +47,7 @@ class Classifier(Problem):
     batch: int
 
     def __post_init__(self) -> None:
-        if not 1 <= self.batch <= self.data.rows:
-            raise ValueError(f"a minibatch takes between 1 and all {self.data.rows} rows, got batch={self.batch}")
+        check_batch(self.batch, self.data.rows)
 
     @property
     def facts(self) -> Facts:

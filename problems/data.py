@@ -31,6 +31,7 @@ __all__ = [
     "airfoil",
     "breast_cancer_table",
     "bundled",
+    "check_batch",
     "diabetes_table",
     "has_airfoil_file",
     "minibatches",
@@ -68,13 +69,18 @@ GATHERED_STEPS = 64
 GATHERED_NUMBERS = 2**18  # of one block: in the cache still when the batches are read
 
 
+def check_batch(batch: int, rows: int, least: int = 1) -> None:
+    """Raise ``ValueError`` for a batch that is not between ``least`` rows (batch norm needs two) and all of them."""
+    if not least <= batch <= rows:
+        raise ValueError(f"a minibatch takes between {least} and all {rows} rows, got batch={batch}")
+
+
 def shuffled_rows(seeds: Sequence[int], rows: int, batch: int, steps: int) -> Iterator[Tensor]:
     """Indices ``[S, B]`` of each step: every seed reshuffles all ``rows`` each epoch and drops a short last batch.
 
     Raises ``ValueError`` where a batch is not between one row and all of them.
     """
-    if not 1 <= batch <= rows:
-        raise ValueError(f"a minibatch takes between 1 and all {rows} rows, got batch={batch}")
+    check_batch(batch, rows)
     generators = [generator(seed, "order of rows") for seed in seeds]
     per_epoch = rows // batch
     for first in range(0, steps, per_epoch):
@@ -197,6 +203,16 @@ class DataSet:
     load: Callable[[], Split]
     measured: int | None = None
     """How many rows of either part evaluation looks at, where all are too many; None means all."""
+
+    def trained(self) -> tuple[Tensor, Tensor]:
+        """Inputs and labels to train on, loaded on first use."""
+        split = self.load()
+        return split.inputs, split.labels
+
+    def held(self) -> tuple[Tensor, Tensor]:
+        """Inputs and labels held out, loaded on first use."""
+        split = self.load()
+        return split.held_inputs, split.held_labels
 
 
 @cache

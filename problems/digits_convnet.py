@@ -9,9 +9,9 @@ from __future__ import annotations
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from problems.data import DIGITS
+from problems.data import DIGITS, check_batch
 from problems.lenet import accuracy
-from problems.module import ModuleProblem, Tensors
+from problems.module import ModuleProblem
 from problems.problem import ProblemSpec
 
 __all__ = ["SPECS", "digits_convnet"]
@@ -23,8 +23,7 @@ def digits_convnet(channels: int = 8, dropout: float = 0.2, batch: int = 32) -> 
         raise ValueError(f"the first convolution makes at least 1 channel, got channels={channels}")
     if not 0 <= dropout < 1:
         raise ValueError(f"the share of dropped units is at least 0 and below 1, got dropout={dropout}")
-    if not 2 <= batch <= DIGITS.rows:
-        raise ValueError(f"a minibatch takes between 2 and all {DIGITS.rows} rows, got batch={batch}")
+    check_batch(batch, DIGITS.rows, 2)
 
     def network() -> nn.Module:
         return nn.Sequential(
@@ -42,19 +41,11 @@ def digits_convnet(channels: int = 8, dropout: float = 0.2, batch: int = 32) -> 
             nn.Linear(8 * channels, 10),
         )
 
-    def trained() -> Tensors:
-        split = DIGITS.load()
-        return split.inputs, split.labels
-
-    def held() -> Tensors:
-        split = DIGITS.load()
-        return split.held_inputs, split.held_labels
-
     return ModuleProblem(
         network,
         cross_entropy,
-        trained,
-        heldout=held,
+        DIGITS.trained,
+        heldout=DIGITS.held,
         metrics={"accuracy": accuracy},
         batch=batch,
         steps=150,

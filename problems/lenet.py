@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from problems.data import DataSet
+from problems.data import DataSet, check_batch
 from problems.images import FASHION_MNIST, MNIST_5K
-from problems.module import ModuleProblem, Tensors
+from problems.module import ModuleProblem
 from problems.problem import ProblemSpec
 
 __all__ = ["SPECS", "accuracy", "fashion_mnist_lenet", "lenet", "mnist_lenet"]
@@ -53,22 +53,12 @@ def fashion_mnist_lenet(batch: int = 32) -> ModuleProblem:
 
 
 def _lenet_on(data: DataSet, batch: int, steps: int, tags: Sequence[str]) -> ModuleProblem:
-    if not 1 <= batch <= data.rows:
-        raise ValueError(f"a minibatch takes between 1 and all {data.rows} rows, got batch={batch}")
-
-    def trained() -> Tensors:
-        split = data.load()
-        return split.inputs, split.labels
-
-    def held() -> Tensors:
-        split = data.load()
-        return split.held_inputs, split.held_labels
-
+    check_batch(batch, data.rows)
     return ModuleProblem(
         lenet,
         cross_entropy,
-        trained,
-        heldout=held,
+        data.trained,
+        heldout=data.held,
         metrics={"accuracy": accuracy},
         batch=batch,
         steps=steps,

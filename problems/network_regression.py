@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from problems.data import Split, minibatches
+from problems.data import Split, check_batch, minibatches
 from problems.network import MLP
 from problems.problem import Batch, Facts, Layout, Problem, digest
 
@@ -36,8 +36,7 @@ class NetworkRegression(Problem):
     measured: int | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.batch <= self.rows:
-            raise ValueError(f"a minibatch takes between 1 and all {self.rows} rows, got batch={self.batch}")
+        check_batch(self.batch, self.rows)
 
     @property
     def facts(self) -> Facts:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 from torch.utils.data import Dataset
 
-from problems.data import Split, share_of, shared_rows
+from problems.data import Split, check_batch, share_of, shared_rows
 from problems.images import MNIST_5K, downloaded_cifar_10
 from problems.lenet import accuracy
 from problems.module import ModuleProblem, Tensors
@@ -135,8 +135,7 @@ def _resnet(
         raise ValueError(
             f"{name} needs width, depth >= 1, shift >= 0 and noise in [0, 1], got {width}, {depth}, {shift} and {noise}"
         )
-    if not 2 <= batch <= shared_rows(rows, share):
-        raise ValueError(f"a minibatch takes between 2 and all {shared_rows(rows, share)} rows, got batch={batch}")
+    check_batch(batch, shared_rows(rows, share), 2)
     coloured = name.startswith("cifar")
     return ModuleProblem(
         partial(ResNet, 3 if coloured else 1, width, depth, 10),

@@ -19,6 +19,17 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
         yield
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As in a worker: on a busy machine two threads of torch take many times as long."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def made_up_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of small files with the columns of those that the packages of the extra ``[data]`` ship."""

@@ -12,18 +12,11 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from problems.module import ModuleProblem
 from problems.module_run import ModuleRun
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 INPUTS = torch.linspace(-1, 1, 36).view(12, 3)
 DATA = (INPUTS, INPUTS.sum(1, keepdim=True))
 mse = nn.functional.mse_loss
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As in a worker: on a busy machine two threads of torch take many times as long."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def dropping() -> nn.Module:

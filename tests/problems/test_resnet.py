@@ -16,16 +16,9 @@ from problems.download import DownloadError
 from problems.images import CIFAR_10_PARTS, cifar_10, read_cifar_10
 from problems.resnet import Augmented, ResNet, cifar_10_resnet, mnist_resnet
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 IMAGES = torch.randint(1, 256, (4, 1, 6, 5), generator=torch.Generator().manual_seed(0)).byte()
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As in a worker: on a busy machine two threads of torch take many times as long."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_a_block_whose_second_norm_is_zero_leaves_what_comes_in() -> None:

@@ -14,6 +14,8 @@ from optimizers import Schedule
 from optimizers.rmsprop import RMSProp
 from problems.module import ModuleProblem
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 # Lanes sum the same terms in other orders (batched products, a mean over blocks): 3e-15 over 12 steps in float64.
 ROUNDING = 1e-12
 
@@ -22,15 +24,6 @@ AMPLIFIED = {"adagrad-full": 1e-8, "soap": 1e-6}
 
 INPUTS = torch.linspace(-1, 1, 240).view(60, 4).sin()
 LABELS = (INPUTS.sum(1) > 0).long()
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As in a worker: on a busy machine two threads of torch take many times as long."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def perceptron() -> nn.Module:
