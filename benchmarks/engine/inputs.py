@@ -16,7 +16,7 @@ from benchmarks.engine.engines import ENGINES, Engine
 from benchmarks.engine.segments import Data
 from benchmarks.engine.ways import why_native
 from benchmarks.errors import UsageError
-from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
+from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec, called
 from benchmarks.naming.groups import ParameterGroup
 from benchmarks.naming.registry import make_optimizer, make_problem
 from optimizers import Hyperparameter, Rule, Schedule
@@ -171,7 +171,7 @@ class Training:
     @property
     def name(self) -> str:
         """The name of the optimizer in errors."""
-        return type(self.optimizer).__name__ if isinstance(self.optimizer, Rule) else self.optimizer.name
+        return called(self.optimizer)
 
     @cached_property
     def native(self) -> str | None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.naming.blame import blame, line_raised
 from benchmarks.naming.call_syntax import in_words
-from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec, write
+from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec, called, write
 from benchmarks.naming.groups import ParameterGroup, by_our_names_in, shared_out
 from optimizers import Rule, Schedule
 from optimizers.torch_optimizer import RuleOptimizer
@@ -55,7 +55,7 @@ class Stepper:
             else:
                 others.append((own, part, theirs))
         if not main:
-            raise UsageError(f"{_name(optimizer)} has no parameters: its groups give all of them to other optimizers")
+            raise UsageError(f"{called(optimizer)} has no parameters: its groups give all of them to other optimizers")
         self._members = [_Member(optimizer, values, main, over, schedules)]
         self._members += [_Member(own, given, [(part, {})], over, schedules) for own, part, given in others]
 
@@ -108,7 +108,7 @@ class _Member:
         over: str,
         schedules: Mapping[str, Schedule],
     ) -> None:
-        self.spec, self.name, self.over = spec, _name(spec), over
+        self.spec, self.name, self.over = spec, called(spec), over
         self.schedules = {name: schedule for name, schedule in schedules.items() if name in _knobs(spec)}
         self.values = [{**_defaults(spec), **values, **own} for _, own in groups]
         given: Any = [
@@ -180,10 +180,6 @@ class _Member:
 def has_modes(optimizer: torch.optim.Optimizer) -> bool:
     """Whether it steps from other parameters than those it should be judged by, as schedule-free ones do."""
     return all(callable(getattr(optimizer, mode, None)) for mode in ("train", "eval"))
-
-
-def _name(spec: AnyOptimizer | Rule) -> str:
-    return type(spec).__name__ if isinstance(spec, Rule) else spec.name
 
 
 def _knobs(spec: AnyOptimizer | Rule) -> set[str]:

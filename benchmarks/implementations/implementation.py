@@ -17,10 +17,10 @@ from benchmarks.naming.registry import OF_ANY_RULE, OPTIMIZERS, make_optimizer
 from optimizers import WRAPPERS, OptimizerSpec, Rule
 from problems import Problem
 
-__all__ = ["Implementation", "Stepper", "implementation_of", "on_a_vector"]
+__all__ = ["Implementation", "Runnable", "implementation_of", "on_a_vector"]
 
 
-class Stepper(Protocol):
+class Runnable(Protocol):
     """Whatever can be run: it has values, may be given others, and makes an optimizer over ``x [P]``."""
 
     @property

@@ -16,7 +16,7 @@ from benchmarks.engine.training import Training
 from benchmarks.errors import UsageError
 from benchmarks.implementations.forms import Form, differences
 from benchmarks.implementations.identify import Identity, Well, identify
-from benchmarks.implementations.implementation import Implementation, Stepper, implementation_of, on_a_vector
+from benchmarks.implementations.implementation import Implementation, Runnable, implementation_of, on_a_vector
 from benchmarks.implementations.paths import Ride, apart, first_apart, forced, free, rounding_bound
 from benchmarks.implementations.probes import Fact, facts, rides
 from benchmarks.naming.registry import make_problem
@@ -158,7 +158,7 @@ class _Track:
         return first_apart(self.path, path, self.bound)
 
 
-def _track(given: Stepper, ride: Ride) -> _Track:
+def _track(given: Runnable, ride: Ride) -> _Track:
     path = forced(given, ride)
     return _Track(ride, path, rounding_bound(given, ride, path))
 
@@ -174,7 +174,7 @@ def _on(problem: Problem, one: Implementation, other: Implementation, steps: int
     return replace(led, own=own, losses=(mine.loss, theirs.loss), constructed=False), track
 
 
-def _led(name: str, other: Stepper, track: _Track) -> Run:
+def _led(name: str, other: Runnable, track: _Track) -> Run:
     """The comparison under given gradients."""
     path = forced(other, track.ride)
     at, share = track.parts_at(path), apart(track.path, path)

@@ -23,7 +23,7 @@ from benchmarks.engine.calls import evaluation_of, gradient_of, loss_of, project
 from benchmarks.engine.stepping import has_modes
 from benchmarks.engine.training import Training
 from benchmarks.errors import UsageError
-from benchmarks.implementations.implementation import Stepper
+from benchmarks.implementations.implementation import Runnable
 from benchmarks.naming.blame import with_line
 from problems import Batch, Problem
 from problems.problem import generator
@@ -65,42 +65,42 @@ class FreeRun:
     loss: float
 
 
-def forced(stepper: Stepper, ride: Ride, moved: int | None = None) -> Tensor:
+def forced(runnable: Runnable, ride: Ride, moved: int | None = None) -> Tensor:
     """The path ``[T + 1, P]`` under given gradients; NaN or inf stay in it.
 
     With ``moved`` every gradient and every hyperparameter is moved by one unit in the last place, up or down as a
     generator of that seed says.
     """
-    values, gradients = stepper.values, ride.gradients
+    values, gradients = runnable.values, ride.gradients
     if moved is not None:
         random = generator(moved, "units in the last place")
         values = {name: _moved(value, random) for name, value in values.items()}
         signs = torch.from_numpy(random.choice([-1.0, 1.0], size=tuple(gradients.shape)))
         gradients = gradients * (1 + UNIT * signs)
     x = ride.start.clone().requires_grad_()
-    optimizer = _made(stepper, x, values)
+    optimizer = _made(runnable, x, values)
     path = [x.detach().clone()]
     for t, g in enumerate(gradients):
         if ride.shares is not None and "lr" in values:
             for group in optimizer.param_groups:
                 group["lr"] = values["lr"] * ride.shares[t]
-        _step(stepper.name, optimizer, x, g)
+        _step(runnable.name, optimizer, x, g)
         if ride.project is not None:
             ride.project(x.data)
         path.append(x.detach().clone())
     return torch.stack(path)
 
 
-def free(stepper: Stepper, problem: Problem, training: Training) -> FreeRun:
+def free(runnable: Runnable, problem: Problem, training: Training) -> FreeRun:
     """The run on ``problem`` by its own gradients, from the start and over the data of ``training``'s one seed."""
     x = training.start()[0].clone().requires_grad_()
-    optimizer = _made(stepper, x, stepper.values)
+    optimizer = _made(runnable, x, runnable.values)
     path, gradients = [x.detach().clone()], []
     for batch in (batch for segment in training.data.segments() for batch in segment.batches):
         g = _gradient(problem, x, batch)
         if not bool(g.isfinite().all()):
             break
-        _step(stepper.name, optimizer, x, g)
+        _step(runnable.name, optimizer, x, g)
         project_(problem, x.data)
         if not bool(x.detach().norm().isfinite()):
             break
@@ -111,9 +111,9 @@ def free(stepper: Stepper, problem: Problem, training: Training) -> FreeRun:
     return FreeRun(torch.stack(path[: len(met) + 1]), met, loss)
 
 
-def rounding_bound(stepper: Stepper, ride: Ride, path: Tensor) -> Tensor:
+def rounding_bound(runnable: Runnable, ride: Ride, path: Tensor) -> Tensor:
     """How far ``[T + 1, P]`` from the ``path`` rounding alone may take an implementation, a coordinate at a time."""
-    moved = [forced(stepper, ride, seed) for seed in (0, 1)]
+    moved = [forced(runnable, ride, seed) for seed in (0, 1)]
     spread = torch.stack([(each - path).abs() for each in moved]).amax(0).cummax(0).values
     largest = torch.maximum(path.abs(), _steps(path).abs()).cummax(0).values
     steps = torch.arange(len(path), dtype=path.dtype).unsqueeze(-1)
@@ -170,13 +170,13 @@ def _moved(value: float, random: np.random.Generator) -> float:
     return float(np.nextafter(value, 2 * value if upwards else 0.0))
 
 
-def _made(stepper: Stepper, x: Tensor, values: Mapping[str, float]) -> torch.optim.Optimizer:
+def _made(runnable: Runnable, x: Tensor, values: Mapping[str, float]) -> torch.optim.Optimizer:
     try:
-        optimizer = stepper.optimizer(x, values)
+        optimizer = runnable.optimizer(x, values)
         if has_modes(optimizer):
             optimizer.train()  # type: ignore[attr-defined]  # just looked for
     except (Exception, SystemExit) as error:
-        raise UsageError(f"{stepper.name} cannot be made over a parameter vector: {with_line(error)}") from error
+        raise UsageError(f"{runnable.name} cannot be made over a parameter vector: {with_line(error)}") from error
     return optimizer
 
 

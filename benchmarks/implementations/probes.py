@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.implementations.implementation import Stepper
+from benchmarks.implementations.implementation import Runnable
 from benchmarks.implementations.paths import Ride, forced
 from problems.problem import generator
 
@@ -56,7 +56,7 @@ def rides(eps: Iterable[float] = ()) -> dict[str, Ride]:
     return {CONSTRUCTED: Ride(start, gradients), FALLING: Ride(start, gradients, shares)}
 
 
-def facts(first: Stepper, second: Stepper, eps: float) -> tuple[Fact, ...]:
+def facts(first: Runnable, second: Runnable, eps: float) -> tuple[Fact, ...]:
     """What constructed gradients measure of two implementations, each a multiple of its own lr."""
     steady, small = torch.ones(LONG, 1).double(), torch.full((1, 1), max(eps, SMALLEST)).double()
     spike = torch.zeros(LONG, 1).double()
@@ -69,11 +69,11 @@ def facts(first: Stepper, second: Stepper, eps: float) -> tuple[Fact, ...]:
         ("pull to 0 from 1, without a gradient", 0 * small, 1.0, lambda path: path[0] - path[1]),
     )
     return tuple(
-        Fact(what, *(_measured(stepper, gradients, start, read) for stepper in (first, second)))
+        Fact(what, *(_measured(runnable, gradients, start, read) for runnable in (first, second)))
         for what, gradients, start, read in asked
     )
 
 
-def _measured(stepper: Stepper, gradients: Tensor, start: float, read: object) -> float:
-    path = forced(stepper, Ride(torch.full((1,), start).double(), gradients))
-    return float(read(path)) / stepper.values.get("lr", 1.0)  # type: ignore[operator]  # one of the functions above
+def _measured(runnable: Runnable, gradients: Tensor, start: float, read: object) -> float:
+    path = forced(runnable, Ride(torch.full((1,), start).double(), gradients))
+    return float(read(path)) / runnable.values.get("lr", 1.0)  # type: ignore[operator]  # one of the functions above

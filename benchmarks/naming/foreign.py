@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.errors import UsageError, nearest
-from optimizers import Hyperparameter, OptimizerSpec
+from optimizers import Hyperparameter, OptimizerSpec, Rule
 from optimizers.fingerprint import code_of, digest_of, value_text
 from optimizers.rule import Scale
 
@@ -31,6 +31,7 @@ __all__ = [
     "ForeignSpec",
     "Range",
     "Ranges",
+    "called",
     "choose_axes",
     "first_line",
     "foreign",
@@ -120,6 +121,11 @@ class ForeignSpec:
 
 AnyOptimizer = OptimizerSpec | ForeignSpec
 """What the suite, the study and the engine take for an optimizer."""
+
+
+def called(optimizer: AnyOptimizer | Rule) -> str:
+    """The name of an optimizer in errors: that of its entry, or a bare rule's class."""
+    return type(optimizer).__name__ if isinstance(optimizer, Rule) else optimizer.name
 
 
 def write(keywords: dict[str, Any], place: tuple[str, int | None], value: float) -> None:

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from torch import Tensor
 
 from benchmarks.errors import UsageError, nearest
-from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
+from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec, called
 from benchmarks.naming.registry import make_optimizer
 from optimizers import Rule
 
@@ -67,13 +67,12 @@ def by_our_names_in(group: ParameterGroup, optimizer: AnyOptimizer | Rule) -> di
     """
     meant = group.own or optimizer
     known = {knob.name: knob for knob in meant.hyperparameters}
-    called = type(meant).__name__ if isinstance(meant, Rule) else meant.name
     values: dict[str, float] = {}
     for given, value in group.values.items():
         name = meant.our_name(given) if isinstance(meant, ForeignSpec) else given
         if name not in known:
             raise UsageError(
-                f"the parameter group {group.which!r}: {called} has no hyperparameter {given!r}"
+                f"the parameter group {group.which!r}: {called(meant)} has no hyperparameter {given!r}"
                 f"{nearest(given, known)}; it has {', '.join(known)}"
             )
         values[name] = float(value)
