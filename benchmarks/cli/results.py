@@ -1,4 +1,4 @@
-"""Commands on a results folder that is there: report, compare, replay, export, sync, ui."""
+"""Commands on a results folder that is there: merge, report, compare, replay, export, sync, ui."""
 
 from __future__ import annotations
 
@@ -64,6 +64,35 @@ def report(
         forms = [form for form, asked in wanted.items() if asked]
         page = write_page(source, out, progress=bar.show, jobs=jobs or default_jobs(), focus=focus, forms=forms)
     say(f"report: {page.resolve()}")
+
+
+@click.command("merge", short_help="Join the records of a suite's shards.")
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+def merge_(out: Path, folders: tuple[Path, ...]) -> None:
+    """Join the results folders DIR... of one suite, as its shards, into OUT, a new folder or one joined before.
+
+    They may be of unequal progress: `stepscape run SUITE --out OUT` then runs what is missing. Nothing in DIR... is
+    changed. Refused are other definitions of the suite, other versions, and cells of one name that differ.
+
+    \b
+    Examples:
+      stepscape merge results/league results/league-*-of-16
+    """
+    from benchmarks.record.merge import merge
+
+    with Bar("merge"):
+        merged = merge(out, folders)
+    for note in merged.notes:
+        say(f"stepscape: {note}", err=True)
+    for name, said in merged.failed.items():
+        say(f"stepscape: {name} failed: {said}", err=True)
+    done = merged.total - len(merged.missing)
+    say(f"{merged.folder}: {done} of {merged.total} parts finished, {merged.now} of them joined now")
+    if merged.missing:
+        shown = ", ".join(merged.missing[:5]) + (", …" if len(merged.missing) > 5 else "")
+        say(f"missing: {shown}; `stepscape run SUITE --out {merged.folder}` runs them")
+    say(f"report:  stepscape report {merged.folder}")
 
 
 @click.command(short_help="Tell whether a change helped.")
@@ -230,4 +259,4 @@ def sync(folder: Path, uri: str | None, children: str) -> None:
     say(f"{counted(len(record.cells), 'cell')} of {folder} in MLflow at {where}")
 
 
-COMMANDS: tuple[click.Command, ...] = (report, compare, replay, export, sync, ui)
+COMMANDS: tuple[click.Command, ...] = (merge_, report, compare, replay, export, sync, ui)
