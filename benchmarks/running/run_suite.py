@@ -37,7 +37,7 @@ from benchmarks.running.watch import Watch
 from benchmarks.running.workers import WorkersLostError, map_unordered
 from benchmarks.suite.suite import CellPlan, Suite
 from benchmarks.tuning.storages import check_storage
-from problems import DataError
+from problems import DataError, Problem
 
 if TYPE_CHECKING:
     from analysis.pages.problem_section import Section
@@ -253,6 +253,7 @@ def prepared(
     cells, failed = dict[str, ReadyCell](), dict[str, JobResult]()
     wrong: dict[str, StepscapeError | DataError] = {}
     tried: Tried = {}
+    made: dict[str, Problem] = {}
 
     def fails(plan: CellPlan, error: StepscapeError | DataError) -> None:
         said = str(error)
@@ -265,7 +266,7 @@ def prepared(
     plans = suite.cells()
     for plan in plans:
         try:
-            cells[plan.name] = look_up(plan, data, compute)
+            cells[plan.name] = look_up(plan, data, compute, made)
         except (StepscapeError, DataError) as error:
             fails(plan, error)
     costs = {plan.name: cells[plan.name].cost if plan.name in cells else 0.0 for plan in plans}
