@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["cli", "main"]
 
 STARTED = time.time()
-KINDS = ("problems", "optimizers", "wrappers", "suites", "schedules", "exhibits")
+KINDS = ("problems", "optimizers", "wrappers", "suites", "schedules", "exhibits", "atlas")
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
