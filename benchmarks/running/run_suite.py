@@ -151,6 +151,8 @@ def _run(
         raise UsageError(f"kernels need a C compiler: {why}")
     found = prepared(suite, data, compute, exhibit_jobs(suite, record, data, deadline), record.has_cell, shard)
     ready, exhibits, failed = found.cells, found.exhibits, found.failed
+    if shard is not None:
+        observer.divided(shard, len(ready) + len(exhibits) + len(failed))
     jobs = fitting_jobs(ready, jobs, memory)
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
     if storage is not None:
