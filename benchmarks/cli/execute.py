@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.mlflow_mirror.runs import Children
     from benchmarks.mlflow_mirror.tracker import Tracker
     from benchmarks.record.folder import RecordFolder
+    from benchmarks.running.backends.choose import BackendName
     from benchmarks.running.mirroring import Mirroring
     from benchmarks.running.observer import RunObserver
     from benchmarks.running.run_suite import SuiteResult
@@ -43,6 +44,8 @@ class Machine:
     memory: str | None = None
     engine: Engine = "auto"
     device: DeviceName = "cpu"
+    backend: BackendName = "local"
+    address: str | None = None
     started: float | None = None  # ``time.time()`` when the command began, which a time budget counts from
 
 
@@ -81,9 +84,11 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
         raise UsageError(f"a time budget is a positive number of minutes, got {machine.minutes}")
     began = machine.started or time.time()
     folder = machine.out or Path("results") / suite.name
-    jobs = machine.jobs or default_jobs()
+    jobs = machine.jobs or (None if machine.address else default_jobs())
     tracker = None if machine.no_tracking else _tracker(machine, suite, folder)
-    deadline = None if machine.minutes is None else began + 60 * machine.minutes - _reserve(suite, jobs)
+    deadline = (
+        None if machine.minutes is None else began + 60 * machine.minutes - _reserve(suite, jobs or default_jobs())
+    )
     record, pages = RecordFolder(folder), list[Path]()
     results: dict[str, ProblemResults] = {}
 
@@ -112,6 +117,8 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
         memory=None if machine.memory is None else memory_size(machine.memory),
         engine=machine.engine,
         device=machine.device,
+        backend=machine.backend,
+        address=machine.address,
         observer=observer,
         mirror=tracker.log_cell_folder if tracker else None,
         afterwards=report,

@@ -9,7 +9,7 @@ MLflow  mirrors each cell after it has landed; an outage costs the mirror, never
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,15 +24,17 @@ from benchmarks.record.damage import damaged
 from benchmarks.record.folder import RecordFolder, remove
 from benchmarks.record.lock import alone
 from benchmarks.running.ahead import Ahead
+from benchmarks.running.backends.backend import Backend
+from benchmarks.running.backends.choose import BackendName, backend_of
 from benchmarks.running.bars import SuiteBar
 from benchmarks.running.estimate import estimate_seconds
-from benchmarks.running.jobs import CellJob, Job, JobResult, carry_out, carry_out_and_draw, exhibit_jobs
+from benchmarks.running.jobs import CellJob, Job, JobResult, exhibit_jobs
 from benchmarks.running.memory import fitting_jobs
 from benchmarks.running.mirroring import Mirroring
 from benchmarks.running.observer import RunObserver
 from benchmarks.running.prepare import Compute, ReadyCell, Tried, load_plugins, mistakes, prepare
 from benchmarks.running.watch import Watch
-from benchmarks.running.workers import WorkersLostError, map_unordered
+from benchmarks.running.workers import default_jobs
 from benchmarks.suite.suite import Suite
 from benchmarks.tuning.storages import check_storage
 from problems import DataError
@@ -88,13 +90,15 @@ def run(
     suite: Suite | str | Path,
     folder: str | Path,
     *,
-    jobs: int = 1,
+    jobs: int | None = None,
     data: Path | None = None,
     storage: str | None = None,
     deadline: float | None = None,
     memory: int | None = None,
     engine: Engine = "auto",
     device: DeviceName = "cpu",
+    backend: BackendName = "local",
+    address: str | None = None,
     observer: RunObserver | None = None,
     mirror: Callable[[Path], None] | None = None,
     afterwards: Callable[[SuiteResult, Mirroring], None] | None = None,
@@ -103,13 +107,15 @@ def run(
     """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same
     problems and code.
 
-    ``suite`` may be the name of a built-in suite or the path of a TOML file. ``jobs`` processes work at the same time,
-    fewer where all would take more than ``memory`` bytes (by default what the machine has); ``data`` is the user's data
-    folder; ``engine`` advances the lanes on the ``device``, cpu, cuda, cuda:N or auto. Studies are kept in the Optuna
-    ``storage`` where one is given, else in memory. After the ``deadline`` (``time.time()``) cells stop at the next
-    block; what they made is kept for the next run. ``observer`` is told how far the run is; by default that is a bar,
-    on a terminal or in a notebook. ``mirror`` is handed every finished cell's folder, those of earlier runs too, beside
-    the work, and may raise `StepscapeError`: it is then not asked again. It has
+    ``suite`` may be the name of a built-in suite or the path of a TOML file. ``jobs`` processes work at the same time
+    (one where None), fewer where all would take more than ``memory`` bytes (by default what the machine has).
+    ``backend`` carries the jobs to them: ``local``, or the workers of a ``dask`` or ``ray`` cluster, started on this
+    machine or reached at its ``address``; there ``jobs`` None is all workers that there are. ``data`` is the user's
+    data folder; ``engine`` advances the lanes on the ``device``, cpu, cuda, cuda:N or auto. Studies are kept in the
+    Optuna ``storage`` where one is given, else in memory. After the ``deadline`` (``time.time()``) cells stop at
+    the next block; what they made is kept for the next run. ``observer`` is told how far the run is; by default
+    that is a bar, on a terminal or in a notebook. ``mirror`` is handed every finished cell's folder, those of
+    earlier runs too, beside the work, and may raise `StepscapeError`: it is then not asked again. It has
     `benchmarks.running.mirroring.BUDGET` seconds more when the cells are done.
     ``afterwards`` is called last, with what is returned and the mirror's thread, while no other process may work in the
     folder: it may write the report there. Where ``draw``, the report's sections are drawn as their problems' cells end,
@@ -120,14 +126,17 @@ def run(
     """
     suite, folder = suite if isinstance(suite, Suite) else Suite.load(suite), Path(folder)
     record, compute = RecordFolder(folder), Compute(engine, device=str(device_of(device)))
-    with nullcontext(observer) if observer else SuiteBar(suite) as watching:
-        return _run(suite, record, jobs, data, storage, deadline, memory, compute, watching, mirror, afterwards, draw)
+    workers = backend_of(backend, address, jobs, data, storage)
+    with nullcontext(observer) if observer else SuiteBar(suite) as watching, workers:
+        return _run(
+            suite, record, workers, data, storage, deadline, memory, compute, watching, mirror, afterwards, draw
+        )
 
 
 def _run(
     suite: Suite,
     record: RecordFolder,
-    jobs: int,
+    backend: Backend,
     data: Path | None,
     storage: str | None,
     deadline: float | None,
@@ -142,22 +151,30 @@ def _run(
     if compute.engine == "kernel" and (why := why_no_compiler()):
         raise UsageError(f"kernels need a C compiler: {why}")
     ready, failed = prepared(suite, data, compute)
-    jobs = fitting_jobs(ready, jobs, memory)
+    jobs = default_jobs()  # of this machine, which draws the report
+    if backend.here:
+        jobs = backend.jobs = fitting_jobs(ready, backend.jobs or 1, memory)
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
     exhibits = exhibit_jobs(suite, record, data, deadline)
     if storage is not None:
         check_storage(storage, [cell.plan.tuning for cell in ready])
+    every: list[Job] = [*exhibits, *cells]
+    if not backend.here and not all(job.finished for job in every):
+        backend.open(suite, observer.noted)
     record.open(suite)
     with alone(record):
-        every: list[Job] = [*exhibits, *cells]
         finished = _finished(every, record, observer)
         result = SuiteResult(record.path, kept=[job.name for job in every if job.name in finished], jobs=jobs)
         record.keep_plugins(suite)
-        missing = _with_threads([job for job in every if job.name not in finished], jobs)
+        missing = [job for job in every if job.name not in finished]
+        if backend.here:
+            missing = _with_threads(missing, jobs)
         if missing:
+            backend.open(suite, observer.noted)
             ahead = [cell for cell in ready if cell.plan.name not in finished]
-            asked = sum(job.question.seconds for job in exhibits if job.name not in finished) / min(jobs, len(missing))
-            observer.estimated(lambda: asked + estimate_seconds(ahead, jobs), len(missing), jobs)
+            room = backend.room()
+            asked = sum(job.question.seconds for job in exhibits if job.name not in finished) / min(room, len(missing))
+            observer.estimated(lambda: asked + estimate_seconds(ahead, room), len(missing), room)
         costs = {job.name: job.cost for job in missing}
         observer.started(sum(costs.values()), len(finished))
         for failure in failed:
@@ -169,9 +186,9 @@ def _run(
             mirrored(name)
         # the costliest first keeps all workers busy to the end; where time may run out, the cheapest finish the most
         missing.sort(key=lambda job: job.cost, reverse=deadline is None)
-        with Watch(record.unfinished, costs, observer):
+        with Watch(record.unfinished, costs, observer, backend.shares):
             page = Ahead.of(record, suite.cells(), suite.focus or ()) if draw else None
-            for done in _carried_out(missing, jobs, page):
+            for done in backend.carry_out(missing, page):
                 if done.section is not None:
                     result.sections[done.section.problem.name] = done.section
                 result.ran.append(replace(done, section=None))
@@ -242,20 +259,6 @@ def prepared(suite: Suite, data: Path | None, compute: Compute) -> tuple[list[Re
             '(on_error = "skip" in the suite runs the other cells)'
         )
     return ready, failed
-
-
-def _carried_out(missing: Sequence[Job], jobs: int, ahead: Ahead | None) -> Iterator[JobResult]:
-    """Do the jobs, draw what is ``ahead`` of the report, and yield how each ended; those whose workers were killed
-    again and again end with an error.
-    """
-    work = carry_out if ahead is None else partial(carry_out_and_draw, ahead=ahead)
-    left = {job.name: job for job in missing}
-    try:
-        for done in map_unordered(work, missing, jobs):
-            del left[done.name]
-            yield done
-    except WorkersLostError as error:
-        yield from (JobResult(job.name, job.title, 0.0, str(error)) for job in left.values())
 
 
 @dataclass(frozen=True)
