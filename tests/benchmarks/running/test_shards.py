@@ -10,9 +10,9 @@ from analysis.record.failures import failures_of
 from analysis.record.shard import Shard, shard_of_record
 from benchmarks.errors import SuiteError, UsageError
 from benchmarks.running import prepare as preparing
-from benchmarks.running import run_suite
+from benchmarks.running.parts import Prepared, prepared
 from benchmarks.running.prepare import Compute, look_up
-from benchmarks.running.run_suite import Prepared, prepared, run
+from benchmarks.running.run_suite import run
 from benchmarks.running.shards import divided, parse_shard
 from benchmarks.suite.suite import Suite
 
@@ -139,9 +139,7 @@ def test_a_folder_of_another_part_is_refused_by_name(
     then: tuple[int, int] | None,
     said: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(run_suite, "_carried_out", lambda *_: iter(()))
     run(SUITE, tmp_path / "there", shard=first)
     with pytest.raises(UsageError, match=said):
         run(SUITE, tmp_path / "there", shard=then)
