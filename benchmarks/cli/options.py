@@ -91,6 +91,18 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Where tensors are: auto is a GPU where torch has one.",
             ),
             click.option(
+                "--backend",
+                type=click.Choice(["local", "dask", "ray"]),
+                default="local",
+                show_default=True,
+                help="What carries the jobs: processes of this machine, or the workers of a Dask or Ray cluster.",
+            ),
+            click.option(
+                "--address",
+                metavar="ADDRESS",
+                help="The cluster's, as tcp://host:8786 or host:6379.  [default: one of --jobs processes here]",
+            ),
+            click.option(
                 "--memory",
                 metavar="SIZE",
                 help="Take no more, as 2GiB: in fewer processes, or refused.  [default: the machine's]",

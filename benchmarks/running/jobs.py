@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import traceback
 from abc import ABC, abstractmethod
@@ -50,7 +51,9 @@ SECOND: Final = 3e6  # what a second costs, in the units of `benchmarks.running.
 
 
 class Job(ABC):
-    """A piece of work whose result lands in the record, whole or not at all."""
+    """A piece of work whose result lands in the record at ``folder``, whole or not at all."""
+
+    folder: RecordFolder
 
     @property
     @abstractmethod
@@ -71,6 +74,19 @@ class Job(ABC):
     @abstractmethod
     def finished(self) -> bool:
         """Whether the result has landed."""
+
+    @property
+    @abstractmethod
+    def place(self) -> Path:
+        """The folder that its result becomes."""
+
+    @abstractmethod
+    def elsewhere(self, folder: RecordFolder, data: Path | None) -> Job:
+        """The same job in another record, with the user's data in another folder."""
+
+    def keeps(self) -> list[Path]:
+        """The folders of what it keeps until its result lands, those that there are."""
+        return []
 
     @abstractmethod
     def run(self) -> Path:
@@ -120,6 +136,17 @@ class CellJob(Job):
     @property
     def finished(self) -> bool:
         return self.folder.has_cell(self.name)
+
+    @property
+    def place(self) -> Path:
+        return self.folder.cell(self.name)
+
+    def elsewhere(self, folder: RecordFolder, data: Path | None) -> CellJob:
+        return replace(self, folder=folder, data=data)
+
+    def keeps(self) -> list[Path]:
+        kept = re.compile(rf"{re.escape(self.name)}-[0-9a-f]{{16}}-[0-9a-f]{{16}}")
+        return [place for place in self.folder.unfinished.glob("*") if kept.fullmatch(place.name)]
 
     def run(self) -> Path:
         torch.set_num_threads(1)
@@ -178,6 +205,13 @@ class ExhibitJob(Job):
     @property
     def finished(self) -> bool:
         return self.folder.has_exhibit(self.question.name)
+
+    @property
+    def place(self) -> Path:
+        return self.folder.exhibit(self.question.name)
+
+    def elsewhere(self, folder: RecordFolder, data: Path | None) -> ExhibitJob:
+        return replace(self, folder=folder, data=data)
 
     def run(self) -> Path:
         if self.deadline is not None and time.time() > self.deadline:
