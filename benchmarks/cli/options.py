@@ -7,15 +7,41 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from benchmarks.cli.complete import completing
 from benchmarks.cli.progress import say
 from benchmarks.engine.engines import ENGINES
 
-__all__ = ["COUNT", "data_option", "machine_options", "cell_options"]
+__all__ = ["COUNT", "RECORD", "data_option", "machine_options", "cell_options"]
 
 COUNT = click.IntRange(1, 1_000_000_000)
 """How many of something: more is a slip, and from 2^63 on no number that torch or Optuna take."""
+
+
+class _RecordPath(click.ParamType[Path]):
+    """The folder of a record, said by that folder, by the file of an archive, or as ``atlas:NAME``."""
+
+    name = "record"
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ARG002
+        if not str(value).startswith("atlas:") and not str(value).endswith(".tar.xz"):
+            return Path(value)
+        from benchmarks.record.archive import opened
+
+        return opened(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        from benchmarks.record.archive import ATLAS, atlas
+
+        known = [f"{ATLAS}{name}" for name in atlas()]
+        return [CompletionItem(name) for name in known if name.startswith(incomplete)] or [
+            CompletionItem(incomplete, type="file")
+        ]
+
+
+RECORD = _RecordPath()
+"""A results folder, the file of an archive, or ``atlas:NAME``."""
 
 
 def _say_what_is_missing(_context: click.Context, _option: click.Parameter, folder: Path | None) -> Path | None:

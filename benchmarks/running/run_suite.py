@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.record.shard import Shard
 from benchmarks.engine.devices import DeviceName, device_of
 from benchmarks.engine.engines import Engine
 from benchmarks.engine.kernel.compiler import why_no_compiler
@@ -26,21 +27,22 @@ from benchmarks.record.lock import alone
 from benchmarks.running.ahead import Ahead
 from benchmarks.running.bars import SuiteBar
 from benchmarks.running.estimate import estimate_seconds
-from benchmarks.running.jobs import CellJob, Job, JobResult, carry_out, carry_out_and_draw, exhibit_jobs
+from benchmarks.running.jobs import CellJob, ExhibitJob, Job, JobResult, carry_out, carry_out_and_draw, exhibit_jobs
 from benchmarks.running.memory import fitting_jobs
 from benchmarks.running.mirroring import Mirroring
 from benchmarks.running.observer import RunObserver
-from benchmarks.running.prepare import Compute, ReadyCell, Tried, load_plugins, mistakes, prepare
+from benchmarks.running.prepare import Compute, ReadyCell, Tried, load_plugins, look_up, mistakes, try_cell
+from benchmarks.running.shards import divided, parse_shard
 from benchmarks.running.watch import Watch
 from benchmarks.running.workers import WorkersLostError, map_unordered
-from benchmarks.suite.suite import Suite
+from benchmarks.suite.suite import CellPlan, Suite
 from benchmarks.tuning.storages import check_storage
 from problems import DataError
 
 if TYPE_CHECKING:
     from analysis.pages.problem_section import Section
 
-__all__ = ["SuiteResult", "prepared", "run"]
+__all__ = ["Prepared", "SuiteResult", "prepared", "run"]
 
 
 @dataclass(repr=False)
@@ -99,6 +101,7 @@ def run(
     mirror: Callable[[Path], None] | None = None,
     afterwards: Callable[[SuiteResult, Mirroring], None] | None = None,
     draw: bool = False,
+    shard: Shard | tuple[int, int] | str | None = None,
 ) -> SuiteResult:
     """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same
     problems and code.
@@ -113,15 +116,19 @@ def run(
     `benchmarks.running.mirroring.BUDGET` seconds more when the cells are done.
     ``afterwards`` is called last, with what is returned and the mirror's thread, while no other process may work in the
     folder: it may write the report there. Where ``draw``, the report's sections are drawn as their problems' cells end,
-    beside the work.
+    beside the work. Of a ``shard``, as (3, 16) or "3/16", only that part of the suite is run, into a folder of its own;
+    `benchmarks.record.merge.merge` joins them.
 
     Raises `StepscapeError` for mistakes in the suite, the folder or the storage, for a device that is not there, and
     for a cell that takes more memory alone, before anything is run.
     """
     suite, folder = suite if isinstance(suite, Suite) else Suite.load(suite), Path(folder)
     record, compute = RecordFolder(folder), Compute(engine, device=str(device_of(device)))
+    part = None if shard is None else parse_shard(shard)
     with nullcontext(observer) if observer else SuiteBar(suite) as watching:
-        return _run(suite, record, jobs, data, storage, deadline, memory, compute, watching, mirror, afterwards, draw)
+        return _run(
+            suite, record, jobs, data, storage, deadline, memory, compute, watching, mirror, afterwards, draw, part
+        )
 
 
 def _run(
@@ -137,17 +144,18 @@ def _run(
     mirror: Callable[[Path], None] | None,
     afterwards: Callable[[SuiteResult, Mirroring], None] | None,
     draw: bool,
+    shard: Shard | None,
 ) -> SuiteResult:
     """Run what is missing, as `run` says, with an ``observer``."""
     if compute.engine == "kernel" and (why := why_no_compiler()):
         raise UsageError(f"kernels need a C compiler: {why}")
-    ready, failed = prepared(suite, data, compute)
+    found = prepared(suite, data, compute, exhibit_jobs(suite, record, data, deadline), record.has_cell, shard)
+    ready, exhibits, failed = found.cells, found.exhibits, found.failed
     jobs = fitting_jobs(ready, jobs, memory)
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
-    exhibits = exhibit_jobs(suite, record, data, deadline)
     if storage is not None:
         check_storage(storage, [cell.plan.tuning for cell in ready])
-    record.open(suite)
+    record.open(suite, shard)
     with alone(record):
         every: list[Job] = [*exhibits, *cells]
         finished = _finished(every, record, observer)
@@ -214,26 +222,62 @@ def _with_threads(missing: Sequence[Job], jobs: int) -> list[Job]:
     ]
 
 
-def prepared(suite: Suite, data: Path | None, compute: Compute) -> tuple[list[ReadyCell], list[JobResult]]:
-    """The cells that can be run, and how the others ended: those whose problem or optimizer is the user's and fails.
+@dataclass(frozen=True)
+class Prepared:
+    """What can be run of a suite, or of a shard of it: cells and exhibits; and how the other cells ended, those whose
+    problem or optimizer is the user's and fails. ``shares`` are the costs of all shards, a single one of a whole suite.
+    """
 
-    Raises `StepscapeError` for mistakes in the suite, with all of them; where it says ``on_error = "skip"`` they cost
-    the cells that have them.
+    cells: list[ReadyCell]
+    exhibits: list[ExhibitJob]
+    failed: list[JobResult]
+    shares: list[float]
+
+
+def prepared(
+    suite: Suite,
+    data: Path | None,
+    compute: Compute,
+    exhibits: Sequence[ExhibitJob] = (),
+    landed: Callable[[str], bool] = lambda _: False,
+    shard: Shard | None = None,
+) -> Prepared:
+    """What is to be run of the cells of ``suite`` and of its ``exhibits``: all, or those of a ``shard``.
+
+    The names of all cells are looked up, which divides them into shards; what is the user's own is tried in the cells
+    that are to be run, their optimizers where they have not ``landed``. Raises `StepscapeError` for mistakes in the
+    suite, with all of them; where it says ``on_error = "skip"`` they cost the cells that have them, each of which
+    belongs to one shard.
     """
     load_plugins(suite.plugins)
-    ready, failed = list[ReadyCell](), list[JobResult]()
+    cells, failed = dict[str, ReadyCell](), dict[str, JobResult]()
     wrong: dict[str, StepscapeError | DataError] = {}
     tried: Tried = {}
-    for plan in suite.cells():
+
+    def fails(plan: CellPlan, error: StepscapeError | DataError) -> None:
+        said = str(error)
+        if not isinstance(error, OwnCodeError):
+            found = mistakes(plan, error, data)
+            wrong.update({text: error for text in found if text not in wrong})
+            said = "; ".join(found)
+        failed[plan.name] = JobResult(plan.name, f"cell {plan.name}", 0.0, said)
+
+    plans = suite.cells()
+    for plan in plans:
         try:
-            ready.append(prepare(plan, data, tried, compute))
+            cells[plan.name] = look_up(plan, data, compute)
         except (StepscapeError, DataError) as error:
-            said = str(error)
-            if not isinstance(error, OwnCodeError):
-                found = mistakes(plan, error, data)
-                wrong |= {text: error for text in found if text not in wrong}
-                said = "; ".join(found)
-            failed.append(JobResult(plan.name, f"cell {plan.name}", 0.0, said))
+            fails(plan, error)
+    costs = {plan.name: cells[plan.name].cost if plan.name in cells else 0.0 for plan in plans}
+    costs |= {job.name: job.cost for job in exhibits}
+    parts = divided(costs, shard.count if shard else 1)
+    mine = set(parts[shard.number - 1] if shard else costs)
+    for name, cell in list(cells.items()):
+        if name in mine:
+            try:
+                try_cell(cell, tried, optimizer=not landed(name))
+            except (StepscapeError, DataError) as error:
+                fails(cell.plan, error)
     if wrong and suite.on_error == "stop":
         if len(wrong) == 1:
             raise next(iter(wrong.values()))
@@ -241,7 +285,13 @@ def prepared(suite: Suite, data: Path | None, compute: Compute) -> tuple[list[Re
             f"{len(wrong)} mistakes in {suite.name}, and nothing was run: {'; '.join(wrong)} "
             '(on_error = "skip" in the suite runs the other cells)'
         )
-    return ready, failed
+    own = [plan.name for plan in plans if plan.name in mine]
+    return Prepared(
+        [cells[name] for name in own if name not in failed],
+        [job for job in exhibits if job.name in mine],
+        [failed[name] for name in own if name in failed],
+        [sum(costs[name] for name in part) for part in parts],
+    )
 
 
 def _carried_out(missing: Sequence[Job], jobs: int, ahead: Ahead | None) -> Iterator[JobResult]:
