@@ -50,10 +50,13 @@ def heat_norm(landscapes: Sequence[Landscape]) -> Normalize:
     return Normalize(min(best, start - 1e-12), top)
 
 
-def landscape_figure(landscapes: Mapping[str, Landscape], tuned: Mapping[str, Setting] = NOTHING) -> Figure:
+def landscape_figure(
+    landscapes: Mapping[str, Landscape], tuned: Mapping[str, Setting] = NOTHING, note: str = ""
+) -> Figure:
     """Draw one heat map for each optimizer with a second hyperparameter, on one shared colour scale.
 
-    ``tuned`` are the settings that were found, by label, of those for which there are any.
+    ``tuned`` are the settings that were found, by label, of those for which there are any; a ``note`` stands in the
+    legend.
     """
     first = next(iter(landscapes.values()))
     norm, n = heat_norm(list(landscapes.values())), max(landscape.n for landscape in landscapes.values())
@@ -65,7 +68,10 @@ def landscape_figure(landscapes: Mapping[str, Landscape], tuned: Mapping[str, Se
             axes.set_xlabel(landscape.x.name if landscape.x.name != "lr" else "learning rate", labelpad=1)
         colorbar(figure, panels, list(landscapes.values()), norm)
         figure.legend(
-            handles=signs(n, first.measure, tuned=bool(tuned)),
+            handles=[
+                *signs(n, first.measure, tuned=bool(tuned)),
+                *([Line2D([], [], ls="", label=note)] if note else []),
+            ],
             loc="outside lower center",
             ncols=3 if len(panels) > 1 else 2,
             handlelength=1.8,

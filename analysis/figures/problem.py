@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,8 @@ from matplotlib.ticker import PercentFormatter
 from analysis.figures import contours as plane
 from analysis.figures import heat_maps as maps
 from analysis.figures import lines
-from analysis.figures.style import INK, Look, drawing, looks_of, luminance, new_figure, put_title, wrapped
+from analysis.figures.outcome import outcome_figure
+from analysis.figures.style import INK, Look, among, drawing, looks_of, luminance, new_figure, put_title, wrapped
 from analysis.measures.convergence import SETTINGS
 from analysis.measures.landscape_grid import regret
 from analysis.measures.lr_sensitivity import RateCurve
@@ -30,10 +31,12 @@ from analysis.statistics.arrays import Array, Mask
 from analysis.words import number
 
 __all__ = [
+    "MOST_COLOURED",
     "TITLES",
     "Ratios",
     "cell_figure",
     "figures_of",
+    "looks_on",
     "overview_figure",
     "problem_figures",
     "ratios_figure",
@@ -59,9 +62,18 @@ PALE: Final = 0.408
 """Luminance of a colour above which dark letters read best on it."""
 
 SHARE_COLORS: Final = ("#fbfaf6", "#cfe0ea", "#7fadc8", "#37749f", "#123a5e")
+DEFAULT_LOOK: Final = Look("#6b6b6b", (0, (3, 1.5)), "s")
 BEST_RING: Final = "#e08214"
 MOST_HIGH_ROWS: Final = 30
 """Rows up to which a matrix has room to spare."""
+
+MOST_PANELS: Final = 12
+"""Panels of a figure: of more, the lowest are shown."""
+
+Shown = TypeVar("Shown")
+
+MOST_COLOURED: Final = 6
+"""Lines of a figure that colours tell apart at a glance."""
 
 BEST_SECOND: Final = "Second hyperparameter best for each rate"
 HELD_SECOND: Final = "Second hyperparameter at its default"
@@ -77,7 +89,7 @@ def problem_figures(cells: Iterable[Cell], looks: Mapping[str, Look]) -> Iterato
 
 def figures_of(results: ProblemResults, looks: Mapping[str, Look]) -> Iterator[tuple[str, Figure]]:
     """Yield the figures of one problem by name, in reading order; those without data are left out."""
-    measure = results.measure
+    measure, looks = results.measure, looks_on(results, looks)
     named = {cell.label: cell for cell in results.cells}
     for name, figure in (
         ("outcome", _outcome(named, measure, looks)),
@@ -90,6 +102,17 @@ def figures_of(results: ProblemResults, looks: Mapping[str, Look]) -> Iterator[t
             yield name, titled(figure, results.problem.name, name)
 
 
+def looks_on(results: ProblemResults, looks: Mapping[str, Look]) -> dict[str, Look]:
+    """The looks in the figures of a problem: of more than six optimizers, those that end lowest are coloured and the
+    rest is grey, but where others are in focus already.
+    """
+    own = {cell.label: looks[cell.label] for cell in results.cells}
+    ended = {cell.label: cell.tuned.value for cell in results.cells if cell.tuned and np.isfinite(cell.tuned.value)}
+    if len(own) <= MOST_COLOURED or not ended or any(look.grey for look in own.values()):
+        return own
+    return among(own, sorted(ended, key=lambda label: ended[label])[:MOST_COLOURED])
+
+
 def titled(figure: Figure, subject: str, name: str) -> Figure:
     """``figure`` with its title: what it is of, and what it shows."""
     title = wrapped(f"{subject}: {TITLES[name]}", int(figure.get_figwidth() / 0.1))
@@ -100,7 +123,7 @@ def titled(figure: Figure, subject: str, name: str) -> Figure:
 def _outcome(cells: Results, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
     tuned = {label: cell.tuned for label, cell in cells.items() if cell.tuned is not None}
     default = {label: cell.default for label, cell in cells.items() if cell.default is not None}
-    return lines.outcome_figure(tuned, default, measure, looks) if tuned or default else None
+    return outcome_figure(tuned, default, measure, looks) if tuned or default else None
 
 
 def _convergence(cells: Results, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
@@ -151,7 +174,16 @@ def _landscapes(cells: Results) -> Figure | None:
         label: landscape for label, landscape in found.items() if landscape is not None and landscape.y is not None
     }
     tuned = {label: cells[label].tuned_setting for label in shown if cells[label].tuned_setting}
-    return maps.landscape_figure(shown, tuned) if shown else None
+    some = lowest_first(shown, lambda one: one.best_value)
+    note = f"the {len(some)} lowest of {len(shown)} maps" if len(some) < len(shown) else ""
+    return maps.landscape_figure(some, tuned, note) if some else None
+
+
+def lowest_first(panels: Mapping[str, Shown], value: Callable[[Shown], float]) -> dict[str, Shown]:
+    """``panels`` as they are where a figure has room for all of them, else the lowest of them by ``value``."""
+    if len(panels) <= MOST_PANELS:
+        return dict(panels)
+    return {label: panels[label] for label in sorted(panels, key=lambda label: value(panels[label]))[:MOST_PANELS]}
 
 
 def _trajectories(cells: Results, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
@@ -163,6 +195,8 @@ def _trajectories(cells: Results, measure: Measure, looks: Mapping[str, Look]) -
         for label, cell in cells.items()
     }
     shown = {label: [path for path in both if path is not None] for label, both in paths.items() if any(both)}
+    ended = {label: cell.tuned.value if cell.tuned else np.inf for label, cell in cells.items()}
+    shown = {label: shown[label] for label in lowest_first({label: ended[label] for label in shown}, float)}
     if not shown:
         return None
     stated = next(iter(cells.values())).info.problem.minimisers or [surface.lowest]
@@ -174,7 +208,7 @@ def cell_figure(cell: Cell) -> Figure:
     """An overview of one cell: its landscape (a map, or a curve of the learning rate) and its convergence."""
     result = CellResult.alone(cell)
     measure, label, landscape, curves = result.measure, cell.label, result.landscape, result.convergence
-    looks = looks_of(SETTINGS)
+    looks = {"tuned": Look(looks_of([label])[label].color, "-", "o"), "default": DEFAULT_LOOK}
     with drawing():
         figure = new_figure(9.5, 3.9)
         figure.set_layout_engine(None)  # places are known, and finding them takes as long as drawing

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.across import budget_figure, replay_figure
-from analysis.figures.problem import TITLES, figures_of, titled
+from analysis.figures.problem import TITLES, figures_of, looks_on, titled
 from analysis.figures.style import Drawn, Form, Look, drawn_as
 from analysis.measures.budget import BudgetResult, budget_frame, budget_results, replay_curves
 from analysis.measures.comparable import PoolingError
@@ -111,7 +111,7 @@ def section_of(
         budget, refused = budget_results(results.cells), ""
     except PoolingError as error:
         budget, refused = [], f"No curves of what tuning buys, for {error}."
-    figured = [*figures_of(results, looks), *budget_figures(results, budget, looks)]
+    figured = [*figures_of(results, looks), *budget_figures(results, budget, looks_on(results, looks))]
     cells = [result.cell for result in results.cells]
     return Section(
         anchor=anchor,

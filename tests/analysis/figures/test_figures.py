@@ -28,7 +28,6 @@ from analysis.figures.problem import (
     worse_than_best,
 )
 from analysis.figures.style import (
-    PALETTE,
     drawing,
     looks_of,
     new_figure,
@@ -272,7 +271,8 @@ def test_all_but_the_optimizers_in_focus_are_grey_and_still_told_apart() -> None
     assert all(len({look.color[1:3], look.color[3:5], look.color[5:]}) == 1 for look in rest)
     assert len({(look.color, str(look.line), look.marker) for look in looks.values()}) == 210
     coloured = [looks["optimizer 3"], looks["optimizer 5"]]
-    assert [look.color for look in coloured] == list(PALETTE[:2])
+    alone = looks_of(labels)
+    assert [look.color for look in coloured] == [alone["optimizer 3"].color, alone["optimizer 5"].color]
     assert min(look.layer for look in coloured) > max(look.layer for look in rest)
     assert looks_of(labels, ["nobody"]) == looks_of(labels)
 

@@ -12,7 +12,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis.figures.heat_maps import landscape_figure
-from analysis.figures.lines import convergence_figure, outcome_figure, sensitivity_figure
+from analysis.figures.lines import convergence_figure, sensitivity_figure
+from analysis.figures.outcome import outcome_figure
 from analysis.figures.problem import figures_of, worse_than_best
 from analysis.figures.style import looks_of
 from analysis.measures.convergence import Convergence
@@ -68,7 +69,9 @@ def test_tuned_default_and_lowest_stand_on_every_map_and_curve(record: Record) -
         if cell.tuned
     ]
     np.testing.assert_allclose([[line.get_xdata()[0], line.get_ydata()[0]] for line in rings], tuned)
-    assert [line.get_xdata()[0] for line in held.lines if line.get_marker() == "D"] == pytest.approx([0.01] * 3)
+    assert [
+        line.get_xdata()[0] for line in held.lines if (line.get_marker(), line.get_markersize()) == ("D", 5)
+    ] == pytest.approx([0.01] * 3)
 
 
 def curve(*values: float) -> Convergence:
