@@ -23,7 +23,7 @@ from analysis.pages.results_text import results_text
 from analysis.problem_results import ProblemResults, results_frame, results_of, results_table
 from analysis.record.cells import Cell, Record
 from analysis.record.errors import RecordError
-from analysis.record.failures import failures_of
+from analysis.record.failures import failures_of, in_a_line
 from analysis.statistics.resamples import SEEDS
 from analysis.words import estimate_text, listing, number
 
@@ -168,7 +168,7 @@ class _Page:
         """The HTML page; everything that comes from the record is escaped."""
         return template("report.html.j2").render(
             record=self.record,
-            failures=failures_of(self.record.path),
+            failures={name: in_a_line(said) for name, said in failures_of(self.record.path).items()},
             results=self.results,
             sections=sections,
             overview=overview,
