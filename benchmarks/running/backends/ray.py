@@ -60,7 +60,7 @@ class Ray(Remote):
             if self.address is None:
                 ray.init("local", num_cpus=self.jobs, include_dashboard=False, **quiet)
             else:
-                _check_answers(self.address)
+                self.check_address()
                 try:
                     ray.init(self.address, **quiet)
                 except Exception as error:  # of many kinds, as for another version of Ray or Python
@@ -68,6 +68,19 @@ class Ray(Remote):
             self.started = True
         self.work = ray.remote(max_retries=ATTEMPTS - 1, num_cpus=1)(_work)
         self.told = ray.remote(num_cpus=0)(Told).remote()
+
+    def check_address(self) -> None:
+        """Raise `UsageError` where nobody listens at the address: Ray itself would go on trying for minutes."""
+        if self.address in (None, "auto"):
+            return
+        host, _, port = str(self.address).removeprefix("ray://").rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+        except (OSError, ValueError, OverflowError) as error:
+            raise UsageError(
+                f"no Ray cluster answers at {self.address}: is it running, and is the address one as host:6379, which "
+                "`ray start --head` prints, ray://host:10001 or auto?"
+            ) from error
 
     def unfit_workers(self, needs: Requirements) -> list[str] | None:
         import ray
@@ -143,20 +156,6 @@ class Ray(Remote):
             import ray
 
             ray.shutdown()
-
-
-def _check_answers(address: str) -> None:
-    """Raise `UsageError` where nobody listens at ``address``: Ray itself would go on trying for minutes."""
-    if address == "auto":
-        return
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"no Ray cluster answers at {address}: is it running, and is the address one as host:6379, which "
-            "`ray start --head` prints, ray://host:10001 or auto?"
-        ) from error
 
 
 def _work(parcel: Parcel, told: Any) -> Returned:
