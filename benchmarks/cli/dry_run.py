@@ -22,8 +22,8 @@ def dry_run(suite: Suite, machine: Machine) -> str:
     from benchmarks.running.decide import what_decides
     from benchmarks.running.estimate import seconds_of, total_seconds
     from benchmarks.running.jobs import exhibit_jobs
+    from benchmarks.running.parts import prepared
     from benchmarks.running.prepare import Compute
-    from benchmarks.running.run_suite import prepared
     from benchmarks.running.workers import default_jobs
 
     folder = RecordFolder(machine.folder(suite))

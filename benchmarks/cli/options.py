@@ -72,7 +72,11 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
             data_option,
             click.option("--tracking-uri", metavar="URI", help="MLflow store.  [default: SQLite in the folder]"),
             click.option("--no-tracking", is_flag=True, help="Write no MLflow runs."),
-            click.option("--storage", metavar="URL", help="Keep Optuna's studies there, live and shared."),
+            click.option(
+                "--storage",
+                metavar="URL",
+                help="Keep Optuna's studies there, live and shared: a database, or grpc://HOST:PORT.",
+            ),
             click.option("--dry-run", is_flag=True, help="Show what would run, how long it takes and what it decides."),
             click.option("--minutes", type=click.FloatRange(min=0.1), help="Stop after this long; go on another time."),
             click.option(

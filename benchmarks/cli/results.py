@@ -14,6 +14,7 @@ from benchmarks.cli.progress import Bar, counted, say, terminal_width
 
 if TYPE_CHECKING:
     from analysis.figures.style import Form
+    from benchmarks.tuning.optuna_export import Diverged
 
 __all__ = ["COMMANDS"]
 
@@ -68,7 +69,7 @@ def report(
 
 @click.command("merge", short_help="Join the records of a suite's shards.")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=RECORD)
 def merge_(out: Path, folders: tuple[Path, ...]) -> None:
     """Join the results folders DIR... of one suite, as its shards, into OUT, a new folder or one joined before.
 
@@ -179,8 +180,18 @@ def export() -> None:
 @export.command("optuna", short_help="Into an Optuna storage.")
 @click.argument("folder", metavar="DIR", type=RECORD)
 @click.argument("url", metavar="URL")
-def export_optuna(folder: Path, url: str) -> None:
+@click.option(
+    "--diverged",
+    type=click.Choice(["fail", "inf"]),
+    default="fail",
+    show_default=True,
+    help="What diverged trials become: failed ones, or complete ones worth inf.",
+)
+def export_optuna(folder: Path, url: str, diverged: Diverged) -> None:
     """Write every study of the results folder DIR to the Optuna storage URL, for load_study and optuna-dashboard.
+
+    A diverged trial is written as a failed one: optuna-dashboard paints what is worth inf as the best. With
+    `--diverged inf` the study is what the sampler saw.
 
     \b
     Examples:
@@ -194,7 +205,7 @@ def export_optuna(folder: Path, url: str) -> None:
     studies = sum(len(cell.info.studies) for cell in cells)
     with Bar("export") as bar:
         written = 0
-        for done, new in enumerate(export_cells(cells, url), start=1):
+        for done, new in enumerate(export_cells(cells, url, diverged), start=1):
             written += new
             bar.show(done, len(cells))
     say(f"{written} studies written to {url}, {studies - written} were there already")

@@ -20,7 +20,7 @@ from analysis.record.shard import Shard
 from benchmarks.engine.devices import DeviceName, device_of
 from benchmarks.engine.engines import Engine
 from benchmarks.engine.kernel.compiler import why_no_compiler
-from benchmarks.errors import OwnCodeError, StepscapeError, SuiteError, UsageError
+from benchmarks.errors import UsageError
 from benchmarks.record.damage import damaged
 from benchmarks.record.folder import RecordFolder, remove
 from benchmarks.record.lock import alone
@@ -29,22 +29,22 @@ from benchmarks.running.backends.backend import Backend
 from benchmarks.running.backends.choose import BackendName, backend_of
 from benchmarks.running.bars import SuiteBar
 from benchmarks.running.estimate import estimate_seconds
-from benchmarks.running.jobs import CellJob, ExhibitJob, Job, JobResult, exhibit_jobs
+from benchmarks.running.jobs import CellJob, Job, JobResult, exhibit_jobs
 from benchmarks.running.memory import fitting_jobs
 from benchmarks.running.mirroring import Mirroring
 from benchmarks.running.observer import RunObserver
-from benchmarks.running.prepare import Compute, ReadyCell, Tried, load_plugins, look_up, mistakes, try_cell
-from benchmarks.running.shards import divided, parse_shard
+from benchmarks.running.parts import prepared
+from benchmarks.running.prepare import Compute
+from benchmarks.running.shards import parse_shard
 from benchmarks.running.watch import Watch
 from benchmarks.running.workers import default_jobs
-from benchmarks.suite.suite import CellPlan, Suite
+from benchmarks.suite.suite import Suite
 from benchmarks.tuning.storages import check_storage
-from problems import DataError
 
 if TYPE_CHECKING:
     from analysis.pages.problem_section import Section
 
-__all__ = ["Prepared", "SuiteResult", "prepared", "run"]
+__all__ = ["SuiteResult", "run"]
 
 
 @dataclass(repr=False)
@@ -130,6 +130,8 @@ def run(
     """
     suite, folder = suite if isinstance(suite, Suite) else Suite.load(suite), Path(folder)
     record, compute = RecordFolder(folder), Compute(engine, device=str(device_of(device)))
+    if engine == "kernel" and (why := why_no_compiler()):
+        raise UsageError(f"kernels need a C compiler: {why}")
     part = None if shard is None else parse_shard(shard)
     workers = backend_of(backend, address, jobs, data, storage)
     with nullcontext(observer) if observer else SuiteBar(suite) as watching, workers:
@@ -154,10 +156,10 @@ def _run(
     shard: Shard | None,
 ) -> SuiteResult:
     """Run what is missing, as `run` says, with an ``observer``."""
-    if compute.engine == "kernel" and (why := why_no_compiler()):
-        raise UsageError(f"kernels need a C compiler: {why}")
     found = prepared(suite, data, compute, exhibit_jobs(suite, record, data, deadline), record.has_cell, shard)
     ready, exhibits, failed = found.cells, found.exhibits, found.failed
+    if shard is not None:
+        observer.divided(shard, len(ready) + len(exhibits) + len(failed))
     jobs = default_jobs()  # of this machine, which draws the report
     if backend.here:
         jobs = backend.jobs = fitting_jobs(ready, backend.jobs or 1, memory)
@@ -235,78 +237,6 @@ def _with_threads(missing: Sequence[Job], jobs: int) -> list[Job]:
         replace(job, compute=replace(job.compute, threads=threads)) if isinstance(job, CellJob) else job
         for job in missing
     ]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What can be run of a suite, or of a shard of it: cells and exhibits; and how the other cells ended, those whose
-    problem or optimizer is the user's and fails. ``shares`` are the costs of all shards, a single one of a whole suite.
-    """
-
-    cells: list[ReadyCell]
-    exhibits: list[ExhibitJob]
-    failed: list[JobResult]
-    shares: list[float]
-
-
-def prepared(
-    suite: Suite,
-    data: Path | None,
-    compute: Compute,
-    exhibits: Sequence[ExhibitJob] = (),
-    landed: Callable[[str], bool] = lambda _: False,
-    shard: Shard | None = None,
-) -> Prepared:
-    """What is to be run of the cells of ``suite`` and of its ``exhibits``: all, or those of a ``shard``.
-
-    The names of all cells are looked up, which divides them into shards; what is the user's own is tried in the cells
-    that are to be run, their optimizers where they have not ``landed``. Raises `StepscapeError` for mistakes in the
-    suite, with all of them; where it says ``on_error = "skip"`` they cost the cells that have them, each of which
-    belongs to one shard.
-    """
-    load_plugins(suite.plugins)
-    cells, failed = dict[str, ReadyCell](), dict[str, JobResult]()
-    wrong: dict[str, StepscapeError | DataError] = {}
-    tried: Tried = {}
-
-    def fails(plan: CellPlan, error: StepscapeError | DataError) -> None:
-        said = str(error)
-        if not isinstance(error, OwnCodeError):
-            found = mistakes(plan, error, data)
-            wrong.update({text: error for text in found if text not in wrong})
-            said = "; ".join(found)
-        failed[plan.name] = JobResult(plan.name, f"cell {plan.name}", 0.0, said)
-
-    plans = suite.cells()
-    for plan in plans:
-        try:
-            cells[plan.name] = look_up(plan, data, compute)
-        except (StepscapeError, DataError) as error:
-            fails(plan, error)
-    costs = {plan.name: cells[plan.name].cost if plan.name in cells else 0.0 for plan in plans}
-    costs |= {job.name: job.cost for job in exhibits}
-    parts = divided(costs, shard.count if shard else 1)
-    mine = set(parts[shard.number - 1] if shard else costs)
-    for name, cell in list(cells.items()):
-        if name in mine:
-            try:
-                try_cell(cell, tried, optimizer=not landed(name))
-            except (StepscapeError, DataError) as error:
-                fails(cell.plan, error)
-    if wrong and suite.on_error == "stop":
-        if len(wrong) == 1:
-            raise next(iter(wrong.values()))
-        raise SuiteError(
-            f"{len(wrong)} mistakes in {suite.name}, and nothing was run: {'; '.join(wrong)} "
-            '(on_error = "skip" in the suite runs the other cells)'
-        )
-    own = [plan.name for plan in plans if plan.name in mine]
-    return Prepared(
-        [cells[name] for name in own if name not in failed],
-        [job for job in exhibits if job.name in mine],
-        [failed[name] for name in own if name in failed],
-        [sum(costs[name] for name in part) for part in parts],
-    )
 
 
 @dataclass(frozen=True)
