@@ -122,19 +122,28 @@ class CellJob(Job):
         return self.folder.has_cell(self.name)
 
     def run(self) -> Path:
-        torch.set_num_threads(1)
-        tried: Tried = {self.plan.problem: None}  # when the suite was prepared
-        cell = prepare(self.plan, self.data, tried, self.compute)
-        if self.fingerprint not in (None, cell.fingerprint):
-            raise UsageError(f"the code of optimizer {self.plan.optimizer!r} changed while the suite ran; run it again")
-        kept = self.folder.unfinished / f"{self.name}-{cell.problem.fingerprint()}-{cell.fingerprint}"
+        cell = self.prepared()
         meter = Meter(self.folder.unfinished, self.name, cell.lane_steps)
-        checkpoints = Checkpoints(kept, self.deadline, meter)
+        checkpoints = self.checkpoints(cell, meter)
         with closing(meter):
             result = run_cell(cell, checkpoints, self.storage)
         path = write_cell(self.folder, describe(cell, result), cell_tables(cell, result))
         checkpoints.forget()
         return path
+
+    def prepared(self) -> ReadyCell:
+        """The ready cell, in the worker that is to train it. Raises `UsageError` where its code has changed."""
+        torch.set_num_threads(1)
+        tried: Tried = {self.plan.problem: None}  # when the suite was prepared
+        cell = prepare(self.plan, self.data, tried, self.compute)
+        if self.fingerprint not in (None, cell.fingerprint):
+            raise UsageError(f"the code of optimizer {self.plan.optimizer!r} changed while the suite ran; run it again")
+        return cell
+
+    def checkpoints(self, cell: ReadyCell, meter: Meter) -> Checkpoints:
+        """Where the prepared ``cell`` keeps what it trains until it lands; ``meter`` is told how far that is."""
+        kept = self.folder.unfinished / f"{self.name}-{cell.problem.fingerprint()}-{cell.fingerprint}"
+        return Checkpoints(kept, self.deadline, meter)
 
     def check_same(self, known: dict[str, str]) -> None:
         problem = self.plan.problem

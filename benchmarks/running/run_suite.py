@@ -2,7 +2,7 @@
 
 plans   every cell is checked before anything is written
 jobs    the missing ones, in parallel: a cell tunes, re-trains winner and defaults on fresh seeds, maps its landscape;
-        an exhibit is an experiment of its own
+        an exhibit is an experiment of its own; of cells too large for one worker, slices first
 record  a cell lands by one rename
 MLflow  mirrors each cell after it has landed; an outage costs the mirror, never the record
 """
@@ -31,6 +31,8 @@ from benchmarks.running.memory import fitting_jobs
 from benchmarks.running.mirroring import Mirroring
 from benchmarks.running.observer import RunObserver
 from benchmarks.running.prepare import Compute, ReadyCell, Tried, load_plugins, mistakes, prepare
+from benchmarks.running.slice_jobs import carried_out, waves_of
+from benchmarks.running.slices import slices_of
 from benchmarks.running.watch import Watch
 from benchmarks.running.workers import WorkersLostError, map_unordered
 from benchmarks.suite.suite import Suite
@@ -142,7 +144,7 @@ def _run(
     if compute.engine == "kernel" and (why := why_no_compiler()):
         raise UsageError(f"kernels need a C compiler: {why}")
     ready, failed = prepared(suite, data, compute)
-    jobs = fitting_jobs(ready, jobs, memory)
+    jobs = fitting_jobs(ready, jobs, memory, storage)
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
     exhibits = exhibit_jobs(suite, record, data, deadline)
     if storage is not None:
@@ -153,11 +155,15 @@ def _run(
         finished = _finished(every, record, observer)
         result = SuiteResult(record.path, kept=[job.name for job in every if job.name in finished], jobs=jobs)
         record.keep_plugins(suite)
-        missing = _with_threads([job for job in every if job.name not in finished], jobs)
+        missing = [job for job in every if job.name not in finished]
+        ahead = [cell for cell in ready if cell.plan.name not in finished]
+        asked = sum(job.question.seconds for job in exhibits if job.name not in finished)
+        slices = slices_of(ahead, jobs, storage, asked)
+        waves = waves_of(missing, slices, cheapest_first=deadline is not None)
+        waves = [_with_threads(wave, jobs) for wave in waves]
         if missing:
-            ahead = [cell for cell in ready if cell.plan.name not in finished]
-            asked = sum(job.question.seconds for job in exhibits if job.name not in finished) / min(jobs, len(missing))
-            observer.estimated(lambda: asked + estimate_seconds(ahead, jobs), len(missing), jobs)
+            others, processes = asked / min(jobs, len(missing)), min(jobs, max(map(len, waves)))
+            observer.estimated(lambda: others + estimate_seconds(ahead, jobs), len(missing), processes)
         costs = {job.name: job.cost for job in missing}
         observer.started(sum(costs.values()), len(finished))
         for failure in failed:
@@ -167,11 +173,9 @@ def _run(
         mirrored = _Mirror(mirror, record, {job.name for job in cells}, mirroring)
         for name in result.kept:
             mirrored(name)
-        # the costliest first keeps all workers busy to the end; where time may run out, the cheapest finish the most
-        missing.sort(key=lambda job: job.cost, reverse=deadline is None)
-        with Watch(record.unfinished, costs, observer):
+        with Watch(record.unfinished, {job.name: job.cost for wave in waves for job in wave}, observer) as watch:
             page = Ahead.of(record, suite.cells(), suite.focus or ()) if draw else None
-            for done in _carried_out(missing, jobs, page):
+            for done in carried_out(waves, lambda wave: _carried_out(wave, jobs, page), watch):
                 if done.section is not None:
                     result.sections[done.section.problem.name] = done.section
                 result.ran.append(replace(done, section=None))
