@@ -16,6 +16,7 @@ from analysis.measures.measure import Measure
 from analysis.measures.paired_tests import not_worse
 from analysis.measures.recommendation import Recommendation, recommendation_of
 from analysis.measures.results import CellResult, SettingResult, cell_results
+from analysis.measures.search_check import SearchCheck, search_check
 from analysis.measures.stability import Stability, stability
 from analysis.record.cell_info import ProblemInfo
 from analysis.record.cells import Cell
@@ -122,6 +123,11 @@ class ProblemResults:
     def recommendations(self) -> tuple[Recommendation, ...]:
         """What to set, of every cell of which a setting made progress."""
         return tuple(found for cell in self.cells if (found := recommendation_of(cell)) is not None)
+
+    @cached_property
+    def searches(self) -> tuple[SearchCheck, ...]:
+        """Search beside landscape, of every cell that has both."""
+        return tuple(found for cell in self.cells if (found := search_check(cell)) is not None)
 
     @property
     def _ended(self) -> dict[CellResult, SettingResult]:

@@ -104,7 +104,9 @@ def estimate_text(found: Interval | None, form: Callable[[float], str] = number)
     """A value with its interval beside it, if it has one, both written by ``form``; a dash where there is no value."""
     if found is None or math.isnan(found.value):
         return "–"
-    value, low, high = form(found.value), form(found.low), form(found.high)
+    ends = found.value, found.low, found.high
+    scale = max((abs(each) for each in ends if math.isfinite(each)), default=0.0)
+    value, low, high = (form(0.0 if abs(each) < DUST * scale else each) for each in ends)
     return value if value == low == high else f"{value} [{low}, {high}]"
 
 
@@ -154,6 +156,9 @@ def plain(value: Any) -> str:
         return number(value)
     return "none" if value is None else str(value)
 
+
+DUST: Final = 1e-9
+"""Share of an interval's scale below which a number is rounding, and written as 0."""
 
 MOST_NAMED: Final = 4
 """Cells a message names before it counts the rest."""

@@ -172,19 +172,24 @@ def _plate(results: ProblemResults) -> Plate:
     """One panel an optimizer for a problem, on one colour scale, and a reading of each."""
     problem, measure = results.problem.name, results.measure
     shown = {cell.cell.optimizer: cell.landscape for cell in results.cells if cell.landscape is not None}
-    norm = heat_norm([landscape for landscape in shown.values() if landscape.y is not None] or list(shown.values()))
+    tuned = {cell.cell.optimizer: cell.tuned_setting for cell in results.cells}
+    maps = [landscape for landscape in shown.values() if landscape.y is not None] or list(shown.values())
+    norm = heat_norm(maps)
     n = max(landscape.n for landscape in shown.values())
     with drawing():
         panels = {
-            f"{problem}-{label}": _map(label, landscape, norm) if landscape.y is not None else _curve(label, landscape)
+            f"{problem}-{label}": _curve(label, landscape)
+            if landscape.y is None
+            else _map(label, landscape, norm, maps, tuned[label])
             for label, landscape in shown.items()
         }
     seeds = f"median of {n} seeds" if n > 1 else "one run says all"
     lost = "hatched: a seed diverged, grey: the median did" if n > 1 else "grey and hatched: diverged"
+    ring = "ring: tuned; " if any(tuned.values()) else ""
     return Plate(
-        f"{problem}: {measure.label} after the last step, {seeds}, one colour scale for all. Star: best; diamond: "
-        f"default; white line: within twice the best; pink: ends above its start; {lost}. "
-        "In curves: dashes are the start, a cross is divergence.",
+        f"{problem}: {measure.label} after the last step, {seeds}, one colour scale for all. Star: lowest of the grid; "
+        f"{ring}diamond: default; white line: within twice the lowest; pink: ends above its start; {lost}. In curves: "
+        "dashes are the start, a cross is divergence.",
         panels,
         {
             f"{problem}-{label}": f"{measure.label} of {name_of(label)} on {problem} over its hyperparameters"
@@ -194,10 +199,13 @@ def _plate(results: ProblemResults) -> Plate:
     )
 
 
-def _map(label: str, landscape: Landscape, norm: Normalize) -> Figure:
+def _map(
+    label: str, landscape: Landscape, norm: Normalize, maps: Sequence[Landscape], tuned: Mapping[str, float]
+) -> Figure:
+    """Draw a map with the setting that was ``tuned``, if any; ``norm`` is the colour scale of all ``maps``."""
     figure, axes = panel(3.2)
-    image = draw_landscape(axes, landscape, norm)
-    colorbar(figure, image, [axes], landscape)
+    draw_landscape(axes, landscape, norm, tuned)
+    colorbar(figure, [axes], maps, norm)
     axes.set_xlabel("learning rate")
     axes.set_title(name_of(label))
     return figure

@@ -14,11 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import GREY, INK, Look, drawing, log_axis, looks_of, luminance, new_figure
+from analysis.figures.style import INK, Look, drawing, log_axis, looks_of, luminance, new_figure
 from analysis.statistics.arrays import Array
 
 __all__ = [
-    "LOOKS",
     "THEORY",
     "WIDTH",
     "EndLabel",
@@ -39,12 +38,6 @@ WIDTH: Final = 4.9
 THEORY: Final[dict[str, Any]] = {"color": INK, "lw": 1.1, "ls": (0, (4, 2)), "zorder": 5}
 """Theory is a dashed dark line over the measurement."""
 
-LOOKS: Final[dict[str, Look]] = looks_of(
-    ["sgd", "rmsprop", "adagrad", "momentum", "adam", "rmsprop-corrected", "adagrad-averaged"]
-)
-"""The same optimizer has the same colour in every panel of the page."""
-LOOKS["adagrad-full"] = LOOKS["adagrad-averaged"]  # there are seven colours, and no panel shows both
-
 
 @dataclass(frozen=True)
 class EndLabel:
@@ -64,8 +57,8 @@ def panel(height: float = 3.3, width: float = WIDTH) -> tuple[Figure, Axes]:
 
 
 def look_of(optimizer: str) -> Look:
-    """The look of an optimizer on this page; grey for one that has none."""
-    return LOOKS.get(optimizer, Look(GREY, "-", "o"))
+    """The look of an optimizer, as in every report."""
+    return looks_of([optimizer])[optimizer]
 
 
 def readable(color: str) -> str:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from analysis.chapter.panels import EndLabel, label_ends, matrix, panel, span, write
 from analysis.chapter.part import Part, Plate, TextTable, count, lost_text, question_of
-from analysis.figures.style import GREY, Look, drawing, looks_of
+from analysis.figures.style import GREY, Look, drawing, looks_in_order
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
 from analysis.record.exhibits.real_problem import RealProblemFacts
@@ -34,7 +34,7 @@ WORDS: Final = {
 def real_problem_part(exhibit: Exhibit[RealProblemFacts]) -> Part:
     """The part on the exhibit ``real-problem``."""
     grid, choices, curves = (_named(exhibit.table(name)) for name in ("grid", "choices", "curves"))
-    looks = looks_of(list(choices["schedule"]))
+    looks = looks_in_order(list(choices["schedule"]))
     facts = exhibit.facts
     seeds = len(facts.test_seeds)
     with drawing():

@@ -26,6 +26,8 @@ LOST = 1e3
 """Share of the start's loss that a diverged run counts as."""
 COMPARED = frozenset({"sgd", "rmsprop"})
 ADAGRADS = ("adagrad-full", "adagrad")
+MOST_DECADES = 6.0
+"""Decades either way that colours tell apart."""
 AHEAD = 10.0
 """How many times lower a loss must be to count as help: twenty steps leave no smaller lead to chance of the lr grid."""
 
@@ -200,8 +202,8 @@ def help_panel(best: pd.DataFrame, steps: int) -> Figure:
     """Draw decades of loss between gradient descent and RMSProp over angle and condition number."""
     figure, axes = panel()
     angles, found = leads(best, steps)
-    conditions, lead = list(found), np.clip(-np.log10(list(found.values())), -6, 6)
-    most = max(float(np.abs(lead).max()), 0.1)
+    conditions, lead = list(found), -np.log10(list(found.values()))
+    most = min(max(float(np.abs(lead).max()), 0.1), MOST_DECADES)
     colors = mpl.colormaps["RdBu_r"]
     image = axes.pcolormesh(
         angles,
@@ -215,10 +217,16 @@ def help_panel(best: pd.DataFrame, steps: int) -> Figure:
     axes.set_yticks(range(len(conditions)), [number(value) for value in conditions])
     axes.set_xticks([0, 15, 30, 45, 60, 75, 90])
     axes.grid(visible=False)
-    bar = figure.colorbar(image, ax=axes, pad=0.02)
+    bar = figure.colorbar(image, ax=axes, pad=0.02, extend=_beyond(lead, most))
     bar.set_label("log₁₀ (RMSProp / descent)")
     write(axes, "rotation, degrees", "condition number", f"Where RMSProp helps, {steps} steps")
     return figure
+
+
+def _beyond(lead: Array, most: float) -> str:
+    """At which ends a colour scale of ``most`` decades either way holds not all of ``lead``, in matplotlib's words."""
+    low, high = bool((lead < -most).any()), bool((lead > most).any())
+    return "both" if low and high else "min" if low else "max" if high else "neither"
 
 
 def _table(book: pd.DataFrame) -> TextTable:

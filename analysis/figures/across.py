@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
-from analysis.figures.lines import START, frame_limits, legend_columns, legend_height
+from analysis.figures.lines import START, frame_limits, legend_columns, legend_height, named
 from analysis.figures.style import GREY, INK, LINES, Look, drawing, log_axis, new_figure, panel_grid, put_title, wrapped
 from analysis.measures.budget import BudgetCurve, BudgetResult, ReplayCurve
 from analysis.measures.measure import Measure
@@ -37,6 +37,9 @@ SAMPLERS: Final = {"tpe": "#0072B2", "cmaes": "#D55E00", "qmc": "#009E73", "gp":
 PAGE: Final = 10.6
 """Inches that a page shows without shrinking its letters."""
 
+MOST_RANKED: Final = 40
+"""Rows of a diagram of ranks: of more, the best."""
+
 MOST_ANNOTATED: Final = 9
 """Problems up to which every field of a transfer matrix holds its number."""
 
@@ -51,7 +54,7 @@ def ranks_figure(ranking: Ranking, looks: Looks) -> Figure:
 
     ``looks`` are those of the optimizers by label, here as in every figure.
     """
-    order = sorted(range(len(ranking.labels)), key=lambda i: ranking.ranks[i].value)
+    order = sorted(range(len(ranking.labels)), key=lambda i: ranking.ranks[i].value)[:MOST_RANKED]
     names = [ranking.labels[i] for i in order]
     texts = [wrapped(name, 44) for name in names]
     with drawing():
@@ -64,7 +67,9 @@ def ranks_figure(ranking: Ranking, looks: Looks) -> Figure:
             axes.text(rank.value, row - 0.24, number(rank.value), ha="center", va="bottom", fontsize=7.5)
         axes.set_xlim(0.7, len(names) + 0.4 + 0.16 * len(ranking.groups))
         for bar, group in enumerate(ranking.groups):
-            rows = [names.index(label) for label in group]
+            rows = [names.index(label) for label in group if label in names]
+            if not rows:
+                continue
             x = len(names) + 0.25 + 0.16 * bar
             axes.plot([x, x], [rows[0] - 0.3, rows[-1] + 0.3], color=INK, lw=3, solid_capstyle="butt", clip_on=False)
         _ruler(axes, ranking.critical)
@@ -72,7 +77,9 @@ def ranks_figure(ranking: Ranking, looks: Looks) -> Figure:
         axes.set_ylim(len(names) - 0.5, -1.5)
         axes.xaxis.set_major_locator(FixedLocator(range(1, len(names) + 1)))
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel(f"mean rank over {ranking.problems} problems (1 is best)")
+        hidden = len(ranking.labels) - len(names)
+        more = f"; {hidden} more rank lower: tables/ranking.csv" if hidden else ""
+        axes.set_xlabel(f"mean rank over {ranking.problems} problems (1 is best{more})")
     return figure
 
 
@@ -91,10 +98,15 @@ def _ruler(axes: Axes, critical: float) -> None:
 def profiles_figure(profiles: Sequence[Profile], looks: Looks) -> Figure:
     """Draw profiles side by side: share of targets by ratio to the fastest, by steps, and by share of the budget."""
     with drawing():
-        figure = new_figure(9.6, 3.1 + legend_height(profiles[0].labels))
+        figure = new_figure(9.6, 3.1 + legend_height(named(profiles[0].labels, looks)))
         for axes, profile in zip(figure.subplots(1, len(profiles), squeeze=False)[0], profiles, strict=True):
             for i, label in enumerate(profile.labels):
                 look = looks[label]
+                if look.grey:
+                    axes.plot(
+                        profile.over, profile.value[i], color=look.color, lw=0.7, drawstyle="steps-post", zorder=1.5
+                    )
+                    continue
                 axes.fill_between(
                     profile.over, profile.low[i], profile.high[i], color=look.color, alpha=0.18, lw=0, step="post"
                 )
@@ -117,7 +129,7 @@ def profiles_figure(profiles: Sequence[Profile], looks: Looks) -> Figure:
                 axes.xaxis.set_major_formatter(PercentFormatter(1))
             else:
                 log_axis(axes, "x", float(profile.over[0]), float(profile.over[-1]))
-        _legend(figure, {label: _handle(looks[label]) for label in profiles[0].labels})
+        _legend(figure, named({label: _handle(looks[label]) for label in profiles[0].labels}, looks))
     return figure
 
 
@@ -172,7 +184,7 @@ def _matrix(axes: Axes, transfer: Transfer) -> None:
 def budget_figure(found: Sequence[BudgetResult], measure: Measure, looks: Looks) -> Figure:
     """Draw what tuning buys on a problem: the expected outcome after k random trials, and who wins at each budget."""
     with drawing():
-        figure = new_figure(9, 3.4 + legend_height([one.label for one in found]))
+        figure = new_figure(9, 3.4 + legend_height(named([one.label for one in found], looks)))
         left, right = figure.subplots(1, 2)
         _budget_axis(left, [one.curve for one in found], measure)
         for one in found:
@@ -188,6 +200,9 @@ def budget_figure(found: Sequence[BudgetResult], measure: Measure, looks: Looks)
                 (left, curve.expected, curve.low, curve.high),
                 (right, one.win, one.win_low, one.win_high),
             ):
+                if look.grey:
+                    axes.plot(curve.budgets, value, color=look.color, lw=0.7, zorder=look.layer)
+                    continue
                 axes.fill_between(curve.budgets, low, high, color=look.color, alpha=0.16, lw=0)
                 axes.plot(curve.budgets, value, **style)
         right.set_ylim(0, 1)
@@ -196,7 +211,7 @@ def budget_figure(found: Sequence[BudgetResult], measure: Measure, looks: Looks)
         put_title(right, "Probability of the lowest outcome")
         for axes in (left, right):
             _trials_axis(axes, np.concatenate([one.curve.budgets for one in found]))
-        handles = {one.label: _handle(looks[one.label]) for one in found}
+        handles = named({one.label: _handle(looks[one.label]) for one in found}, looks)
         _legend(figure, {**handles, "start": Line2D([], [], **START)})
     return figure
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -26,8 +27,13 @@ __all__ = ["colorbar", "draw_landscape", "heat_norm", "landscape_figure", "signs
 DIVERGED_COLOR: Final = "#dedede"
 WORSE_COLOR: Final = "#f4c9b0"
 HATCH: Final = "////"
+RING: Final[dict[str, Any]] = {"marker": "o", "ms": 12, "mfc": "none", "clip_on": False}
+NOTHING: Final[Mapping[str, Mapping[str, float]]] = {}
 DEEPEST: Final = 1e-10
 """Share of the start's gap at which colours end: more decades would leave no contrast where most of a map lies."""
+
+Setting = Mapping[str, float]
+"""Hyperparameters by name."""
 
 
 def heat_norm(landscapes: Sequence[Landscape]) -> Normalize:
@@ -44,19 +50,28 @@ def heat_norm(landscapes: Sequence[Landscape]) -> Normalize:
     return Normalize(min(best, start - 1e-12), top)
 
 
-def landscape_figure(landscapes: Mapping[str, Landscape]) -> Figure:
-    """Draw one heat map for each optimizer with a second hyperparameter, on one shared colour scale."""
+def landscape_figure(
+    landscapes: Mapping[str, Landscape], tuned: Mapping[str, Setting] = NOTHING, note: str = ""
+) -> Figure:
+    """Draw one heat map for each optimizer with a second hyperparameter, on one shared colour scale.
+
+    ``tuned`` are the settings that were found, by label, of those for which there are any; a ``note`` stands in the
+    legend.
+    """
     first = next(iter(landscapes.values()))
     norm, n = heat_norm(list(landscapes.values())), max(landscape.n for landscape in landscapes.values())
     with drawing():
         figure, panels = panel_grid(len(landscapes), width=2.85, height=2.6, extra=(1.2, 1.0))
         for axes, (label, landscape) in zip(panels, landscapes.items(), strict=True):
-            image = draw_landscape(axes, landscape, norm)
+            draw_landscape(axes, landscape, norm, tuned.get(label))
             put_title(axes, wrapped(label, 29))
             axes.set_xlabel(landscape.x.name if landscape.x.name != "lr" else "learning rate", labelpad=1)
-        colorbar(figure, image, panels, first)
+        colorbar(figure, panels, list(landscapes.values()), norm)
         figure.legend(
-            handles=signs(n, first.measure),
+            handles=[
+                *signs(n, first.measure, tuned=bool(tuned)),
+                *([Line2D([], [], ls="", label=note)] if note else []),
+            ],
             loc="outside lower center",
             ncols=3 if len(panels) > 1 else 2,
             handlelength=1.8,
@@ -64,15 +79,16 @@ def landscape_figure(landscapes: Mapping[str, Landscape]) -> Figure:
     return figure
 
 
-def draw_landscape(axes: Axes, landscape: Landscape, norm: Normalize) -> QuadMesh:
+def draw_landscape(axes: Axes, landscape: Landscape, norm: Normalize, tuned: Setting | None = None) -> QuadMesh:
     """Draw one heat map; grey where the median diverged, hatched where any seed did, a dark line around that.
 
-    ``norm`` is the colour scale of `heat_norm`. Raises `ValueError` where there is no second hyperparameter.
+    ``norm`` is the colour scale of `heat_norm`, ``tuned`` the setting that was found, if any. Raises `ValueError`
+    where there is no second hyperparameter.
     """
     x, y, measure = landscape.x, landscape.y, landscape.measure
     if y is None:
         raise ValueError("a heat map needs a second hyperparameter; draw the learning-rate curve instead")
-    colors = mpl.colormaps["viridis"].with_extremes(bad=DIVERGED_COLOR, over=WORSE_COLOR)
+    colors = _colors()
     top = norm.vmax or 0.0
     beyond = top + abs(top) + 1.0  # any value that the scale does not hold
     shown = np.ma.masked_invalid(np.where(landscape.worse_than_start, beyond, measure.shown(landscape.median)))
@@ -86,6 +102,8 @@ def draw_landscape(axes: Axes, landscape: Landscape, norm: Normalize) -> QuadMes
         row, column = landscape.best
         _sign(axes, x.at[column], y.at[row], "*", 11)
     _mark_default(axes, landscape)
+    if tuned is not None and x.name in tuned and y.name in tuned:
+        _mark_tuned(axes, landscape, tuned)
     axes.grid(visible=False)
     axes.set_xlim(x.edges[0], x.edges[-1])
     axes.set_ylim(y.edges[0], y.edges[-1])
@@ -93,6 +111,20 @@ def draw_landscape(axes: Axes, landscape: Landscape, norm: Normalize) -> QuadMes
     place_ticks(axes, "y", y)
     axes.set_ylabel(y.name, labelpad=1)
     return image
+
+
+def _colors() -> Colormap:
+    return mpl.colormaps["viridis"].with_extremes(bad=DIVERGED_COLOR, over=WORSE_COLOR)
+
+
+def _mark_tuned(axes: Axes, landscape: Landscape, tuned: Setting) -> None:
+    """Ring the setting that was found: at the border of the map where it lies outside, as after a wider search."""
+    x, y = landscape.x, landscape.y
+    assert y is not None, "a map has a second hyperparameter"
+    places = [np.clip(axis.place(tuned[axis.name]), axis.edges[0], axis.edges[-1]) for axis in (x, y)]
+    if np.isfinite(places).all():
+        axes.plot(*places, **RING, color="white", mew=3.2, zorder=6.4)
+        axes.plot(*places, **RING, color=INK, mew=1.5, zorder=6.5)
 
 
 def _mark_default(axes: Axes, landscape: Landscape) -> None:
@@ -108,14 +140,15 @@ def _mark_default(axes: Axes, landscape: Landscape) -> None:
     axes.text(0.02, 0.02, note, transform=axes.transAxes, fontsize=7, bbox=box, zorder=7)
 
 
-def signs(n: int, measure: Measure) -> list[Any]:
-    """The legend of heat maps of ``measure`` over ``n`` seeds."""
+def signs(n: int, measure: Measure, *, tuned: bool) -> list[Any]:
+    """The legend of heat maps of ``measure`` over ``n`` seeds, with the sign of what was ``tuned`` or without it."""
     point: dict[str, Any] = {"color": INK, "ls": "none", "mec": "white"}
-    near = "within 2× of the best" if measure.log else "90% of the best progress"
+    near = "within 2× of its lowest" if measure.log else "90% of its best progress"
     lost = "diverged" if n == 1 else "median diverged"
     some = [] if n == 1 else [Patch(facecolor="white", edgecolor=GREY, hatch=HATCH, label="any seed diverged")]
     return [
-        Line2D([], [], marker="*", ms=11, label="best", **point),
+        Line2D([], [], marker="*", ms=11, label="lowest of the grid", **point),
+        *([Line2D([], [], color=INK, ls="none", mew=1.5, label="tuned", **RING)] if tuned else []),
         Line2D([], [], marker="D", ms=6, label="default", **point),
         Patch(facecolor="#453781", edgecolor="#bbbbbb", lw=1.6, label=f"outlined: {near}"),
         Patch(facecolor=DIVERGED_COLOR, edgecolor=GREY, hatch=HATCH if n == 1 else None, label=lost),
@@ -141,15 +174,19 @@ def _outline(axes: Axes, x: Array, y: Array, mask: Mask, color: str) -> None:
         axes.contour(*_fields(x, y, mask), levels=[0.5], colors=color, linewidths=1.1)
 
 
-def colorbar(figure: Figure, image: Any, panels: Sequence[Axes], landscape: Landscape) -> None:
-    """Add the colour bar of heat maps beside ``panels``, its ticks readable for one decade or ten."""
-    measure, norm = landscape.measure, image.norm
-    below = bool((image.get_array().compressed() < norm.vmin).any())
+def colorbar(figure: Figure, panels: Sequence[Axes], landscapes: Sequence[Landscape], norm: Normalize) -> None:
+    """Add the one colour bar of the heat maps ``landscapes`` beside ``panels``, its ticks readable for one decade or
+    ten; an arrow below where any of them holds values that ``norm`` does not.
+    """
+    measure = landscapes[0].measure
+    lowest = min(float(measure.shown(one.median).min()) for one in landscapes)
+    below = bool(lowest < (norm.vmin or 0.0) * (1 - 1e-9))
+    image = ScalarMappable(norm, _colors())
     bar = figure.colorbar(
         image, ax=list(panels), extend="both" if below else "max", fraction=0.05, pad=0.015, aspect=28
     )
-    bar.set_label(measure.label_over(landscape.n))
+    bar.set_label(measure.label_over(max(one.n for one in landscapes)))
     if measure.log:
-        bar.ax.yaxis.set_major_locator(log_ticks(norm.vmin, norm.vmax))
+        bar.ax.yaxis.set_major_locator(log_ticks(norm.vmin or 0.0, norm.vmax or 0.0))
         bar.ax.yaxis.set_major_formatter(FuncFormatter(tick_text))
         bar.ax.yaxis.set_minor_formatter(NullFormatter())

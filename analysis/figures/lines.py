@@ -1,4 +1,4 @@
-"""The figures of lines and points: outcome over the test seeds, convergence, learning-rate sensitivity. Drawing only.
+"""The figures of lines: convergence and learning-rate sensitivity. Drawing only.
 
 Every function takes data that another module computed. ``draw_…`` fill axes, ``…_figure`` return a whole
 `matplotlib.figure.Figure` outside of pyplot, so that they work in any thread or process.
@@ -16,36 +16,54 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import GREY, INK, Look, drawing, log_axis, new_figure, put_title, wrapped
+from analysis.figures.style import GREY, INK, Look, drawing, log_axis, new_figure, put_title
 from analysis.measures.convergence import Convergence
 from analysis.measures.lr_sensitivity import RateCurve
 from analysis.measures.measure import Measure
-from analysis.measures.results import SettingResult
-from analysis.statistics.arrays import Array
+from analysis.statistics.arrays import Array, Mask
 from analysis.statistics.bootstrap import LEVEL, Band
 from analysis.words import metric_text, number
 
 __all__ = [
+    "LOST",
     "START",
     "band_limits",
     "convergence_figure",
     "draw_curves",
+    "draw_marks",
     "draw_rates",
     "frame_limits",
+    "is_crowd",
     "legend_columns",
     "legend_height",
     "n_text",
-    "outcome_figure",
+    "named",
     "sensitivity_figure",
 ]
 
 Lines = Mapping[str, Convergence]
 Rates = Mapping[str, RateCurve]
-Outcomes = Mapping[str, SettingResult]
+Marks = Mapping[str, Mapping[str, tuple[float, float]]]
+"""Points (learning rate, measure) by their sign, tuned or default, and then by label."""
+NO_MARKS: Final[Mapping[str, Marks]] = {}
 
 TITLES: Final = {"tuned": "Tuned", "default": "Default setting"}
 START: Final[dict[str, Any]] = {"color": GREY, "lw": 0.9, "ls": (0, (4, 3)), "zorder": 1}
 LOST: Final[dict[str, Any]] = {"marker": "X", "ms": 8, "mec": "white", "ls": "none", "clip_on": False, "zorder": 5}
+THIN: Final[dict[str, Any]] = {"lw": 0.7, "alpha": 0.7}
+MOST_GREY: Final = 8
+"""Grey lines up to which each has its own line, marker and name."""
+
+PEAK: Final[dict[str, Any]] = {"marker": "^", "ms": 6.5, "mec": "white", "ls": "none", "clip_on": False, "zorder": 5}
+SIGNS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "start": START,
+    "diverges": {"color": INK, **LOST},
+    "leaves the frame and returns": {"color": INK, **PEAK},
+    "some seeds diverge": {"color": INK, "lw": 0.8, "marker": "o", "ms": 3.2, "mfc": "white", "mew": 0.8},
+    "tuned": {"color": INK, "marker": "o", "ms": 8, "mfc": "none", "mew": 1.5, "ls": "none"},
+    "default": {"color": INK, "marker": "D", "ms": 5, "mfc": "white", "mew": 1.3, "ls": "none"},
+}
+"""What stands in figures beside lines, by its words in their legends."""
 
 
 def frame_limits(values: Array, measure: Measure) -> tuple[float, float]:
@@ -76,9 +94,9 @@ def convergence_figure(
     rows = 1 + len(metrics)
     bands = [line.band for lines in panels.values() for line in lines.values()]
     labels = {label for lines in panels.values() for label in lines}
-    limits = band_limits(bands, measure)
+    limits, thin = band_limits(bands, measure), is_crowd(looks)
     with drawing():
-        figure = new_figure(9, 2.7 * rows + 0.8 + legend_height(labels))
+        figure = new_figure(9, 2.7 * rows + 0.8 + legend_height(named(labels, looks)))
         grid = figure.subplots(rows, len(panels), sharex=True, sharey="row", squeeze=False)
         for axes, (setting, lines) in zip(grid[0], panels.items(), strict=True):
             draw_curves(axes, lines, measure, looks, limits)
@@ -87,14 +105,14 @@ def convergence_figure(
         for row, (name, sides) in zip(grid[1:], metrics.items(), strict=True):
             for axes, lines in zip(row, sides.values(), strict=True):
                 for label, line in lines.items():
-                    _line(axes, line, line.band, looks[label], label)
+                    _line(axes, line, line.band, looks[label], label, thin=thin and looks[label].grey)
                 if name.endswith("loss") and _lowest(lines) > 0:
                     axes.set_yscale("log")
                     log_axis(axes, "y", *axes.get_ylim())
             row[0].set_ylabel(metric_text(name))
         for axes in grid[-1]:
             axes.set_xlabel("steps (updates)")
-        _legend(figure, grid[0])
+        _legend(figure, grid[0], looks, {"start", *(sign for axes in grid[0] for sign in signs_in(axes))})
     return figure
 
 
@@ -107,21 +125,47 @@ def draw_curves(
     """
     _measure_axis(axes, measure, limits)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+    crowd = is_crowd(looks)
     for label, line in lines.items():
-        band, top = line.band, limits[1]
+        band, top, thin = line.band, limits[1], crowd and looks[label].grey
         middle = measure.shown(band.median)
         high = np.where(np.isfinite(band.high), measure.shown(band.high), 10 * top)
         alive = np.where(np.isfinite(middle), middle, np.nan)
-        _line(axes, line, Band(alive, measure.shown(band.low), high, band.n), looks[label], label)
+        _line(axes, line, Band(alive, measure.shown(band.low), high, band.n), looks[label], label, thin=thin)
+        if thin:
+            continue
         seen = np.flatnonzero(middle <= top)
         last = int(seen[-1]) if seen.size else 0
+        _mark_peak(axes, line.steps[:last], middle[:last], looks[label].color)
         if last < middle.size - 1:
             axes.plot(line.steps[last], min(middle[last], top), color=looks[label].color, **LOST)
 
 
-def _line(axes: Axes, line: Convergence, band: Band, look: Look, label: str) -> None:
-    """Draw ``band``, the part of ``line.band`` that its axis can show."""
-    if band.n > 1:
+def _mark_peak(axes: Axes, steps: Array, middle: Array, color: str) -> None:
+    """Mark the highest point of a line that leaves the frame at the top and returns, with its value."""
+    if middle.size and middle.max() > axes.get_ylim()[1]:
+        at = int(middle.argmax())
+        axes.plot(steps[at], axes.get_ylim()[1], color=color, **PEAK)
+        axes.annotate(
+            number(float(middle[at]), 2),
+            (steps[at], axes.get_ylim()[1]),
+            (7, -3 - 9 * sum(text.get_gid() == "peak" for text in axes.texts)),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+            color=color,
+            weight="bold",
+            gid="peak",
+            annotation_clip=False,
+        )
+
+
+def _line(axes: Axes, line: Convergence, band: Band, look: Look, label: str, *, thin: bool = False) -> None:
+    """Draw ``band``, the part of ``line.band`` that its axis can show; of a ``thin`` line the middle alone."""
+    if thin:
+        axes.plot(line.steps, band.median, label=label, zorder=look.layer, color=look.color, **THIN)
+        return
+    if band.n > 1 and not look.grey:
         alive = np.isfinite(band.median)
         axes.fill_between(line.steps, band.low, band.high, where=alive, color=look.color, alpha=0.16, lw=0)
     every = max(1, line.steps.size // 8)
@@ -138,106 +182,59 @@ def _measure_axis(axes: Axes, measure: Measure, limits: tuple[float, float]) -> 
     axes.axhline(measure.start, **START)
 
 
-def outcome_figure(tuned: Outcomes, default: Outcomes, measure: Measure, looks: Mapping[str, Look]) -> Figure:
-    """Draw every test run's final measure as a tick, its median and interval above: tuned filled, default hollow."""
-    labels = [label for label in looks if label in tuned or label in default]
-    every = np.concatenate([result.values.ravel() for side in (tuned, default) for result in side.values()])
-    low, high = frame_limits(measure.shown(every), measure)
-    with drawing():
-        figure = new_figure(9, 0.5 * len(labels) + 1.6)
-        axes = figure.subplots()
-        if measure.log:
-            log_axis(axes, "x", low, high)
-        else:
-            axes.set_xlim(low, high)
-        for row, label in enumerate(labels):
-            for side, offset, filled in ((tuned, -0.17, True), (default, 0.17, False)):
-                if label in side:
-                    _outcome(axes, row + offset, side[label], measure, looks[label].color, filled=filled)
-        axes.axvline(measure.start, **START)
-        axes.text(measure.start, -0.62, "start ", ha="right", va="bottom", color=GREY, fontsize=8)
-        axes.set_yticks(range(len(labels)), [wrapped(label, 36) for label in labels])
-        axes.set_ylim(len(labels) - 0.5, -0.65)
-        axes.grid(visible=False, axis="y")
-        axes.set_xlabel(f"{measure.label} after the last step")
-        seeds = any(result.runs > 1 for side in (tuned, default) for result in side.values())
-        beyond = bool((measure.shown(every) > high).any())
-        figure.legend(
-            handles=_outcome_signs(seeds=seeds, beyond=beyond), loc="outside lower center", ncols=5, handletextpad=0.4
-        )
-    return figure
+def sensitivity_figure(
+    panels: Mapping[str, Rates], looks: Mapping[str, Look], marks: Mapping[str, Marks] = NO_MARKS
+) -> Figure:
+    """Draw ``panels`` (title -> label -> curve): the measure by learning rate, and where each optimizer diverges.
 
-
-def _outcome_signs(*, seeds: bool, beyond: bool) -> list[Line2D]:
-    """The legend of the outcome figure: of several ``seeds``, or with runs ``beyond`` the frame."""
-    dot: dict[str, Any] = {"marker": "o", "ls": "none", "color": INK, "ms": 6}
-    over_seeds = [
-        Line2D([], [], marker="|", ls="none", color=INK, ms=8, label="one test run"),
-        Line2D([], [], color=INK, lw=2.6, label="interval of the median"),
-    ]
-    return [
-        Line2D([], [], label="tuned, median" if seeds else "tuned", **dot),
-        Line2D([], [], label="default, median" if seeds else "default", mfc="white", **dot),
-        *(over_seeds if seeds else []),
-        *([Line2D([], [], color=INK, label="diverged or beyond the frame", **LOST)] if beyond else []),
-    ]
-
-
-def _outcome(axes: Axes, y: float, result: SettingResult, measure: Measure, color: str, *, filled: bool) -> None:
-    """Draw one setting's runs, interval and median; those beyond the frame share one cross at its border."""
-    values, estimate = result.values.ravel(), result.estimate
-    top = axes.get_xlim()[1]
-    held, middle = measure.shown(values), float(measure.shown(estimate.value))
-    if result.runs > 1:
-        inside = held[held <= top]
-        axes.plot(inside, np.full(inside.size, y), "|", color=color, ms=8, alpha=0.55, mew=1)
-        ends = np.minimum(measure.shown(np.array([estimate.low, estimate.high])), top)
-        axes.plot(ends, [y, y], color=color, lw=2.6, alpha=0.9, solid_capstyle="butt")
-    if middle <= top:
-        axes.plot(middle, y, "o", color=color, mfc=color if filled else "white", ms=6.5, mew=1.6, zorder=4)
-    beyond = int((held > top).sum())
-    if beyond:
-        axes.plot(top, y, color=color, **LOST)
-        lost = np.isinf(values).any()
-        text = number(middle) if not lost and middle > top else f"{beyond} of {estimate.n}" if estimate.n > 1 else ""
-        axes.annotate(
-            text, (top, y), (7, 0), textcoords="offset points", va="center", fontsize=8, annotation_clip=False
-        )
-
-
-def sensitivity_figure(panels: Mapping[str, Rates], looks: Mapping[str, Look]) -> Figure:
-    """Draw ``panels`` (title -> label -> curve): the measure by learning rate, and where each optimizer diverges."""
+    ``marks`` are measured settings beside the curves, those of each panel by its title.
+    """
     curves = [curve for rates in panels.values() for curve in rates.values()]
     labels = {label for rates in panels.values() for label in rates}
     measure = curves[0].measure
-    limits = frame_limits(np.concatenate([measure.shown(curve.value) for curve in curves]), measure)
+    points = [point[1] for shown in marks.values() for side in shown.values() for point in side.values()]
+    limits = frame_limits(
+        np.concatenate([*(measure.shown(curve.value) for curve in curves), measure.shown(np.array(points))]), measure
+    )
     with drawing():
-        figure = new_figure(9, 3.7 + legend_height(labels))
+        figure = new_figure(9, 3.7 + legend_height(named(labels, looks)))
         grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
         for axes, (title, rates) in zip(grid, panels.items(), strict=True):
             draw_rates(axes, rates, looks, limits)
+            draw_marks(axes, marks.get(title, {}), measure, looks)
             put_title(axes, title, pad=9)
             axes.set_xlabel("learning rate")
         everyone = np.concatenate([curve.rates for curve in curves])
         grid[0].set_xlim(float(everyone.min()) / 1.25, float(everyone.max()) * 1.25)
         n = max(curve.n for curve in curves)
         grid[0].set_ylabel(f"{measure.label} after the last step" + (f"\nmedian of {n} seeds" if n > 1 else ""))
-        _legend(figure, grid)
+        unstable = any((~curve.stable & np.isfinite(curve.value)).any() for curve in curves)
+        seeds = {"some seeds diverge"} if unstable else set()
+        marked = {sign for shown in marks.values() for sign, side in shown.items() if side}
+        _legend(figure, grid, looks, {"start", *seeds, *marked, *(sign for axes in grid for sign in signs_in(axes))})
     return figure
 
 
 def draw_rates(axes: Axes, rates: Rates, looks: Mapping[str, Look], limits: tuple[float, float]) -> None:
-    """Draw curves over the learning rate; unstable parts are thin and dotted, a cross at the top marks each start."""
+    """Draw curves over the learning rate; unstable parts are thin and hollow, a cross at the top marks each start."""
     measure = next(iter(rates.values())).measure
     every = np.concatenate([curve.rates for curve in rates.values()])
     log_axis(axes, "x", float(every.min()) / 1.25, float(every.max()) * 1.25)
     _measure_axis(axes, measure, limits)
+    crowd = is_crowd(looks)
     for label, curve in rates.items():
         look = looks[label]
         value = np.where(np.isfinite(curve.value), measure.shown(curve.value), np.nan)
         style: dict[str, Any] = {"color": look.color, "zorder": look.layer}
+        if crowd and look.grey:
+            axes.plot(curve.rates, value, label=label, **style, **THIN)
+            continue
         axes.plot(curve.rates, np.where(curve.stable, value, np.nan), ls=look.line, label=label, **style)
-        axes.plot(curve.rates, value, ls=":", lw=0.9, **style)
+        rest = np.where(_beside(~curve.stable), value, np.nan)
+        if np.isfinite(rest).any():
+            axes.plot(curve.rates, rest, ls="-", lw=0.8, **style)
+            hollow = np.where(curve.stable, np.nan, value)
+            axes.plot(curve.rates, hollow, "o", ms=3.2, mfc="white", mew=0.8, **style)
         if curve.best is not None:
             place = curve.rates[curve.best], value[curve.best]
             axes.plot(*place, marker=look.marker, color=look.color, ms=7, mec="white", zorder=4)
@@ -245,13 +242,51 @@ def draw_rates(axes: Axes, rates: Rates, looks: Mapping[str, Look], limits: tupl
             axes.plot(curve.first_unstable, limits[1], color=look.color, **LOST)
 
 
-def _legend(figure: Figure, grid: Sequence[Axes]) -> None:
-    """Put one legend below all panels, with the signs they share."""
+def _beside(mask: Mask) -> Mask:
+    """``mask`` ``[X]`` and the neighbours of what it holds: what a line needs to reach it."""
+    wide = mask.copy()
+    wide[1:] |= mask[:-1]
+    wide[:-1] |= mask[1:]
+    return wide
+
+
+def draw_marks(axes: Axes, marks: Marks, measure: Measure, looks: Mapping[str, Look]) -> None:
+    """Draw measured settings over the learning rate: rings are tuned, hollow diamonds the default.
+
+    What lies above the frame or diverged stands at its top.
+    """
+    (left, right), top, crowd = axes.get_xlim(), axes.get_ylim()[1], is_crowd(looks)
+    for sign, side in marks.items():
+        for label, (rate, value) in side.items():
+            if crowd and looks[label].grey:
+                continue
+            shown = min(float(measure.shown(value)), top)
+            style = {**SIGNS[sign], "color": looks[label].color, "clip_on": False, "zorder": 4.5}
+            axes.plot(min(max(rate, left), right), shown, **style)
+
+
+def _legend(figure: Figure, grid: Sequence[Axes], looks: Mapping[str, Look], signs: Collection[str] = ()) -> None:
+    """Put one legend below all panels, with those of the ``signs`` they share that there are."""
     found = [axes.get_legend_handles_labels() for axes in grid]
-    handles = {text: handle for side in found for handle, text in zip(*side, strict=True)}
-    handles |= {"start": Line2D([], [], **START), "diverges": Line2D([], [], color=INK, **LOST)}
+    handles = named({text: handle for side in found for handle, text in zip(*side, strict=True)}, looks)
+    handles |= {sign: Line2D([], [], **SIGNS[sign]) for sign in SIGNS if sign in signs}
     columns = legend_columns(handles)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, handlelength=2.6)
+
+
+def is_crowd(looks: Mapping[str, Look]) -> bool:
+    """Whether there are more grey lines than a legend can tell apart: they are drawn thin, and counted."""
+    return sum(look.grey for look in looks.values()) > MOST_GREY
+
+
+def named(labels: Iterable[str] | Mapping[str, Any], looks: Mapping[str, Look]) -> dict[str, Any]:
+    """The handles of a legend by their words (None of ``labels`` without): those of a crowd of grey lines are one."""
+    handles = dict(labels) if isinstance(labels, Mapping) else dict.fromkeys(labels)
+    grey = [label for label in handles if label in looks and looks[label].grey]
+    if len(grey) <= MOST_GREY:
+        return handles
+    others = {f"{len(grey)} others": Line2D([], [], color=GREY, **THIN)}
+    return {**{label: handle for label, handle in handles.items() if label not in grey}, **others}
 
 
 def legend_columns(labels: Iterable[str]) -> int:
@@ -262,6 +297,12 @@ def legend_columns(labels: Iterable[str]) -> int:
 def legend_height(labels: Collection[str]) -> float:
     """The height in inches of the legend of ``labels`` and of two signs."""
     return 0.18 * math.ceil((len(labels) + 2) / legend_columns(["diverges", *labels]))
+
+
+def signs_in(axes: Axes) -> set[str]:
+    """Which of the signs of divergence and of leaving the frame stand in ``axes``, in the words of the legend."""
+    markers = {line.get_marker() for line in axes.lines if line.get_linestyle() == "None" and not line.get_clip_on()}
+    return {sign for sign in ("diverges", "leaves the frame and returns") if SIGNS[sign]["marker"] in markers}
 
 
 def _lowest(lines: Lines) -> float:

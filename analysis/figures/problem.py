@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import PercentFormatter
 
 from analysis.figures import contours as plane
 from analysis.figures import heat_maps as maps
 from analysis.figures import lines
-from analysis.figures.style import INK, Look, drawing, looks_of, luminance, new_figure, put_title, tick_text, wrapped
+from analysis.figures.outcome import outcome_figure
+from analysis.figures.style import INK, Look, among, drawing, looks_of, luminance, new_figure, put_title, wrapped
 from analysis.measures.convergence import SETTINGS
+from analysis.measures.landscape_grid import regret
 from analysis.measures.lr_sensitivity import RateCurve
 from analysis.measures.measure import Measure
 from analysis.measures.results import CellResult
 from analysis.measures.trajectory import contour_levels, path_of, surface_of
 from analysis.problem_results import ProblemResults, results_of
 from analysis.record.cells import Cell
-from analysis.statistics.arrays import Array
+from analysis.statistics.arrays import Array, Mask
 from analysis.words import number
 
 __all__ = [
+    "MOST_COLOURED",
     "TITLES",
     "Ratios",
     "cell_figure",
     "figures_of",
+    "looks_on",
     "overview_figure",
     "problem_figures",
     "ratios_figure",
+    "share_colors",
     "titled",
     "worse_than_best",
 ]
@@ -55,7 +61,23 @@ TITLES: Final = {
 PALE: Final = 0.408
 """Luminance of a colour above which dark letters read best on it."""
 
+SHARE_COLORS: Final = ("#fbfaf6", "#cfe0ea", "#7fadc8", "#37749f", "#123a5e")
+DEFAULT_LOOK: Final = Look("#6b6b6b", (0, (3, 1.5)), "s")
+BEST_RING: Final = "#e08214"
+MOST_HIGH_ROWS: Final = 30
+"""Rows up to which a matrix has room to spare."""
+
+MOST_PANELS: Final = 12
+"""Panels of a figure: of more, the lowest are shown."""
+
+Shown = TypeVar("Shown")
+
+MOST_COLOURED: Final = 6
+"""Lines of a figure that colours tell apart at a glance."""
+
 BEST_SECOND: Final = "Second hyperparameter best for each rate"
+HELD_SECOND: Final = "Second hyperparameter at its default"
+RATES_ALONE: Final = "Learning-rate sensitivity"
 
 Results = Mapping[str, CellResult]
 
@@ -67,7 +89,7 @@ def problem_figures(cells: Iterable[Cell], looks: Mapping[str, Look]) -> Iterato
 
 def figures_of(results: ProblemResults, looks: Mapping[str, Look]) -> Iterator[tuple[str, Figure]]:
     """Yield the figures of one problem by name, in reading order; those without data are left out."""
-    measure = results.measure
+    measure, looks = results.measure, looks_on(results, looks)
     named = {cell.label: cell for cell in results.cells}
     for name, figure in (
         ("outcome", _outcome(named, measure, looks)),
@@ -80,6 +102,17 @@ def figures_of(results: ProblemResults, looks: Mapping[str, Look]) -> Iterator[t
             yield name, titled(figure, results.problem.name, name)
 
 
+def looks_on(results: ProblemResults, looks: Mapping[str, Look]) -> dict[str, Look]:
+    """The looks in the figures of a problem: of more than six optimizers, those that end lowest are coloured and the
+    rest is grey, but where others are in focus already.
+    """
+    own = {cell.label: looks[cell.label] for cell in results.cells}
+    ended = {cell.label: cell.tuned.value for cell in results.cells if cell.tuned and np.isfinite(cell.tuned.value)}
+    if len(own) <= MOST_COLOURED or not ended or any(look.grey for look in own.values()):
+        return own
+    return among(own, sorted(ended, key=lambda label: ended[label])[:MOST_COLOURED])
+
+
 def titled(figure: Figure, subject: str, name: str) -> Figure:
     """``figure`` with its title: what it is of, and what it shows."""
     title = wrapped(f"{subject}: {TITLES[name]}", int(figure.get_figwidth() / 0.1))
@@ -90,7 +123,7 @@ def titled(figure: Figure, subject: str, name: str) -> Figure:
 def _outcome(cells: Results, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
     tuned = {label: cell.tuned for label, cell in cells.items() if cell.tuned is not None}
     default = {label: cell.default for label, cell in cells.items() if cell.default is not None}
-    return lines.outcome_figure(tuned, default, measure, looks) if tuned or default else None
+    return outcome_figure(tuned, default, measure, looks) if tuned or default else None
 
 
 def _convergence(cells: Results, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
@@ -114,13 +147,25 @@ def _sensitivity(cells: Results, looks: Mapping[str, Look]) -> Figure | None:
         return None
     panels: dict[str, dict[str, RateCurve]] = {
         BEST_SECOND: {label: cell.rates for label, cell in cells.items() if cell.rates is not None},
-        "Second hyperparameter at its default": {
-            label: cell.rates_held for label, cell in cells.items() if cell.rates_held is not None
-        },
+        HELD_SECOND: {label: cell.rates_held for label, cell in cells.items() if cell.rates_held is not None},
     }
+    marks = {BEST_SECOND: _marks(cells, "tuned"), HELD_SECOND: _marks(cells, "default")}
     if all(landscape.y is None for landscape in landscapes):
-        panels = {"Learning-rate sensitivity": panels[BEST_SECOND]}
-    return lines.sensitivity_figure({title: rates for title, rates in panels.items() if rates}, looks)
+        panels = {RATES_ALONE: panels[BEST_SECOND]}
+        marks = {RATES_ALONE: {**marks[BEST_SECOND], **marks[HELD_SECOND]}}
+    shown = {title: rates for title, rates in panels.items() if rates}
+    return lines.sensitivity_figure(shown, looks, {title: marks[title] for title in shown})
+
+
+def _marks(cells: Results, setting: str) -> lines.Marks:
+    """The measured settings of the cells that were mapped: tuned (of the study in the middle), or default."""
+    found = {}
+    for label, cell in cells.items():
+        result = cell.settings.get(setting)
+        rate = cell.tuned_setting if setting == "tuned" else cell.info.defaults
+        if result is not None and cell.landscape is not None and cell.landscape.x.name in rate:
+            found[label] = (float(rate[cell.landscape.x.name]), result.value)
+    return {setting: found}
 
 
 def _landscapes(cells: Results) -> Figure | None:
@@ -128,7 +173,17 @@ def _landscapes(cells: Results) -> Figure | None:
     shown = {
         label: landscape for label, landscape in found.items() if landscape is not None and landscape.y is not None
     }
-    return maps.landscape_figure(shown) if shown else None
+    tuned = {label: cells[label].tuned_setting for label in shown if cells[label].tuned_setting}
+    some = lowest_first(shown, lambda one: one.best_value)
+    note = f"the {len(some)} lowest of {len(shown)} maps" if len(some) < len(shown) else ""
+    return maps.landscape_figure(some, tuned, note) if some else None
+
+
+def lowest_first(panels: Mapping[str, Shown], value: Callable[[Shown], float]) -> dict[str, Shown]:
+    """``panels`` as they are where a figure has room for all of them, else the lowest of them by ``value``."""
+    if len(panels) <= MOST_PANELS:
+        return dict(panels)
+    return {label: panels[label] for label in sorted(panels, key=lambda label: value(panels[label]))[:MOST_PANELS]}
 
 
 def _trajectories(cells: Results, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
@@ -140,6 +195,8 @@ def _trajectories(cells: Results, measure: Measure, looks: Mapping[str, Look]) -
         for label, cell in cells.items()
     }
     shown = {label: [path for path in both if path is not None] for label, both in paths.items() if any(both)}
+    ended = {label: cell.tuned.value if cell.tuned else np.inf for label, cell in cells.items()}
+    shown = {label: shown[label] for label in lowest_first({label: ended[label] for label in shown}, float)}
     if not shown:
         return None
     stated = next(iter(cells.values())).info.problem.minimisers or [surface.lowest]
@@ -151,7 +208,7 @@ def cell_figure(cell: Cell) -> Figure:
     """An overview of one cell: its landscape (a map, or a curve of the learning rate) and its convergence."""
     result = CellResult.alone(cell)
     measure, label, landscape, curves = result.measure, cell.label, result.landscape, result.convergence
-    looks = looks_of(SETTINGS)
+    looks = {"tuned": Look(looks_of([label])[label].color, "-", "o"), "default": DEFAULT_LOOK}
     with drawing():
         figure = new_figure(9.5, 3.9)
         figure.set_layout_engine(None)  # places are known, and finding them takes as long as drawing
@@ -168,12 +225,15 @@ def cell_figure(cell: Cell) -> Figure:
                 {label: Look(INK, "-", "o")},
                 lines.frame_limits(measure.shown(rates.value), measure),
             )
+            for sign in SETTINGS:
+                lines.draw_marks(left, _marks({label: result}, sign), measure, {label: Look(INK, "-", "o")})
             left.set_xlabel("learning rate")
             left.set_ylabel(measure.label_over(rates.n))
         else:
-            image = maps.draw_landscape(left, landscape, maps.heat_norm([landscape]))
-            maps.colorbar(figure, image, [left], landscape)
-            signs = maps.signs(landscape.n, measure)
+            norm = maps.heat_norm([landscape])
+            maps.draw_landscape(left, landscape, norm, result.tuned_setting)
+            maps.colorbar(figure, [left], [landscape], norm)
+            signs = maps.signs(landscape.n, measure, tuned=bool(result.tuned_setting))
             figure.legend(handles=signs, loc="lower left", ncols=len(signs), columnspacing=1.2)
             left.set_xlabel("learning rate")
         put_title(left, wrapped(f"{cell.problem}: {label}", 52))
@@ -189,37 +249,63 @@ def cell_figure(cell: Cell) -> Figure:
 
 @dataclass(frozen=True)
 class Ratios:
-    """How many times worse than its problem's best each tuned median is: ``values`` ``[problems, labels]``.
+    """Tuned medians beside the best of their problem: ``values`` ``[problems, labels]`` are how many times worse.
 
-    It is inf where the median diverged, and NaN where nothing was run or ratios make no sense (losses that are not
-    positive, unequal budgets).
+    A value is inf where the median diverged, and NaN where nothing was run or ratios make no sense: of losses that are
+    not positive, of unequal budgets, and to a best that is rounding. ``shares`` ``[problems, labels]`` of the best's
+    progress have no such gaps (NaN: not run, unequal budgets, nobody made progress); ``tied`` are those that are not
+    told apart from the best.
     """
 
     problems: tuple[str, ...]
     labels: tuple[str, ...]
     values: Array
+    shares: Array
+    tied: Mask
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to compare."""
-        return bool(np.isnan(self.values).all())
+        return bool(np.isnan(self.values).all() and np.isnan(self.shares).all())
+
+    @property
+    def texts(self) -> npt.NDArray[np.object_]:
+        """What a field says ``[problems, labels]``: a ratio or, where that makes no sense, a share of the progress."""
+        pairs = zip(self.values.ravel().tolist(), self.shares.ravel().tolist(), strict=True)
+        found = np.empty(self.values.size, dtype=object)
+        found[:] = [_field_text(ratio, share) for ratio, share in pairs]
+        return found.reshape(self.values.shape)
 
 
 def worse_than_best(results: Iterable[ProblemResults]) -> Ratios:
-    """The tuned medians of problems over the best of each; raises `ValueError` where two cells share a label."""
+    """The tuned medians of problems beside the best of each; raises `ValueError` where two cells share a label."""
     found = list(results)
     labels = tuple(dict.fromkeys(cell.label for one in found for cell in one.cells))
-    values = np.full((len(found), len(labels)), np.nan)
+    values, shares = (np.full((len(found), len(labels)), np.nan) for _ in range(2))
+    tied = np.zeros(values.shape, dtype=np.bool_)
     for row, one in enumerate(found):
         own = [cell.label for cell in one.cells]
         if len(set(own)) < len(own):
             raise ValueError(f"two results of one optimizer on {one.problem.name}: {own}")
-        if one.measure.smallest > 0 and not one.unequal:
-            shown = {cell.label: max(cell.tuned.value, one.measure.smallest) for cell in one.cells if cell.tuned}
-            best = min(shown.values(), default=np.nan)
-            for label, value in shown.items():
-                values[row, labels.index(label)] = value / best if np.isfinite(value) else np.inf
-    return Ratios(tuple(one.problem.name for one in found), labels, values)
+        if one.unequal:
+            continue
+        ended = {labels.index(cell.label): cell.tuned.value for cell in one.cells if cell.tuned}
+        places, best = [*ended], min(ended.values(), default=np.inf)
+        ends = np.array([*ended.values()])
+        if np.isfinite(best):
+            shares[row, places] = 1 - regret(one.measure, ends, best)
+            tied[row, [labels.index(cell.label) for cell in one.tied]] = True
+        if one.measure.smallest > 0:
+            values[row, places] = _ratios(one.measure, ends, best)
+    return Ratios(tuple(one.problem.name for one in found), labels, values, shares, tied)
+
+
+def _ratios(measure: Measure, ends: Array, best: float) -> Array:
+    """How many times as high as ``best`` each of ``ends`` is; NaN of what is no rounding to a best that is."""
+    if not np.isfinite(best):
+        return np.full(ends.shape, np.inf)
+    ratio = np.maximum(ends, measure.smallest) / max(best, measure.smallest)
+    return np.where(np.isfinite(ratio) & (ratio > 1) & (best < measure.smallest), np.nan, ratio)
 
 
 def overview_figure(cells: Iterable[Cell]) -> Figure:
@@ -228,43 +314,73 @@ def overview_figure(cells: Iterable[Cell]) -> Figure:
 
 
 def ratios_figure(ratios: Ratios) -> Figure:
-    """Draw how many times worse than its problem's best each tuned optimizer ends, as a matrix."""
-    down, across, ratio = ratios.problems, ratios.labels, ratios.values
+    """Draw how far each tuned optimizer comes on each problem, as a matrix: darker is closer to the problem's best.
+
+    The best are ringed, those that are not told apart from it have a dot.
+    """
+    down, across, texts = ratios.problems, ratios.labels, ratios.texts
+    share, best, tied = np.where(np.isinf(ratios.values), 0.0, ratios.shares), ratios.values == 1, ratios.tied
+    best |= ~np.isfinite(ratios.values) & (ratios.shares == 1)
     if len(down) < len(across):  # the longer side runs down the page
-        down, across, ratio = across, down, ratio.T
-    labels = np.array([[_ratio_text(value) for value in row] for row in ratio.tolist()], dtype=object)
-    top = float(np.max(ratio, initial=10.0, where=np.isfinite(ratio)))
+        down, across, texts, share, best, tied = across, down, texts.T, share.T, best.T, tied.T
     rows, columns = ([wrapped(name, 36) for name in names] for names in (down, across))
     beside, longest = (max(len(line) for name in names for line in name.split("\n")) for names in (rows, columns))
+    high = 0.42 if len(rows) <= MOST_HIGH_ROWS else 0.24
     with drawing():
         below = 0.05 * longest if longest > 12 else 0.0
         figure = new_figure(
-            max(4.5, 0.95 * len(columns) + 2.0 + 0.075 * max(beside, 14)), 0.42 * len(rows) + 1.25 + below
+            max(4.5, 0.95 * len(columns) + 2.0 + 0.075 * max(beside, 14)), high * len(rows) + 1.25 + below
         )
         axes = figure.subplots()
-        _draw_ratios(figure, axes, np.where(np.isinf(ratio), 1e300, ratio), labels, LogNorm(1, min(top, 1e4)))
+        _draw_shares(figure, axes, share, texts)
+        for row, column in np.argwhere(best):
+            place = (column + 0.08, row + 0.08)
+            axes.add_patch(Rectangle(place, 0.84, 0.84, fill=False, ec=BEST_RING, lw=2.0))
+        for row, column in np.argwhere(tied & ~best):
+            axes.plot(column + 0.1, row + 0.2, "o", ms=4, color=BEST_RING, mec="white", mew=0.6)
         turned: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if below else {}
         axes.set_xticks(np.arange(len(columns)) + 0.5, columns, **turned)
         axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
         axes.set(xlabel="", ylabel="")
         axes.tick_params(length=0)
-        figure.suptitle("Tuned result over the problem's best", x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+        title = "Tuned results beside each problem's best"
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
     return figure
 
 
-def _draw_ratios(figure: Figure, axes: Axes, ratio: Array, labels: npt.NDArray[np.object_], norm: LogNorm) -> None:
-    """Draw a matrix with its ``labels`` and a colour bar, as seaborn's heat map, whose import takes a second."""
-    colors = mpl.colormaps["viridis"].with_extremes(bad="#f2f2f2", over="#fde725")
-    mesh = axes.pcolormesh(np.ma.masked_invalid(ratio), cmap=colors, norm=norm, linewidths=1.5, edgecolors="white")
+def _draw_shares(figure: Figure, axes: Axes, share: Array, texts: npt.NDArray[np.object_]) -> None:
+    """Draw a matrix with its ``texts`` and a colour bar, as seaborn's heat map, whose import takes a second."""
+    colors = share_colors()
+    mesh = axes.pcolormesh(
+        np.ma.masked_invalid(share), cmap=colors, norm=Normalize(0, 1), linewidths=1.5, edgecolors="white"
+    )
     axes.spines[:].set_visible(False)
-    axes.set(xlim=(0, ratio.shape[1]), ylim=(ratio.shape[0], 0))
-    bar = figure.colorbar(mesh, ax=axes, label="times worse than the best", extend="max", format=tick_text)
+    axes.set(xlim=(0, share.shape[1]), ylim=(share.shape[0], 0))
+    bar = figure.colorbar(
+        mesh,
+        ax=axes,
+        label="share of the best progress",
+        format=PercentFormatter(1),
+        shrink=min(1.0, 4 / share.shape[0]),
+    )
     bar.outline.set_linewidth(0)
-    for (row, column), label in np.ndenumerate(labels):
-        if not np.isnan(value := ratio[row, column]):
-            color = ".15" if luminance(colors(norm(value))[:3]) > PALE else "w"
-            axes.text(column + 0.5, row + 0.5, str(label), color=color, ha="center", va="center")
+    for (row, column), text in np.ndenumerate(texts):
+        if not np.isnan(value := share[row, column]):
+            color = ".15" if luminance(colors(value)[:3]) > PALE else "w"
+            axes.text(column + 0.5, row + 0.5, str(text), color=color, ha="center", va="center")
 
 
-def _ratio_text(value: float) -> str:
-    return "lost" if np.isinf(value) else ">1e6×" if value > 1e6 else f"{number(value, 2)}×"
+def share_colors() -> Colormap:
+    """Paper where nothing is gained, dark where all of the best progress is made."""
+    return LinearSegmentedColormap.from_list("share", SHARE_COLORS).with_extremes(bad="#f2f2f2")
+
+
+def _field_text(ratio: float, share: float) -> str:
+    """A ratio with the digits that tell it from 1, else a share."""
+    if np.isinf(ratio):
+        return "lost"
+    if np.isnan(ratio):
+        return "" if np.isnan(share) else f"{share:.0%}"
+    if ratio > 1e6:
+        return ">1e6×"
+    return "1×" if ratio == 1 else f"{ratio:.2f}×" if ratio < 9.995 else f"{number(ratio, 2)}×"

@@ -1,7 +1,8 @@
 """How figures look: seaborn's theme, one colour-blind safe look an optimizer, and saving them the same to the byte.
 
-Colours are Okabe and Ito's (2008) without the yellow, which is too pale in print; line styles and markers differ as
-well, so that no figure depends on colour alone.
+An optimizer's colour is its own (`analysis.figures.families`); what is no optimizer has Okabe and Ito's (2008) without
+the yellow, which is too pale in print. Line styles and markers differ as well, so that no figure depends on colour
+alone.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import io
 import math
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,6 +27,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator, ScalarFormatter
 
+from analysis.figures.families import FAMILIES, color_of, family_of, place_of
 from analysis.figures.small import data_uri, small_png, small_svg
 from analysis.figures.theme import SEABORN
 from analysis.measures.axis import Axis
@@ -38,10 +41,12 @@ __all__ = [
     "Drawn",
     "Form",
     "Look",
+    "among",
     "drawing",
     "drawn_as",
     "log_axis",
     "log_ticks",
+    "looks_in_order",
     "looks_of",
     "luminance",
     "new_figure",
@@ -67,6 +72,12 @@ Form = Literal["svg", "pdf"]
 
 LARGEST_SVG: Final = 120_000
 """Bytes of SVG above which a page holds a figure as PNG all the same: many lines make it slow."""
+
+BEHIND: Final = 1.5
+"""The layer of grey lines."""
+
+FRONT: Final = 2.5
+"""The layer of lines in focus."""
 
 GREYS: Final = ("#6f6f6f", "#a8a8a8", "#575757", "#919191", "#bababa", "#636363", "#9d9d9d")
 """Of the optimizers that one is held against: as many as there are colours, neighbours far apart."""
@@ -109,7 +120,7 @@ _DRAWING = threading.RLock()
 class Look:
     """The colour, line style and marker of one optimizer in every figure of a report.
 
-    Lines of a higher ``layer`` (matplotlib's zorder) are drawn over the others.
+    Lines of a higher ``layer`` (matplotlib's zorder) are drawn over the others; those of `BEHIND` are grey.
     """
 
     color: str
@@ -117,21 +128,62 @@ class Look:
     marker: str
     layer: float = 2.0
 
+    @property
+    def grey(self) -> bool:
+        """Whether it is one of those that others are held against."""
+        return self.layer == BEHIND
+
 
 def looks_of(labels: Sequence[str], focus: Collection[str] = ()) -> dict[str, Look]:
-    """One look for each label; 210 labels all differ in at least one of colour, line style and marker.
+    """One look for each label, an optimizer with or without its schedule; 210 labels all differ in at least one of
+    colour, line style and marker.
 
-    Where ``focus`` names some of them, those are coloured and in front, and the others are grey.
+    The colour is the optimizer's (`analysis.figures.families`), whatever the others are. Where ``focus`` names some of
+    them, those are coloured and in front, and the others are grey.
     """
-    coloured = [label for label in dict.fromkeys(labels) if label in focus]
-    looks = {}
-    for i, label in enumerate(dict.fromkeys(labels)):
-        line, marker = LINES[i % len(LINES)], MARKERS[i % len(MARKERS)]
-        if label in focus:
-            looks[label] = Look(PALETTE[coloured.index(label) % len(PALETTE)], line, marker, 2.5)
-        else:
-            looks[label] = Look((GREYS if coloured else PALETTE)[i % len(PALETTE)], line, marker)
-    return looks
+    names = list(dict.fromkeys(labels))
+    looks: dict[str, Look] = {}
+    for label in names:
+        looks[label] = _free_look(label, looks)
+    return among(looks, focus)
+
+
+def among(looks: Mapping[str, Look], chosen: Collection[str]) -> dict[str, Look]:
+    """``looks`` where those ``chosen`` are in front and the others grey; all as they are where none is chosen."""
+    if not any(label in chosen for label in looks):
+        return dict(looks)
+    return {
+        label: replace(look, layer=FRONT)
+        if label in chosen
+        else Look(GREYS[i % len(GREYS)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)], BEHIND)
+        for i, (label, look) in enumerate(looks.items())
+    }
+
+
+def looks_in_order(labels: Sequence[str]) -> dict[str, Look]:
+    """Looks by place, for what is no optimizer: schedules, settings."""
+    return {
+        label: Look(PALETTE[i % len(PALETTE)], LINES[i % len(LINES)], MARKERS[i % len(MARKERS)])
+        for i, label in enumerate(dict.fromkeys(labels))
+    }
+
+
+def _free_look(label: str, taken: Mapping[str, Look]) -> Look:
+    """The look of ``label`` beside those ``taken``: line and marker of its own where they are free, else the least
+    used.
+    """
+    optimizer, *schedule = label.split(" · ", 1)
+    color, family, place = color_of(optimizer), FAMILIES.index(family_of(optimizer)), place_of(optimizer)
+    lines, marks = range(len(LINES)), range(len(MARKERS))
+    if place is not None and not schedule:
+        own = Look(color, LINES[(family + place) % len(LINES)], MARKERS[(family + place) % len(MARKERS)])
+        if own not in taken.values():
+            return own
+    used = Counter(str(look.line) for look in taken.values())
+    marked = Counter(look.marker for look in taken.values())
+    free = [Look(color, LINES[i], MARKERS[j]) for i in lines for j in marks]
+    free = [look for look in free if look not in taken.values()] or free
+    return min(free, key=lambda look: (used[str(look.line)], marked[look.marker]))
 
 
 @contextmanager

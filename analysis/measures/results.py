@@ -111,6 +111,11 @@ class CellResult:
         return hyperparameter_text(self.cell, self.info.optimizer.searched_of(self.typical_winner.hyperparameters))
 
     @property
+    def tuned_setting(self) -> Mapping[str, float]:
+        """All hyperparameters of `typical_winner`, by name; empty where nothing won."""
+        return {} if self.typical_winner is None else self.typical_winner.hyperparameters
+
+    @property
     def tuned_at(self) -> str:
         """The hyperparameters of `typical_winner` or, where there are none, why."""
         return self.hyperparameters or ("none: every trial diverged" if self.info.protocol.trials else "not tuned")

@@ -43,6 +43,9 @@ CRITICAL_RATES: Final[Mapping[str, Callable[[Array], Array]]] = {
 }
 """lr times sharpness at which full-gradient steps on a quadratic stop converging, by optimizer: Polyak (1964)."""
 
+DIGITS: Final = 9
+"""Decimals of a slope in decades a decade; further ones are rounding of logarithms."""
+
 FEWEST_ROWS: Final = 3
 """Rows a ridge needs for a slope with an interval."""
 
@@ -198,7 +201,8 @@ def ridge_slope(grid: Grid) -> Estimate | None:
     at, best = ridge(grid)
     if grid.y is None or grid.y.scale != "log1m" or at.size < FEWEST_ROWS:
         return None
-    return theil_sen(best, -at)
+    found = theil_sen(best, -at)
+    return Estimate(round(found.value, DIGITS), round(found.low, DIGITS), round(found.high, DIGITS), found.n)
 
 
 def variance_shares(grid: Grid) -> VarianceShares:

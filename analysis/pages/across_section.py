@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures.across import profiles_figure, ranks_figure, transfer_figure
-from analysis.figures.problem import titled
-from analysis.figures.style import Form, Look
+from analysis.figures.problem import MOST_COLOURED, titled
+from analysis.figures.style import Form, Look, among
 from analysis.measures.comparable import check_budgets
 from analysis.measures.pairs import improvement_matrix, paired_table
 from analysis.measures.pooling import Pool, PoolingError
@@ -97,6 +97,8 @@ def _add_pooled(found: Across, pooled: Pool, looks: Mapping[str, Look], forms: C
     """Add ranks, profiles, pairs and running times; raises `PoolingError` where no cell was tuned."""
     ranked = ranking(pooled)
     contenders = standings(pooled, ranked)
+    if len(looks) > MOST_COLOURED and not any(look.grey for look in looks.values()):
+        looks = among(looks, [standing.label for standing in contenders[:MOST_COLOURED]])
     found.tables |= {
         "ranking": ranking_frame(contenders),
         "pairs": paired_table(pooled),

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.across import budget_figure, replay_figure
-from analysis.figures.problem import TITLES, figures_of, titled
+from analysis.figures.problem import TITLES, figures_of, looks_on, titled
 from analysis.figures.style import Drawn, Form, Look, drawn_as
 from analysis.measures.budget import BudgetResult, budget_frame, budget_results, replay_curves
 from analysis.measures.comparable import PoolingError
@@ -27,18 +27,18 @@ from analysis.words import listing, plain, value_text
 __all__ = ["Picture", "Section", "budget_figures", "picture_of", "section_of"]
 
 CAPTIONS: Final = {
-    "overview": "The tuned median of every optimizer over the lowest of its problem: 1× is the best, darker is better; "
-    "lost: the median diverged; blank: not run, or unequal budgets.",
+    "overview": "How far every tuned optimizer comes, darker is better: how many times as high as the problem's best "
+    "its median ends or, where that is rounding, what share of the best progress it makes. Ring: the best; dot: not "
+    "told apart from it; lost: the median diverged; blank: not run, or unequal budgets.",
     "outcome": "Where each run ended: filled circles are tuned medians over independent studies and test seeds, "
     "hollow ones the default setting; bars are intervals of the median, ticks single runs. Further left is better.",
     "convergence": "The typical run at every evaluation; the shaded band holds the middle 90% of the runs, "
     "or all of them where there are fewer than 20. "
-    "The left side shows what the tuning studies found, on fresh seeds, the right side the default setting. A cross "
-    "marks where the typical run diverges or leaves the frame for good.",
-    "sensitivity": "What a learning rate leads to. Wide valleys forgive a wrong guess. Marker: the best rate. Cross "
-    "at the top: the first rate above it at which a seed diverges; dotted: rates where some seeds diverge.",
+    "The left side shows what the tuning studies found, on fresh seeds, the right side the default setting.",
+    "sensitivity": "What a learning rate leads to, over the grid. Wide valleys forgive a wrong guess. Marker: the "
+    "lowest of the grid.",
     "landscape": "Every point of the grid, trained on seeds of its own; darker is better. A memory is drawn by its "
-    "distance from 1. The dark line is the divergence boundary.",
+    "distance from 1. The star is the lowest of many points on few seeds, and not trained again.",
     "budget": "What k trials of random search over the landscape lead to, exactly, in the mean over searches (left), "
     "and which optimizer then ends lowest (right). No seed reports what it chose itself, but where there is only one. "
     "Shaded: 90% intervals over seeds and grid points. A search that found nothing stays at the start.",
@@ -54,6 +54,20 @@ CAPTIONS: Final = {
     "trajectory": "The path of the first test seed, tuned (by the study in the middle) drawn through, default dashed, "
     "over contours at even distances of the logarithm.",
 }
+
+EXPLAINED: Final = {
+    ("outcome", "below rounding"): "In the shaded part all is equal: rounding.",
+    ("convergence", "diverges"): "A cross marks where the typical run diverges or leaves the frame for good.",
+    ("convergence", "leaves the frame and returns"): "A triangle holds the highest value of a run that comes back.",
+    ("sensitivity", "tuned"): "Rings: what tuning found, on the test seeds.",
+    ("sensitivity", "default"): "Diamonds: the default setting, on the test seeds.",
+    ("sensitivity", "diverges"): "Cross at the top: the first rate above the marker at which a seed diverges.",
+    ("sensitivity", "some seeds diverge"): "Thin and hollow: rates where some seeds diverge.",
+    ("landscape", "tuned"): "The ring is what tuning found (the study in the middle).",
+    ("landscape", "any seed diverged"): "The dark line is the divergence boundary.",
+    ("landscape", "diverged"): "The dark line is the divergence boundary.",
+}
+"""What a caption says of a figure whose legend has a word."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +111,7 @@ def section_of(
         budget, refused = budget_results(results.cells), ""
     except PoolingError as error:
         budget, refused = [], f"No curves of what tuning buys, for {error}."
-    figured = [*figures_of(results, looks), *budget_figures(results, budget, looks)]
+    figured = [*figures_of(results, looks), *budget_figures(results, budget, looks_on(results, looks))]
     cells = [result.cell for result in results.cells]
     return Section(
         anchor=anchor,
@@ -145,7 +159,13 @@ def picture_of(anchor: str, name: str, figure: Figure, forms: Collection[Form] =
     """``figure`` drawn as PNG and in the further ``forms``, with its words."""
     stem = anchor if anchor == name else f"{anchor}-{name}"
     title = TITLES.get(name, name)
-    return Picture(title[0].upper() + title[1:], CAPTIONS[name], stem, drawn_as(figure, forms))
+    return Picture(title[0].upper() + title[1:], _caption(name, figure), stem, drawn_as(figure, forms))
+
+
+def _caption(name: str, figure: Figure) -> str:
+    """What to know of a figure: nothing of signs that are not in its legend."""
+    words = {text.get_text() for legend in figure.legends for text in legend.get_texts()}
+    return " ".join([CAPTIONS[name], *(said for (of, word), said in EXPLAINED.items() if of == name and word in words)])
 
 
 def _measured(cells: Sequence[Cell]) -> list[tuple[str, str]]:

@@ -65,7 +65,8 @@ def write_report(
     """
     record = Record.load(folder)
     target = record.path / "report" if out is None else Path(out)
-    mine = focused(record, focus or record.suite.get("focus") or ())
+    # what the suite is about may not have landed yet, or lie in another shard
+    mine = focused(record, focus or record.suite.get("focus") or (), there=bool(focus))
     if target.exists() and not _replaceable(target):
         raise RecordError(f"{target} exists and is not a report; name another folder")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from analysis.measures.landscape_grid import regret
 from analysis.measures.lr_sensitivity import RateCurve
 from analysis.measures.paired_tests import FEWEST_STUDIES, resolved, seeds_to_decide
 from analysis.measures.results import CellResult, SettingResult
 from analysis.problem_results import ProblemResults
-from analysis.words import listing, number, times
+from analysis.words import listing, named_first, number, times
 
 __all__ = ["problem_reading"]
 
@@ -28,7 +29,7 @@ def _reading(results: ProblemResults) -> list[str]:
         return ["Nothing was tuned here: the landscape says which settings work."]
     if not results.best:
         return ["No tuned setting of any optimizer survived its test seeds: every one diverged or was never found."]
-    sentences = [_winner(results), _margin(results.best[0]), _defaults(results), _lost(cells)]
+    sentences = [_winner(results), _margin(results.best[0]), _defaults(results), *_searches(results), _lost(cells)]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -54,6 +55,9 @@ def _winner(results: ProblemResults) -> str:
     rest = {cell: found.value for cell, found in ended.items() if cell not in best}
     if rest and first.value > 0:
         second = min(rest, key=lambda cell: rest[cell])
+        if first.value < smallest < rest[second]:  # no ratio to rounding means anything
+            share = 1 - float(regret(results.measure, rest[second], first.value))
+            return f"{sentence}; the next, {second.label}, makes {share:.0%} of its progress."
         ratio = rest[second] / max(first.value, smallest)
         return f"{sentence}; the next, {second.label}, ends {times(ratio)} as high."
     return f"{sentence}."
@@ -104,32 +108,58 @@ def _limit(curve: RateCurve) -> str:
 
 def _defaults(results: ProblemResults) -> str:
     """What it costs to leave each optimizer at its default setting: divergence first, then ratios."""
-    lost, costs = [], {}
+    lost, costs, solved = [], {}, []
     for cell in results.cells:
         tuned, default = cell.tuned, cell.default
         if default is not None and math.isinf(default.value):
             lost.append(cell.label)
+        elif default is not None and tuned is not None and tuned.value < results.measure.smallest < default.value:
+            solved.append(f"{cell.label} (default: {number(default.value)})")
         elif default is not None and tuned is not None and 0 < tuned.value < math.inf:
             costs[cell.label] = default.value / max(tuned.value, results.measure.smallest)
     begin = "Staying at the defaults costs"
+    solved_text = ""
+    if solved:
+        solved_text = (
+            f" Only where tuned, {listing(solved)} reach{'es' * (len(solved) == 1)} the floor within rounding."
+        )
     if lost:
         begin = f"At the default setting{'s' if len(lost) > 1 else ''}, {listing(lost)} diverge"
         begin += "" if len(lost) > 1 else "s"
         if not costs:
-            return f"{begin}."
+            return f"{begin}.{solved_text}"
         begin += "; of the others, staying there costs"
     if not costs:
-        return ""
+        return solved_text.strip()
     if len(costs) == len(results.cells) == 1:
         (label,) = costs
         return f"At its default setting, {label} ends {times(costs[label])} as high as tuned."
     least, most = min(costs, key=lambda label: costs[label]), max(costs, key=lambda label: costs[label])
     if costs[most] <= 1.1:
-        return f"{begin} nothing."
+        return f"{begin} nothing.{solved_text}"
     end = "" if len(costs) == 1 else f" and least with {least} ({times(costs[least])})"
     if costs[least] <= 1.1:
         end = f" and nothing with {least}"
-    return f"{begin} most with {most} ({times(costs[most])} its tuned value){end}."
+    return f"{begin} most with {most} ({times(costs[most])} its tuned value){end}.{solved_text}"
+
+
+def _searches(results: ProblemResults) -> list[str]:
+    """Where search and landscape differ in how low an optimizer can end, the largest differences first."""
+    missed = sorted((each for each in results.searches if each.missed), key=lambda each: -each.ratio)
+    finer = sorted((each for each in results.searches if each.finer), key=lambda each: each.ratio)
+    sentences = []
+    if missed:
+        said = named_first([f"{each.label} ({each.lower}: {each.lowest})" for each in missed])
+        trials = " or ".join(map(str, sorted({each.trials for each in missed})))
+        sentences.append(
+            f"The search missed what the grid holds for {said}; {trials} trials a study are few for so small a target."
+        )
+    if finer:
+        said = named_first([f"{each.label} ({each.lower})" for each in finer])
+        wider = list(dict.fromkeys(name for each in finer for name in each.wider))
+        why = f"the search varies {listing(wider)} too" if wider else "good settings lie between its points"
+        sentences.append(f"Tuning ends lower than any point of the grid for {said}: {why}.")
+    return sentences
 
 
 def _lost(cells: Sequence[CellResult]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
+from analysis.record.shard import Shard
 from benchmarks.cli.execute import Machine
 from benchmarks.cli.progress import counted, duration
 from benchmarks.suite.suite import Suite
@@ -21,14 +22,17 @@ def dry_run(suite: Suite, machine: Machine) -> str:
     from benchmarks.running.decide import what_decides
     from benchmarks.running.estimate import in_slices, seconds_of, total_seconds
     from benchmarks.running.jobs import exhibit_jobs
+    from benchmarks.running.parts import prepared
     from benchmarks.running.prepare import Compute
-    from benchmarks.running.run_suite import prepared
     from benchmarks.running.workers import default_jobs
 
-    folder = RecordFolder(machine.out or Path("results") / suite.name)
+    folder = RecordFolder(machine.folder(suite))
     jobs = machine.jobs or default_jobs()
-    cells, failed = prepared(suite, machine.data, Compute(machine.engine, device=str(device_of(machine.device))))
-    exhibits = exhibit_jobs(suite, folder, machine.data, None)
+    compute = Compute(machine.engine, device=str(device_of(machine.device)))
+    found = prepared(
+        suite, machine.data, compute, exhibit_jobs(suite, folder, machine.data, None), folder.has_cell, machine.shard
+    )
+    cells, exhibits, failed = found.cells, found.exhibits, found.failed
     ahead = [cell for cell in cells if not folder.has_cell(cell.plan.name)]
     seconds = dict(zip((cell.plan.name for cell in ahead), seconds_of(ahead), strict=True))
     rows = [("cell", "time", "updates", "studies × trials", "seeds: tuning, test", "map", "searched")]
@@ -49,4 +53,14 @@ def dry_run(suite: Suite, machine: Machine) -> str:
     where = f"{jobs} processes" if jobs > 1 else "one process"
     last = f"{counted(len(ahead) + len(asked), 'part')} to run into {folder.path}, about {duration(whole)} in {where}."
     cannot = [f"{each.title} cannot run: {each.error}" for each in failed]
-    return "\n".join([*table, "", *cannot, *filter(None, [what_decides(suite.cells()), last])])
+    spread = _spread(found.shares, machine.shard)
+    return "\n".join([*table, "", *cannot, *filter(None, [what_decides(suite.cells()), spread, last])])
+
+
+def _spread(shares: Sequence[float], shard: Shard | None) -> str:
+    """How evenly a suite's cost is divided, in words; empty where it is not."""
+    if shard is None:
+        return ""
+    mean = sum(shares) / len(shares)
+    mine, least, most = (f"{share / mean:.2f}" for share in (shares[shard.number - 1], min(shares), max(shares)))
+    return f"This is {shard}, with {mine} of the mean cost of a shard; the shards have {least} to {most}."

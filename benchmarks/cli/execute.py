@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.engine.engines import Engine
 from benchmarks.errors import UsageError
@@ -17,15 +17,20 @@ if TYPE_CHECKING:
     from analysis.figures.style import Form
     from analysis.pages.problem_section import Section
     from analysis.problem_results import ProblemResults
+    from analysis.record.shard import Shard
     from benchmarks.engine.devices import DeviceName
     from benchmarks.mlflow_mirror.runs import Children
     from benchmarks.mlflow_mirror.tracker import Tracker
     from benchmarks.record.folder import RecordFolder
+    from benchmarks.running.backends.choose import BackendName
     from benchmarks.running.mirroring import Mirroring
     from benchmarks.running.observer import RunObserver
     from benchmarks.running.run_suite import SuiteResult
 
 __all__ = ["Executed", "Machine", "count_of_children", "execute", "write_page"]
+
+SHARD_RESERVE: Final = 2.0
+"""Seconds of a shard's time budget kept back for its last cell: no report follows."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,15 @@ class Machine:
     memory: str | None = None
     engine: Engine = "auto"
     device: DeviceName = "cpu"
+    backend: BackendName = "local"
+    address: str | None = None
+    shard: Shard | None = None
     started: float | None = None  # ``time.time()`` when the command began, which a time budget counts from
+
+    def folder(self, suite: Suite) -> Path:
+        """The results folder of ``suite``, or of the shard of it."""
+        part = "" if self.shard is None else f"-{self.shard.number}-of-{self.shard.count}"
+        return self.out or Path("results") / f"{suite.name}{part}"
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,8 @@ class Executed:
 def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
     """Run what is missing of ``suite``, mirror it into MLflow and write its report; ``observer`` is told how far it is.
 
+    Of a shard no report is written, and its cells are mirrored into a store that is named alone: what is joined has one
+    report and one store.
     Raises `StepscapeError` for mistakes, before anything is written.
     """
     from analysis.problem_results import results_of
@@ -80,10 +95,13 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
     if machine.minutes is not None and not machine.minutes > 0:
         raise UsageError(f"a time budget is a positive number of minutes, got {machine.minutes}")
     began = machine.started or time.time()
-    folder = machine.out or Path("results") / suite.name
-    jobs = machine.jobs or default_jobs()
-    tracker = None if machine.no_tracking else _tracker(machine, suite, folder)
-    deadline = None if machine.minutes is None else began + 60 * machine.minutes - _reserve(suite, jobs)
+    folder = machine.folder(suite)
+    jobs = machine.jobs or (None if machine.address else default_jobs())
+    apart = machine.shard is not None
+    untracked = machine.no_tracking or (apart and not machine.tracking_uri)
+    tracker = None if untracked else _tracker(machine, suite, folder)
+    reserve = SHARD_RESERVE if apart else _reserve(suite, jobs or default_jobs())
+    deadline = None if machine.minutes is None else began + 60 * machine.minutes - reserve
     record, pages = RecordFolder(folder), list[Path]()
     results: dict[str, ProblemResults] = {}
 
@@ -112,10 +130,13 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
         memory=None if machine.memory is None else memory_size(machine.memory),
         engine=machine.engine,
         device=machine.device,
+        backend=machine.backend,
+        address=machine.address,
         observer=observer,
         mirror=tracker.log_cell_folder if tracker else None,
-        afterwards=report,
-        draw=True,
+        afterwards=None if apart else report,
+        draw=not apart,
+        shard=machine.shard,
     )
     return Executed(folder, result, pages[0] if pages else None, list(result.warnings), results)
 

@@ -27,6 +27,7 @@ def entries(kind: str, *, exact: bool) -> list[dict[str, Any]]:
         "suites": _suites,
         "schedules": _schedules,
         "exhibits": _exhibits,
+        "atlas": _atlas,
     }
     return known[kind]()
 
@@ -61,6 +62,7 @@ HEADERS = {
     "suites": ("suite", "cells", "what it does"),
     "schedules": ("schedule", "of", "what it does (and its parameters)"),
     "exhibits": ("exhibit", "what it answers (and its options)"),
+    "atlas": ("record", "cells", "what it holds"),
 }
 
 
@@ -74,7 +76,7 @@ def _row(kind: str, entry: dict[str, Any]) -> tuple[str, ...]:
     if kind == "optimizers":
         knobs = ", ".join(f"{knob['name']}={knob['default']:g}" for knob in entry["hyperparameters"])
         return (name, f"{entry['description']} ({knobs})")
-    if kind == "suites":
+    if kind in ("suites", "atlas"):
         return (name, str(entry["cells"]), entry["description"])
     parameters = ", ".join(key if value is None else f"{key}={value!r}" for key, value in entry["parameters"].items())
     described = f"{entry['description']}{f' ({parameters})' if parameters else ''}"
@@ -212,4 +214,21 @@ def _exhibits() -> list[dict[str, Any]]:
             "parameters": {key: field.default for key, field in question.model_fields.items()},
         }
         for name, question in EXHIBITS.items()
+    ]
+
+
+def _atlas() -> list[dict[str, Any]]:
+    from analysis.record.cells import Record
+    from benchmarks.record.archive import ATLAS, atlas, opened
+
+    records = {name: Record.load(opened(f"{ATLAS}{name}")) for name in atlas()}
+    return [
+        {
+            "name": f"{ATLAS}{name}",
+            "description": record.suite.get("description", ""),
+            "cells": len(record.cells),
+            "problems": list(record.problems),
+            "optimizers": list(dict.fromkeys(cell.optimizer for cell in record)),
+        }
+        for name, record in records.items()
     ]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["cli", "main"]
 
 STARTED = time.time()
-KINDS = ("problems", "optimizers", "wrappers", "suites", "schedules", "exhibits")
+KINDS = ("problems", "optimizers", "wrappers", "suites", "schedules", "exhibits", "atlas")
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -150,9 +150,10 @@ def show(name: str, as_json: bool) -> None:
 @cli.command(short_help="Run a suite: tune, test, map, report.")
 @click.argument("suite", metavar="SUITE", shell_complete=completing("suites"))
 @click.option("--trust", is_flag=True, help="Import what a suite outside the current folder names, without asking.")
+@click.option("--shard", metavar="K/N", help="Run the Kth of N parts of about equal cost; `merge` joins them.")
 @machine_options
 @click.pass_context
-def run(context: click.Context, /, suite: str, trust: bool, **machine: Any) -> None:
+def run(context: click.Context, /, suite: str, trust: bool, shard: str | None, **machine: Any) -> None:
     """Run SUITE: a built-in name, or the path of a TOML file of your own.
 
     Every cell (problem × optimizer × schedule) is tuned by independent Optuna studies, their winners and its defaults
@@ -164,10 +165,15 @@ def run(context: click.Context, /, suite: str, trust: bool, **machine: Any) -> N
       stepscape run quick
       stepscape run mine.toml --out results/mine --minutes 10
       stepscape run mine.toml --dry-run
+      stepscape run mine.toml --shard 3/16 --out results/mine-3
     """
     from benchmarks.cli.trust import check_trusted
     from benchmarks.suite.suite import Suite
 
+    if shard is not None:
+        from benchmarks.running.shards import parse_shard
+
+        machine["shard"] = parse_shard(shard)
     loaded = Suite.load(suite)
     if not trust:
         check_trusted(suite, loaded)
@@ -300,7 +306,8 @@ def _execute(suite: Suite, options: dict[str, Any]) -> int:
         cells = f"{len(result.unfinished)} of {_parts(suite)}"
         say(f"stepscape: time is up before {cells} ended; the same command goes on from there", err=True)
     if not result.ran:
-        say(f"{suite.name}: {_parts(suite)} finished already.")
+        what = f"all of {machine.shard}" if machine.shard else _parts(suite)
+        say(f"{suite.name}: {what} finished already.")
     for warning in executed.warnings:
         say(f"stepscape: {warning}", err=True)
     if executed.page is not None:
@@ -312,6 +319,8 @@ def _execute(suite: Suite, options: dict[str, Any]) -> int:
         say(f"\nrecord:  {executed.folder}\nreport:  {executed.page.resolve()}")
         if not machine.no_tracking and not machine.tracking_uri and not executed.warnings:
             say(f"browse:  stepscape ui {executed.folder}")
+    if machine.shard:
+        say(f"record:  {executed.folder} ({machine.shard}; `stepscape merge OUT DIR…` joins them)")
     say(f"{suite.name}: {time.time() - STARTED:.0f} s")
     return executed.exit_code
 

@@ -7,15 +7,41 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from benchmarks.cli.complete import completing
 from benchmarks.cli.progress import say
 from benchmarks.engine.engines import ENGINES
 
-__all__ = ["COUNT", "data_option", "machine_options", "cell_options"]
+__all__ = ["COUNT", "RECORD", "data_option", "machine_options", "cell_options"]
 
 COUNT = click.IntRange(1, 1_000_000_000)
 """How many of something: more is a slip, and from 2^63 on no number that torch or Optuna take."""
+
+
+class _RecordPath(click.ParamType[Path]):
+    """The folder of a record, said by that folder, by the file of an archive, or as ``atlas:NAME``."""
+
+    name = "record"
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ARG002
+        if not str(value).startswith("atlas:") and not str(value).endswith(".tar.xz"):
+            return Path(value)
+        from benchmarks.record.archive import opened
+
+        return opened(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        from benchmarks.record.archive import ATLAS, atlas
+
+        known = [f"{ATLAS}{name}" for name in atlas()]
+        return [CompletionItem(name) for name in known if name.startswith(incomplete)] or [
+            CompletionItem(incomplete, type="file")
+        ]
+
+
+RECORD = _RecordPath()
+"""A results folder, the file of an archive, or ``atlas:NAME``."""
 
 
 def _say_what_is_missing(_context: click.Context, _option: click.Parameter, folder: Path | None) -> Path | None:
@@ -46,7 +72,11 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
             data_option,
             click.option("--tracking-uri", metavar="URI", help="MLflow store.  [default: SQLite in the folder]"),
             click.option("--no-tracking", is_flag=True, help="Write no MLflow runs."),
-            click.option("--storage", metavar="URL", help="Keep Optuna's studies there, live and shared."),
+            click.option(
+                "--storage",
+                metavar="URL",
+                help="Keep Optuna's studies there, live and shared: a database, or grpc://HOST:PORT.",
+            ),
             click.option("--dry-run", is_flag=True, help="Show what would run, how long it takes and what it decides."),
             click.option("--minutes", type=click.FloatRange(min=0.1), help="Stop after this long; go on another time."),
             click.option(
@@ -63,6 +93,18 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 show_default=True,
                 metavar="cpu|cuda[:N]|auto",
                 help="Where tensors are: auto is a GPU where torch has one.",
+            ),
+            click.option(
+                "--backend",
+                type=click.Choice(["local", "dask", "ray"]),
+                default="local",
+                show_default=True,
+                help="What carries the jobs: processes of this machine, or the workers of a Dask or Ray cluster.",
+            ),
+            click.option(
+                "--address",
+                metavar="ADDRESS",
+                help="The cluster's, as tcp://host:8786 or host:6379.  [default: one of --jobs processes here]",
             ),
             click.option(
                 "--memory",

@@ -1,4 +1,4 @@
-"""Commands on a results folder that is there: report, compare, replay, export, sync, ui."""
+"""Commands on a results folder that is there: merge, report, compare, replay, export, sync, ui."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks.cli.options import COUNT
+from benchmarks.cli.options import COUNT, RECORD
 from benchmarks.cli.progress import Bar, counted, say, terminal_width
 
 if TYPE_CHECKING:
     from analysis.figures.style import Form
+    from benchmarks.tuning.optuna_export import Diverged
 
 __all__ = ["COMMANDS"]
 
@@ -37,11 +38,12 @@ def report(
 ) -> None:
     """Write the report of the results folder DIR again: one HTML file, figures as PNG, tables as CSV.
 
-    DIR may be mlflow:EXPERIMENT: the record is then fetched from MLflow into results/EXPERIMENT first.
+    DIR may be mlflow:EXPERIMENT: the record is then fetched from MLflow into results/EXPERIMENT first. It may be the
+    file of an archive, or atlas:NAME, a record that comes with the suite (`stepscape list atlas`).
     """
     from benchmarks.errors import UsageError
 
-    source = Path(folder)
+    source = RECORD.convert(folder, None, None)
     if folder.startswith("mlflow:"):
         from benchmarks.mlflow_mirror.fetch import fetch
 
@@ -65,9 +67,38 @@ def report(
     say(f"report: {page.resolve()}")
 
 
+@click.command("merge", short_help="Join the records of a suite's shards.")
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=RECORD)
+def merge_(out: Path, folders: tuple[Path, ...]) -> None:
+    """Join the results folders DIR... of one suite, as its shards, into OUT, a new folder or one joined before.
+
+    They may be of unequal progress: `stepscape run SUITE --out OUT` then runs what is missing. Nothing in DIR... is
+    changed. Refused are other definitions of the suite, other versions, and cells of one name that differ.
+
+    \b
+    Examples:
+      stepscape merge results/league results/league-*-of-16
+    """
+    from benchmarks.record.merge import merge
+
+    with Bar("merge"):
+        merged = merge(out, folders)
+    for note in merged.notes:
+        say(f"stepscape: {note}", err=True)
+    for name, said in merged.failed.items():
+        say(f"stepscape: {name} failed: {said}", err=True)
+    done = merged.total - len(merged.missing)
+    say(f"{merged.folder}: {done} of {merged.total} parts finished, {merged.now} of them joined now")
+    if merged.missing:
+        shown = ", ".join(merged.missing[:5]) + (", …" if len(merged.missing) > 5 else "")
+        say(f"missing: {shown}; `stepscape run SUITE --out {merged.folder}` runs them")
+    say(f"report:  stepscape report {merged.folder}")
+
+
 @click.command(short_help="Tell whether a change helped.")
-@click.argument("a", metavar="A", type=click.Path(path_type=Path))
-@click.argument("b", metavar="B", type=click.Path(path_type=Path))
+@click.argument("a", metavar="A", type=RECORD)
+@click.argument("b", metavar="B", type=RECORD)
 @click.option(
     "--map",
     "maps",
@@ -90,6 +121,7 @@ def compare(
     \b
     Examples:
       stepscape compare results/before results/after
+      stepscape compare atlas:league results/mine
       stepscape compare results/rmsprop results/adam --map rmsprop=adam
     """
     from analysis.pages.mapped import compare_mapped
@@ -113,7 +145,7 @@ def _pair_of_names(text: str) -> tuple[str, str]:
 
 
 @click.command(short_help="Replay Optuna's samplers without training.")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=RECORD)
 @click.option(
     "--sampler", "samplers", multiple=True, help="tpe, cmaes, qmc, random, gp (slow).  [default: the first 3]"
 )
@@ -146,10 +178,20 @@ def export() -> None:
 
 
 @export.command("optuna", short_help="Into an Optuna storage.")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=RECORD)
 @click.argument("url", metavar="URL")
-def export_optuna(folder: Path, url: str) -> None:
+@click.option(
+    "--diverged",
+    type=click.Choice(["fail", "inf"]),
+    default="fail",
+    show_default=True,
+    help="What diverged trials become: failed ones, or complete ones worth inf.",
+)
+def export_optuna(folder: Path, url: str, diverged: Diverged) -> None:
     """Write every study of the results folder DIR to the Optuna storage URL, for load_study and optuna-dashboard.
+
+    A diverged trial is written as a failed one: optuna-dashboard paints what is worth inf as the best. With
+    `--diverged inf` the study is what the sampler saw.
 
     \b
     Examples:
@@ -163,14 +205,32 @@ def export_optuna(folder: Path, url: str) -> None:
     studies = sum(len(cell.info.studies) for cell in cells)
     with Bar("export") as bar:
         written = 0
-        for done, new in enumerate(export_cells(cells, url), start=1):
+        for done, new in enumerate(export_cells(cells, url, diverged), start=1):
             written += new
             bar.show(done, len(cells))
     say(f"{written} studies written to {url}, {studies - written} were there already")
 
 
+@export.command("archive", short_help="Into one small file.")
+@click.argument("folder", metavar="DIR", type=RECORD)
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+def export_archive(folder: Path, file: Path) -> None:
+    """Pack the record of the results folder DIR into FILE, a NAME.tar.xz, without report, checkpoints and MLflow runs.
+
+    Commands that read a results folder read the file as well.
+
+    \b
+    Examples:
+      stepscape export archive results/quick quick.tar.xz
+      stepscape report quick.tar.xz --out page
+    """
+    from benchmarks.record.archive import pack
+
+    say(f"{file}: {pack(folder, file) / 2**20:.1f} MiB")
+
+
 @click.command(short_help="Browse the runs in MLflow's own UI.")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=RECORD)
 @click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--open/--no-open", "open_browser", default=False, help="Open a browser.")
 def ui(folder: Path, port: int, open_browser: bool) -> None:
@@ -181,7 +241,7 @@ def ui(folder: Path, port: int, open_browser: bool) -> None:
 
 
 @click.command(short_help="Bring MLflow up to date with a results folder.")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=RECORD)
 @click.argument("uri", metavar="[URI]", required=False)
 @click.option("--children", default="12", metavar="N|all|none", show_default=True, help="Trials of a cell with runs.")
 def sync(folder: Path, uri: str | None, children: str) -> None:
@@ -210,4 +270,4 @@ def sync(folder: Path, uri: str | None, children: str) -> None:
     say(f"{counted(len(record.cells), 'cell')} of {folder} in MLflow at {where}")
 
 
-COMMANDS: tuple[click.Command, ...] = (report, compare, replay, export, sync, ui)
+COMMANDS: tuple[click.Command, ...] = (merge_, report, compare, replay, export, sync, ui)

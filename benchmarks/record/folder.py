@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from analysis.record.errors import RecordError
+from analysis.record.shard import SHARD, Shard, shard_of_record
 from benchmarks.errors import SuiteError, UsageError
 from benchmarks.record.environment import environment
 from benchmarks.redaction import redacted
@@ -18,7 +20,7 @@ from benchmarks.suite.suite import CellPlan, Suite
 
 __all__ = ["RecordFolder", "landing", "remove"]
 
-FILES: Final = ("suite.toml", "environment.json", "failures.json", "mlflow.db")
+FILES: Final = ("suite.toml", "environment.json", "failures.json", "mlflow.db", SHARD)
 FOLDERS: Final = ("plugins", "cells", "exhibits", "unfinished", "report", "mlartifacts")
 HIDDEN: Final = ".{name}.{mark}"  # what lands as ``name`` is written under this name first, marked by the process
 
@@ -85,6 +87,11 @@ class RecordFolder:
         return self.path / "failures.json"
 
     @property
+    def shard_file(self) -> Path:
+        """Which part of the suite is here, as JSON, where it is a shard's folder."""
+        return self.path / SHARD
+
+    @property
     def report(self) -> Path:
         """The folder of the report's pages, figures and tables."""
         return self.path / "report"
@@ -140,19 +147,34 @@ class RecordFolder:
         for place in ("plugins", "cells", "exhibits", "cells/*", "unfinished/*", "unfinished/*/*"):
             yield from self.path.glob(f"{place}/{anything}")
 
-    def open(self, suite: Suite) -> None:
-        """Make the folder the record of ``suite``, or take up the one that is there.
+    def open(
+        self,
+        suite: Suite,
+        shard: Shard | None = None,
+        made_by: Mapping[str, Any] | None = None,
+        plugins: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Make the folder the record of ``suite``, or of a ``shard`` of it, or take up the one that is there.
 
-        Raises `UsageError` where the folder cannot be written, is not a record of ours, or is that of another suite
-        definition; nothing is changed then.
+        ``made_by`` are versions and machines of what was made elsewhere, ``plugins`` the content of its plug-ins by
+        name; by default both are those at hand. Raises `UsageError`
+        where the folder cannot be written, is not a record of ours, or is that of another suite definition or of
+        another part; nothing is changed then.
         """
         kept = self._kept(suite)
+        self._check_part(shard)
         with self._writing():
             for part in ("cells", *(["exhibits"] if suite.exhibits else [])):
                 (self.path / part).mkdir(parents=True, exist_ok=True)
-            self._keep_plugins(suite, again=False)
+            if plugins is None:
+                plugins = _contents(suite)
+            self._keep_plugins(plugins, again=False)
+            if made_by is not None or not self.suite_file.is_file():
+                said = environment() if made_by is None else made_by
+                _write_text(self.environment_file, json.dumps(said, indent=2) + "\n")
             if not self.suite_file.is_file():
-                _write_text(self.environment_file, json.dumps(environment(), indent=2) + "\n")
+                if shard is not None:
+                    _write_text(self.shard_file, json.dumps(shard.to_json()) + "\n")
                 _write_text(self.suite_file, suite.to_toml())
             elif kept is not None and kept.focus != suite.focus:
                 _write_text(self.suite_file, suite.to_toml())  # the report is of another focus
@@ -165,7 +187,7 @@ class RecordFolder:
         Raises `UsageError` where the folder cannot be written.
         """
         with self._writing():
-            self._keep_plugins(suite, again=True)
+            self._keep_plugins(_contents(suite), again=True)
 
     def keep_failures(self, failures: Mapping[str, str]) -> None:
         """Write down what failed in a run, by name; nothing is left of earlier runs, and no file where all is well."""
@@ -184,17 +206,26 @@ class RecordFolder:
             reason = error.strerror or error
             raise UsageError(f"{self.path} cannot be written: {reason}; choose another with --out") from error
 
-    def _keep_plugins(self, suite: Suite, *, again: bool) -> None:
-        """Copy the plug-in files, those of one name numbered; copies that differ only where they are made ``again``."""
-        names: list[str] = []
-        for plugin in map(Path, suite.plugins):
-            names.append(plugin.stem)
-            count = names.count(plugin.stem)
-            copy, content = self.plugins / f"{plugin.stem}{f'-{count}' if count > 1 else ''}.py", plugin.read_bytes()
+    def _keep_plugins(self, plugins: Mapping[str, bytes], *, again: bool) -> None:
+        """Copy the plug-ins, their content by name; copies that differ only where they are made ``again``."""
+        for name, content in plugins.items():
+            copy = self.plugins / name
             if not copy.is_file() or (again and copy.read_bytes() != content):
                 self.plugins.mkdir(parents=True, exist_ok=True)
                 with landing(copy) as working:
                     working.write_bytes(content)
+
+    def _check_part(self, shard: Shard | None) -> None:
+        """Raise `UsageError` where the record that is there is of another part of its suite than ``shard``."""
+        try:
+            held = shard_of_record(self.path)
+        except RecordError as error:
+            raise UsageError(str(error)) from error
+        if self.suite_file.is_file() and held != shard:
+            here = "the record of a whole suite" if held is None else str(held)
+            there = "the whole suite" if shard is None else str(shard)
+            to_do = "join shards with `stepscape merge OUT DIR…`, or choose another folder with --out"
+            raise UsageError(f"{self.path} holds {here}, and not {there}: {to_do}")
 
     def _kept(self, suite: Suite) -> Suite | None:
         """The suite that is there, None where nothing is; raises `UsageError` where that is no record of ``suite``."""
@@ -217,6 +248,17 @@ class RecordFolder:
             if not found <= {*FILES, *FOLDERS}:
                 raise UsageError(f"{folder} holds other files and no record; choose an empty or new folder with --out")
         return kept
+
+
+def _contents(suite: Suite) -> Mapping[str, bytes]:
+    """What the suite's plug-in files hold, by the names of their copies: those of one name are numbered."""
+    names: list[str] = []
+    found: dict[str, bytes] = {}
+    for plugin in map(Path, suite.plugins):
+        names.append(plugin.stem)
+        count = names.count(plugin.stem)
+        found[f"{plugin.stem}{f'-{count}' if count > 1 else ''}.py"] = plugin.read_bytes()
+    return found
 
 
 def _as_stored(suite: Suite) -> Suite | None:

@@ -14,7 +14,7 @@ from benchmarks.engine.devices import DeviceName, device_of
 from benchmarks.engine.engines import Engine
 from benchmarks.engine.inputs import Evaluate, Training
 from benchmarks.engine.kernel_lanes import planned
-from benchmarks.engine.try_out import try_optimizer, try_problem
+from benchmarks.engine.try_out import check_facts, try_optimizer, try_problem
 from benchmarks.engine.ways import why_native
 from benchmarks.errors import OwnCodeError, StepscapeError, UsageError, nearest
 from benchmarks.naming.call_syntax import parse_call
@@ -34,7 +34,7 @@ from optimizers.fingerprint import digest_of, value_text
 from problems import BUILTIN as PROBLEMS
 from problems import DataError, Problem
 
-__all__ = ["Compute", "ReadyCell", "Tried", "load_plugins", "mistakes", "prepare"]
+__all__ = ["Compute", "ReadyCell", "Tried", "load_plugins", "look_up", "mistakes", "prepare", "try_cell"]
 
 BUILTIN = frozenset(spec.name for spec in PROBLEMS)
 """Problems that the suite's own tests hold; all others are tried before they run."""
@@ -145,14 +145,31 @@ class ReadyCell:
 def prepare(
     plan: CellPlan, data: Path | None = None, tried: Tried | None = None, compute: Compute | None = None
 ) -> ReadyCell:
-    """The ready cell of ``plan``; ``data`` is the user's data folder, ``tried`` what came of problems tried before.
+    """The ready cell of ``plan``, looked up and tried, as `look_up` and `try_cell` say."""
+    cell = look_up(plan, data, compute)
+    try_cell(cell, {} if tried is None else tried)
+    return cell
+
+
+def look_up(
+    plan: CellPlan,
+    data: Path | None = None,
+    compute: Compute | None = None,
+    made: MutableMapping[str, Problem] | None = None,
+) -> ReadyCell:
+    """The cell of ``plan`` with its names looked up, which is cheap and enough to know what it costs: facts are read,
+    nothing is trained. ``data`` is the user's data folder, ``made`` the problems of other cells.
 
     Raises `StepscapeError` for whatever is unknown or out of range.
     """
     load_plugins(plan.plugins)
-    problem = make_problem(plan.problem, data)
-    if parse_call(plan.problem)[0] not in BUILTIN:
-        _try_once(plan.problem, problem, {} if tried is None else tried)
+    made = {} if made is None else made
+    if plan.problem not in made:
+        problem = make_problem(plan.problem, data)
+        if parse_call(plan.problem)[0] not in BUILTIN:
+            check_facts(problem)
+        made[plan.problem] = problem
+    problem = made[plan.problem]
     spec = make_optimizer(plan.optimizer, plan.searching.search)
     plan = plan.model_copy(update={"searching": by_our_names(spec, plan.searching)})
     schedules = make_schedules(plan.schedule)
@@ -173,10 +190,23 @@ def prepare(
     groups = [_group(each) for each in plan.groups]
     compute = compute or Compute()
     native = why_native(problem, spec, groups, asked=compute.engine == "native")
-    try_optimizer(problem, spec, space.defaults(spec), schedules, groups, native=native is not None)
     steps = plan.steps or problem.steps
     fingerprint = optimizer_fingerprint(spec, schedules, groups)
     return ReadyCell(plan, problem, spec, schedules, space, steps, fingerprint, compute, groups, native)
+
+
+def try_cell(cell: ReadyCell, tried: Tried, *, optimizer: bool = True) -> None:
+    """Call what is the user's own, the problem and the ``optimizer``, for a moment; ``tried`` is what came of problems
+    tried before.
+
+    Raises `StepscapeError` where that fails.
+    """
+    name = cell.plan.problem
+    if parse_call(name)[0] not in BUILTIN:
+        _try_once(name, cell.problem, tried)
+    if optimizer:
+        values, native = cell.space.defaults(cell.spec), cell.native is not None
+        try_optimizer(cell.problem, cell.spec, values, cell.schedules, cell.groups, native=native)
 
 
 def _group(given: Group) -> ParameterGroup:

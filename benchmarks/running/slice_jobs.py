@@ -8,13 +8,14 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.record.folder import RecordFolder
 from benchmarks.record.meter import Meter
 from benchmarks.running.cell import groups_of, searched_space, study_of
 from benchmarks.running.jobs import CellJob, Job, JobResult
 from benchmarks.running.slices import Slice, Slices
 from benchmarks.running.watch import Watch
 
-__all__ = ["SliceJob", "carried_out", "waves_of"]
+__all__ = ["SliceJob", "carried_out", "costs_of", "waves_of"]
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,15 @@ class SliceJob(Job):
     A group of a landscape that is kept already is not trained again; a killed one loses the group it was at.
     """
 
+    lands = False
+
     cell: CellJob
     number: int
     part: Slice
+
+    @property
+    def folder(self) -> RecordFolder:  # type: ignore[override]
+        return self.cell.folder
 
     @property
     def name(self) -> str:
@@ -44,9 +51,22 @@ class SliceJob(Job):
     def finished(self) -> bool:
         return self.cell.finished
 
+    @property
+    def place(self) -> Path:
+        return self.folder.unfinished
+
+    def elsewhere(self, folder: RecordFolder, data: Path | None) -> SliceJob:
+        return replace(self, cell=self.cell.elsewhere(folder, data))
+
+    def keeps(self) -> list[Path]:
+        return self.cell.keeps()
+
+    def concerns(self, file: str) -> bool:
+        return self.part.concerns(file)
+
     def run(self) -> Path:
         cell = self.cell.prepared()
-        meter = Meter(self.cell.folder.unfinished, self.name, self.part.updates)
+        meter = Meter(self.folder.unfinished, self.name, self.part.updates)
         checkpoints = replace(self.cell.checkpoints(cell, meter), everything=True)
         with closing(meter):
             for number in self.part.studies:
@@ -76,10 +96,15 @@ def waves_of(jobs: Sequence[Job], slices: Slices, *, cheapest_first: bool = Fals
             continue
         for number, part in enumerate(own, start=1):
             (waiting if part.waits else first).append(SliceJob(job, number, part))
-        last.append(replace(job, cost=job.cost * max(0.0, 1 - sum(part.share for part in own))))
+        last.append(replace(job, cost=job.cost * max(0.0, 1 - sum(part.share for part in own)), gathers=True))
     if not cheapest_first:
         first.sort(key=lambda job: job.cost, reverse=True)
     return [wave for wave in (first, waiting, last) if wave]
+
+
+def costs_of(waves: Sequence[Sequence[Job]]) -> dict[str, float]:
+    """The cost of every job, by its name."""
+    return {job.name: job.cost for wave in waves for job in wave}
 
 
 def carried_out(

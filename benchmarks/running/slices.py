@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -39,15 +40,23 @@ KERNEL: Final = 0.25  # of torch's time on few parameters, as measured
 
 @dataclass(frozen=True)
 class Slice:
-    """Some ``studies`` of a cell, by number, or some ``groups`` of its landscape; ``share`` is that of the cell's work,
-    ``updates`` those of single runs. Where ``waits``, the studies must be known first.
+    """Some ``studies`` of a cell, by number, or some ``groups`` of its landscape, of ``size`` configurations; ``share``
+    is that of the cell's work, ``updates`` those of single runs. Where ``waits``, the studies must be known first.
     """
 
     share: float
     updates: float
     studies: tuple[int, ...] = ()
     groups: range = range(0)
+    size: int = 1
     waits: bool = False
+
+    def concerns(self, file: str) -> bool:
+        """Whether a checkpoint of the cell, by its place in the cell's folder, is read or made by this slice."""
+        if found := re.fullmatch(r"landscape-(\d+)-.*", file):
+            return int(found[1]) // self.size in self.groups
+        found = re.fullmatch(r"study-(\d+)/.*", file)
+        return found is not None and (self.waits or int(found[1]) - 1 in self.studies)
 
 
 Slices = Mapping[str, Sequence[Slice]]
@@ -88,14 +97,14 @@ def _cut(cell: ReadyCell, work: _Work, longest: float, storage: str | None) -> l
         for groups in itertools.starmap(range, itertools.pairwise(ends)):
             part = len(groups) / work.groups
             share, updates = part * work.landscape / work.seconds, part * work.landscape_updates
-            found.append(Slice(share, updates, groups=groups, waits=widens))
+            found.append(Slice(share, updates, groups=groups, size=work.size, waits=widens))
     return found
 
 
 @dataclass(frozen=True)
 class _Work:
     """The estimated seconds of a cell in all, of each of its ``studies`` and of its ``landscape`` of so many
-    ``groups``; and the updates of single runs in both.
+    ``groups`` of ``size`` configurations; and the updates of single runs in both.
     """
 
     seconds: float
@@ -103,6 +112,7 @@ class _Work:
     study: float
     study_updates: float
     groups: int
+    size: int
     landscape: float
     landscape_updates: float
 
@@ -112,14 +122,15 @@ class _Work:
         studies = tuning.studies if tuning.enabled else 0
         trials = (1 + trial_count(tuning, cell.space)) * len(cell.seeds(tuning.seeds)) if studies else 0
         tests = (studies + 1) * len(cell.seeds(plan.test.seeds))
-        mapped, groups = landscape_runs(cell), 0
+        mapped, groups, size = landscape_runs(cell), 0, 1
         if mapped:
             seeds = cell.seeds(plan.landscape.seeds)
             training = cell.training(seeds, max(1, cell.steps // plan.landscape.evaluations))
-            groups = math.ceil(mapped / len(seeds) / group_size(training))
+            size = group_size(training)
+            groups = math.ceil(mapped / len(seeds) / size)
         study, test, landscape = (lanes * cell.steps * each for lanes in (trials, tests, mapped))
         seconds = studies * study + test + landscape
-        return cls(seconds, studies, study, trials * cell.steps, groups, landscape, mapped * cell.steps)
+        return cls(seconds, studies, study, trials * cell.steps, groups, size, landscape, mapped * cell.steps)
 
 
 def _seconds_a_step(cell: ReadyCell) -> float:

@@ -224,9 +224,12 @@ class Suite(Strict):
 
     def makes_the_record_of(self, other: Suite) -> bool:
         """Whether ``other`` asks for the same cells; what is done about those that cannot run is no part of them, nor
-        which optimizer the report is about.
+        which optimizer the report is about, nor in which folder of which machine a plug-in lies: its code is told apart
+        by fingerprints.
         """
-        return self == other.model_copy(update={"on_error": self.on_error, "focus": self.focus})
+        same_plugins = [Path(each).name for each in self.plugins] == [Path(each).name for each in other.plugins]
+        plugins = self.plugins if same_plugins else other.plugins
+        return self == other.model_copy(update={"on_error": self.on_error, "focus": self.focus, "plugins": plugins})
 
     def to_toml(self) -> str:
         """The suite with every default of its own tables written out; reads back as an equal suite."""

@@ -174,7 +174,7 @@ def group_size(training: Training) -> int:
     """
     seeds, problem = len(training.seeds), training.problem
     alone = training.native is not None
-    per_chunk = 1 if alone else max(1, problem.chunk // seeds)
+    per_chunk = 1 if alone else max(1, training.lanes_together // seeds)
     lanes, size = per_chunk * seeds, problem.dim + (MODULE if alone else 0)
     timed, held = GROUP / (size * lanes * training.steps), HELD / (lanes * lane_numbers(training))
     return per_chunk * max(1, int(min(timed, held)))

@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 import torch
@@ -27,27 +27,32 @@ from optimizers import Hyperparameter
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["export_cell", "export_cells", "space_of", "study_name"]
+__all__ = ["Diverged", "export_cell", "export_cells", "space_of", "study_name"]
 
 DIGEST = "stepscape.fingerprint"
 
 
-def export_cell(cell: Cell, url: str) -> int:
+Diverged = Literal["fail", "inf"]
+"""What a diverged trial is in an export: FAIL without a value, which no plot takes for a result, or complete and worth
+inf, as the sampler was told: a round trip."""
+
+
+def export_cell(cell: Cell, url: str, diverged: Diverged = "fail") -> int:
     """Write the studies of ``cell`` to the storage at ``url``, and count them; those that are there already are left.
 
     Raises `UsageError` where a study of that name was not exported from the same cell, `StepscapeError` where the
     storage fails.
     """
-    (written,) = export_cells([cell], url)
+    (written,) = export_cells([cell], url, diverged)
     return written
 
 
-def export_cells(cells: Iterable[Cell], url: str) -> Iterator[int]:
+def export_cells(cells: Iterable[Cell], url: str, diverged: Diverged = "fail") -> Iterator[int]:
     """Write the studies of ``cells`` as `export_cell` does, and yield what it tells of each; opens ``url`` once."""
     storage = open_storage(url)
     try:
         for cell in cells:
-            yield sum(_export(cell, study, storage) for study in cell.info.studies)
+            yield sum(_export(cell, study, storage, diverged) for study in cell.info.studies)
     except Exception as error:
         if sentence := storage_failure(error):
             raise StepscapeError(sentence) from error
@@ -72,14 +77,14 @@ def space_of(cell: Cell) -> Space:
     return Space(tuple(knobs[name] for name in optimizer.searched), optimizer.fixed)
 
 
-def _export(cell: Cell, made: StudyInfo, storage: optuna.storages.BaseStorage) -> bool:
+def _export(cell: Cell, made: StudyInfo, storage: optuna.storages.BaseStorage, diverged: Diverged) -> bool:
     import optuna
     from optuna.exceptions import ExperimentalWarning
 
     name = study_name(cell, made.study)
     trials = cell.trials[cell.trials["study"] == made.study]
     content = trials.to_csv(index=False, lineterminator="\n")
-    digest = f"{cell.info.problem.fingerprint} {hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    digest = f"{cell.info.problem.fingerprint} {hashlib.sha256(content.encode()).hexdigest()[:16]} {diverged}"
     if name in optuna.get_all_study_names(storage):
         if optuna.load_study(study_name=name, storage=storage).user_attrs.get(DIGEST) != digest:
             raise UsageError(f"the storage holds another study named {name!r}; export elsewhere, or delete it")
@@ -91,7 +96,7 @@ def _export(cell: Cell, made: StudyInfo, storage: optuna.storages.BaseStorage) -
         study.set_metric_names(list(cell.info.protocol.objectives[: len(objectives)]))
     for key, value in _attributes(cell, made).items():
         study.set_user_attr(key, value)
-    add_trials(study, storage, list(_trials(cell, trials, objectives)))
+    add_trials(study, storage, list(_trials(cell, trials, objectives, diverged)))
     study.set_user_attr(DIGEST, digest)
     return True
 
@@ -115,9 +120,12 @@ def _attributes(cell: Cell, made: StudyInfo) -> Mapping[str, Any]:
     }
 
 
-def _trials(cell: Cell, trials: pd.DataFrame, objectives: list[str]) -> Iterator[optuna.trial.FrozenTrial]:
+def _trials(
+    cell: Cell, trials: pd.DataFrame, objectives: list[str], diverged: Diverged
+) -> Iterator[optuna.trial.FrozenTrial]:
     """Every one of ``trials`` with its state, its values, its distributions and the curve it was judged by."""
     import optuna
+    from optuna.trial import TrialState
 
     space = space_of(cell)
     distributions = space.distributions()
@@ -132,9 +140,10 @@ def _trials(cell: Cell, trials: pd.DataFrame, objectives: list[str]) -> Iterator
             which = f"trial {row['trial']} of study {row['study'] + 1}"
             raise RecordError(f"{table}: {which} is {state} without an objective; {again}")
         hyperparameters = {knob.name: float(row[knob.name]) for knob in space.searched}
+        failed = state is State.DIVERGED and diverged == "fail"
         yield optuna.trial.create_trial(
-            state=state.told,
-            values=None if state is State.PRUNED else values,
+            state=TrialState.FAIL if failed else state.told,
+            values=None if failed or state is State.PRUNED else values,
             params=space.to_optuna(hyperparameters),
             distributions=distributions,
             intermediate_values=curves.get(row["trial"], {}) if len(objectives) == 1 else {},

@@ -152,7 +152,7 @@ def test_an_export_says_where_without_the_password(
     from benchmarks.tuning import optuna_export
 
     run(Suite.parse(tiny, "test"), tmp_path / "out")
-    monkeypatch.setattr(optuna_export, "export_cells", lambda cells, _: (1 for _ in cells))  # a server that takes it
+    monkeypatch.setattr(optuna_export, "export_cells", lambda cells, *_: (1 for _ in cells))  # a server that takes it
     with pytest.raises(SystemExit):
         main(["export", "optuna", str(tmp_path / "out"), "postgresql://host/db?user=me&password=s3cret"])
     assert "1 studies written to postgresql://host/db?user=me&password=***" in capsys.readouterr().out

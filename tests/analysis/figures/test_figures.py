@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import PercentFormatter
 from PIL import Image
 
 from analysis.figures.problem import (
@@ -24,10 +24,10 @@ from analysis.figures.problem import (
     overview_figure,
     problem_figures,
     ratios_figure,
+    share_colors,
     worse_than_best,
 )
 from analysis.figures.style import (
-    PALETTE,
     drawing,
     looks_of,
     new_figure,
@@ -176,7 +176,9 @@ def test_long_names_are_broken_where_they_may_be_and_stay_in_the_figure(record: 
 
 def test_the_signs_of_a_cells_picture_are_explained_in_it(record: Record) -> None:
     (legend,) = cell_figure(record.of_problem("ellipse")[2]).legends
-    assert {"best", "default", "worse than the start"} <= {text.get_text() for text in legend.get_texts()}
+    assert {"lowest of the grid", "tuned", "default", "worse than the start"} <= {
+        text.get_text() for text in legend.get_texts()
+    }
 
 
 def test_a_cell_figure_needs_no_pyplot(record: Record) -> None:
@@ -269,14 +271,19 @@ def test_all_but_the_optimizers_in_focus_are_grey_and_still_told_apart() -> None
     assert all(len({look.color[1:3], look.color[3:5], look.color[5:]}) == 1 for look in rest)
     assert len({(look.color, str(look.line), look.marker) for look in looks.values()}) == 210
     coloured = [looks["optimizer 3"], looks["optimizer 5"]]
-    assert [look.color for look in coloured] == list(PALETTE[:2])
+    alone = looks_of(labels)
+    assert [look.color for look in coloured] == [alone["optimizer 3"].color, alone["optimizer 5"].color]
     assert min(look.layer for look in coloured) > max(look.layer for look in rest)
     assert looks_of(labels, ["nobody"]) == looks_of(labels)
 
 
 def test_the_overview_of_a_record_where_all_runs_diverged_is_drawn(record: Record) -> None:
     problems, labels = record.problems, ("sgd", "momentum", "rmsprop")
-    assert png(ratios_figure(Ratios(problems, labels, np.full((3, 3), np.inf))))
+    assert png(
+        ratios_figure(
+            Ratios(problems, labels, np.full((3, 3), np.inf), np.full((3, 3), np.nan), np.zeros((3, 3), dtype=bool))
+        )
+    )
 
 
 def test_what_saves_time_in_the_layout_moves_nothing(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,14 +313,14 @@ def test_a_title_stands_clear_of_the_offset_of_ticks() -> None:
 def test_the_overview_is_seaborns_heat_map(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     import seaborn as sns
 
-    def heat_map(_: Figure, axes: Axes, ratio: np.ndarray, labels: np.ndarray, norm: LogNorm) -> None:
-        colors = mpl.colormaps["viridis"].with_extremes(bad="#f2f2f2", over="#fde725")
-        bar = {"label": "times worse than the best", "extend": "max", "format": tick_text}
-        style = {"norm": norm, "cmap": colors, "linewidths": 1.5, "cbar_kws": bar}
-        sns.heatmap(ratio, ax=axes, annot=labels, fmt="", xticklabels=False, yticklabels=False, **style)
+    def heat_map(_: Figure, axes: Axes, share: np.ndarray, labels: np.ndarray) -> None:
+        bar = {"label": "share of the best progress", "format": PercentFormatter(1)}
+        style = {"vmin": 0, "vmax": 1, "cmap": share_colors(), "linewidths": 1.5, "cbar_kws": bar}
+        sns.heatmap(share, ax=axes, annot=labels, fmt="", xticklabels=False, yticklabels=False, **style)
 
     ratios = worse_than_best(results_of(record).values())
-    ratios = replace(ratios, values=ratios.values * np.array([[1.0], [np.inf], [np.nan]]))
+    masked = np.array([[1.0], [np.inf], [np.nan]])
+    ratios = replace(ratios, values=ratios.values * masked, shares=ratios.shares * np.where(masked > 0, 1, np.nan))
 
     def seen() -> tuple[object, ...]:
         figure = ratios_figure(ratios)
@@ -325,5 +332,5 @@ def test_the_overview_is_seaborns_heat_map(record: Record, monkeypatch: pytest.M
         return texts, mesh.get_facecolors().tolist(), axes.get_xlim(), axes.get_ylim(), bar.get_ylim(), spines
 
     ours = seen()
-    monkeypatch.setattr("analysis.figures.problem._draw_ratios", heat_map)
+    monkeypatch.setattr("analysis.figures.problem._draw_shares", heat_map)
     assert seen() == ours

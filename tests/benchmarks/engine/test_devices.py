@@ -14,7 +14,6 @@ from benchmarks.engine.training import Training, train
 from benchmarks.errors import UsageError
 
 GPU = torch.cuda.is_available()
-NO_GPU = "torch has no GPU here"
 
 
 def test_a_device_has_the_name_users_give_it() -> None:
@@ -37,6 +36,17 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(UsageError, match=r"there is no cuda:2: torch has 2 GPUs, counted from cuda:0"):
         device_of("cuda:2")
+
+
+def test_a_gpu_trains_many_chunks_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    own = Training("ellipse", "sgd", [1], 1)
+    assert own.lanes_together == own.problem.chunk
+    there = replace(own, device="cuda")
+    assert there.lanes_together == 256 * own.problem.chunk
+    assert replace(there, chunk=7).lanes_together == 7
+    assert replace(there, problem="mnist-lenet").lanes_together == 1  # of modules that are trained one by one
 
 
 def losses(training: Training) -> Tensor:
@@ -84,13 +94,3 @@ def test_a_run_that_takes_too_much_names_itself(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(door, "drive", drive)
     with pytest.raises(UsageError, match=r"sgd on ellipse: memory does not suffice: 3.00 GiB more .* 8 lanes"):
         train(Training("ellipse", "sgd", [1, 2], 1), {"lr": torch.tensor([0.1, 0.2, 0.3, 0.4])})
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not GPU, reason=NO_GPU)
-@pytest.mark.parametrize("optimizer", ["rmsprop", "torch:RMSprop"])
-@pytest.mark.parametrize("problem", ["ellipse", "quadratic", "digits-mlp"])
-def test_a_gpu_trains_what_the_processor_trains(problem: str, optimizer: str) -> None:
-    here = Training(problem, optimizer, [1, 2], 20, 5, dtype=torch.float64, engine="eager")
-    there = replace(here, device="cuda")
-    torch.testing.assert_close(losses(there), losses(here), rtol=1e-9, atol=1e-12)  # sums in another order

@@ -14,6 +14,7 @@ from benchmarks.engine.kernel.compiler import find_compiler
 from benchmarks.record import meter as meters
 from benchmarks.record.meter import read_meters
 from benchmarks.running import estimate, memory, run_suite, slices
+from benchmarks.running.backends import local
 from benchmarks.running.jobs import Job, JobResult
 from benchmarks.running.observer import RunObserver
 from benchmarks.running.prepare import Compute, ReadyCell, prepare
@@ -46,19 +47,19 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slices, "WHOLE", 1e9)
     monkeypatch.setattr(landscape, "GROUP", 1.0)
     monkeypatch.setattr(landscape, "MODULE", 0)
-    monkeypatch.setattr(run_suite, "map_unordered", lambda work, jobs, _: map(work, jobs))
+    monkeypatch.setattr(local, "map_unordered", lambda work, jobs, _: map(work, jobs))
 
 
 @pytest.fixture
 def done(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """The jobs that are run, in their order."""
-    jobs, carry_out = list[Job](), run_suite.carry_out
+    jobs, carry_out = list[Job](), local.carry_out
 
     def noted(job: Job) -> JobResult:
         jobs.append(job)
         return carry_out(job)
 
-    monkeypatch.setattr(run_suite, "carry_out", noted)
+    monkeypatch.setattr(local, "carry_out", noted)
     return jobs
 
 
@@ -153,9 +154,9 @@ def test_a_lost_slice_is_made_by_its_cell_and_a_killed_run_goes_on_with_what_its
         return carry_out(job)
 
     monkeypatch.setattr(landscape, "train", counted)
-    carry_out = run_suite.carry_out
+    carry_out = local.carry_out
     with monkeypatch.context() as patch:
-        patch.setattr(run_suite, "carry_out", killed)
+        patch.setattr(local, "carry_out", killed)
         with pytest.raises(KeyboardInterrupt):
             run(suite(), tmp_path / "cut", jobs=2)
     assert sum(trained) == 15
@@ -243,7 +244,7 @@ def test_where_time_runs_out_the_cell_is_unfinished_once_and_what_was_made_is_ke
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: list[Job]
 ) -> None:
     chunked(monkeypatch, "ellipse", 4)
-    now, carry_out = [0.0], run_suite.carry_out
+    now, carry_out = [0.0], local.carry_out
 
     def later(job: Job) -> JobResult:
         now[0] += 1.0
@@ -251,7 +252,7 @@ def test_where_time_runs_out_the_cell_is_unfinished_once_and_what_was_made_is_ke
 
     with monkeypatch.context() as patch:
         patch.setattr(time, "time", lambda: now[0])
-        patch.setattr(run_suite, "carry_out", later)
+        patch.setattr(local, "carry_out", later)
         late = run(suite(), tmp_path / "cut", jobs=2, deadline=3.5)
     assert [(each.name, each.unfinished) for each in late.ran] == [("ellipse--rmsprop", True)]
     assert len(list((tmp_path / "cut" / "unfinished").rglob("*.pt"))) > 3
@@ -265,14 +266,14 @@ def test_a_cell_whose_slices_are_all_made_lands_after_the_deadline_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: list[Job]
 ) -> None:
     chunked(monkeypatch, "ellipse", 4)
-    now, carry_out = [0.0], run_suite.carry_out
+    now, carry_out = [0.0], local.carry_out
 
     def late(job: Job) -> JobResult:
         now[0] = 0.0 if isinstance(job, SliceJob) else 9.0
         return carry_out(job)
 
     monkeypatch.setattr(time, "time", lambda: now[0])
-    monkeypatch.setattr(run_suite, "carry_out", late)
+    monkeypatch.setattr(local, "carry_out", late)
     assert run(suite(), tmp_path, jobs=2, deadline=5.0).landed
     assert not isinstance(done[-1], SliceJob)
 

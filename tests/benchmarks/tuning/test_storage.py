@@ -6,6 +6,7 @@ import shutil
 import socket
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pandas as pd
 import pytest
@@ -230,12 +231,27 @@ def test_an_exported_study_says_what_the_live_one_was_told(aggregate: str, url: 
     assert {"complete", "diverged", "pruned"} == set(cell.trials["state"])
     storage = open_storage(url)
     (live,) = optuna.get_all_study_names(storage)
-    assert export_cell(cell, url)
+    assert export_cell(cell, url, diverged="inf")
     told, exported = (optuna.load_study(study_name=name, storage=storage).trials for name in (live, study_name(cell)))
     for one, other in zip(told, exported, strict=True):
         assert (one.state, one.params, one.distributions) == (other.state, other.params, other.distributions)
         assert one.state is TrialState.PRUNED or one.values == other.values
         assert one.intermediate_values == pytest.approx(other.intermediate_values, rel=1e-12)  # another sum's rounding
+
+
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+def test_a_diverged_trial_is_exported_as_a_failed_one_that_no_plot_takes_for_the_best(
+    kind: str, tmp_path: Path
+) -> None:
+    steep = {"sgd": Overrides(search={"lr": [1e-2, 100.0]})}
+    suite = SUITE.model_copy(update={"optimizers": ["sgd"], "optimizer": steep})
+    (cell,) = Record.load(run(suite, tmp_path / "tiny").folder).cells
+    url = f"{kind}:///{tmp_path}/exported"
+    assert export_cell(cell, url)
+    trials = optuna.load_study(study_name=study_name(cell), storage=open_storage(url)).trials
+    failed = [trial.number for trial in trials if trial.state is TrialState.FAIL]
+    assert failed == [int(n) for n in cell.trials.loc[cell.trials["state"] == "diverged", "trial"]] != []
+    assert all(np.isfinite(trial.value) for trial in trials if trial.state is TrialState.COMPLETE)
 
 
 def test_other_trials_of_the_same_study_are_not_taken_for_it(cells: tuple[Cell, ...], url: str, tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""A record as one small file: packed for others to read, unpacked into the cache where it is asked for by name.
+
+Two runs of `pack` over one record give the same bytes, so that the digest of the file names the record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from benchmarks.errors import UsageError, nearest
+from benchmarks.record.folder import RecordFolder, landing
+from problems.download import cache_folder
+
+__all__ = ["ATLAS", "ENDING", "atlas", "opened", "pack"]
+
+ENDING: Final = ".tar.xz"
+ATLAS: Final = "atlas:"
+"""What precedes the name of a record that comes with the suite."""
+
+SHIPPED: Final = Path(__file__).with_name("atlas")
+
+
+def atlas() -> dict[str, Path]:
+    """The archives that come with the suite, by name."""
+    return {path.name.removesuffix(ENDING): path for path in sorted(SHIPPED.glob(f"*{ENDING}"))}
+
+
+def pack(folder: Path, file: Path) -> int:
+    """Write what makes the record in ``folder``, without report, stores and checkpoints, to ``file``; its bytes.
+
+    Raises `UsageError` where ``folder`` holds no record or ``file`` is not called ``….tar.xz``.
+    """
+    record = RecordFolder(folder)
+    if not record.suite_file.is_file():
+        raise UsageError(f"{folder} is not a results folder: it has no suite.toml")
+    if not file.name.endswith(ENDING):
+        raise UsageError(f"an archive is called NAME{ENDING}, not {file.name}")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with landing(file) as working, tarfile.open(working, "w:xz", preset=9) as archive:
+        for path in sorted(_members(record), key=lambda path: (path.suffix, path.name, path)):  # likes beside likes
+            archive.add(path, str(path.relative_to(folder)), recursive=False, filter=_bare)
+    return file.stat().st_size
+
+
+def opened(name: str | Path) -> Path:
+    """The folder of a record that is called by its folder, by the file of its archive, or as ``atlas:NAME``.
+
+    Archives are unpacked into the cache, once. Raises `UsageError` for an unknown name or a file that is no archive.
+    """
+    text = str(name)
+    if text.startswith(ATLAS):
+        known, wanted = atlas(), text.removeprefix(ATLAS)
+        if wanted not in known:
+            listed = ", ".join(known) or "none"
+            raise UsageError(f"no record {wanted!r} comes with the suite: {listed}{nearest(wanted, known)}")
+        return _unpacked(known[wanted])
+    path = Path(name)
+    return _unpacked(path) if text.endswith(ENDING) and path.is_file() else path
+
+
+def _members(record: RecordFolder) -> Iterator[Path]:
+    told = (record.suite_file, record.environment_file, record.failures_file, record.shard_file)
+    yield from (path for path in told if path.is_file())
+    for place in ("plugins", "cells", "exhibits"):
+        for path in (record.path / place).rglob("*"):
+            if path.is_file() and not any(part.startswith(".") for part in path.relative_to(record.path).parts):
+                yield path
+
+
+def _bare(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """The member without what differs from one machine to another."""
+    member.mtime, member.mode = 0, 0o644
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member
+
+
+def _unpacked(archive: Path) -> Path:
+    """The folder of the cache that holds what is in ``archive``."""
+    with archive.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    folder = cache_folder() / "records" / f"{archive.name.removesuffix(ENDING)}-{digest[:12]}"
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with landing(folder) as working, tarfile.open(archive) as packed:
+                packed.extractall(working, filter="data")
+                if not (working / "suite.toml").is_file():
+                    raise UsageError(f"{archive} holds no record: it has no suite.toml")
+        except (tarfile.TarError, EOFError, OSError) as error:
+            raise UsageError(f"{archive} cannot be unpacked: {error}") from error
+    return folder
