@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,13 @@ import pytest
 
 from benchmarks.engine.kernel.compiler import find_compiler
 from benchmarks.record import meter as meters
+from benchmarks.record.folder import RecordFolder
 from benchmarks.record.meter import read_meters
-from benchmarks.running import estimate, memory, run_suite, slices
+from benchmarks.running import estimate, memory, slices
 from benchmarks.running.backends import local
-from benchmarks.running.jobs import Job, JobResult
+from benchmarks.running.backends.luggage import Luggage
+from benchmarks.running.backends.parcel import Requirements, carry_out_parcel, land, parcel_of
+from benchmarks.running.jobs import CellJob, Job, JobResult
 from benchmarks.running.observer import RunObserver
 from benchmarks.running.prepare import Compute, ReadyCell, prepare
 from benchmarks.running.run_suite import run
@@ -317,7 +321,7 @@ def test_studies_of_modules_as_they_are_are_jobs_of_their_own_unless_a_storage_i
 
 def test_what_depends_on_studies_waits_for_them_and_cells_for_their_slices() -> None:
     plans = suite(optimizers=["rmsprop", "sgd"]).cells()
-    cell = run_suite.CellJob(plans[0], run_suite.RecordFolder(Path("out")), cost=10.0)
+    cell = CellJob(plans[0], RecordFolder(Path("out")), cost=10.0)
     other = replace(cell, plan=plans[1], cost=4.0)
     parts = [Slice(0.2, 1.0, studies=(0,)), Slice(0.5, 1.0, groups=range(4), waits=True)]
     waves = waves_of([other, cell], {cell.name: parts})
@@ -352,4 +356,35 @@ def test_two_processes_make_one_cell_of_a_network(tmp_path: Path) -> None:
         patch.setattr(slices, "LEAST", 0.1)
         assert run(cell, tmp_path / "cut", jobs=2, engine="eager").landed
     run(cell, tmp_path / "whole", engine="eager")
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("small", "one_thread")
+def test_slices_of_workers_that_share_no_file_travel_as_files_each_with_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunked(monkeypatch, "ellipse", 4)
+    record = RecordFolder(tmp_path / "cut")
+    record.open(suite())
+    (cell,) = ready()
+    job = CellJob.of(cell, record, None, None, None)
+    needs = Requirements.of(Luggage.of(suite(), None))
+    (first, last) = waves_of([job], slices_of([cell], 2))
+    trained, train = list[int](), landscape.train
+    monkeypatch.setattr(landscape, "train", lambda *given, **more: trained.append(1) or train(*given, **more))
+    for each in first:
+        parcel = parcel_of(each, needs)
+        assert parcel.kept == {}  # not what its neighbours made
+        assert land(pickle.loads(pickle.dumps(carry_out_parcel(parcel, lambda *_: None))), each).landed
+        (kept,) = record.unfinished.iterdir()
+        assert parcel_of(each, needs).kept  # but its own, where it is sent again
+    assert len(trained) == 4
+    (landing,) = last
+    monkeypatch.setattr("benchmarks.running.backends.parcel.MOST", 0)  # as if slices had made very much
+    parcel = parcel_of(landing, needs)
+    assert set(parcel.kept) == {f"{kept.name}/{file.relative_to(kept)}" for file in kept.rglob("*.pt")}
+    assert land(carry_out_parcel(parcel, lambda *_: None), landing).landed
+    assert len(trained) == 4
+    assert not kept.exists()
+    run(suite(), tmp_path / "whole")
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
