@@ -198,7 +198,7 @@ class Training:
         fit and idles with so few; one lane at a time stays one.
         """
         own = self.problem.chunk
-        return self.chunk or (own if own == 1 or self.device.type == "cpu" else own * ON_GPU)
+        return self.chunk or (own if own == 1 or torch.device(self.device).type == "cpu" else own * ON_GPU)
 
     @property
     def evaluations(self) -> list[int]:
