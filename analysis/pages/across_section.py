@@ -55,8 +55,9 @@ class RobustRow:
 class Across:
     """What a page says across problems. ``refused`` are the sentences on what could not be pooled or transferred.
 
-    ``ranked`` are the contenders, best rank first, ``robust`` each optimizer's setting for all problems; ``tables``
-    become CSV files; ``settings`` (of each optimizer) and ``suite_setting`` (of any) go into ``recommendation.json``.
+    ``ranked`` are the contenders, best rank first, and ``ranking`` their ranks, where they could be pooled; ``robust``
+    each optimizer's setting for all problems; ``tables`` become CSV files; ``settings`` (of each optimizer) and
+    ``suite_setting`` (of any) go into ``recommendation.json``.
     """
 
     reading: list[str] = field(default_factory=list)
@@ -66,6 +67,7 @@ class Across:
     refused: list[str] = field(default_factory=list)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     suite_setting: RobustSetting | None = None
+    ranking: Ranking | None = None
 
     @property
     def settings(self) -> list[RobustSetting]:
@@ -107,7 +109,7 @@ def _add_pooled(found: Across, pooled: Pool, looks: Mapping[str, Look], forms: C
         "improvement": _improvement_table(pooled),
         "running_time": running_time_table(pooled),
     }
-    found.ranked = contenders
+    found.ranked, found.ranking = contenders, ranked
     found.reading += _reading(ranked)
     if len(pooled.labels) > 1:
         figure = titled(ranks_figure(ranked, looks), SUBJECT, "ranks")
