@@ -1,4 +1,4 @@
-"""Commands on a results folder that is there: merge, report, compare, replay, export, sync, ui."""
+"""Commands on a results folder that is there: merge, report, figure, compare, replay, export, sync, ui."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks.cli.figure import figure
 from benchmarks.cli.options import COUNT, RECORD
 from benchmarks.cli.progress import Bar, counted, say, terminal_width
 
@@ -270,4 +271,4 @@ def sync(folder: Path, uri: str | None, children: str) -> None:
     say(f"{counted(len(record.cells), 'cell')} of {folder} in MLflow at {where}")
 
 
-COMMANDS: tuple[click.Command, ...] = (merge_, report, compare, replay, export, sync, ui)
+COMMANDS: tuple[click.Command, ...] = (merge_, report, figure, compare, replay, export, sync, ui)
