@@ -44,7 +44,7 @@ class Dask(Remote):
                 n_workers=self.jobs or 1,
                 threads_per_worker=1,
                 memory_limit=0,  # the driver has seen that all fits
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # it serves some page in any case
                 silence_logs=logging.CRITICAL,
             )
         try:

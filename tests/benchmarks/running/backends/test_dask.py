@@ -58,7 +58,7 @@ class Listener(RunObserver):
 def cluster() -> Iterator[Any]:
     """A scheduler with an address, without workers yet."""
     with distributed.LocalCluster(
-        n_workers=0, processes=False, protocol="tcp://", dashboard_address=None, silence_logs=logging.CRITICAL
+        n_workers=0, processes=False, protocol="tcp://", dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
     ) as started:
         yield started
 
