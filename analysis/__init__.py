@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.figures.problem import cell_figure, overview_figure, problem_figures
+    from analysis.figures.overview import overview_figure
+    from analysis.figures.problem import cell_figure, problem_figures
     from analysis.measures.budget import BudgetCurve, budget_curve, budget_table
     from analysis.measures.convergence import Convergence, measure_of
     from analysis.measures.lr_sensitivity import Landscape, RateCurve, landscape_of, rate_curve
@@ -85,7 +86,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "figures.problem": ("cell_figure", "overview_figure", "problem_figures"),
+    "figures.overview": ("overview_figure",),
+    "figures.problem": ("cell_figure", "problem_figures"),
     "measures.budget": ("BudgetCurve", "budget_curve", "budget_table"),
     "measures.convergence": ("Convergence", "measure_of"),
     "measures.lr_sensitivity": ("Landscape", "RateCurve", "landscape_of", "rate_curve"),

@@ -15,7 +15,7 @@ from analysis.figures.problem import MOST_COLOURED, titled
 from analysis.figures.style import Form, Look, among
 from analysis.measures.comparable import check_budgets
 from analysis.measures.pairs import improvement_matrix, paired_table
-from analysis.measures.pooling import Pool, PoolingError
+from analysis.measures.pooling import Pool, PoolingError, met_all
 from analysis.measures.profiles import Profile, profiles, running_time_table
 from analysis.measures.ranking import Ranking, Standing, ranking, ranking_frame, standings
 from analysis.measures.results import CellResult
@@ -55,8 +55,9 @@ class RobustRow:
 class Across:
     """What a page says across problems. ``refused`` are the sentences on what could not be pooled or transferred.
 
-    ``ranked`` are the contenders, best rank first, ``robust`` each optimizer's setting for all problems; ``tables``
-    become CSV files; ``settings`` (of each optimizer) and ``suite_setting`` (of any) go into ``recommendation.json``.
+    ``ranked`` are the contenders, best rank first, and ``ranking`` their ranks, where they could be pooled; ``robust``
+    each optimizer's setting for all problems; ``tables`` become CSV files; ``settings`` (of each optimizer) and
+    ``suite_setting`` (of any) go into ``recommendation.json``.
     """
 
     reading: list[str] = field(default_factory=list)
@@ -66,6 +67,7 @@ class Across:
     refused: list[str] = field(default_factory=list)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     suite_setting: RobustSetting | None = None
+    ranking: Ranking | None = None
 
     @property
     def settings(self) -> list[RobustSetting]:
@@ -85,7 +87,9 @@ def across_of(
         return None
     found, cells = Across(), [cell for one in results.values() for cell in one.cells]
     try:
-        _add_pooled(found, Pool.of(cells), looks, forms)
+        complete, left_out = met_all(cells)
+        _add_pooled(found, Pool.of(complete), looks, forms)
+        found.reading += [left_out] if left_out else []
     except PoolingError as error:
         found.refused.append(f"No ranks and profiles: {error}.")
     _add_schedules(found, cells)
@@ -105,7 +109,7 @@ def _add_pooled(found: Across, pooled: Pool, looks: Mapping[str, Look], forms: C
         "improvement": _improvement_table(pooled),
         "running_time": running_time_table(pooled),
     }
-    found.ranked = contenders
+    found.ranked, found.ranking = contenders, ranked
     found.reading += _reading(ranked)
     if len(pooled.labels) > 1:
         figure = titled(ranks_figure(ranked, looks), SUBJECT, "ranks")

@@ -55,6 +55,9 @@ CAPTIONS: Final = {
     "over contours at even distances of the logarithm.",
 }
 
+FIRST: Final = ("outcome", "landscape", "sensitivity")
+"""The two figures a problem is shown by: where it was not mapped, or has no map, the next."""
+
 EXPLAINED: Final = {
     ("outcome", "below rounding"): "In the shaded part all is equal: rounding.",
     ("convergence", "diverges"): "A cross marks where the typical run diverges or leaves the frame for good.",
@@ -86,7 +89,7 @@ class Section:
 
     ``looks`` are those it was drawn with, ``steps`` are those that were made, ``intervals`` say what the values are,
     ``advice`` the recommendations, ``stability`` what the landscapes say, ``refused`` the sentence on what could not be
-    compared, if any.
+    compared, if any; ``undecided`` says that no optimizer is told apart from the best.
     """
 
     anchor: str
@@ -101,6 +104,19 @@ class Section:
     stability: Sequence[Stability]
     refused: str
     tables: Mapping[str, pd.DataFrame]
+    undecided: bool
+
+    @property
+    def first(self) -> list[Picture]:
+        """The pictures that stand there at once: where all are tied, that of the outcome alone."""
+        named = {picture.stem.removeprefix(f"{self.anchor}-"): picture for picture in self.pictures}
+        found = [named[name] for name in FIRST if name in named]
+        return found[: 1 if self.undecided else 2]
+
+    @property
+    def further(self) -> list[Picture]:
+        """The pictures that are folded."""
+        return [picture for picture in self.pictures if picture not in self.first]
 
 
 def section_of(
@@ -134,6 +150,7 @@ def section_of(
             "boundary": boundary_frame(results.stability),
             "budget": budget_frame(budget),
         },
+        undecided=len(results.cells) > 1 and len(results.best) + len(results.tied) == len(results.cells),
     )
 
 

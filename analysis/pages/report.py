@@ -23,7 +23,7 @@ from analysis.pages.results_text import results_text
 from analysis.problem_results import ProblemResults, results_frame, results_of, results_table
 from analysis.record.cells import Cell, Record
 from analysis.record.errors import RecordError
-from analysis.record.failures import failures_of
+from analysis.record.failures import failures_of, in_a_line
 from analysis.statistics.resamples import SEEDS
 from analysis.words import estimate_text, listing, number
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from analysis.pages.across_section import Across
     from analysis.pages.focus_section import Focus
     from analysis.pages.problem_section import Picture, Section
+    from analysis.pages.verdict import Verdict
 
 __all__ = ["forms_text", "results_table", "results_text", "section_ahead", "template", "write_report"]
 
@@ -103,11 +104,12 @@ class _Page:
         self, new: Path, progress: Callable[[int, int], None] | None, jobs: int, ahead: Mapping[str, Section]
     ) -> None:
         """Write page, figures and tables into the folder ``new``; sections that are ``ahead`` are taken as they are."""
-        from analysis.figures.problem import ratios_figure, worse_than_best
+        from analysis.figures.overview import ratios_figure, worse_than_best
         from analysis.figures.style import looks_of
         from analysis.pages.across_section import across_of
         from analysis.pages.focus_section import focus_of
         from analysis.pages.problem_section import picture_of
+        from analysis.pages.verdict import verdict_of
 
         record, results = self.record, self.results
         looks = looks_of([cell.label for cell in record], self.mine)
@@ -134,7 +136,9 @@ class _Page:
         }.items():
             content.to_csv(new / "tables" / f"{name}.csv", index=False)
         (new / "recommendation.json").write_text(_recommendation(record, sections, across), encoding="utf-8")
-        page = self._html(sections, overview, across, focus, looks)
+        anchors = {section.problem.name: section.anchor for section in sections}
+        verdict = verdict_of(record, results, ratios, across.ranking if across else None, anchors)
+        page = self._html(sections, overview, across, focus, looks, verdict)
         (new / "index.html").write_text(page, encoding="utf-8")
 
     def _sections(self, looks: Mapping[str, Look], jobs: int, ahead: Mapping[str, Section]) -> Iterator[Section]:
@@ -164,13 +168,15 @@ class _Page:
         across: Across | None,
         focus: Focus | None,
         looks: Mapping[str, Look],
+        verdict: Verdict,
     ) -> str:
         """The HTML page; everything that comes from the record is escaped."""
         return template("report.html.j2").render(
             record=self.record,
-            failures=failures_of(self.record.path),
+            verdict=verdict,
+            failures={name: in_a_line(said) for name, said in failures_of(self.record.path).items()},
             results=self.results,
-            sections=sections,
+            sections=sorted(sections, key=lambda section: verdict.order.index(section.problem.name)),
             overview=overview,
             across=across,
             focus=focus,

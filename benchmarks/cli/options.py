@@ -96,16 +96,25 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--backend",
-                type=click.Choice(["local", "dask", "ray"]),
+                type=click.Choice(["local", "dask", "ray", "slurm"]),
                 default="local",
                 show_default=True,
-                help="What carries the jobs: processes of this machine, or the workers of a Dask or Ray cluster.",
+                help="What carries the jobs: processes of this machine, the workers of a Dask or Ray cluster, or "
+                "SLURM, a shard a job.",
             ),
             click.option(
                 "--address",
                 metavar="ADDRESS",
                 help="The cluster's, as tcp://host:8786 or host:6379.  [default: one of --jobs processes here]",
             ),
+            click.option("--shards", type=COUNT, metavar="N", help="Of --backend slurm: the number of its jobs."),
+            click.option(
+                "--slurm",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="An option of sbatch, as partition=cpu, time=240 (minutes), mem=16G, cpus_per_task=8; repeatable.",
+            ),
+            click.option("--no-wait", is_flag=True, help="Of --backend slurm: submit, and say what joins the shards."),
             click.option(
                 "--memory",
                 metavar="SIZE",

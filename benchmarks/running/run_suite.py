@@ -2,7 +2,7 @@
 
 plans   every cell is checked before anything is written
 jobs    the missing ones, in parallel: a cell tunes, re-trains winner and defaults on fresh seeds, maps its landscape;
-        an exhibit is an experiment of its own
+        an exhibit is an experiment of its own; of cells too large for one worker, slices first
 record  a cell lands by one rename
 MLflow  mirrors each cell after it has landed; an outage costs the mirror, never the record
 """
@@ -36,6 +36,8 @@ from benchmarks.running.observer import RunObserver
 from benchmarks.running.parts import prepared
 from benchmarks.running.prepare import Compute
 from benchmarks.running.shards import parse_shard
+from benchmarks.running.slice_jobs import carried_out, costs_of, waves_of
+from benchmarks.running.slices import slices_of
 from benchmarks.running.watch import Watch
 from benchmarks.running.workers import default_jobs
 from benchmarks.suite.suite import Suite
@@ -162,7 +164,7 @@ def _run(
         observer.divided(shard, len(ready) + len(exhibits) + len(failed))
     jobs = default_jobs()  # of this machine, which draws the report
     if backend.here:
-        jobs = backend.jobs = fitting_jobs(ready, backend.jobs or 1, memory)
+        jobs = backend.jobs = fitting_jobs(ready, backend.jobs or 1, memory, storage)
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
     if storage is not None:
         check_storage(storage, [cell.plan.tuning for cell in ready])
@@ -175,15 +177,18 @@ def _run(
         result = SuiteResult(record.path, kept=[job.name for job in every if job.name in finished], jobs=jobs)
         record.keep_plugins(suite)
         missing = [job for job in every if job.name not in finished]
-        if backend.here:
-            missing = _with_threads(missing, jobs)
+        ahead = [cell for cell in ready if cell.plan.name not in finished]
+        asked, waves = sum(job.question.seconds for job in exhibits if job.name not in finished), list[list[Job]]()
         if missing:
             backend.open(suite, observer.noted)
-            ahead = [cell for cell in ready if cell.plan.name not in finished]
             room = backend.room()
-            asked = sum(job.question.seconds for job in exhibits if job.name not in finished) / min(room, len(missing))
-            observer.estimated(lambda: asked + estimate_seconds(ahead, room), len(missing), room)
-        costs = {job.name: job.cost for job in missing}
+            waves = waves_of(missing, slices_of(ahead, room, storage, asked), cheapest_first=deadline is not None)
+            waves = [_with_threads(wave, jobs) if backend.here else wave for wave in waves]
+            others = asked / min(room, len(missing))
+            observer.estimated(
+                lambda: others + estimate_seconds(ahead, room), len(missing), min(room, max(map(len, waves)))
+            )
+        costs = costs_of([missing])
         observer.started(sum(costs.values()), len(finished))
         for failure in failed:
             result.ran.append(failure)
@@ -192,11 +197,9 @@ def _run(
         mirrored = _Mirror(mirror, record, {job.name for job in cells}, mirroring)
         for name in result.kept:
             mirrored(name)
-        # the costliest first keeps all workers busy to the end; where time may run out, the cheapest finish the most
-        missing.sort(key=lambda job: job.cost, reverse=deadline is None)
-        with Watch(record.unfinished, costs, observer, backend.shares):
+        with Watch(record.unfinished, costs_of(waves), observer, backend.shares) as watch:
             page = Ahead.of(record, suite.cells(), suite.focus or ()) if draw else None
-            for done in backend.carry_out(missing, page):
+            for done in carried_out(waves, lambda wave: backend.carry_out(wave, page), watch):
                 if done.section is not None:
                     result.sections[done.section.problem.name] = done.section
                 result.ran.append(replace(done, section=None))

@@ -1,7 +1,7 @@
 """Where a suite stops scaling, simulated from the measured times of real records: for docs/scale.md, or for your own.
 
     python tests/simulations/scale_page.py RECORD…                     # prints the tables
-    python tests/simulations/scale_page.py RECORD… --budget --optimizers 29 --write   # as the page has them
+    python tests/simulations/scale_page.py RECORD… --budget --write    # and writes them into the page
 
 Every cell of the records is a job of the seconds it took. With ``--budget`` each of its parts takes what one of its
 runs took, times the runs that a suite asks for which says nothing of budgets: so records of small budgets tell of large
@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from scale_model import Job, Limits, bounds, simulate
@@ -30,8 +31,8 @@ WORKERS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 
 # measured, in seconds (docs/scale.md says how)
 START: Final = 4.0  # a worker's imports, once
-PREPARE: Final = 0.25  # what a worker does around the training of a job: the cell is built, files are written
-SEND, LAND = 0.005, 0.02  # the driver's, for a job
+PREPARE: Final = 0.1  # what a worker does around the training of a job: the cell is built, files are written
+SEND, LAND = 0.005, 0.03  # the driver's, for a job on a Dask cluster
 MLFLOW: Final = 1.5  # a cell with a dozen trials as runs of their own, into a server
 REPORT: Final = 0.7  # a problem's part of the report
 TRIAL: Final = 0.021  # of a core of the PostgreSQL server, a trial with its reports to the pruner
@@ -210,6 +211,34 @@ def stops_of(curves: Mapping[str, Sequence[Point]]) -> str:
     return "\n".join(lines)
 
 
+def costs_of(cells: Sequence[Cell], share: float = 1.0) -> str:
+    """What a cell, a step of one run and a run cost on each problem, everything included."""
+    lines = [
+        "| problem | trained | cells | a cell: median, most | a step of one run: median | a run |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    groups: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.info.problem.name, " and ".join(cell.info.engines)), []).append(cell)
+    for (problem, engine), those in sorted(groups.items()):
+        seconds = [share * Work.of(cell).seconds for cell in those]
+        step = median(each / cell.info.lane_steps for each, cell in zip(seconds, those, strict=True))
+        run = step * those[0].info.protocol.steps
+        lines.append(
+            f"| {problem} | {engine} | {len(those):,} | {told(median(seconds))}, {told(max(seconds))} "
+            f"| {small(step)} | {small(run)} |"
+        )
+    return "\n".join(lines)
+
+
+def small(seconds: float) -> str:
+    """A time below a second as people say it."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
 def draw(curves: Mapping[str, Sequence[Point]], styles: Sequence[Way], title: str, file: Path) -> None:
     """The figure: speed-up and efficiency over workers."""
     import matplotlib as mpl
@@ -227,7 +256,7 @@ def draw(curves: Mapping[str, Sequence[Point]], styles: Sequence[Way], title: st
         faster.plot(workers, [point.speedup for point in points], label=way.name, **style)
         efficient.plot(workers, [100 * point.efficiency for point in points], **style)
     faster.set(xscale="log", yscale="log", xlabel="workers", ylabel="times as fast as one worker", title="Speed-up")
-    efficient.set(xscale="log", xlabel="workers", ylabel="% of their time", ylim=(0, 105), title="Work")
+    efficient.set(xscale="log", xlabel="workers", ylabel="%", ylim=(0, 105), title="Workers' time that is work")
     for axes in (faster, efficient):
         axes.grid(alpha=0.25)
         axes.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
@@ -269,13 +298,17 @@ def main() -> None:
     )
     styles = ways(problems)
     curves = {way.name: curve(way, works) for way in styles}
-    print(f"{title}\n\n{table_of(curves)}\n\n{stops_of(curves)}")
+    costs = costs_of(cells, asked.share)
+    print(f"{costs}\n\n{title}\n\n{table_of(curves)}\n\n{stops_of(curves)}")
     if asked.figure:
         draw(curves, styles, title, asked.figure)
     if asked.write:
         draw(curves, styles, title, FIGURE)
-        page = between_marks(PAGE.read_text(encoding="utf-8"), "simulated", f"{title}:\n\n{table_of(curves)}")
-        PAGE.write_text(between_marks(page, "stops", stops_of(curves)), encoding="utf-8")
+        page = PAGE.read_text(encoding="utf-8")
+        written = {"costs": costs, "simulated": f"{title}:\n\n{table_of(curves)}", "stops": stops_of(curves)}
+        for name, text in written.items():
+            page = between_marks(page, name, text)
+        PAGE.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

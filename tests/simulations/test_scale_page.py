@@ -98,7 +98,7 @@ def test_times_are_told_as_people_say_them(seconds: float, said: str) -> None:
 
 def test_the_page_has_the_marks_and_the_figure() -> None:
     page = scale_page.PAGE.read_text(encoding="utf-8")
-    for name in ("simulated", "stops"):
+    for name in ("costs", "simulated", "stops"):
         assert f"<!-- {name} -->\n\nnew\n\n<!-- end of {name} -->" in between_marks(page, name, "new")
     assert f"]({scale_page.FIGURE.name})" in page
     with pytest.raises(ValueError, match="no marks"):

@@ -67,7 +67,8 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Returned:
-    """How a job ended, and its files: those of the result that landed, else the checkpoints of an unfinished cell.
+    """How a job ended, and its files: those of the result that landed, else the checkpoints of an unfinished cell or
+    of a slice.
 
     ``unfit`` says why the worker may not run it, which then it did not.
     """
@@ -78,13 +79,19 @@ class Returned:
 
 
 def parcel_of(job: Job, needs: Requirements) -> Parcel:
-    """The parcel of ``job``, with its checkpoints where they are not too many."""
-    kept: dict[str, bytes] = {}
-    for folder in job.keeps():
-        files = files_of(folder)
-        if sum(map(len, files.values())) <= MOST:
-            kept |= {f"{folder.name}/{name}": content for name, content in files.items()}
-    return Parcel(job, needs, kept)
+    """The parcel of ``job``, with its checkpoints where they are not too many, or made by its slices."""
+    kept = _kept(job)
+    return Parcel(job, needs, kept if job.gathers or sum(map(len, kept.values())) <= MOST else {})
+
+
+def _kept(job: Job) -> dict[str, bytes]:
+    """The checkpoints of ``job`` that it begins with, and leaves where it does not land, by their places."""
+    return {
+        f"{folder.name}/{name}": content
+        for folder in job.keeps()
+        for name, content in files_of(folder).items()
+        if job.concerns(name)
+    }
 
 
 def why_unfit(needs: Requirements) -> str:
@@ -115,10 +122,9 @@ def carry_out_parcel(parcel: Parcel, tell: Tell) -> Returned:
             done = carry_out(job)
         if done.error is not None:
             done = replace(done, error=said_by_driver(done.error, parcel.needs.luggage))
-        if done.landed:
+        if done.landed and job.lands:
             return Returned(done, files_of(job.place))
-        kept = {f"{kept.name}/{name}": content for kept in job.keeps() for name, content in files_of(kept).items()}
-        return Returned(done, kept if done.unfinished else {})
+        return Returned(done, _kept(job) if done.error is None else {})
 
 
 def land(returned: Returned, job: Job) -> JobResult:
@@ -126,12 +132,12 @@ def land(returned: Returned, job: Job) -> JobResult:
     done = returned.done
     assert done is not None, "a job that was not run does not land"
     try:
-        if done.landed:
+        if done.landed and job.lands:
             with landing(job.place) as working:
                 write_files(working, returned.files)
             for kept in job.keeps():
                 remove(kept)
-        elif done.unfinished:
+        elif done.error is None:
             write_files(job.folder.unfinished, returned.files)
     except OSError as error:
         return replace(done, error=str(error), unfinished=False)

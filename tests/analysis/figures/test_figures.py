@@ -18,15 +18,8 @@ from matplotlib.text import Text
 from matplotlib.ticker import PercentFormatter
 from PIL import Image
 
-from analysis.figures.problem import (
-    Ratios,
-    cell_figure,
-    overview_figure,
-    problem_figures,
-    ratios_figure,
-    share_colors,
-    worse_than_best,
-)
+from analysis.figures.overview import Ratios, overview_figure, ratios_figure, share_colors, worse_than_best
+from analysis.figures.problem import cell_figure, problem_figures
 from analysis.figures.style import (
     drawing,
     looks_of,
@@ -332,5 +325,5 @@ def test_the_overview_is_seaborns_heat_map(record: Record, monkeypatch: pytest.M
         return texts, mesh.get_facecolors().tolist(), axes.get_xlim(), axes.get_ylim(), bar.get_ylim(), spines
 
     ours = seen()
-    monkeypatch.setattr("analysis.figures.problem._draw_shares", heat_map)
+    monkeypatch.setattr("analysis.figures.overview._draw_shares", heat_map)
     assert seen() == ours

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from analysis.figures.heat_maps import landscape_figure
 from analysis.figures.lines import convergence_figure, sensitivity_figure
 from analysis.figures.outcome import outcome_figure
-from analysis.figures.problem import figures_of, worse_than_best
+from analysis.figures.overview import worse_than_best
+from analysis.figures.problem import figures_of
 from analysis.figures.style import looks_of
 from analysis.measures.convergence import Convergence
 from analysis.measures.lr_sensitivity import Landscape

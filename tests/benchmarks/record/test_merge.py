@@ -172,6 +172,13 @@ def test_other_versions_are_refused_by_name(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_record_that_does_not_know_its_commit_is_joined_and_named(shards: list[Path], tmp_path: Path) -> None:
+    change_environment(shards[0], lambda known: known.update(git_commit="f" * 40))
+    change_environment(shards[1], lambda known: known.update(git_commit=None))
+    merged = merge(tmp_path / "out", shards[:2])
+    assert f"{shards[1]} does not say of which commit it is; its optimizers" in merged.notes[0]
+
+
 def test_other_machines_are_joined_and_named_in_the_environment(shards: list[Path], tmp_path: Path) -> None:
     change_environment(shards[1], lambda known: known.update(cores=999))
     change_environment(shards[2], lambda known: known["packages"].update(torch=f"{known['packages']['torch']}+cu"))
