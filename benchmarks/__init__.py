@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from benchmarks.engine.inputs import Configurations, Training
     from benchmarks.engine.training import train
     from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS, make_optimizer, make_problem
+    from benchmarks.record.merge import merge
     from benchmarks.running.run_suite import run
     from benchmarks.suite.suite import Suite
 
@@ -56,6 +57,7 @@ __all__ = [
     "Training",
     "make_optimizer",
     "make_problem",
+    "merge",
     "run",
     "train",
 ]
@@ -68,6 +70,7 @@ _HOME = {
     "PROBLEMS": "naming.registry",
     "make_optimizer": "naming.registry",
     "make_problem": "naming.registry",
+    "merge": "record.merge",
     "run": "running.run_suite",
     "Suite": "suite.suite",
 }

@@ -44,12 +44,16 @@ class Against:
     studies: int
 
 
-def focused(cells: Iterable[Cell], names: str | Sequence[str]) -> tuple[str, ...]:
-    """The labels of the optimizer that each of ``names`` calls, or the one label that it is; raises `RecordError`
-    where there is none.
+def focused(cells: Iterable[Cell], names: str | Sequence[str], *, there: bool = True) -> tuple[str, ...]:
+    """The labels of the optimizer that each of ``names`` calls, or the one label that it is.
+
+    Raises `RecordError` where there is none; one that need not be ``there`` is passed over instead.
     """
     found = list(cells)
     wanted = [names] if isinstance(names, str) else names
+    if not there:
+        known = {name for cell in found for name in (cell.optimizer, cell.label)}
+        wanted = [name for name in wanted if name in known]
     return tuple(dict.fromkeys(label for name in wanted for label in _labels_of(found, name)))
 
 

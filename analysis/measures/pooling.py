@@ -6,7 +6,7 @@ different questions. They are never aggregated; a pool of them raises instead an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from analysis.record.cells import Cell
 from analysis.statistics.arrays import Array
 from analysis.words import named_first
 
-__all__ = ["Pool", "PoolingError", "pool"]
+__all__ = ["Pool", "PoolingError", "met_all", "pool"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,26 @@ def pool(cells: Iterable[Cell]) -> Pool:
     found = list(cells)
     check_instances(found)  # before the measure, which two instances do not share
     return Pool.of(cell_results(found))
+
+
+def met_all(cells: Sequence[CellResult]) -> tuple[Sequence[CellResult], str]:
+    """Those of ``cells`` whose optimizer met every problem, and a sentence that names the others, empty where there are
+    none.
+
+    Where fewer than two optimizers met every problem it is all of them, and `Pool.of` says what is missing.
+    """
+    problems = {result.problem for result in cells}
+    met: dict[str, set[str]] = {}
+    for result in cells:
+        met.setdefault(result.label, set()).add(result.problem)
+    missed = [label for label, of in met.items() if of != problems]
+    if not missed or len(met) - len(missed) < 2:
+        return cells, ""
+    verb = "is" if len(missed) == 1 else "are"
+    return (
+        [result for result in cells if result.label not in missed],
+        f"{named_first(missed)} {verb} left out across problems, of {len(met)}: not met with every problem.",
+    )
 
 
 def _check_complete(

@@ -16,7 +16,7 @@ from analysis.figures.style import Form, Look, among
 from analysis.figures.titles import profiles_finding, ranks_finding, titled, transfer_finding
 from analysis.measures.comparable import check_budgets
 from analysis.measures.pairs import improvement_matrix, paired_table
-from analysis.measures.pooling import Pool, PoolingError
+from analysis.measures.pooling import Pool, PoolingError, met_all
 from analysis.measures.profiles import Profile, profiles, running_time_table
 from analysis.measures.ranking import Ranking, Standing, ranking, ranking_frame, standings
 from analysis.measures.results import CellResult
@@ -88,7 +88,9 @@ def across_of(
         return None
     found, cells = Across(), [cell for one in results.values() for cell in one.cells]
     try:
-        _add_pooled(found, Pool.of(cells), looks, forms)
+        complete, left_out = met_all(cells)
+        _add_pooled(found, Pool.of(complete), looks, forms)
+        found.reading += [left_out] if left_out else []
     except PoolingError as error:
         found.refused.append(f"No ranks and profiles: {error}.")
     _add_schedules(found, cells)

@@ -9,10 +9,10 @@ import pandas as pd
 
 from analysis.measures.focus import Against, against_each, against_frame
 from analysis.measures.paired_tests import FEWEST_STUDIES
-from analysis.measures.pooling import Pool, PoolingError
+from analysis.measures.pooling import Pool, PoolingError, met_all
 from analysis.problem_results import ProblemResults
 from analysis.statistics.bootstrap import ALPHA
-from analysis.words import listing
+from analysis.words import listing, named_first
 
 __all__ = ["Focus", "focus_of"]
 
@@ -21,12 +21,13 @@ __all__ = ["Focus", "focus_of"]
 class Focus:
     """What a page says of the labels ``mine``: a row a comparison, or in ``refused`` why there is none.
 
-    ``problems`` is their number; ``tables`` become CSV files.
+    ``problems`` is their number; ``left_out`` says which others were not met everywhere; ``tables`` become CSV files.
     """
 
     mine: Sequence[str]
     problems: int
     rows: Sequence[Against] = ()
+    left_out: str = ""
     refused: Sequence[str] = ()
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
@@ -48,11 +49,13 @@ class Focus:
             own = [row for row in self.rows if row.mine == label]
             won, lost = sum(len(row.wins) for row in own), sum(len(row.losses) for row in own)
             made = sum(len(row.wins) + len(row.ties) + len(row.losses) for row in own)
+            better = [row.other for row in own if row.losses]
             sentences.append(
                 f"{label} ends significantly lower than another optimizer in {won} of {made} comparisons, "
                 f"significantly higher in {lost}; {made - won - lost} are ties."
+                + (f" Lower than it ended {named_first(better)}." if better else "")
             )
-        return sentences
+        return [*sentences, self.left_out] if self.left_out else sentences
 
     @property
     def facts(self) -> str:
@@ -83,9 +86,12 @@ def focus_of(results: Mapping[str, ProblemResults], mine: Sequence[str]) -> Focu
     if not mine or {cell.label for cell in cells} <= set(mine):
         return None
     try:
-        rows = against_each(Pool.of(cells), mine)
+        complete, left_out = met_all(cells)
+        if not set(mine) <= {cell.label for cell in complete}:
+            complete, left_out = cells, ""
+        rows = against_each(Pool.of(complete), mine)
     except PoolingError as error:
         return Focus(mine, len(results), refused=[f"{listing(mine)} cannot be held against the others: {error}."])
     if not rows:
         return None
-    return Focus(mine, len(results), rows, tables={"focus": against_frame(rows)})
+    return Focus(mine, len(results), rows, left_out, tables={"focus": against_frame(rows)})

@@ -23,7 +23,7 @@ from analysis.pages.results_text import results_text
 from analysis.problem_results import ProblemResults, results_frame, results_of, results_table
 from analysis.record.cells import Cell, Record
 from analysis.record.errors import RecordError
-from analysis.record.failures import failures_of
+from analysis.record.failures import failures_of, in_a_line
 from analysis.statistics.resamples import SEEDS
 from analysis.words import estimate_text, listing, number
 
@@ -66,7 +66,8 @@ def write_report(
     """
     record = Record.load(folder)
     target = record.path / "report" if out is None else Path(out)
-    mine = focused(record, focus or record.suite.get("focus") or ())
+    # what the suite is about may not have landed yet, or lie in another shard
+    mine = focused(record, focus or record.suite.get("focus") or (), there=bool(focus))
     if target.exists() and not _replaceable(target):
         raise RecordError(f"{target} exists and is not a report; name another folder")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -173,7 +174,7 @@ class _Page:
         return template("report.html.j2").render(
             record=self.record,
             verdict=verdict,
-            failures=failures_of(self.record.path),
+            failures={name: in_a_line(said) for name, said in failures_of(self.record.path).items()},
             results=self.results,
             sections=sorted(sections, key=lambda section: verdict.order.index(section.problem.name)),
             overview=overview,

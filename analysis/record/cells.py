@@ -3,6 +3,7 @@
     results/<suite>/
         suite.toml              the suite as it was run
         environment.json        versions and machine
+        shard.json              which part of the suite this is, see `analysis.record.shard`; none where it is the whole
         plugins/<name>.py       copies of the suite's plug-in files, where it has any
         cells/<cell>/           one folder a cell (problem x optimizer x schedule); it exists only when finished
             cell.json           what was run and what won        -> ``Cell.info``, see `analysis.record.cell_info`
@@ -35,6 +36,7 @@ import pyarrow.parquet as pq
 
 from analysis.record.cell_info import CellInfo
 from analysis.record.errors import OtherSchemaError, RecordError
+from analysis.record.shard import Shard, shard_of_record
 from analysis.record.tables import has_table, read_json, read_table
 
 __all__ = ["Cell", "Record"]
@@ -143,12 +145,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Record:
-    """A results folder: its suite, its environment and its finished cells, in the suite's order."""
+    """A results folder: its suite, its environment and its finished cells, in the suite's order; the ``shard`` of the
+    suite that it is, None where it is the whole.
+    """
 
     path: Path
     suite: Mapping[str, Any]
     environment: Mapping[str, Any]
     cells: tuple[Cell, ...]
+    shard: Shard | None = None
 
     @classmethod
     def load(cls, path: str | Path) -> Record:
@@ -174,7 +179,7 @@ class Record:
         if not cells:
             raise RecordError(f"{path} holds no finished cell yet; run the suite first")
         cells.sort(key=lambda cell: cell.info.position)
-        return cls(path, suite, environment, tuple(cells))
+        return cls(path, suite, environment, tuple(cells), shard_of_record(path))
 
     @property
     def name(self) -> str:

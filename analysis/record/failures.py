@@ -8,7 +8,7 @@ from pathlib import Path
 
 from analysis.record.errors import RecordError
 
-__all__ = ["failures_of"]
+__all__ = ["failures_of", "in_a_line"]
 
 
 def failures_of(folder: Path) -> Mapping[str, str]:
@@ -26,3 +26,9 @@ def failures_of(folder: Path) -> Mapping[str, str]:
     if not isinstance(content, dict) or not all(isinstance(said, str) for said in content.values()):
         raise RecordError(f"{file} should hold a text for each cell; delete it and run again")
     return content
+
+
+def in_a_line(said: str) -> str:
+    """What failed, without the way there: the last line of a traceback, anything else as it is."""
+    lines = said.strip().splitlines()
+    return lines[-1] if said.startswith("Traceback") and lines else said

@@ -20,10 +20,10 @@ def dry_run(suite: Suite, machine: Machine) -> str:
     from benchmarks.engine.devices import device_of
     from benchmarks.record.folder import RecordFolder
     from benchmarks.running.decide import what_decides
-    from benchmarks.running.estimate import seconds_of, total_seconds
+    from benchmarks.running.estimate import in_slices, seconds_of, total_seconds
     from benchmarks.running.jobs import exhibit_jobs
+    from benchmarks.running.parts import prepared
     from benchmarks.running.prepare import Compute
-    from benchmarks.running.run_suite import prepared
     from benchmarks.running.workers import default_jobs
 
     folder = RecordFolder(machine.folder(suite))
@@ -49,7 +49,7 @@ def dry_run(suite: Suite, machine: Machine) -> str:
     wide = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     table = ["  ".join(part.ljust(size) for part, size in zip(row, wide, strict=True)).rstrip() for row in rows]
     asked = [job.question.seconds for job in exhibits if not job.finished]
-    whole = total_seconds([*seconds.values(), *asked], jobs)
+    whole = total_seconds([*in_slices(ahead, [*seconds.values()], jobs), *asked], jobs)
     where = f"{jobs} processes" if jobs > 1 else "one process"
     last = f"{counted(len(ahead) + len(asked), 'part')} to run into {folder.path}, about {duration(whole)} in {where}."
     cannot = [f"{each.title} cannot run: {each.error}" for each in failed]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from benchmarks.mlflow_mirror.runs import Children
     from benchmarks.mlflow_mirror.tracker import Tracker
     from benchmarks.record.folder import RecordFolder
+    from benchmarks.running.backends.choose import BackendName
     from benchmarks.running.mirroring import Mirroring
     from benchmarks.running.observer import RunObserver
     from benchmarks.running.run_suite import SuiteResult
@@ -47,6 +48,8 @@ class Machine:
     memory: str | None = None
     engine: Engine = "auto"
     device: DeviceName = "cpu"
+    backend: BackendName = "local"
+    address: str | None = None
     shard: Shard | None = None
     started: float | None = None  # ``time.time()`` when the command began, which a time budget counts from
 
@@ -93,11 +96,11 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
         raise UsageError(f"a time budget is a positive number of minutes, got {machine.minutes}")
     began = machine.started or time.time()
     folder = machine.folder(suite)
-    jobs = machine.jobs or default_jobs()
+    jobs = machine.jobs or (None if machine.address else default_jobs())
     apart = machine.shard is not None
     untracked = machine.no_tracking or (apart and not machine.tracking_uri)
     tracker = None if untracked else _tracker(machine, suite, folder)
-    reserve = SHARD_RESERVE if apart else _reserve(suite, jobs)
+    reserve = SHARD_RESERVE if apart else _reserve(suite, jobs or default_jobs())
     deadline = None if machine.minutes is None else began + 60 * machine.minutes - reserve
     record, pages = RecordFolder(folder), list[Path]()
     results: dict[str, ProblemResults] = {}
@@ -127,6 +130,8 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
         memory=None if machine.memory is None else memory_size(machine.memory),
         engine=machine.engine,
         device=machine.device,
+        backend=machine.backend,
+        address=machine.address,
         observer=observer,
         mirror=tracker.log_cell_folder if tracker else None,
         afterwards=None if apart else report,

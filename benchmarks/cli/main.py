@@ -25,6 +25,7 @@ from benchmarks.cli.results import COMMANDS
 from benchmarks.redaction import guard_output
 
 if TYPE_CHECKING:
+    from benchmarks.cli.execute import Executed
     from benchmarks.suite.suite import Suite
 
 __all__ = ["cli", "main"]
@@ -287,16 +288,20 @@ def check(context: click.Context, /, name: str, plugins: tuple[str, ...], data: 
 
 def _execute(suite: Suite, options: dict[str, Any]) -> int:
     """Run a suite, print what came of it; the exit code."""
+    from benchmarks.cli.slurm import Slurm
+
+    slurm = Slurm.of(options)
     if options.pop("dry_run"):
         from benchmarks.cli.dry_run import dry_run
         from benchmarks.cli.execute import Machine
 
         say(dry_run(suite, Machine(**options)))
         return 0
-    from analysis.pages.results_text import text_of
     from benchmarks.cli.execute import Machine, execute
 
     machine = Machine(**options, started=STARTED)
+    if slurm is not None and not slurm.joined(suite, machine):
+        return 0 if slurm.no_wait else 1
     with SuiteProgress(suite) as progress:
         executed = execute(suite, machine, progress)
     result = executed.result
@@ -311,18 +316,25 @@ def _execute(suite: Suite, options: dict[str, Any]) -> int:
     for warning in executed.warnings:
         say(f"stepscape: {warning}", err=True)
     if executed.page is not None:
-        results = tuple(executed.results.values())
-        say(text_of(results, terminal_width()))
-        if len(results) == len(results[0].cells) == 1:  # of many cells the report says it
-            for advice in results[0].recommendations:
-                say(f"\n{textwrap.fill(advice.sentence, terminal_width())}")
-        say(f"\nrecord:  {executed.folder}\nreport:  {executed.page.resolve()}")
-        if not machine.no_tracking and not machine.tracking_uri and not executed.warnings:
-            say(f"browse:  stepscape ui {executed.folder}")
+        _say_results(executed, executed.page, tracked=not machine.no_tracking and not machine.tracking_uri)
     if machine.shard:
         say(f"record:  {executed.folder} ({machine.shard}; `stepscape merge OUT DIR…` joins them)")
     say(f"{suite.name}: {time.time() - STARTED:.0f} s")
     return executed.exit_code
+
+
+def _say_results(executed: Executed, page: Path, *, tracked: bool) -> None:
+    """Print the results, and where they are; where they can be browsed, if they are ``tracked`` in the folder."""
+    from analysis.pages.results_text import text_of
+
+    results = tuple(executed.results.values())
+    say(text_of(results, terminal_width()))
+    if len(results) == len(results[0].cells) == 1:  # of many cells the report says it
+        for advice in results[0].recommendations:
+            say(f"\n{textwrap.fill(advice.sentence, terminal_width())}")
+    say(f"\nrecord:  {executed.folder}\nreport:  {page.resolve()}")
+    if tracked and not executed.warnings:
+        say(f"browse:  stepscape ui {executed.folder}")
 
 
 def _parts(suite: Suite) -> str:

@@ -72,7 +72,11 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
             data_option,
             click.option("--tracking-uri", metavar="URI", help="MLflow store.  [default: SQLite in the folder]"),
             click.option("--no-tracking", is_flag=True, help="Write no MLflow runs."),
-            click.option("--storage", metavar="URL", help="Keep Optuna's studies there, live and shared."),
+            click.option(
+                "--storage",
+                metavar="URL",
+                help="Keep Optuna's studies there, live and shared: a database, or grpc://HOST:PORT.",
+            ),
             click.option("--dry-run", is_flag=True, help="Show what would run, how long it takes and what it decides."),
             click.option("--minutes", type=click.FloatRange(min=0.1), help="Stop after this long; go on another time."),
             click.option(
@@ -90,6 +94,27 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="cpu|cuda[:N]|auto",
                 help="Where tensors are: auto is a GPU where torch has one.",
             ),
+            click.option(
+                "--backend",
+                type=click.Choice(["local", "dask", "ray", "slurm"]),
+                default="local",
+                show_default=True,
+                help="What carries the jobs: processes of this machine, the workers of a Dask or Ray cluster, or "
+                "SLURM, a shard a job.",
+            ),
+            click.option(
+                "--address",
+                metavar="ADDRESS",
+                help="The cluster's, as tcp://host:8786 or host:6379.  [default: one of --jobs processes here]",
+            ),
+            click.option("--shards", type=COUNT, metavar="N", help="Of --backend slurm: the number of its jobs."),
+            click.option(
+                "--slurm",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="An option of sbatch, as partition=cpu, time=240 (minutes), mem=16G, cpus_per_task=8; repeatable.",
+            ),
+            click.option("--no-wait", is_flag=True, help="Of --backend slurm: submit, and say what joins the shards."),
             click.option(
                 "--memory",
                 metavar="SIZE",

@@ -28,8 +28,7 @@ class SuiteProgress(SuiteBar):
 
     def estimated(self, seconds: Callable[[], float], jobs: int, processes: int) -> None:
         """Say up front how long it will take, and what it can decide."""
-        used = min(processes, jobs)
-        where = "one process" if used == 1 else f"{used} processes"
+        where = "one process" if processes == 1 else f"{processes} processes"
         about = f"about {duration(seconds())} in {where}"
         say(f"{self.name}: {counted(jobs, 'cell')}{self.more} to run, {about}", err=True)
         if self.decides:

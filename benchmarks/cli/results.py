@@ -69,7 +69,7 @@ def report(
 
 @click.command("merge", short_help="Join the records of a suite's shards.")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
-@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=RECORD)
 def merge_(out: Path, folders: tuple[Path, ...]) -> None:
     """Join the results folders DIR... of one suite, as its shards, into OUT, a new folder or one joined before.
 

@@ -54,7 +54,7 @@ def kernel_lanes(
         if training.engine == "kernel" or isinstance(why, DiffersError):
             warnings.warn(f"{training!r} is trained without a kernel: {why}", RuntimeWarning, stacklevel=3)
         return None
-    evaluate, lanes = None, training.chunk or training.problem.chunk
+    evaluate, lanes = None, training.lanes_together
     with suppress(NotCompiledError):  # evaluations are left to torch
         evaluate, lanes = evaluation_kernel(training.problem, start.dtype), training.chunk or CHUNK
     return [
@@ -99,7 +99,7 @@ def planned(training: Training, lanes: Iterable[int]) -> Training:
     calls, total = 0, 0
     for count in lanes:
         total += count
-        calls += -(-count // (training.chunk or training.problem.chunk))
+        calls += -(-count // training.lanes_together)
     seconds = seconds_by_torch(training.problem, total * training.steps, calls * training.steps)
     return training if seconds <= training.planned else replace(training, planned=seconds)
 

@@ -33,7 +33,7 @@ def rule_lanes(
 
     ``start`` ``[S, P]`` is where they begin, ``limit`` ``[S]`` the loss above which a lane counts as diverged.
     """
-    places = in_chunks(configurations, training.chunk or training.problem.chunk, len(training.seeds))
+    places = in_chunks(configurations, training.lanes_together, len(training.seeds))
     return [RuleLanes(training, rule, configurations[index], index, start, limit) for index in places]
 
 

@@ -72,9 +72,7 @@ class Stepper:
     @property
     def state_bytes(self) -> int:
         """Bytes of the tensors that the optimizers keep."""
-        states = (state for member in self._members for state in member.optimizer.state.values())
-        held = [value for state in states for value in state.values() if isinstance(value, Tensor)]
-        return sum(value.numel() * value.element_size() for value in held)
+        return sum(_bytes_of(member.optimizer.state) for member in self._members)
 
     def schedule(self, t: int, steps: int) -> None:
         """Set the scheduled hyperparameters of step ``t``."""
@@ -180,6 +178,14 @@ class _Member:
 def has_modes(optimizer: torch.optim.Optimizer) -> bool:
     """Whether it steps from other parameters than those it should be judged by, as schedule-free ones do."""
     return all(callable(getattr(optimizer, mode, None)) for mode in ("train", "eval"))
+
+
+def _bytes_of(state: object) -> int:
+    """Bytes of the tensors in ``state``, which authors keep by parameter, in lists, or beside both."""
+    if isinstance(state, Tensor):
+        return state.numel() * state.element_size()
+    parts = state.values() if isinstance(state, Mapping) else state if isinstance(state, list | tuple) else ()
+    return sum(map(_bytes_of, parts))
 
 
 def _knobs(spec: AnyOptimizer | Rule) -> set[str]:

@@ -74,6 +74,11 @@ class Trace:
         )
 
     @property
+    def updates(self) -> int:
+        """The updates of single runs that it stands for, those of lanes that have left among them."""
+        return self.status.numel() * int(self.step[-1])
+
+    @property
     def final_loss(self) -> Tensor:
         """The loss after the last step ``[C, S]``, NaN unless the lane finished."""
         return self.loss[..., -1]

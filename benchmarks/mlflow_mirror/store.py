@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from benchmarks.errors import TrackingError, UsageError
 from benchmarks.record.folder import RecordFolder, landing, remove
+from benchmarks.tuning.storages import patience
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -158,7 +159,7 @@ def connect(uri: str) -> MlflowClient:
 
         if (file := file_of(uri)) and not file.exists():
             make_store(file)
-        engine = sqlalchemy.create_engine(uri)
+        engine = sqlalchemy.create_engine(uri, connect_args=patience(uri))
         engine.connect().close()
         engine.dispose()
     return MlflowClient(tracking_uri=uri, registry_uri=uri)

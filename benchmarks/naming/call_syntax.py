@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from benchmarks.errors import StepscapeError, UsageError, nearest
 from benchmarks.naming.own_code import in_standard_library
+from benchmarks.naming.sent_files import file_called
 
 __all__ = [
     "check_arguments",
@@ -143,7 +144,7 @@ def import_object(path: str) -> Any:
     try:
         if not module.endswith(".py") and in_standard_library(module):
             raise UsageError(f"{module} is part of Python, which has neither problems nor optimizers")
-        found = _of_file(Path(module)) if module.endswith(".py") else importlib.import_module(module)
+        found = _of_file(file_called(module)) if module.endswith(".py") else importlib.import_module(module)
     except (Exception, SystemExit) as error:
         near = _nearest_module(error.name) if isinstance(error, ModuleNotFoundError) and error.name else ""
         raise UsageError(f"{path!r} cannot be imported: {in_words(error)}{near}") from error

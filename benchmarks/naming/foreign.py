@@ -14,6 +14,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, get_args
 
@@ -179,11 +180,19 @@ def _version(package: str) -> str:
 
     Builds of one version, as torch's for another machine, are alike.
     """
-    try:
-        found = version(package)
-    except PackageNotFoundError:  # called otherwise than what installed it, or not installed at all
+    found = _installed(package)
+    if found is None:  # called otherwise than what installed it, or not installed at all
         found = str(getattr(sys.modules.get(package), "__version__", ""))
     return found.partition("+")[0]
+
+
+@cache
+def _installed(package: str) -> str | None:
+    """The version of a package as it was installed, read once in a process: it is asked for of every optimizer."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def ranged(spec: OptimizerSpec, ranges: Ranges) -> OptimizerSpec:

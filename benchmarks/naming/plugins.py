@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.naming.blame import with_line
 from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS, register
+from benchmarks.naming.sent_files import file_called
 from optimizers import OptimizerSpec
 from problems import ProblemSpec
 
@@ -20,6 +21,7 @@ def load_plugin_file(path: Path) -> None:
     Specs that are registered already, as a built-in one it starts from, are passed over. Raises `UsageError` where
     there is no such file or a name is taken, and `StepscapeError` where it fails or defines nothing.
     """
+    path = file_called(path)
     if not path.is_file():
         raise UsageError(f"the plug-in file {path} does not exist")
     try:

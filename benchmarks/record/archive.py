@@ -63,7 +63,8 @@ def opened(name: str | Path) -> Path:
 
 
 def _members(record: RecordFolder) -> Iterator[Path]:
-    yield from (path for path in (record.suite_file, record.environment_file, record.failures_file) if path.is_file())
+    told = (record.suite_file, record.environment_file, record.failures_file, record.shard_file)
+    yield from (path for path in told if path.is_file())
     for place in ("plugins", "cells", "exhibits"):
         for path in (record.path / place).rglob("*"):
             if path.is_file() and not any(part.startswith(".") for part in path.relative_to(record.path).parts):

@@ -1,6 +1,7 @@
 """Checkpoints of a cell: traces kept as they are made, so that an interrupted cell loses at most one block.
 
-Training is deterministic, so a trace read back is the trace that would be made again, to the bit.
+Training is deterministic, so a trace read back is the trace that would be made again, to the bit. What a job keeps is
+read by whoever makes the cell: that is all that a slice of it does (`benchmarks.running.slices`).
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ from benchmarks.engine.trace import Trace
 from benchmarks.record.folder import landing
 from benchmarks.record.meter import Meter
 
-__all__ = ["Checkpoints", "OutOfTime"]
+__all__ = ["Checkpoints", "Keepable", "OutOfTime"]
 
 WORTH_KEEPING: Final = 0.5  # seconds of training below which making it again is as quick as reading it
 
@@ -31,35 +32,60 @@ class OutOfTime(Exception):  # noqa: N818 - no error: the user's budget ended
     """The wall-clock budget is used up; the traces made so far are kept."""
 
 
+class Keepable(Protocol):
+    """A dataclass of tensors, numbers and words that was trained in so many ``seconds``, by so many ``updates``."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[object]]]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training."""
+
+    @property
+    def updates(self) -> int:
+        """Updates of single runs."""
+
+
+Made = TypeVar("Made", bound=Keepable)
+
+
 @dataclass(frozen=True)
 class Checkpoints:
     """Where a cell keeps the traces of its parts until it lands, and until when it may train.
 
     ``folder`` None keeps nothing; ``deadline`` is a ``time.time()``, None for no limit. ``meter`` is told of the
-    updates that are made. ``made`` are the names of the traces made by this process.
+    updates that are made. ``made`` are the names of the traces made by this process. Where ``everything``, what
+    takes no time to make is kept too.
     """
 
     folder: Path | None = None
     deadline: float | None = None
     meter: Meter | None = None
     made: list[str] = field(default_factory=list, compare=False)
+    everything: bool = False
 
     def trace(self, name: str, configurations: Configurations, make: Callable[[Configurations], Trace]) -> Trace:
         """The trace of ``configurations``: the one kept under ``name``, else the one that ``make`` returns.
 
         Raises `OutOfTime` where it is not kept and the deadline has passed.
         """
+        return self.part(name, configurations, make, Trace)
+
+    def part(
+        self, name: str, configurations: Configurations, make: Callable[[Configurations], Made], kind: type[Made]
+    ) -> Made:
+        """The same of another ``kind`` of what was trained: of which less is kept than a trace."""
         path = None if self.folder is None else self.folder / f"{name}-{_digest(configurations)}.pt"
-        if path is not None and (kept := _kept(path)) is not None:
-            self.count(kept.status.numel() * int(kept.step[-1]))
+        if path is not None and (kept := _kept(path, kind)) is not None:
+            self.count(kept.updates)
             return kept
         if self._late:
             raise OutOfTime
-        trace = make(configurations)
+        made = make(configurations)
         self.made.append(name)
-        if path is not None and trace.seconds >= WORTH_KEEPING:
-            _keep(trace, path)
-        return trace
+        if path is not None and (self.everything or made.seconds >= WORTH_KEEPING):
+            _keep(made, path)
+        return made
 
     def count(self, updates: int) -> None:
         """So many ``updates`` of single runs were made within a trace."""
@@ -90,22 +116,22 @@ class Checkpoints:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _kept(path: Path) -> Trace | None:
-    """The trace at ``path``; None where there is none that can be read: it can be made again."""
+def _kept(path: Path, kind: type[Made]) -> Made | None:
+    """What is kept at ``path``; None where there is nothing that can be read: it can be made again."""
     if not path.exists():
         return None
     try:
-        return Trace(**torch.load(path, weights_only=True))
+        return kind(**torch.load(path, weights_only=True))
     except Exception:  # torch raises anything for a file that a power cut left empty or short
         return None
 
 
-def _keep(trace: Trace, path: Path) -> None:
-    """Write ``trace`` to ``path``, or nothing where the disk refuses it: the trace can be made again."""
+def _keep(made: Keepable, path: Path) -> None:
+    """Write what was ``made`` to ``path``, or nothing where the disk refuses it: it can be made again."""
     with suppress(OSError, RuntimeError):  # a full disk is torch's RuntimeError
         path.parent.mkdir(parents=True, exist_ok=True)
         with landing(path) as working:
-            torch.save({each.name: getattr(trace, each.name) for each in fields(trace)}, working)
+            torch.save({each.name: getattr(made, each.name) for each in fields(made)}, working)
 
 
 def _digest(configurations: Configurations) -> str:

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["commit_of", "environment"]
+__all__ = ["commit_of", "environment", "version_of"]
 
 
 def environment() -> dict[str, Any]:
@@ -21,7 +21,7 @@ def environment() -> dict[str, Any]:
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "git_commit": commit_of(Path(__file__)),
-        "packages": {name: _version(name) for name in packages},
+        "packages": {name: version_of(name) for name in packages},
     }
 
 
@@ -44,7 +44,8 @@ def commit_of(file: Path) -> str | None:
     return described.stdout.strip()
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """The version of an installed ``package``; None where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

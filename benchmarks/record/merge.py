@@ -34,6 +34,9 @@ Others (pandas, MLflow, Python itself) write and show what these make; processor
 every cell says for itself.
 """
 
+COMMIT: Final = "git_commit"
+"""The key of ``environment.json`` that names the commit; None where stepscape was no checkout."""
+
 MEASURED: Final = frozenset({"seconds", "cost"})
 """Keys of ``cell.json`` and ``exhibit.json`` whose values are times, which differ where everything else is equal."""
 
@@ -108,7 +111,7 @@ def merge(out: str | Path, folders: Iterable[str | Path]) -> Merged:
     names = [plan.name for plan in first.suite.cells()]
     missing = [name for name in names if not record.has_cell(name)]
     missing += [f"exhibit {name}" for name in first.suite.exhibits if not record.has_exhibit(name)]
-    notes = [note for source in sources for note in source.notes] + list(_absent(sources))
+    notes = [note for source in sources for note in source.notes] + [*_unknown(sources), *_absent(sources)]
     return Merged(record.path, now, len(names) + len(first.suite.exhibits), missing, failed, notes)
 
 
@@ -156,7 +159,7 @@ def _check_same_making(first: _Source, other: _Source) -> None:
             "suite.toml): only records of one definition can be joined"
         )
     one, two = _versions(first.environment), _versions(other.environment)
-    parts = [f"{name} {one[name]} and {two[name]}" for name in one if one[name] != two[name]]
+    parts = [f"{name} {one[name]} and {two[name]}" for name in one if name in two and one[name] != two[name]]
     if parts:
         raise UsageError(
             f"{first.path} and {other.path} were made by other versions: {', '.join(parts)}; results of different "
@@ -165,11 +168,19 @@ def _check_same_making(first: _Source, other: _Source) -> None:
 
 
 def _versions(environment: Mapping[str, Any]) -> Mapping[str, str]:
-    """What decides results, by name; of a torch built for some device its version alone."""
+    """What decides results, by name, as far as it is known; of a torch built for some device its version alone."""
     packages = environment.get("packages")
-    found = packages if isinstance(packages, dict) else {}
-    versions = {name: str(found.get(name)).partition("+")[0] for name in MATTERS}
-    return {"commit": str(environment.get("git_commit")), **versions}
+    found = dict(packages) if isinstance(packages, dict) else {}
+    found |= {"commit": environment.get(COMMIT)}
+    return {name: str(found[name]).partition("+")[0] for name in ("commit", *MATTERS) if found.get(name) is not None}
+
+
+def _unknown(sources: Sequence[_Source]) -> Iterator[str]:
+    """Which records do not know their commit where others do: a copy that is no checkout. Fingerprints tell those."""
+    if any(source.environment.get(COMMIT) is not None for source in sources):
+        for source in sources:
+            if source.environment.get(COMMIT) is None:
+                yield f"{source.path} does not say of which commit it is; its optimizers and problems are of equal code"
 
 
 def _check_same_code(sources: Sequence[_Source]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 from benchmarks.running.observer import RunObserver
 
 if TYPE_CHECKING:
+    from analysis.record.shard import Shard
     from benchmarks.running.jobs import JobResult
     from benchmarks.suite.suite import Suite
 
@@ -68,6 +69,10 @@ class SuiteBar(Bar, RunObserver):
 
     def estimated(self, seconds: Callable[[], float], jobs: int, processes: int) -> None:
         """Nothing is said up front: the bar tells as it goes."""
+
+    def divided(self, shard: Shard, parts: int) -> None:
+        """Count the parts of the shard alone."""
+        self.name, self.cells = f"{self.name} {shard.number}/{shard.count}", parts
 
     def started(self, cost: float, kept: int) -> None:
         """Begin the bar at the cells that are finished already."""

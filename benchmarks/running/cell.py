@@ -17,12 +17,12 @@ from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import train
 from benchmarks.record.checkpoints import Checkpoints
 from benchmarks.running.prepare import ReadyCell
-from benchmarks.tuning.landscape import GridMap, landscape
+from benchmarks.tuning.landscape import GridMap, Groups
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.study import tune
 from benchmarks.tuning.trials import Study
 
-__all__ = ["FinishedCell", "SettingRuns", "run_cell"]
+__all__ = ["FinishedCell", "SettingRuns", "groups_of", "run_cell", "searched_space", "study_of"]
 
 Made = TypeVar("Made")
 
@@ -93,25 +93,46 @@ def run_cell(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None = No
     """
     studies, tuning_seconds = _timed(lambda: _tune(cell, checkpoints, storage))
     settings, test_seconds = _timed(lambda: _test(cell, studies))
-    space = Space.joined([study.space for study in studies]) if studies else cell.space
+    space = _joined(cell, studies)
     grid = _landscape(cell, space, checkpoints)
     cost = step_cost(cell.training(cell.seeds(cell.plan.test.seeds), None), settings[-1].values)
-    return FinishedCell(studies, space, settings, grid, tuning_seconds, test_seconds, cost)
+    made = sum(study.seconds for study in studies)  # of which some was made before, or by others
+    return FinishedCell(studies, space, settings, grid, max(tuning_seconds, made), test_seconds, cost)
+
+
+def study_of(cell: ReadyCell, number: int, checkpoints: Checkpoints, storage: str | None = None) -> Study:
+    """Study ``number`` of the cell, from 0: it has a name, which seeds its sampler, and tuning seeds of its own."""
+    tuning = cell.plan.tuning
+    name = cell.plan.name if storage is None else _shared_name(cell)
+    training = cell.training(cell.seeds(tuning.seeds_of(number)), cell.evaluate_trials)
+    own = f"{name} study {number + 1}" if number else name
+    kept = checkpoints.within(f"study-{number + 1}")
+    return tune(own, training, cell.space, tuning, kept, storage, cell.space.defaults(cell.spec))
+
+
+def groups_of(cell: ReadyCell, space: Space) -> Groups:
+    """The cell's landscape over ``space``, in the groups that are trained by one call each."""
+    wanted = cell.plan.landscape
+    training = cell.training(cell.seeds(wanted.seeds), max(1, cell.steps // wanted.evaluations))
+    return Groups.of(training, space, wanted.grid)
+
+
+def searched_space(cell: ReadyCell, checkpoints: Checkpoints) -> Space:
+    """All that the cell searches, which is known beforehand unless its studies may widen it: they are made then, or
+    read where they are kept.
+    """
+    tuning = cell.plan.tuning
+    return _joined(cell, _tune(cell, checkpoints, None) if tuning.enabled and tuning.widen else [])
+
+
+def _joined(cell: ReadyCell, studies: Sequence[Study]) -> Space:
+    return Space.joined([study.space for study in studies]) if studies else cell.space
 
 
 def _tune(cell: ReadyCell, checkpoints: Checkpoints, storage: str | None) -> list[Study]:
-    """The studies of the cell: each has a name, which seeds its sampler, and tuning seeds of its own."""
+    """The studies of the cell."""
     tuning = cell.plan.tuning
-    if not tuning.enabled:
-        return []
-    name = cell.plan.name if storage is None else _shared_name(cell)
-    first, found = cell.space.defaults(cell.spec), []
-    for study in range(tuning.studies):
-        training = cell.training(cell.seeds(tuning.seeds_of(study)), cell.evaluate_trials)
-        own = f"{name} study {study + 1}" if study else name
-        kept = checkpoints.within(f"study-{study + 1}")
-        found.append(tune(own, training, cell.space, tuning, kept, storage, first))
-    return found
+    return [study_of(cell, number, checkpoints, storage) for number in range(tuning.studies * tuning.enabled)]
 
 
 def _shared_name(cell: ReadyCell) -> str:
@@ -141,11 +162,7 @@ def _test(cell: ReadyCell, studies: Sequence[Study]) -> list[SettingRuns]:
 
 def _landscape(cell: ReadyCell, space: Space, checkpoints: Checkpoints) -> GridMap | None:
     """The map of all that was searched: where ranges were widened, winners would lie beyond the first ones."""
-    wanted = cell.plan.landscape
-    if not wanted.enabled:
-        return None
-    training = cell.training(cell.seeds(wanted.seeds), max(1, cell.steps // wanted.evaluations))
-    return landscape(training, space, wanted.grid, checkpoints=checkpoints)
+    return GridMap.of(groups_of(cell, space), checkpoints) if cell.plan.landscape.enabled else None
 
 
 def _timed(part: Callable[[], Made]) -> tuple[Made, float]:

@@ -15,13 +15,14 @@ from benchmarks.engine.engines import Engine
 from benchmarks.engine.inputs import evaluation_steps
 from benchmarks.engine.training import Training, train
 from benchmarks.naming.foreign import ForeignSpec
+from benchmarks.running.slices import slices_of
 from benchmarks.suite.judging import PrunerKind
 from benchmarks.tuning.landscape import grid_axes
 
 if TYPE_CHECKING:
     from benchmarks.running.prepare import ReadyCell
 
-__all__ = ["estimate_seconds", "seconds_of", "total_seconds"]
+__all__ = ["estimate_seconds", "in_slices", "seconds_of", "total_seconds"]
 
 STEPS = 3  # updates timed for an estimate
 FOREIGN_LANES = 16  # timed of a foreign optimizer, whose every lane costs as much again
@@ -34,7 +35,17 @@ PRUNED = {PrunerKind.HYPERBAND: 0.65, PrunerKind.HALVING: 0.3, PrunerKind.MEDIAN
 
 def estimate_seconds(cells: Iterable[ReadyCell], jobs: int) -> float:
     """The expected wall time of ``cells`` in ``jobs`` processes, start-up of the workers included."""
-    return total_seconds(seconds_of(cells), jobs)
+    cells = list(cells)
+    return total_seconds(in_slices(cells, seconds_of(cells), jobs), jobs)
+
+
+def in_slices(cells: Sequence[ReadyCell], seconds: Sequence[float], jobs: int) -> list[float]:
+    """The ``seconds`` of ``cells`` as those of their jobs, where ``jobs`` processes share the slices of some."""
+    cut, found = slices_of(cells, jobs), list[float]()
+    for cell, whole in zip(cells, seconds, strict=True):
+        shares = [part.share for part in cut.get(cell.plan.name, ())]
+        found += [whole * share for share in (*shares, 1 - sum(shares))]
+    return found
 
 
 def seconds_of(cells: Iterable[ReadyCell]) -> list[float]:

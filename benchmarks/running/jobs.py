@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 import traceback
 from abc import ABC, abstractmethod
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import torch
 
@@ -50,7 +51,13 @@ SECOND: Final = 3e6  # what a second costs, in the units of `benchmarks.running.
 
 
 class Job(ABC):
-    """A piece of work whose result lands in the record, whole or not at all."""
+    """A piece of work whose result lands in the record at ``folder``, whole or not at all."""
+
+    folder: RecordFolder
+    lands: ClassVar[bool] = True
+    """Whether there is a result that lands; else it is what is kept."""
+    gathers: bool = False
+    """Whether what is kept was made by other jobs, for this one."""
 
     @property
     @abstractmethod
@@ -72,6 +79,23 @@ class Job(ABC):
     def finished(self) -> bool:
         """Whether the result has landed."""
 
+    @property
+    @abstractmethod
+    def place(self) -> Path:
+        """The folder that its result becomes."""
+
+    @abstractmethod
+    def elsewhere(self, folder: RecordFolder, data: Path | None) -> Job:
+        """The same job in another record, with the user's data in another folder."""
+
+    def keeps(self) -> list[Path]:
+        """The folders of what it keeps until its result lands, those that there are."""
+        return []
+
+    def concerns(self, file: str) -> bool:  # noqa: ARG002 - all that its cell keeps
+        """Whether a ``file`` in one of these folders, by its place there, is read or made by this job."""
+        return True
+
     @abstractmethod
     def run(self) -> Path:
         """Do the work and return where its result landed. Raises `OutOfTime` where the deadline came first."""
@@ -90,7 +114,8 @@ class CellJob(Job):
 
     ``data`` is the user's data folder, ``storage`` the address where studies are kept (in memory where None). After the
     ``deadline`` (``time.time()``) it stops at the next block; a later one goes on from the blocks that were made.
-    ``fingerprint`` is that of the optimizer when the suite was prepared: another one is not run.
+    ``fingerprint`` is that of the optimizer when the suite was prepared: another one is not run. ``gathers`` says that
+    slices of it were made before.
     """
 
     plan: CellPlan
@@ -101,6 +126,7 @@ class CellJob(Job):
     cost: float = 0.0
     fingerprint: str | None = None
     compute: Compute = field(default_factory=Compute)
+    gathers: bool = False
 
     @classmethod
     def of(
@@ -121,20 +147,40 @@ class CellJob(Job):
     def finished(self) -> bool:
         return self.folder.has_cell(self.name)
 
+    @property
+    def place(self) -> Path:
+        return self.folder.cell(self.name)
+
+    def elsewhere(self, folder: RecordFolder, data: Path | None) -> CellJob:
+        return replace(self, folder=folder, data=data)
+
+    def keeps(self) -> list[Path]:
+        kept = re.compile(rf"{re.escape(self.name)}-[0-9a-f]{{16}}-[0-9a-f]{{16}}")
+        return [place for place in self.folder.unfinished.glob("*") if kept.fullmatch(place.name)]
+
     def run(self) -> Path:
-        torch.set_num_threads(1)
-        tried: Tried = {self.plan.problem: None}  # when the suite was prepared
-        cell = prepare(self.plan, self.data, tried, self.compute)
-        if self.fingerprint not in (None, cell.fingerprint):
-            raise UsageError(f"the code of optimizer {self.plan.optimizer!r} changed while the suite ran; run it again")
-        kept = self.folder.unfinished / f"{self.name}-{cell.problem.fingerprint()}-{cell.fingerprint}"
+        cell = self.prepared()
         meter = Meter(self.folder.unfinished, self.name, cell.lane_steps)
-        checkpoints = Checkpoints(kept, self.deadline, meter)
+        checkpoints = self.checkpoints(cell, meter)
         with closing(meter):
             result = run_cell(cell, checkpoints, self.storage)
         path = write_cell(self.folder, describe(cell, result), cell_tables(cell, result))
         checkpoints.forget()
         return path
+
+    def prepared(self) -> ReadyCell:
+        """The ready cell, in the worker that is to train it. Raises `UsageError` where its code has changed."""
+        torch.set_num_threads(1)
+        tried: Tried = {self.plan.problem: None}  # when the suite was prepared
+        cell = prepare(self.plan, self.data, tried, self.compute)
+        if self.fingerprint not in (None, cell.fingerprint):
+            raise UsageError(f"the code of optimizer {self.plan.optimizer!r} changed while the suite ran; run it again")
+        return cell
+
+    def checkpoints(self, cell: ReadyCell, meter: Meter) -> Checkpoints:
+        """Where the prepared ``cell`` keeps what it trains until it lands; ``meter`` is told how far that is."""
+        kept = self.folder.unfinished / f"{self.name}-{cell.problem.fingerprint()}-{cell.fingerprint}"
+        return Checkpoints(kept, self.deadline, meter)
 
     def check_same(self, known: dict[str, str]) -> None:
         problem = self.plan.problem
@@ -178,6 +224,13 @@ class ExhibitJob(Job):
     @property
     def finished(self) -> bool:
         return self.folder.has_exhibit(self.question.name)
+
+    @property
+    def place(self) -> Path:
+        return self.folder.exhibit(self.question.name)
+
+    def elsewhere(self, folder: RecordFolder, data: Path | None) -> ExhibitJob:
+        return replace(self, folder=folder, data=data)
 
     def run(self) -> Path:
         if self.deadline is not None and time.time() > self.deadline:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -12,7 +11,8 @@ from typing import Final
 from benchmarks.engine.inputs import evaluation_steps
 from benchmarks.errors import UsageError
 from benchmarks.running.prepare import ReadyCell
-from benchmarks.tuning.landscape import grid_axes, group_numbers, lane_numbers
+from benchmarks.running.slices import landscape_runs, slices_of
+from benchmarks.tuning.landscape import group_numbers, lane_numbers
 from benchmarks.tuning.samplers import trial_count
 
 __all__ = ["cell_bytes", "fitting_jobs", "memory_size", "size_text"]
@@ -49,17 +49,13 @@ def size_text(size: float) -> str:
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / MIB:.0f} MiB"
 
 
-def landscape_runs(cell: ReadyCell) -> int:
-    """The number of runs of the cell's landscape; 0 where the suite asks for none."""
-    wanted = cell.plan.landscape
-    if not wanted.enabled:
-        return 0
-    points = math.prod(count for _, count in grid_axes(cell.spec, cell.space, wanted.grid))
-    return points * len(cell.seeds(wanted.seeds))
-
-
 def cell_bytes(cell: ReadyCell) -> int:
     """The memory that a process needs, itself included, to run the cell and to report it."""
+    return slice_bytes(cell) + RUN * landscape_runs(cell)
+
+
+def slice_bytes(cell: ReadyCell) -> int:
+    """The memory that a process needs for any part of the cell, which does not hold the whole landscape."""
     tuning, test = cell.plan.tuning, len(cell.seeds(cell.plan.test.seeds))
     studies = tuning.studies if tuning.enabled else 0
     tested = cell.training(cell.seeds(cell.plan.test.seeds), cell.evaluate)
@@ -77,11 +73,12 @@ def cell_bytes(cell: ReadyCell) -> int:
         wanted = cell.plan.landscape
         mapped = cell.training(cell.seeds(wanted.seeds), max(1, cell.steps // wanted.evaluations))
         held = max(held, min(group_numbers(mapped), runs * lane_numbers(mapped)))
-    return PROCESS + NUMBER * held + ROW * rows + RUN * runs
+    return PROCESS + NUMBER * held + ROW * rows
 
 
-def fitting_jobs(cells: Sequence[ReadyCell], jobs: int, memory: int | None) -> int:
-    """How many of ``jobs`` processes may work at once on the ``cells`` and their report within ``memory`` bytes.
+def fitting_jobs(cells: Sequence[ReadyCell], jobs: int, memory: int | None, storage: str | None = None) -> int:
+    """How many of ``jobs`` processes may work at once on the ``cells``, cut into slices where that is worth it, and on
+    their report within ``memory`` bytes.
 
     Without a bound it is what the machine has. Raises `UsageError`, which says the estimate, where not even one may.
     """
@@ -90,10 +87,12 @@ def fitting_jobs(cells: Sequence[ReadyCell], jobs: int, memory: int | None) -> i
     bound = _machine() if memory is None else memory
     parts = sorted(((cell_bytes(cell), cell.plan.name) for cell in cells), reverse=True)
     of_problems = sorted(_reports(cells), reverse=True)
-    for count in range(min(jobs, len(cells)), 0, -1):
-        needed = max(sum(size for size, _ in parts[:count]), sum(of_problems[:count]))
+    together = min(jobs, sum(map(len, _in_pieces(cells, jobs, storage))))
+    for count in range(together, 0, -1):
+        pieces = sorted((size for own in _in_pieces(cells, count, storage) for size in own), reverse=True)
+        needed = max(sum(pieces[:count]), sum(size for size, _ in parts[:count]), sum(of_problems[:count]))
         if needed + (PROCESS if count > 1 else 0) <= bound:
-            return jobs if count == min(jobs, len(cells)) else count
+            return jobs if count == together else count
     largest = next(cell for cell in cells if cell.plan.name == parts[0][1])
     runs = landscape_runs(largest)
     mapped = f" ({runs:,} runs of its landscape)" if runs else ""
@@ -102,6 +101,16 @@ def fitting_jobs(cells: Sequence[ReadyCell], jobs: int, memory: int | None) -> i
         f"{cells[0].plan.suite} needs about {size_text(max(parts[0][0], of_problems[0]))}, most of it for "
         f"{parts[0][1]}{mapped}, and {owner} {size_text(bound)}; give a smaller grid, fewer seeds or more memory"
     )
+
+
+def _in_pieces(cells: Sequence[ReadyCell], jobs: int, storage: str | None) -> list[list[int]]:
+    """The bytes of what may be at work at the same time of every cell: itself, or its slices."""
+    cut = slices_of(cells, jobs, storage)
+    sliced = {name: len(slices) for name, slices in cut.items()}
+    return [
+        [slice_bytes(cell)] * sliced[cell.plan.name] if cell.plan.name in sliced else [cell_bytes(cell)]
+        for cell in cells
+    ]
 
 
 def _reports(cells: Iterable[ReadyCell]) -> list[int]:

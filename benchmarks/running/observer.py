@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from analysis.record.shard import Shard
     from benchmarks.running.jobs import JobResult
 
 __all__ = ["RunObserver"]
@@ -19,6 +20,9 @@ class RunObserver:
 
     def noted(self, sentence: str) -> None:
         """Something the user is to know before the jobs begin."""
+
+    def divided(self, shard: Shard, parts: int) -> None:
+        """Only ``shard`` of the suite is run, which has so many ``parts``, cells and exhibits; told before the rest."""
 
     def started(self, cost: float, kept: int) -> None:
         """The jobs begin: ``cost`` in the units of `Job.cost`; ``kept`` cells and exhibits were finished before."""

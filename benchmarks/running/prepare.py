@@ -151,16 +151,25 @@ def prepare(
     return cell
 
 
-def look_up(plan: CellPlan, data: Path | None = None, compute: Compute | None = None) -> ReadyCell:
+def look_up(
+    plan: CellPlan,
+    data: Path | None = None,
+    compute: Compute | None = None,
+    made: MutableMapping[str, Problem] | None = None,
+) -> ReadyCell:
     """The cell of ``plan`` with its names looked up, which is cheap and enough to know what it costs: facts are read,
-    nothing is trained. ``data`` is the user's data folder.
+    nothing is trained. ``data`` is the user's data folder, ``made`` the problems of other cells.
 
     Raises `StepscapeError` for whatever is unknown or out of range.
     """
     load_plugins(plan.plugins)
-    problem = make_problem(plan.problem, data)
-    if parse_call(plan.problem)[0] not in BUILTIN:
-        check_facts(problem)
+    made = {} if made is None else made
+    if plan.problem not in made:
+        problem = make_problem(plan.problem, data)
+        if parse_call(plan.problem)[0] not in BUILTIN:
+            check_facts(problem)
+        made[plan.problem] = problem
+    problem = made[plan.problem]
     spec = make_optimizer(plan.optimizer, plan.searching.search)
     plan = plan.model_copy(update={"searching": by_our_names(spec, plan.searching)})
     schedules = make_schedules(plan.schedule)

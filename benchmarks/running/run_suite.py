@@ -2,14 +2,14 @@
 
 plans   every cell is checked before anything is written
 jobs    the missing ones, in parallel: a cell tunes, re-trains winner and defaults on fresh seeds, maps its landscape;
-        an exhibit is an experiment of its own
+        an exhibit is an experiment of its own; of cells too large for one worker, slices first
 record  a cell lands by one rename
 MLflow  mirrors each cell after it has landed; an outage costs the mirror, never the record
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,29 +20,33 @@ from analysis.record.shard import Shard
 from benchmarks.engine.devices import DeviceName, device_of
 from benchmarks.engine.engines import Engine
 from benchmarks.engine.kernel.compiler import why_no_compiler
-from benchmarks.errors import OwnCodeError, StepscapeError, SuiteError, UsageError
+from benchmarks.errors import UsageError
 from benchmarks.record.damage import damaged
 from benchmarks.record.folder import RecordFolder, remove
 from benchmarks.record.lock import alone
 from benchmarks.running.ahead import Ahead
+from benchmarks.running.backends.backend import Backend
+from benchmarks.running.backends.choose import BackendName, backend_of
 from benchmarks.running.bars import SuiteBar
 from benchmarks.running.estimate import estimate_seconds
-from benchmarks.running.jobs import CellJob, ExhibitJob, Job, JobResult, carry_out, carry_out_and_draw, exhibit_jobs
+from benchmarks.running.jobs import CellJob, Job, JobResult, exhibit_jobs
 from benchmarks.running.memory import fitting_jobs
 from benchmarks.running.mirroring import Mirroring
 from benchmarks.running.observer import RunObserver
-from benchmarks.running.prepare import Compute, ReadyCell, Tried, load_plugins, look_up, mistakes, try_cell
-from benchmarks.running.shards import divided, parse_shard
+from benchmarks.running.parts import prepared
+from benchmarks.running.prepare import Compute
+from benchmarks.running.shards import parse_shard
+from benchmarks.running.slice_jobs import carried_out, costs_of, waves_of
+from benchmarks.running.slices import slices_of
 from benchmarks.running.watch import Watch
-from benchmarks.running.workers import WorkersLostError, map_unordered
-from benchmarks.suite.suite import CellPlan, Suite
+from benchmarks.running.workers import default_jobs
+from benchmarks.suite.suite import Suite
 from benchmarks.tuning.storages import check_storage
-from problems import DataError
 
 if TYPE_CHECKING:
     from analysis.pages.problem_section import Section
 
-__all__ = ["Prepared", "SuiteResult", "prepared", "run"]
+__all__ = ["SuiteResult", "run"]
 
 
 @dataclass(repr=False)
@@ -90,13 +94,15 @@ def run(
     suite: Suite | str | Path,
     folder: str | Path,
     *,
-    jobs: int = 1,
+    jobs: int | None = None,
     data: Path | None = None,
     storage: str | None = None,
     deadline: float | None = None,
     memory: int | None = None,
     engine: Engine = "auto",
     device: DeviceName = "cpu",
+    backend: BackendName = "local",
+    address: str | None = None,
     observer: RunObserver | None = None,
     mirror: Callable[[Path], None] | None = None,
     afterwards: Callable[[SuiteResult, Mirroring], None] | None = None,
@@ -106,13 +112,15 @@ def run(
     """Run what is missing of ``suite`` in ``folder``; finished cells are kept, and checked to be of the same
     problems and code.
 
-    ``suite`` may be the name of a built-in suite or the path of a TOML file. ``jobs`` processes work at the same time,
-    fewer where all would take more than ``memory`` bytes (by default what the machine has); ``data`` is the user's data
-    folder; ``engine`` advances the lanes on the ``device``, cpu, cuda, cuda:N or auto. Studies are kept in the Optuna
-    ``storage`` where one is given, else in memory. After the ``deadline`` (``time.time()``) cells stop at the next
-    block; what they made is kept for the next run. ``observer`` is told how far the run is; by default that is a bar,
-    on a terminal or in a notebook. ``mirror`` is handed every finished cell's folder, those of earlier runs too, beside
-    the work, and may raise `StepscapeError`: it is then not asked again. It has
+    ``suite`` may be the name of a built-in suite or the path of a TOML file. ``jobs`` processes work at the same time
+    (one where None), fewer where all would take more than ``memory`` bytes (by default what the machine has).
+    ``backend`` carries the jobs to them: ``local``, or the workers of a ``dask`` or ``ray`` cluster, started on this
+    machine or reached at its ``address``; there ``jobs`` None is all workers that there are. ``data`` is the user's
+    data folder; ``engine`` advances the lanes on the ``device``, cpu, cuda, cuda:N or auto. Studies are kept in the
+    Optuna ``storage`` where one is given, else in memory. After the ``deadline`` (``time.time()``) cells stop at
+    the next block; what they made is kept for the next run. ``observer`` is told how far the run is; by default
+    that is a bar, on a terminal or in a notebook. ``mirror`` is handed every finished cell's folder, those of
+    earlier runs too, beside the work, and may raise `StepscapeError`: it is then not asked again. It has
     `benchmarks.running.mirroring.BUDGET` seconds more when the cells are done.
     ``afterwards`` is called last, with what is returned and the mirror's thread, while no other process may work in the
     folder: it may write the report there. Where ``draw``, the report's sections are drawn as their problems' cells end,
@@ -124,17 +132,20 @@ def run(
     """
     suite, folder = suite if isinstance(suite, Suite) else Suite.load(suite), Path(folder)
     record, compute = RecordFolder(folder), Compute(engine, device=str(device_of(device)))
+    if engine == "kernel" and (why := why_no_compiler()):
+        raise UsageError(f"kernels need a C compiler: {why}")
     part = None if shard is None else parse_shard(shard)
-    with nullcontext(observer) if observer else SuiteBar(suite) as watching:
+    workers = backend_of(backend, address, jobs, data, storage)
+    with nullcontext(observer) if observer else SuiteBar(suite) as watching, workers:
         return _run(
-            suite, record, jobs, data, storage, deadline, memory, compute, watching, mirror, afterwards, draw, part
+            suite, record, workers, data, storage, deadline, memory, compute, watching, mirror, afterwards, draw, part
         )
 
 
 def _run(
     suite: Suite,
     record: RecordFolder,
-    jobs: int,
+    backend: Backend,
     data: Path | None,
     storage: str | None,
     deadline: float | None,
@@ -147,26 +158,37 @@ def _run(
     shard: Shard | None,
 ) -> SuiteResult:
     """Run what is missing, as `run` says, with an ``observer``."""
-    if compute.engine == "kernel" and (why := why_no_compiler()):
-        raise UsageError(f"kernels need a C compiler: {why}")
     found = prepared(suite, data, compute, exhibit_jobs(suite, record, data, deadline), record.has_cell, shard)
     ready, exhibits, failed = found.cells, found.exhibits, found.failed
-    jobs = fitting_jobs(ready, jobs, memory)
+    if shard is not None:
+        observer.divided(shard, len(ready) + len(exhibits) + len(failed))
+    jobs = default_jobs()  # of this machine, which draws the report
+    if backend.here:
+        jobs = backend.jobs = fitting_jobs(ready, backend.jobs or 1, memory, storage)
     cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
     if storage is not None:
         check_storage(storage, [cell.plan.tuning for cell in ready])
+    every: list[Job] = [*exhibits, *cells]
+    if not backend.here and not all(job.finished for job in every):
+        backend.open(suite, observer.noted)
     record.open(suite, shard)
     with alone(record):
-        every: list[Job] = [*exhibits, *cells]
         finished = _finished(every, record, observer)
         result = SuiteResult(record.path, kept=[job.name for job in every if job.name in finished], jobs=jobs)
         record.keep_plugins(suite)
-        missing = _with_threads([job for job in every if job.name not in finished], jobs)
+        missing = [job for job in every if job.name not in finished]
+        ahead = [cell for cell in ready if cell.plan.name not in finished]
+        asked, waves = sum(job.question.seconds for job in exhibits if job.name not in finished), list[list[Job]]()
         if missing:
-            ahead = [cell for cell in ready if cell.plan.name not in finished]
-            asked = sum(job.question.seconds for job in exhibits if job.name not in finished) / min(jobs, len(missing))
-            observer.estimated(lambda: asked + estimate_seconds(ahead, jobs), len(missing), jobs)
-        costs = {job.name: job.cost for job in missing}
+            backend.open(suite, observer.noted)
+            room = backend.room()
+            waves = waves_of(missing, slices_of(ahead, room, storage, asked), cheapest_first=deadline is not None)
+            waves = [_with_threads(wave, jobs) if backend.here else wave for wave in waves]
+            others = asked / min(room, len(missing))
+            observer.estimated(
+                lambda: others + estimate_seconds(ahead, room), len(missing), min(room, max(map(len, waves)))
+            )
+        costs = costs_of([missing])
         observer.started(sum(costs.values()), len(finished))
         for failure in failed:
             result.ran.append(failure)
@@ -175,11 +197,9 @@ def _run(
         mirrored = _Mirror(mirror, record, {job.name for job in cells}, mirroring)
         for name in result.kept:
             mirrored(name)
-        # the costliest first keeps all workers busy to the end; where time may run out, the cheapest finish the most
-        missing.sort(key=lambda job: job.cost, reverse=deadline is None)
-        with Watch(record.unfinished, costs, observer):
+        with Watch(record.unfinished, costs_of(waves), observer, backend.shares) as watch:
             page = Ahead.of(record, suite.cells(), suite.focus or ()) if draw else None
-            for done in _carried_out(missing, jobs, page):
+            for done in carried_out(waves, lambda wave: backend.carry_out(wave, page), watch):
                 if done.section is not None:
                     result.sections[done.section.problem.name] = done.section
                 result.ran.append(replace(done, section=None))
@@ -220,92 +240,6 @@ def _with_threads(missing: Sequence[Job], jobs: int) -> list[Job]:
         replace(job, compute=replace(job.compute, threads=threads)) if isinstance(job, CellJob) else job
         for job in missing
     ]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What can be run of a suite, or of a shard of it: cells and exhibits; and how the other cells ended, those whose
-    problem or optimizer is the user's and fails. ``shares`` are the costs of all shards, a single one of a whole suite.
-    """
-
-    cells: list[ReadyCell]
-    exhibits: list[ExhibitJob]
-    failed: list[JobResult]
-    shares: list[float]
-
-
-def prepared(
-    suite: Suite,
-    data: Path | None,
-    compute: Compute,
-    exhibits: Sequence[ExhibitJob] = (),
-    landed: Callable[[str], bool] = lambda _: False,
-    shard: Shard | None = None,
-) -> Prepared:
-    """What is to be run of the cells of ``suite`` and of its ``exhibits``: all, or those of a ``shard``.
-
-    The names of all cells are looked up, which divides them into shards; what is the user's own is tried in the cells
-    that are to be run, their optimizers where they have not ``landed``. Raises `StepscapeError` for mistakes in the
-    suite, with all of them; where it says ``on_error = "skip"`` they cost the cells that have them, each of which
-    belongs to one shard.
-    """
-    load_plugins(suite.plugins)
-    cells, failed = dict[str, ReadyCell](), dict[str, JobResult]()
-    wrong: dict[str, StepscapeError | DataError] = {}
-    tried: Tried = {}
-
-    def fails(plan: CellPlan, error: StepscapeError | DataError) -> None:
-        said = str(error)
-        if not isinstance(error, OwnCodeError):
-            found = mistakes(plan, error, data)
-            wrong.update({text: error for text in found if text not in wrong})
-            said = "; ".join(found)
-        failed[plan.name] = JobResult(plan.name, f"cell {plan.name}", 0.0, said)
-
-    plans = suite.cells()
-    for plan in plans:
-        try:
-            cells[plan.name] = look_up(plan, data, compute)
-        except (StepscapeError, DataError) as error:
-            fails(plan, error)
-    costs = {plan.name: cells[plan.name].cost if plan.name in cells else 0.0 for plan in plans}
-    costs |= {job.name: job.cost for job in exhibits}
-    parts = divided(costs, shard.count if shard else 1)
-    mine = set(parts[shard.number - 1] if shard else costs)
-    for name, cell in list(cells.items()):
-        if name in mine:
-            try:
-                try_cell(cell, tried, optimizer=not landed(name))
-            except (StepscapeError, DataError) as error:
-                fails(cell.plan, error)
-    if wrong and suite.on_error == "stop":
-        if len(wrong) == 1:
-            raise next(iter(wrong.values()))
-        raise SuiteError(
-            f"{len(wrong)} mistakes in {suite.name}, and nothing was run: {'; '.join(wrong)} "
-            '(on_error = "skip" in the suite runs the other cells)'
-        )
-    own = [plan.name for plan in plans if plan.name in mine]
-    return Prepared(
-        [cells[name] for name in own if name not in failed],
-        [job for job in exhibits if job.name in mine],
-        [failed[name] for name in own if name in failed],
-        [sum(costs[name] for name in part) for part in parts],
-    )
-
-
-def _carried_out(missing: Sequence[Job], jobs: int, ahead: Ahead | None) -> Iterator[JobResult]:
-    """Do the jobs, draw what is ``ahead`` of the report, and yield how each ended; those whose workers were killed
-    again and again end with an error.
-    """
-    work = carry_out if ahead is None else partial(carry_out_and_draw, ahead=ahead)
-    left = {job.name: job for job in missing}
-    try:
-        for done in map_unordered(work, missing, jobs):
-            del left[done.name]
-            yield done
-    except WorkersLostError as error:
-        yield from (JobResult(job.name, job.title, 0.0, str(error)) for job in left.values())
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from benchmarks.record.checkpoints import Checkpoints
 from benchmarks.tuning.space import Space
 from optimizers import Hyperparameter, Rule
 
-__all__ = ["GridMap", "grid_axes", "group_numbers", "landscape", "lane_numbers"]
+__all__ = ["GridMap", "Groups", "grid_axes", "group_numbers", "group_size", "landscape", "lane_numbers"]
 
 HELD = 8e6  # numbers that are held by the lanes of a group: 64 MB of them
 STATE = 8  # tensors like the parameters: themselves, their gradient, the rule's state and what arithmetic makes
@@ -46,6 +46,22 @@ class GridMap:
     lane_steps: int
     engines: frozenset[Used] = frozenset()
 
+    @classmethod
+    def of(
+        cls, groups: Groups, checkpoints: Checkpoints, on_progress: Callable[[int, int], None] | None = None
+    ) -> GridMap:
+        """The map that ``groups`` make; as `landscape` says."""
+        parts, count = list[_Ends](), len(groups.every)
+        for number in range(len(groups)):
+            parts.append(groups.trained(number, checkpoints))
+            if on_progress is not None:
+                on_progress(min((number + 1) * groups.size, count), count)
+        columns = zip(*(part.columns for part in parts), strict=True)
+        status, stopped_at, start, final, best = (torch.cat(each) for each in columns)
+        seconds, lane_steps = sum(part.seconds for part in parts), sum(part.lane_steps for part in parts)
+        engines = frozenset(part.engine for part in parts)
+        return cls(groups.values, status, stopped_at, start, final, best, seconds, lane_steps, engines)
+
 
 def grid_axes(spec: AnyOptimizer, space: Space, grid: tuple[int, int]) -> list[tuple[Hyperparameter, int]]:
     """The axes of the landscape of ``spec``, as ``space`` searches them, each with its number of points of ``grid``.
@@ -71,56 +87,94 @@ def landscape(
     groups, which bounds memory; ``on_progress(done, all)`` counts its points. Raises `OutOfTime` a few steps after
     the deadline of ``checkpoints``, and `UsageError` for a bare rule.
     """
-    checkpoints, spec = checkpoints or Checkpoints(), training.optimizer
-    if isinstance(spec, Rule):
-        raise UsageError(f"a landscape needs an optimizer that names its axes, got the bare rule {training.name}")
-    axes = grid_axes(spec, space, grid)
-    mesh = torch.cartesian_prod(*(torch.tensor(knob.grid(count), dtype=torch.float64) for knob, count in axes))
-    values = dict(zip((knob.name for knob, _ in axes), mesh.reshape(-1, len(axes)).unbind(-1), strict=True))
-    every = Configurations({**space.defaults(spec), **values})
-    count, size = len(every), _group_size(training)
-    training = planned(training, [count * len(training.seeds)])
-    parts: list[_Ends] = []
-    for first in range(0, count, size):
-        part = every[first : first + size]
-        make = partial(train, training, on_segment=checkpoints.passed)
-        parts.append(_Ends.of(checkpoints.trace(f"landscape-{first:06d}", part, make)))
-        if on_progress is not None:
-            on_progress(min(first + size, count), count)
-    status, stopped_at, start, final, best = (torch.cat(each) for each in zip(*(e.columns for e in parts), strict=True))
-    seconds, lane_steps = sum(part.seconds for part in parts), sum(part.lane_steps for part in parts)
-    engines = frozenset(part.engine for part in parts)
-    return GridMap(values, status, stopped_at, start, final, best, seconds, lane_steps, engines)
+    return GridMap.of(Groups.of(training, space, grid), checkpoints or Checkpoints(), on_progress)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The grid of a landscape, of ``values`` on its axes ``{name: [C]}``, in groups that are each trained by one call.
+
+    A group of ``size`` configurations is whole chunks, so that whoever trains it, beside which others, has the same
+    bits: a landscape may be made in any order, and by several processes.
+    """
+
+    training: Training
+    values: Mapping[str, Tensor]
+    every: Configurations
+    size: int
+
+    @classmethod
+    def of(cls, training: Training, space: Space, grid: tuple[int, int]) -> Groups:
+        """The groups of the ``grid``; raises `UsageError` for a bare rule."""
+        spec = training.optimizer
+        if isinstance(spec, Rule):
+            raise UsageError(f"a landscape needs an optimizer that names its axes, got the bare rule {training.name}")
+        axes = grid_axes(spec, space, grid)
+        mesh = torch.cartesian_prod(*(torch.tensor(knob.grid(count), dtype=torch.float64) for knob, count in axes))
+        values = dict(zip((knob.name for knob, _ in axes), mesh.reshape(-1, len(axes)).unbind(-1), strict=True))
+        every = Configurations({**space.defaults(spec), **values})
+        whole = planned(training, [len(every) * len(training.seeds)])
+        return cls(whole, values, every, group_size(training))
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.every) / self.size)
+
+    def trained(self, number: int, checkpoints: Checkpoints) -> _Ends:
+        """Group ``number``: that which ``checkpoints`` keep, or trained. Raises `OutOfTime` after their deadline."""
+
+        def make(part: Configurations) -> _Ends:
+            return _Ends.of(train(self.training, part, on_segment=checkpoints.passed))
+
+        first = number * self.size
+        return checkpoints.part(f"landscape-{first:06d}", self.every[first : first + self.size], make, _Ends)
 
 
 @dataclass(frozen=True)
 class _Ends:
-    """What is kept of a group's trace, whose curves are many times as large.
+    """What is kept of a group's trace, whose curves are many times as large: columns of `GridMap`, ``[C, S]``.
 
-    ``columns`` are those of `GridMap`, ``[C, S]``: status, steps, and the loss at the start, at the end and at best.
+    ``updates`` counts those of lanes that have left too.
     """
 
-    columns: tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+    status: Tensor
+    stopped_at: Tensor
+    start_loss: Tensor
+    final_loss: Tensor
+    best_loss: Tensor
     seconds: float
     lane_steps: int
     engine: Used
+    updates: int
 
     @classmethod
     def of(cls, trace: Trace) -> _Ends:
         loss = trace.loss
-        ends = loss[..., 0].clone(), loss[..., -1].clone()  # a view would keep the whole curve
-        best = loss.nan_to_num(torch.inf).amin(-1)
-        return cls((trace.status, trace.stopped_at, *ends, best), trace.seconds, trace.lane_steps, trace.engine)
+        return cls(
+            trace.status,
+            trace.stopped_at,
+            start_loss=loss[..., 0].clone(),  # a view would keep the whole curve
+            final_loss=loss[..., -1].clone(),
+            best_loss=loss.nan_to_num(torch.inf).amin(-1),
+            seconds=trace.seconds,
+            lane_steps=trace.lane_steps,
+            engine=trace.engine,
+            updates=trace.updates,
+        )
+
+    @property
+    def columns(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """The status, the steps, and the loss at the start, at the end and at best."""
+        return self.status, self.stopped_at, self.start_loss, self.final_loss, self.best_loss
 
 
-def _group_size(training: Training) -> int:
+def group_size(training: Training) -> int:
     """Configurations trained by one call: whole chunks, so that grouping changes no lane's neighbours.
 
     Modules as they are have none, and a step of each takes the time of many parameters.
     """
     seeds, problem = len(training.seeds), training.problem
     alone = training.native is not None
-    per_chunk = 1 if alone else max(1, problem.chunk // seeds)
+    per_chunk = 1 if alone else max(1, training.lanes_together // seeds)
     lanes, size = per_chunk * seeds, problem.dim + (MODULE if alone else 0)
     timed, held = GROUP / (size * lanes * training.steps), HELD / (lanes * lane_numbers(training))
     return per_chunk * max(1, int(min(timed, held)))
@@ -128,7 +182,7 @@ def _group_size(training: Training) -> int:
 
 def group_numbers(training: Training) -> int:
     """How many numbers a group of the landscape holds at most while it is trained."""
-    return _group_size(training) * len(training.seeds) * lane_numbers(training)
+    return group_size(training) * len(training.seeds) * lane_numbers(training)
 
 
 def lane_numbers(training: Training) -> int:

@@ -1,9 +1,9 @@
 """The Optuna study behind a search: a block of trials is asked at a time and told when it is trained.
 
 The study lives in memory, or in a storage of the user's that is named as Optuna names them: ``sqlite:///file.db``,
-``postgresql+psycopg://…``, or ``journal:///file.log`` for a journal file. In a storage every trial carries its
-hyperparameters as user attributes too: Optuna's own parameter of a memory is "1 - name", the log scale it is searched
-on.
+``postgresql+psycopg://…``, or ``journal:///file.log`` for a journal file; ``grpc://host:port`` is Optuna's proxy server
+before one of them. In a storage every trial carries its hyperparameters as user attributes too: Optuna's own parameter
+of a memory is "1 - name", the log scale it is searched on.
 
 A shared study is done when it has all of its trials: a process that finds nothing left to ask waits for those that
 others on this machine still train, and makes up for those of processes that were killed.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import time
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -14,10 +17,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-__all__ = ["PATIENCE", "check_storage", "close_storage", "open_storage", "signed", "storage_failure"]
+__all__ = ["PATIENCE", "check_storage", "close_storage", "open_storage", "patience", "signed", "storage_failure"]
 
 PATIENCE = 5  # tries to open a database that another process is setting up
 LOCKED: Final = 60  # seconds to wait for an SQLite file that other processes write; one write takes milliseconds
+SILENCE: Final = 5  # seconds to wait for an answer from a server that is asked for the first time
 
 
 def check_storage(url: str, tunings: Iterable[Tuning]) -> None:
@@ -39,7 +43,9 @@ def open_storage(url: str) -> optuna.storages.BaseStorage:
     try:
         if scheme == "journal":
             return optuna.storages.JournalStorage(JournalFileBackend(path.removeprefix("/")))
-        return _database(url)
+        return _proxy(url) if scheme == "grpc" else _database(url)
+    except UsageError:
+        raise
     except Exception as error:
         reason = str(error).strip().partition("\n")[0]
         raise StepscapeError(f"the storage {url} cannot be opened: {reason}") from error
@@ -50,10 +56,14 @@ def storage_failure(error: BaseException) -> str | None:
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
-    if not isinstance(error, SQLAlchemyError | StorageInternalError):
+    if "grpc" in sys.modules and isinstance(error, sys.modules["grpc"].RpcError):
+        reason = str(getattr(error, "details", str)() or error)
+    elif isinstance(error, SQLAlchemyError | StorageInternalError):
+        cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
+        reason = str(getattr(cause, "orig", None) or cause)
+    else:
         return None
-    cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
-    reason = str(getattr(cause, "orig", None) or cause).strip().partition("\n")[0]
+    reason = reason.strip().partition("\n")[0]
     return f"the Optuna storage failed: {reason}; what was told is kept there, and the same command goes on from it"
 
 
@@ -64,7 +74,7 @@ def _database(url: str) -> optuna.storages.RDBStorage:
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
     local = sqlalchemy.make_url(url).get_backend_name() == "sqlite"
-    options = {"connect_args": {"timeout": LOCKED}} if local else None
+    options = {"connect_args": patience(url)}
     for attempt in range(1, PATIENCE + 1):
         try:
             storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
@@ -76,6 +86,52 @@ def _database(url: str) -> optuna.storages.RDBStorage:
     if local:
         _lock_whole_transactions(storage)
     return storage
+
+
+def patience(url: str) -> dict[str, int]:
+    """What a database's driver is told at ``url``, in seconds: how long to wait for a locked file, or for a machine
+    that may not be there, which by itself takes minutes.
+    """
+    import sqlalchemy
+
+    address = sqlalchemy.make_url(url)
+    if address.get_backend_name() == "sqlite":
+        return {"timeout": LOCKED}
+    told = address.get_backend_name() not in ("postgresql", "mysql") or "connect_timeout" in address.query
+    return {} if told else {"connect_timeout": SILENCE}
+
+
+def _proxy(url: str) -> optuna.storages.GrpcStorageProxy:
+    """The storage behind Optuna's gRPC proxy server at ``url``."""
+    import optuna
+    from optuna.exceptions import ExperimentalWarning
+
+    host, port = _host_and_port(url)
+    try:
+        import grpc  # noqa: F401 - Optuna imports it later, from within
+    except ImportError as error:
+        raise UsageError(f"{url} needs the package grpcio: pip install 'stepscape[grpc]'") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        proxy = optuna.storages.GrpcStorageProxy(host=host, port=port)
+    try:
+        proxy.wait_server_ready(timeout=SILENCE)
+    except ConnectionError as error:
+        proxy.close()
+        raise ConnectionError(
+            f"no proxy server answered within {SILENCE} seconds; is it running, and can this machine reach it?"
+        ) from error
+    return proxy
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    """The host and the port of a proxy's address; raises `UsageError` where it names none, or anything more."""
+    host, _, port = url.removeprefix("grpc://").removesuffix("/").rpartition(":")
+    if not re.fullmatch(r"[\w.-]+|\[[0-9a-fA-F:.]+\]", host) or not re.fullmatch(r"[0-9]{1,5}", port):
+        raise UsageError(
+            f"the address of a storage's proxy is grpc://HOST:PORT, as grpc://localhost:13000, got {url!r}"
+        )
+    return host, int(port)
 
 
 def _lock_whole_transactions(storage: optuna.storages.RDBStorage) -> None:
@@ -125,9 +181,11 @@ def signed(storage: optuna.storages.BaseStorage, attributes: Mapping[str, str]) 
 
 
 def close_storage(storage: optuna.storages.BaseStorage) -> None:
-    """Close the connections of a database storage; the study's objects are not to be used after that."""
+    """Close the connections of a storage; the study's objects are not to be used after that."""
     import optuna
 
     if isinstance(storage, optuna.storages.RDBStorage):
         storage.remove_session()
         storage.engine.dispose()
+    elif isinstance(storage, optuna.storages.GrpcStorageProxy):
+        storage.close()

@@ -129,6 +129,11 @@ class Study:
         return [*(trial for block in self.blocks for trial in block.trials), *self.others]
 
     @property
+    def seconds(self) -> float:
+        """What training its blocks and sampling took, whenever and wherever that was."""
+        return self.sampling_seconds + sum(block.trace.seconds for block in self.blocks)
+
+    @property
     def asked(self) -> int:
         """The number of finished trials that were asked of the sampler."""
         return len(self.trials) - self.before

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.measures.pooling import PoolingError, check_instances, pool
+from analysis.measures.pooling import Pool, PoolingError, check_instances, met_all, pool
+from analysis.measures.results import cell_results
 from analysis.record.cell_info import CellInfo
 from analysis.record.cells import Cell, Record
 
@@ -46,6 +47,21 @@ def test_one_instance_under_two_names_would_be_counted_twice(record: Record) -> 
 def test_unequal_problem_sets_are_refused_with_what_is_missing(record: Record) -> None:
     with pytest.raises(PoolingError, match="missing: rmsprop on classes"):
         pool(record.cells[:-1])
+
+
+def test_who_missed_a_problem_is_left_out_by_name_and_the_others_are_pooled(record: Record) -> None:
+    complete, left_out = met_all(cell_results(record.cells[:-1]))
+    assert left_out == "rmsprop is left out across problems, of 3: not met with every problem."
+    assert Pool.of(complete).labels == ("sgd", "momentum")
+    every = cell_results(record.cells)
+    assert met_all(every)[0] is every
+
+
+def test_where_fewer_than_two_met_every_problem_nobody_is_left_out(record: Record) -> None:
+    cells = cell_results([*record.cells[:1], *record.cells[3:5]])  # sgd met both, momentum one
+    found, left_out = met_all(cells)
+    assert found is cells
+    assert left_out == ""
 
 
 @pytest.mark.parametrize(

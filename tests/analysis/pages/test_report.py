@@ -299,6 +299,19 @@ def test_a_report_with_a_focus_colours_one_and_counts_its_wins(page: Path, tmp_p
     assert not (page.parent / "tables" / "focus.csv").exists()
 
 
+def test_a_failure_is_told_on_the_page_in_a_line(record_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(record_folder, tmp_path / "failed")
+    said = {
+        "a--b": "Traceback (most recent call last):\n  File x, line 1\n    f()\n    ^^^\nValueError: no",
+        "c--d": "is off",
+    }
+    (folder / "failures.json").write_text(json.dumps(said), encoding="utf-8")
+    text = write_report(folder).read_text("utf-8")
+    assert "ValueError: no" in text
+    assert "is off" in text
+    assert "^^^" not in text
+
+
 def test_a_focus_that_cannot_be_held_against_the_others_says_why(twins: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(twins, tmp_path / "unequal")
     for position, name in enumerate(["sgd", "sgd1"]):

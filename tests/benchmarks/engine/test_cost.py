@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from benchmarks.engine.cost import step_cost
 from benchmarks.engine.training import Training
@@ -26,6 +27,24 @@ def test_a_step_takes_time_and_the_optimizer_a_share_of_it_and_its_state_memory(
     assert 1e-6 < cost.seconds < 1
     assert 0 <= cost.optimizer_share < 1
     assert cost.state_bytes == held
+
+
+class Odd(torch.optim.SGD):
+    """Keeps what it knows wherever authors do: a count and a tensor beside the parameters, a history in a list."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        self.state["count"] = self.state.get("count", 0) + 1
+        self.state["mean"] = torch.zeros(3)
+        for group in self.param_groups:
+            for p in group["params"]:
+                self.state[p]["last"] = [p.detach().clone(), p.detach().clone()]
+        return super().step(closure)
+
+
+def test_state_is_counted_wherever_an_optimizer_keeps_it() -> None:
+    cost = step_cost(Training("ellipse", f"{__file__}:Odd", [7], 10), {"lr": 0.01})
+    assert cost.state_bytes == 3 * 4 + 2 * 2 * 8
 
 
 def test_a_slow_step_is_measured_few_times(monkeypatch: pytest.MonkeyPatch) -> None:

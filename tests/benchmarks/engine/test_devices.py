@@ -38,6 +38,17 @@ def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
         device_of("cuda:2")
 
 
+def test_a_gpu_trains_many_chunks_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    own = Training("ellipse", "sgd", [1], 1)
+    assert own.lanes_together == own.problem.chunk
+    there = replace(own, device="cuda")
+    assert there.lanes_together == 256 * own.problem.chunk
+    assert replace(there, chunk=7).lanes_together == 7
+    assert replace(there, problem="mnist-lenet").lanes_together == 1  # of modules that are trained one by one
+
+
 def losses(training: Training) -> Tensor:
     return train(training, {"lr": 0.01}).loss
 

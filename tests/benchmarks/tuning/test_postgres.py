@@ -8,13 +8,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
+from analysis.record.cells import Record
 from benchmarks.running.run_suite import run
 from benchmarks.suite.suite import Suite
 from benchmarks.tuning.optuna_export import export_cell, study_name
@@ -37,6 +39,7 @@ seeds = 2
 [landscape]
 enabled = false
 """
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 WORKER = """
 import sys
 from pathlib import Path
@@ -45,6 +48,11 @@ from benchmarks.suite.suite import Suite
 failed = run(Suite.load(sys.argv[1]), Path(sys.argv[2]), storage=sys.argv[3]).failed
 sys.exit(failed[0].error if failed else 0)
 """
+LONGER = (
+    SUITE.replace('"shared"', '"four"')
+    .replace("steps = 32", "steps = 3000")
+    .replace("trials = 48", 'trials = 64\npruner = "none"')
+)
 
 
 def binary(name: str) -> str | None:
@@ -106,8 +114,6 @@ def test_two_processes_share_a_study_and_every_trial_is_told_once(server: str, t
 
 
 def test_an_export_to_postgresql_can_be_loaded(server: str, tmp_path: Path) -> None:
-    from analysis.record.cells import Record
-
     run(Suite.parse(SUITE.replace('"shared"', '"exported"'), "test"), tmp_path / "out")
     cell = Record.load(tmp_path / "out").cells[0]
     assert export_cell(cell, server)
@@ -115,3 +121,63 @@ def test_an_export_to_postgresql_can_be_loaded(server: str, tmp_path: Path) -> N
     best = optuna.load_study(study_name=study_name(cell), storage=storage).best_value
     close_storage(storage)
     assert best == cell.info.winner.objective
+
+
+def driver(server: str, suite: Path, out: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", WORKER, suite, out, server])
+
+
+def trials_of(server: str, study: str) -> list[FrozenTrial]:
+    """The trials of the study whose name begins so; none before there is one."""
+    storage = open_storage(server)
+    try:
+        names = [name for name in optuna.get_all_study_names(storage) if name.startswith(study)]
+        return optuna.load_study(study_name=names[0], storage=storage).trials if names else []
+    finally:
+        close_storage(storage)
+
+
+def asked_by(process: subprocess.Popen[bytes], trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    return [trial for trial in trials if trial.user_attrs["stepscape.worker"].endswith(f":{process.pid}")]
+
+
+def test_of_four_drivers_on_one_study_one_is_killed_and_no_trial_is_lost_or_counted_twice(
+    server: str, tmp_path: Path
+) -> None:
+    suite = tmp_path / "four.toml"
+    suite.write_text(LONGER)
+    drivers = [driver(server, suite, tmp_path / str(number)) for number in range(4)]
+    killed, *others = drivers
+    before: list[FrozenTrial] = []
+    while not {trial.state for trial in asked_by(killed, before)} >= {TrialState.COMPLETE, TrialState.RUNNING}:
+        assert killed.poll() is None, "it ended before it could be killed in the middle"
+        time.sleep(0.2)
+        before = trials_of(server, "four/")
+    killed.kill()
+    killed.wait()
+    left = asked_by(killed, trials_of(server, "four/"))  # some are trained by nobody now; others may know it already
+    assert {trial.state for trial in left} - set(FINISHED)
+    assert [each.wait(timeout=240) for each in others] == [0, 0, 0]
+
+    trials = trials_of(server, "four/")
+    told = {trial.number: trial for trial in trials if trial.state in FINISHED}
+    given_up = [trial for trial in trials if trial.state not in FINISHED]
+    assert [trial.number for trial in trials] == list(range(len(trials)))
+    assert 65 <= len(told) <= 65 + 3 * 8  # those asked for and the defaults; all may ask their last block at once
+    assert {trial.state for trial in given_up} == {TrialState.FAIL}
+    assert {trial.number for trial in given_up} == {trial.number for trial in left if trial.state not in FINISHED}
+    assert {trial.number for trial in left if trial.state in FINISHED} <= set(told)  # what it told before is kept
+    assert len({tuple(sorted(trial.params.items())) for trial in told.values()}) == len(told)  # none trained twice
+
+    again = driver(server, suite, tmp_path / "0")  # it goes on from what is there, and asks nothing
+    assert again.wait(timeout=120) == 0
+    assert len(trials_of(server, "four/")) == len(trials)
+    recorded = [Record.load(tmp_path / str(number)).cells[0] for number in range(4)]
+    for cell in recorded:
+        numbers = list(cell.trials["trial"])
+        assert len(numbers) == len(set(numbers))
+        assert set(numbers) <= set(told)
+        rates = {number: told[number].params["lr"] for number in numbers}
+        assert dict(zip(numbers, cell.trials["lr"], strict=True)) == rates
+    assert set(recorded[0].trials["trial"]) == set(told)  # the last one to end has them all
+    assert any(set(cell.trials["trial"]) == set(told) for cell in recorded[1:])

@@ -1,0 +1,143 @@
+"""The workers of a Dask cluster, one that is there or one of processes of this machine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+from benchmarks.errors import UsageError
+from benchmarks.running.backends.parcel import Parcel, Requirements, Returned, carry_out_parcel, why_unfit
+from benchmarks.running.backends.remote import ANSWER, ATTEMPTS, LOOK, ClusterGoneError, JobLostError, Remote, lost
+
+__all__ = ["Dask"]
+
+SETTINGS: Final = {
+    "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
+    "distributed.admin.large-graph-warning-threshold": "1GiB",  # a parcel is one job with its files
+}
+
+
+class Dask(Remote):
+    """A Dask cluster; without an address one of ``jobs`` processes with one thread each, and no dashboard."""
+
+    def __init__(self, jobs: int | None, address: str | None, data: Path | None) -> None:
+        super().__init__(jobs, address, data)
+        self.client: Any = None
+        self.cluster: Any = None
+        self.topic = f"stepscape-{uuid4().hex[:12]}"
+        self.told: dict[str, float] = {}
+        self.names: dict[Hashable, str] = {}
+
+    def connect(self) -> None:
+        import dask
+        from distributed import Client, LocalCluster
+
+        dask.config.set(SETTINGS)
+        where: Any = self.address
+        if where is None:
+            where = self.cluster = LocalCluster(
+                n_workers=self.jobs or 1,
+                threads_per_worker=1,
+                memory_limit=0,  # the driver has seen that all fits
+                dashboard_address="127.0.0.1:0",  # it serves some page in any case
+                silence_logs=logging.CRITICAL,
+            )
+        try:
+            self.client = Client(where, timeout=ANSWER, set_as_default=False)
+        except (OSError, ValueError, TypeError) as error:
+            raise UsageError(
+                f"no Dask scheduler answers at {self.address}: is it running, and is the address one as "
+                "tcp://host:8786, which `dask scheduler` prints?"
+            ) from error
+        self.client.subscribe_topic(self.topic, self._hear)
+
+    def _hear(self, event: tuple[float, Any]) -> None:
+        name, share = event[1]
+        if name in self.names.values():
+            self.told[name] = share
+
+    def unfit_workers(self, needs: Requirements) -> list[str] | None:
+        threads: Mapping[str, int] = self.client.nthreads()
+        for address, count in threads.items():
+            if count != 1:  # torch's threads are those of the whole process
+                return [f"the worker at {address} has {count} threads: start workers with --nthreads 1"]
+        futures = [
+            self.client.submit(why_unfit, needs, workers=[address], pure=False, allow_other_workers=False)
+            for address in threads
+        ]
+        found = []
+        for future in futures:
+            if (error := future.exception()) is not None:
+                found.append(f"a worker cannot run jobs ({error}): is the driver's stepscape installed there?")
+            else:
+                found.append(future.result())
+        return [unfit for unfit in found if unfit] if threads else None
+
+    @property
+    def workers(self) -> int:
+        return len(self.client.nthreads())
+
+    def send(self, parcel: Parcel) -> Hashable:
+        future = self.client.submit(_work, parcel, self.topic, key=f"{parcel.job.name}-{uuid4().hex}", pure=False)
+        self.names[future] = parcel.job.name
+        handle: Hashable = future
+        return handle
+
+    def ended(self, handles: Sequence[Any]) -> Sequence[Hashable]:
+        from distributed import TimeoutError as Waited
+        from distributed import wait
+
+        with suppress(Waited), self.client.as_current():
+            try:
+                wait(handles, timeout=LOOK, return_when="FIRST_COMPLETED")
+            except CancelledError as error:
+                raise _gone(self.address) from error
+        return [handle for handle in handles if handle.done()]
+
+    def result(self, handle: Any) -> Returned:
+        from distributed.scheduler import KilledWorker
+
+        self.told.pop(self.names.pop(handle), None)
+        try:
+            returned: Returned = handle.result()
+        except KilledWorker as error:
+            raise lost(error.allowed_failures + 1) from error
+        except CancelledError as error:
+            raise _gone(self.address) from error
+        except Exception as error:
+            raise JobLostError(f"its worker could not take or give it: {type(error).__name__}: {error}") from error
+        return returned
+
+    def forget(self, handles: Sequence[Hashable]) -> None:
+        if handles:
+            self.client.cancel(list(handles), force=True)
+
+    def shares(self) -> Mapping[str, float]:
+        return dict(self.told)
+
+    def close(self) -> None:
+        if self.client is not None:
+            self.client.close()
+        if self.cluster is not None:
+            self.cluster.close()
+
+
+def _gone(address: str | None) -> ClusterGoneError:
+    return ClusterGoneError(
+        f"the Dask scheduler{f' at {address}' if address else ''} is gone; what is finished is kept, and the same "
+        "command goes on from there"
+    )
+
+
+def _work(parcel: Parcel, topic: str) -> Returned:
+    """What a worker does with a parcel."""
+    from distributed import get_worker
+
+    worker: Any = get_worker()
+    tell: Callable[[str, float], None] = lambda name, share: worker.log_event(topic, (name, share))  # noqa: E731
+    return carry_out_parcel(parcel, tell)

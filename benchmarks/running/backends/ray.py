@@ -1,0 +1,163 @@
+"""The workers of a Ray cluster, one that is there or one of processes of this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from benchmarks.errors import UsageError
+from benchmarks.running.backends.parcel import Parcel, Requirements, Returned, carry_out_parcel, why_unfit
+from benchmarks.running.backends.remote import ANSWER, ATTEMPTS, LOOK, ClusterGoneError, JobLostError, Remote, lost
+
+__all__ = ["Ray"]
+
+
+class Told:
+    """An actor: what running jobs last told, for the driver to ask."""
+
+    def __init__(self) -> None:
+        self.shares: dict[str, float] = {}
+
+    def tell(self, name: str, share: float) -> None:
+        """The job called ``name`` is done by ``share``."""
+        self.shares[name] = share
+
+    def all(self) -> dict[str, float]:
+        """What every job told last."""
+        return self.shares
+
+
+class Ray(Remote):
+    """A Ray cluster; without an address one of ``jobs`` processes on this machine, without a dashboard.
+
+    One that this program has started before, as in a notebook, is used as it is and left running: Ray has one a
+    process.
+    """
+
+    def __init__(self, jobs: int | None, address: str | None, data: Path | None) -> None:
+        super().__init__(jobs, address, data)
+        self.started = False
+        self.work: Any = None
+        self.told: Any = None
+        self.names: dict[Hashable, str] = {}
+
+    def connect(self) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as Ray will do anyway; it warns otherwise
+        import ray
+
+        if not ray.is_initialized():
+            quiet: dict[str, Any] = {
+                "configure_logging": False,
+                "log_to_driver": False,
+                "logging_level": logging.CRITICAL,
+            }
+            if self.address is None:
+                ray.init("local", num_cpus=self.jobs, include_dashboard=False, **quiet)
+            else:
+                self.check_address()
+                try:
+                    ray.init(self.address, **quiet)
+                except Exception as error:  # of many kinds, as for another version of Ray or Python
+                    raise UsageError(f"no Ray cluster at {self.address}: {error}") from error
+            self.started = True
+        self.work = ray.remote(max_retries=ATTEMPTS - 1, num_cpus=1)(_work)
+        self.told = ray.remote(num_cpus=0)(Told).remote()
+
+    def check_address(self) -> None:
+        """Raise `UsageError` where nobody listens at the address: Ray itself would go on trying for minutes."""
+        if self.address in (None, "auto"):
+            return
+        host, _, port = str(self.address).removeprefix("ray://").rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+        except (OSError, ValueError, OverflowError) as error:
+            raise UsageError(
+                f"no Ray cluster answers at {self.address}: is it running, and is the address one as host:6379, which "
+                "`ray start --head` prints, ray://host:10001 or auto?"
+            ) from error
+
+    def unfit_workers(self, needs: Requirements) -> list[str] | None:
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
+        look = ray.remote(max_retries=ATTEMPTS - 1, num_cpus=1)(why_unfit)
+        asked = [
+            look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(needs)
+            for node in nodes
+        ]
+        found = []
+        for answer in asked:
+            try:
+                found.append(ray.get(answer))
+            except ray.exceptions.RayError as error:
+                found.append(f"a worker cannot run jobs ({error}): is the driver's stepscape installed there?")
+        return [unfit for unfit in found if unfit] if nodes else None
+
+    @property
+    def workers(self) -> int:
+        import ray
+
+        return int(ray.cluster_resources().get("CPU", 0))
+
+    def send(self, parcel: Parcel) -> Hashable:
+        handle: Hashable = self.work.remote(parcel, self.told)
+        self.names[handle] = parcel.job.name
+        return handle
+
+    def ended(self, handles: Sequence[Hashable]) -> Sequence[Hashable]:
+        import ray
+
+        done: Sequence[Hashable] = ray.wait(list(handles), num_returns=1, timeout=LOOK)[0]
+        return done
+
+    def result(self, handle: Any) -> Returned:
+        import ray
+
+        del self.names[handle]
+        try:
+            returned: Returned = ray.get(handle)
+        except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError) as error:
+            raise lost(ATTEMPTS) from error
+        except ray.exceptions.RaySystemError as error:
+            raise ClusterGoneError(
+                f"the Ray cluster is gone ({error}); what is finished is kept, and the same command goes on from there"
+            ) from error
+        except Exception as error:
+            raise JobLostError(f"its worker could not take or give it: {type(error).__name__}: {error}") from error
+        return returned
+
+    def forget(self, handles: Sequence[Hashable]) -> None:
+        import ray
+
+        for handle in handles:
+            with suppress(Exception):  # the cluster may be gone
+                ray.cancel(handle, force=True)
+
+    def shares(self) -> Mapping[str, float]:
+        import ray
+
+        if self.told is None:
+            return {}
+        with suppress(Exception):  # shown on a bar and no more
+            told: Mapping[str, float] = ray.get(self.told.all.remote(), timeout=LOOK)
+            running = set(self.names.values())
+            return {name: share for name, share in told.items() if name in running}
+        return {}
+
+    def close(self) -> None:
+        if self.started:
+            import ray
+
+            ray.shutdown()
+
+
+def _work(parcel: Parcel, told: Any) -> Returned:
+    """What a worker does with a parcel."""
+    return carry_out_parcel(parcel, told.tell.remote)

@@ -1,0 +1,105 @@
+"""A suite on a Dask cluster whose scheduler and worker are threads of this process."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.record.cells import Record
+from benchmarks.errors import UsageError
+from benchmarks.running.backends import parcel
+from benchmarks.running.backends.dask import Dask
+from benchmarks.running.backends.versions import versions
+from benchmarks.running.observer import RunObserver
+from benchmarks.running.run_suite import run
+from benchmarks.suite.suite import Suite
+
+distributed = pytest.importorskip("distributed", reason="the extra [dask] is not installed")
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+TEXT = """
+name = "dasked"
+problems = ["ellipse"]
+optimizers = ["sgd", "momentum"]
+steps = 8
+evaluations = 2
+[tuning]
+studies = 1
+trials = 2
+block = 2
+seeds = 1
+pruner = "none"
+[test]
+seeds = 2
+[landscape]
+enabled = false
+"""
+SUITE = Suite.parse(TEXT, "test")
+
+
+class Listener(RunObserver):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.names: list[str] = []
+
+    def noted(self, sentence: str) -> None:
+        self.notes.append(sentence)
+
+    def ended(self, result: Any, cost: float) -> None:
+        self.names.append(result.name)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """A scheduler with an address, without workers yet."""
+    with distributed.LocalCluster(
+        n_workers=0, processes=False, protocol="tcp://", dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
+    ) as started:
+        yield started
+
+
+@pytest.fixture
+def address(cluster: Any) -> str:
+    """The address of a cluster with one worker."""
+    cluster.scale(1)
+    cluster.new_spec["options"]["nthreads"] = 1
+    cluster.wait_for_workers(1, timeout=20)
+    return str(cluster.scheduler_address)
+
+
+def test_a_suite_runs_on_a_cluster_that_is_there_and_leaves_it_running(address: str, tmp_path: Path) -> None:
+    listener = Listener()
+    result = run(SUITE, tmp_path / "out", backend="dask", address=address, observer=listener)
+    assert {done.error for done in result.ran} == {None}
+    assert sorted(listener.names) == ["ellipse--momentum", "ellipse--sgd"]
+    assert listener.notes == []
+    assert len(Record.load(tmp_path / "out").cells) == 2
+    assert list((tmp_path / "out").glob("unfinished")) == []
+    with distributed.Client(address, timeout=5, set_as_default=False) as client:
+        assert len(client.nthreads()) == 1
+    assert run(SUITE, tmp_path / "out", backend="dask", address="tcp://nobody:1").ran == []  # it needs no worker
+
+
+def test_workers_of_other_versions_are_refused_before_anything_is_written(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = replace(versions(), torch="1.0")
+    monkeypatch.setattr(parcel.Requirements, "of", classmethod(lambda cls, luggage: cls(others, luggage, {})))
+    with pytest.raises(UsageError, match=r"has torch .* and not 1\.0: install the driver's versions there"):
+        run(SUITE, tmp_path / "out", backend="dask", address=address)
+    assert not (tmp_path / "out").exists()
+
+
+def test_how_far_a_job_is_reaches_the_driver(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parcel, "EVERY", 0.01)
+    heard: list[str] = []
+    hear = Dask._hear
+    monkeypatch.setattr(Dask, "_hear", lambda self, event: (heard.append(event[1][0]), hear(self, event)))
+    run(SUITE, tmp_path / "out", backend="dask", address=address)
+    assert set(heard) <= {"ellipse--momentum", "ellipse--sgd"}
+    assert heard
