@@ -112,6 +112,17 @@ def test_the_page_has_the_marks_and_the_figure() -> None:
         between_marks("nothing", "simulated", "new")
 
 
+@pytest.mark.slow
+def test_the_page_has_what_the_script_makes_of_the_record_that_comes_with_the_suite(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scale_page.main(["atlas:league", "--budget"])
+    page = scale_page.PAGE.read_text(encoding="utf-8")
+    parts = capsys.readouterr().out.strip().split("\n\n")
+    assert len(parts) == 4  # costs, what it is, the simulation, where it stops
+    assert [part for part in parts if part not in page] == []
+
+
 def test_a_record_at_the_usual_budget_has_the_parts_of_its_runs(tiny_cell: SimpleNamespace) -> None:
     had, would = Work.of(tiny_cell), Work.at_budget(tiny_cell)
     # 2 studies of 5 trials on 2 seeds became 3 of 65 on 4, of whose updates the default pruner leaves 65%
