@@ -17,10 +17,8 @@ from benchmarks.running.backends.remote import ANSWER, ATTEMPTS, LOOK, ClusterGo
 
 __all__ = ["Dask"]
 
-SETTINGS: Final = {
-    "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
-    "distributed.admin.large-graph-warning-threshold": "1GiB",  # a parcel is one job with its files
-}
+FAILURES: Final = {"distributed.scheduler.allowed-failures": ATTEMPTS - 1}
+LARGE: Final = {"distributed.admin.large-graph-warning-threshold": "1GiB"}  # a parcel is one job with its files
 
 
 class Dask(Remote):
@@ -38,16 +36,16 @@ class Dask(Remote):
         import dask
         from distributed import Client, LocalCluster
 
-        dask.config.set(SETTINGS)
         where: Any = self.address
         if where is None:
-            where = self.cluster = LocalCluster(
-                n_workers=self.jobs or 1,
-                threads_per_worker=1,
-                memory_limit=0,  # the driver has seen that all fits
-                dashboard_address="127.0.0.1:0",  # it serves some page in any case
-                silence_logs=logging.CRITICAL,
-            )
+            with dask.config.set(FAILURES):
+                where = self.cluster = LocalCluster(
+                    n_workers=self.jobs or 1,
+                    threads_per_worker=1,
+                    memory_limit=0,  # the driver has seen that all fits
+                    dashboard_address="127.0.0.1:0",  # it serves some page in any case
+                    silence_logs=logging.CRITICAL,
+                )
         try:
             self.client = Client(where, timeout=ANSWER, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
@@ -85,8 +83,10 @@ class Dask(Remote):
             return len(self.client.nthreads())
 
     def send(self, parcel: Parcel) -> Hashable:
+        import dask
+
         key = f"{parcel.job.name}-{uuid4().hex}"
-        with self._there():
+        with self._there(), dask.config.set(LARGE):
             future = self.client.submit(_work, parcel, self.topic, key=key, pure=False)
         self.names[future] = parcel.job.name
         handle: Hashable = future
