@@ -1,4 +1,4 @@
-"""One cell in several processes: killed among its slices it goes on with them, and the workers of a cluster share it."""
+"""One cell in several processes: killed among its slices it goes on with them; workers of a cluster share it."""
 
 from __future__ import annotations
 
