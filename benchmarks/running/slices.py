@@ -30,8 +30,11 @@ SHARE: Final = 8
 WHOLE: Final = 4
 """Cells of less than one worker's work divided by this stay whole."""
 
-LEAST: Final = 6.0
-"""Estimated seconds from which on a slice is worth a job: a worker takes a second or two to begin."""
+LEAST: Final = 2.0
+"""Estimated seconds from which on a slice is worth a job, to prepare which takes a tenth of one."""
+
+BEGIN: Final = 6
+"""So many slices are worth it to start workers for a cell that one process, this one, could make: they take seconds."""
 
 KERNEL: Final = 0.25  # of torch's time on few parameters, as measured
 
@@ -73,7 +76,7 @@ def slices_of(cells: Sequence[ReadyCell], jobs: int, storage: str | None = None,
     each = (sum(work.seconds for work in works) + others) / jobs
     cut: dict[str, Sequence[Slice]] = {}
     for cell, work in zip(cells, works, strict=True):
-        if work.seconds > each / WHOLE:
+        if work.seconds > max(each / WHOLE, BEGIN * LEAST):
             found = _cut(cell, work, max(each / SHARE, LEAST), storage)
             if len(found) > 1:
                 cut[cell.plan.name] = found
