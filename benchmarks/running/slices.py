@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.engine.kernel_lanes import WORTH_IT, seconds_by_torch
+from benchmarks.engine.kernel_lanes import WORTH_IT
 from benchmarks.naming.foreign import ForeignSpec
 from benchmarks.running.prepare import ReadyCell
 from benchmarks.tuning.landscape import grid_axes, group_size
@@ -33,8 +33,6 @@ WHOLE: Final = 4
 LEAST: Final = 6.0
 """Estimated seconds from which on a slice is worth a job: a worker takes a second or two to begin."""
 
-MODULE: Final = 1e-3  # seconds a step of a module as it is takes, small as it may be
-FOREIGN: Final = 6e-5  # seconds a step of a foreign optimizer takes
 KERNEL: Final = 0.25  # of torch's time on few parameters, as measured
 
 
@@ -135,14 +133,10 @@ class _Work:
 
 def _seconds_a_step(cell: ReadyCell) -> float:
     """A rough estimate of the seconds that a step of one run takes."""
-    by_torch = seconds_by_torch(cell.problem, 1.0, 0.0)
-    if cell.native is not None:
-        return MODULE + by_torch
-    if isinstance(cell.spec, ForeignSpec):
-        return FOREIGN + by_torch
-    training = cell.training([0], None)
-    compiled = cell.compute.engine != "eager" and training.planned >= WORTH_IT
-    return by_torch * (KERNEL if compiled else 1.0)
+    seconds = cell.seconds_a_step(native=cell.native is not None)
+    if cell.native is not None or isinstance(cell.spec, ForeignSpec) or cell.compute.engine == "eager":
+        return seconds
+    return seconds * (KERNEL if cell.training([0], None).planned >= WORTH_IT else 1.0)
 
 
 def landscape_runs(cell: ReadyCell) -> int:

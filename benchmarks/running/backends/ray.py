@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import UsageError
+from benchmarks.naming.call_syntax import in_words
 from benchmarks.running.backends.parcel import Parcel, Requirements, Returned, carry_out_parcel, why_unfit
 from benchmarks.running.backends.remote import ANSWER, ATTEMPTS, LOOK, ClusterGoneError, JobLostError, Remote, lost
 
@@ -130,7 +131,7 @@ class Ray(Remote):
                 f"the Ray cluster is gone ({error}); what is finished is kept, and the same command goes on from there"
             ) from error
         except Exception as error:
-            raise JobLostError(f"its worker could not take or give it: {type(error).__name__}: {error}") from error
+            raise JobLostError(f"its worker could not take or give it: {in_words(error)}") from error
         return returned
 
     def forget(self, handles: Sequence[Hashable]) -> None:

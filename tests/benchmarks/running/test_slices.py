@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +22,7 @@ from benchmarks.record import meter as meters
 from benchmarks.record.folder import RecordFolder
 from benchmarks.record.meter import read_meters
 from benchmarks.running import estimate, memory, slices
-from benchmarks.running.backends import local
+from benchmarks.running.backends import local, remote
 from benchmarks.running.backends.luggage import Luggage
 from benchmarks.running.backends.parcel import Requirements, carry_out_parcel, land, parcel_of
 from benchmarks.running.jobs import CellJob, Job, JobResult
@@ -347,18 +353,6 @@ def test_the_estimate_shares_a_cut_cell_among_the_workers() -> None:
     assert estimate.in_slices(cells, [100.0], 1) == [100.0]
 
 
-@pytest.mark.slow
-def test_two_processes_make_one_cell_of_a_network(tmp_path: Path) -> None:
-    cell = suite(
-        problems=["digits-mlp"], steps=40, tuning={"studies": 2, "trials": 4}, landscape={"grid": "40x32", "seeds": 2}
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slices, "LEAST", 0.1)
-        assert run(cell, tmp_path / "cut", jobs=2, engine="eager").landed
-    run(cell, tmp_path / "whole", engine="eager")
-    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
-
-
 @pytest.mark.usefixtures("small", "one_thread")
 def test_slices_of_workers_that_share_no_file_travel_as_files_each_with_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -387,4 +381,83 @@ def test_slices_of_workers_that_share_no_file_travel_as_files_each_with_its_own(
     assert len(trained) == 4
     assert not kept.exists()
     run(suite(), tmp_path / "whole")
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+
+NETWORK = {
+    "problems": ["digits-mlp"], "steps": 200, "tuning": {"studies": 2, "trials": 4}, "landscape": {"grid": "40x32", "seeds": 2}
+}  # fmt: skip
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from benchmarks.running import slices
+from benchmarks.running.run_suite import run
+from benchmarks.suite.suite import Suite
+
+slices.LEAST = 0.1
+run(Suite.checked(json.loads(sys.argv[1]), "this test"), sys.argv[2], jobs=2, engine="eager")
+"""
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Starts the run of a network's cell in two processes of its own group."""
+    started = list[subprocess.Popen[bytes]]()
+
+    def start() -> subprocess.Popen[bytes]:
+        asked = json.dumps({**TINY, **NETWORK})
+        started.append(
+            subprocess.Popen([sys.executable, "-c", PROGRAM, asked, str(tmp_path / "cut")], start_new_session=True)
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_for(count: int, folder: Path) -> None:
+    """Wait until so many groups of a landscape are kept."""
+    until = time.monotonic() + 120
+    while len(list(folder.glob("unfinished/*/landscape-*.pt"))) < count:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_a_run_killed_among_its_slices_goes_on_with_them_and_a_killed_worker_costs_nothing(
+    begun: Callable[[], subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    first = begun()
+    wait_for(2, tmp_path / "cut")
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    kept = {file: file.stat().st_mtime_ns for file in tmp_path.glob("cut/unfinished/*/landscape-*.pt")}
+    again = begun()
+    wait_for(len(kept) + 2, tmp_path / "cut")
+    assert kept == {file: file.stat().st_mtime_ns for file in kept}
+    workers = Path(f"/proc/{again.pid}/task/{again.pid}/children")
+    if workers.exists():
+        found = [int(pid) for pid in workers.read_text().split()]
+        trains = [pid for pid in found if b"popen_loky" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        os.kill(trains[0], signal.SIGKILL)
+    assert again.wait() == 0
+    run(suite(**NETWORK), tmp_path / "whole", engine="eager")
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_the_workers_of_a_cluster_share_one_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed", reason="the extra [dask] is not installed")
+    monkeypatch.setattr(slices, "LEAST", 0.1)
+    monkeypatch.setattr(slices, "SHARE", 3)
+    cell = suite(**{**NETWORK, "steps": 40})
+    landed, land_ = list[str](), remote.land
+    monkeypatch.setattr(remote, "land", lambda returned, job: landed.append(job.name) or land_(returned, job))
+    assert run(cell, tmp_path / "cut", jobs=2, engine="eager", backend="dask").landed
+    assert len(landed) > 4
+    assert landed[-1] == "digits-mlp--rmsprop"
+    run(cell, tmp_path / "whole", engine="eager")
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
