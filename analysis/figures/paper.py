@@ -72,17 +72,18 @@ def style_of(file: str | Path) -> dict[str, Any]:
     from matplotlib import style
 
     if str(file) in style.library:
-        return dict(style.library[str(file)])
+        known: Any = style.library[str(file)]
+        return dict(known)
     path = Path(file)
     if not path.is_file():
         raise RecordError(f"{file} is no style: name a file of matplotlib settings (.mplstyle), or a style it knows")
     try:
-        found = dict(mpl.rc_params_from_file(path, use_default_template=False))
+        found: Any = mpl.rc_params_from_file(path, use_default_template=False)
     except (OSError, ValueError) as error:
         raise RecordError(f"{file} cannot be read as a style of matplotlib's: {error}") from error
     if not found:
         raise RecordError(f"{file} holds no setting of matplotlib's; a line of one reads `axes.labelsize: 8`")
-    return found
+    return dict(found)
 
 
 def fitted(figure: Figure, name: str, width: Width) -> Figure:
@@ -102,7 +103,7 @@ def fitted(figure: Figure, name: str, width: Width) -> Figure:
     with drawing():
         if columns < grid.ncols:
             _arrange(figure, panels, rows, columns)
-        old_legend, new_legend = _relegend(figure, inches * 72) if figure.legends else (0, 0)
+        old_legend, new_legend = _relegend(figure, old_width * 72, inches * 72) if figure.legends else (0, 0)
         height = min(1.0, max(LOWEST_SCALE, scale)) * (old_height - 0.2 * old_legend) * rows / grid.nrows
         figure.set_size_inches(inches, min(height + 0.15 * new_legend, TALLEST))
         for axes in panels:
@@ -150,20 +151,19 @@ def _leftmost(axes: Axes, panels: Sequence[Axes]) -> Axes:
     return next(one for one in panels if (own := one.get_subplotspec()) and own.rowspan == spec.rowspan)
 
 
-def _relegend(figure: Figure, points: float) -> tuple[int, int]:
-    """Make the legend anew in a width of ``points``; its lines before and after."""
+def _relegend(figure: Figure, before: float, now: float) -> tuple[int, int]:
+    """Make the legend of a figure that was ``before`` points wide anew for one that is ``now``; its lines in both."""
     old = figure.legends[0]
     labels = [text.get_text() for text in old.get_texts()]
-    size = old.get_texts()[0].get_fontsize() if labels else 8.0
-    columns = max(1, int(points / (size * (LETTER * max(map(len, labels), default=1) + HANDLE))))
-    columns = min(columns, len(labels)) or 1
-    lines = math.ceil(len(labels) / max(1, old._ncols)), math.ceil(len(labels) / columns)
-    handles = old.legend_handles
+    size = float(old.get_texts()[0].get_fontsize())
+    letters = size * (LETTER * max(map(len, labels)) + HANDLE)
+    columns, columns_before = (min(len(labels), max(1, int(points / letters))) for points in (now, before))
+    handles = [handle for handle in old.legend_handles if handle is not None]
     old.remove()
     figure.legend(
         handles, labels, loc="outside lower center", ncols=columns, fontsize=size, handlelength=2.0, columnspacing=1.2
     )
-    return lines
+    return math.ceil(len(labels) / columns_before), math.ceil(len(labels) / columns)
 
 
 def _shorten_texts(axes: Axes, inches: float) -> None:

@@ -116,7 +116,7 @@ THEME: Final[Any] = {
 }
 
 _DRAWING = threading.RLock()
-_STYLE: Final[dict[str, Any]] = {}
+_STYLE: Final[Any] = {}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from analysis.figures.across import profiles_figure, ranks_figure, transfer_figure
 from analysis.figures.overview import ratios_figure, worse_than_best
 from analysis.figures.paper import PaperForm, Width, fitted, paper_style, saved
-from analysis.figures.problem import MOST_COLOURED, figures_of, looks_on
+from analysis.figures.problem import MOST_COLOURED, looks_on, problem_figure
 from analysis.figures.style import Look, among, looks_of, styled
+from analysis.figures.titles import profiles_finding, ranks_finding, titled, transfer_finding
 from analysis.measures.budget import budget_results
 from analysis.measures.comparable import PoolingError
 from analysis.measures.focus import focused
@@ -21,8 +22,9 @@ from analysis.measures.pooling import Pool, met_all
 from analysis.measures.profiles import profiles
 from analysis.measures.ranking import ranking, standings
 from analysis.measures.results import CellResult
-from analysis.measures.transfer import CommonGrid, transfer
-from analysis.pages.problem_section import budget_figures, caption_of
+from analysis.measures.transfer import CommonGrid, robust_setting, transfer
+from analysis.pages.across_section import SUBJECT
+from analysis.pages.problem_section import budget_figures, caption_of, found_in
 from analysis.problem_results import ProblemResults, results_of
 from analysis.record.cells import Cell, Record
 from analysis.record.errors import RecordError
@@ -57,7 +59,7 @@ FIGURES: Final[Mapping[str, Kind]] = {
 
 @dataclass(frozen=True)
 class PaperFigure:
-    """A figure fitted to a paper: its ``caption``, and the ``settings`` of matplotlib it was drawn and is saved with."""
+    """A figure fitted to a paper: its ``caption``, and the ``settings`` of matplotlib's it is drawn and saved with."""
 
     figure: Figure
     caption: str
@@ -95,7 +97,7 @@ def figure_of(record: Record, name: str, problem: str | None = None) -> Figure:
         return found
     one = _problem(record, name, problem)
     results = ProblemResults.of(record.of_problem(one))
-    found = next((figure for own, figure in _figures(results, name, _looks(record)) if own == name), None)
+    found = _of_problem(results, name, _looks(record))
     if found is None:
         raise RecordError(f"{one} has no {name}: its runs say too little for one")
     return found
@@ -115,8 +117,9 @@ def paper_figure(
     settings = {**paper_style(width), **(style or {})}
     with styled(settings):
         figure = figure_of(record, name, problem)
-        title = " ".join(figure.get_suptitle().split()) or FIGURES[name].shows
-        caption = f"{title[:1].upper()}{title[1:]}. {caption_of(name, figure)}"
+        of = "" if FIGURES[name].across else f" ({problem or _problem(record, name, None)})"
+        lead = f"{found_in(name, figure) or FIGURES[name].shows}{of}"
+        caption = f"{lead[:1].upper()}{lead[1:]}. {caption_of(name, figure)}"
         return PaperFigure(fitted(figure, name, width), caption, settings)
 
 
@@ -160,15 +163,15 @@ def _looks(record: Record) -> dict[str, Look]:
     return looks_of([cell.label for cell in record], own)
 
 
-def _figures(results: ProblemResults, name: str, looks: Mapping[str, Look]) -> Iterator[tuple[str, Figure]]:
+def _of_problem(results: ProblemResults, name: str, looks: Mapping[str, Look]) -> Figure | None:
+    """The figure of a problem; None where there is nothing to draw."""
     if name not in ("budget", "replay"):
-        yield from figures_of(results, looks)
-        return
+        return problem_figure(results, looks, name)
     try:
         budget = budget_results(results.cells)
     except PoolingError as error:
         raise RecordError(f"{results.problem.name} has no {name}, for {error}") from error
-    yield from budget_figures(results, budget, looks_on(results, looks))
+    return dict(budget_figures(results, budget, looks_on(results, looks))).get(name)
 
 
 def _across(record: Record, name: str) -> Figure | None:
@@ -186,9 +189,11 @@ def _across(record: Record, name: str) -> Figure | None:
         if len(looks) > MOST_COLOURED and not any(look.grey for look in looks.values()):
             looks = among(looks, [standing.label for standing in standings(pooled, ranked)[:MOST_COLOURED]])
         if name == "ranks":
-            return ranks_figure(ranked, looks) if len(pooled.labels) > 1 else None
+            if len(pooled.labels) < 2:
+                return None
+            return titled(ranks_figure(ranked, looks), SUBJECT, name, ranks_finding(ranked))
         curves = profiles(pooled)
-        return profiles_figure(curves, looks) if curves else None
+        return titled(profiles_figure(curves, looks), SUBJECT, name, profiles_finding(curves)) if curves else None
     except PoolingError as error:
         raise RecordError(f"{record.path} has no {name}, for {error}") from error
 
@@ -207,4 +212,7 @@ def _transfer(cells: Sequence[CellResult]) -> Figure | None:
             refused = error
     if refused is not None and not grids:
         raise refused
-    return transfer_figure([transfer(grid) for grid in grids]) if grids else None
+    if not grids:
+        return None
+    figure = transfer_figure([transfer(grid) for grid in grids])
+    return titled(figure, SUBJECT, "transfer", transfer_finding([robust_setting(grid) for grid in grids]))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["figure"]
 
-FORMS = ("pdf", "svg", "png")
+FORMS: tuple[PaperForm, ...] = ("pdf", "svg", "png")
 
 
 @click.command(short_help="Draw one figure for a paper.")

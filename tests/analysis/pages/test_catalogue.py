@@ -22,7 +22,7 @@ def test_every_figure_says_of_which_problems_it_is(record: Record) -> None:
     assert found == {**dict.fromkeys(FIGURES, everywhere), "trajectory": ["ellipse"], "replay": []}
 
 
-@pytest.mark.parametrize("name", ["outcome", "landscape", "trajectory", "ranks"])
+@pytest.mark.parametrize("name", ["outcome", "trajectory", pytest.param("ranks", marks=pytest.mark.slow)])
 def test_a_figure_is_had_by_its_name(name: str, record: Record) -> None:
     problem = None if FIGURES[name].across else "ellipse"
     assert isinstance(figure_of(record, name, problem), Figure)
@@ -52,7 +52,7 @@ def test_a_figure_for_a_paper_is_as_wide_as_its_column_and_holds_text_as_text(re
     drawn = paper_figure(record, "outcome", "noisy")
     assert drawn.figure.get_figwidth() == INCHES["column"] == 3.25
     assert drawn.figure.get_suptitle() == ""
-    assert drawn.caption.startswith("Noisy")
+    assert "(noisy). Where each run ended" in drawn.caption
     drawn.figure.draw_without_rendering()
     sizes = [text.get_fontsize() for axes in drawn.figure.axes for text in axes.get_xticklabels()]
     assert all(6 <= size <= 7.5 for size in sizes)
