@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -55,6 +56,13 @@ FIGURES: Final[Mapping[str, Kind]] = {
     "transfer": Kind("what the best setting of one problem is worth on another", across=True),
 }
 """Every figure, in the order of the report."""
+
+
+BESIDE: Final = ("convergence", "budget", "profiles")
+"""Figures whose captions say what is left and right, which in a column is above and below."""
+
+BESIDE_BELOW: Final = {"left": "upper", "Left": "Upper", "right": "lower"}
+BELOW: Final = re.compile(rf"\b({'|'.join(BESIDE_BELOW)})\b")
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,10 @@ def paper_figure(
         figure = figure_of(record, name, problem)
         of = "" if FIGURES[name].across else f" ({problem or _problem(record, name, None)})"
         lead = f"{found_in(name, figure) or FIGURES[name].shows}{of}"
-        caption = f"{lead[:1].upper()}{lead[1:]}. {caption_of(name, figure)}"
+        words = caption_of(name, figure)
+        if name in BESIDE and width == "column":
+            words = BELOW.sub(lambda found: BESIDE_BELOW[found[0]], words)
+        caption = f"{lead[:1].upper()}{lead[1:]}. {words}"
         return PaperFigure(fitted(figure, name, width), caption, settings)
 
 

@@ -65,13 +65,15 @@ def test_a_figure_for_a_paper_is_as_wide_as_its_column_and_holds_text_as_text(re
 
 
 def test_panels_stand_below_each_other_in_a_column_and_beside_each_other_on_a_page(record: Record) -> None:
-    column = paper_figure(record, "convergence", "ellipse").figure
-    page = paper_figure(record, "convergence", "ellipse", width="page").figure
+    narrow, wide = (paper_figure(record, "convergence", "ellipse", width=width) for width in ("column", "page"))
+    column, page = narrow.figure, wide.figure
     rows = [[axes.get_subplotspec().rowspan.start for axes in figure.axes] for figure in (column, page)]
     assert rows == [[0, 1], [0, 0]]
     assert [bool(axes.get_xlabel()) for axes in column.axes] == [False, True]
     assert all(axes.get_ylabel() for axes in column.axes)
     assert page.get_figwidth() == 6.75
+    assert "The upper side shows" in narrow.caption
+    assert "The left side shows" in wide.caption
 
 
 def test_a_style_of_the_users_is_on_top_of_ours_and_gone_afterwards(record: Record, tmp_path: Path) -> None:

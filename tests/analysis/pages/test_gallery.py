@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from analysis.measures.convergence import measure_of
+from analysis.measures.results import CellResult
 from analysis.pages.catalogue import FIGURES
 from analysis.record.cells import Record
 
 PAGE = (Path(__file__).parents[3] / "docs" / "figures.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-DRAWN = re.findall(r"^### (.*)\n\n```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+DRAWN = re.findall(r"^### ([^\n]*)\n\n```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.slow
@@ -40,14 +42,11 @@ def test_the_python_of_the_gallery_runs_as_it_stands_and_draws_what_it_says(
     assert (tmp_path / "landscape.png").is_file()
 
 
-@pytest.mark.slow
 def test_the_convergence_of_the_gallery_is_the_reports(record: Record) -> None:
-    from analysis.measures.convergence import convergence_of, measure_of
-
     cells = record.of_problem("noisy")
     tuned = record.curves.query("problem == 'noisy' and setting == 'tuned' and label == 'sgd'")
     typical = tuned.groupby("step")["gap"].median()
-    line = convergence_of(cells[0], measure_of(cells))["tuned"]
+    line = CellResult(cells[0], measure_of(cells)).convergence["tuned"]
     assert typical.to_list() == pytest.approx(line.band.median.tolist())
 
 
