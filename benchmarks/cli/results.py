@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks.cli.dashboard import dashboard
 from benchmarks.cli.options import COUNT, RECORD
 from benchmarks.cli.progress import Bar, counted, say, terminal_width
 
@@ -283,4 +284,4 @@ def sync(folder: Path, uri: str | None, children: str) -> None:
     say(f"{counted(len(record.cells), 'cell')} of {folder} in MLflow at {where}")
 
 
-COMMANDS: tuple[click.Command, ...] = (merge_, report, compare, replay, export, sync, ui)
+COMMANDS: tuple[click.Command, ...] = (merge_, report, compare, replay, export, sync, ui, dashboard)

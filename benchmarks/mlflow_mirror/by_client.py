@@ -86,7 +86,8 @@ class ByClient(Writer):
 
     def _search(self, experiment: Experiment, tag: str, value: str) -> Sequence[Run]:
         where = f"tags.`{tag}` = '{value}'"
-        return self.client.search_runs([experiment.id], where, max_results=50_000)  # the most that MLflow allows
+        found: Sequence[Run] = self.client.search_runs([experiment.id], where, max_results=50_000)  # MLflow's most
+        return found
 
     def _start(self, experiment: Experiment, run: NewRun, tags: Mapping[str, str]) -> str:
         """Write what a run says; the caller ends it."""

@@ -277,7 +277,7 @@ def _shared(cell: Cell, values: Mapping[str, float]) -> dict[str, str]:
     """
     rate, second = cell.info.optimizer.axes
     shared = {"lr": rate} | ({"memory": second} if second and cell.info.optimizer.scale(second) == "log1m" else {})
-    params = {}
+    params: dict[str, str] = {}
     for name, own in shared.items():
         if own in values:
             params |= _scaled(name, values[own], cell.info.optimizer.scale(own))

@@ -27,7 +27,7 @@ from benchmarks.mlflow_mirror.overview import draw_overviews
 from benchmarks.mlflow_mirror.store import ARTIFACTS, default_uri, moved
 from benchmarks.mlflow_mirror.views import FIRST
 
-__all__ = ["serve", "serving", "view_url"]
+__all__ = ["check_port", "serve", "serving", "view_url"]
 
 HOST: Final = "127.0.0.1"
 STARTUP: Final = 120.0  # seconds; measured 7 to 12 on two idle cores
@@ -71,7 +71,7 @@ def serving(
     """
     _check_store(folder)
     suite = _suite_name(folder)
-    _check_port(port)
+    check_port(port)
     on_start()
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(
@@ -109,7 +109,8 @@ def _check_store(folder: Path) -> None:
         )
 
 
-def _check_port(port: int) -> None:
+def check_port(port: int) -> None:
+    """Raise `UsageError` where ``port`` of this machine cannot be listened to."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

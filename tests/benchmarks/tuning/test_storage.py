@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import socket
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -252,6 +254,39 @@ def test_a_diverged_trial_is_exported_as_a_failed_one_that_no_plot_takes_for_the
     failed = [trial.number for trial in trials if trial.state is TrialState.FAIL]
     assert failed == [int(n) for n in cell.trials.loc[cell.trials["state"] == "diverged", "trial"]] != []
     assert all(np.isfinite(trial.value) for trial in trials if trial.state is TrialState.COMPLETE)
+
+
+def test_an_exported_study_has_a_note_the_logarithm_of_the_gap_and_times_that_add_up(
+    cells: tuple[Cell, ...], tmp_path: Path
+) -> None:
+    cell, url = cells[0], f"sqlite:///{tmp_path}/studies"
+    assert export_cell(cell, url)
+    study = optuna.load_study(study_name=study_name(cell), storage=open_storage(url))
+    attributes = study._storage.get_study_system_attrs(study._study_id)
+    assert attributes["dashboard:note_ver"] == 1
+    assert attributes["dashboard:note_str:0"].startswith("**rmsprop on quadratic(dim=4)**, study 1 of 1.")
+    assert f"Trial {cell.info.winner.trial} won: lr " in attributes["dashboard:note_str:0"]
+    finished = [trial for trial in study.trials if trial.state is TrialState.COMPLETE]
+    for trial in finished:
+        assert 10 ** trial.user_attrs["log10_gap"] == pytest.approx(trial.value - cell.floor, rel=1e-6)
+    spans = sorted({(trial.datetime_start, trial.datetime_complete) for trial in study.trials})
+    assert len(spans) == cell.trials["block"].nunique() > 1
+    for (_, ended), (began, _) in pairwise(spans):
+        assert ended == began
+    lasted = (spans[-1][1] - spans[0][0]).total_seconds()
+    assert lasted == pytest.approx(cell.info.seconds.tuning, abs=1e-4)
+
+
+def test_a_long_note_is_kept_in_pieces(cells: tuple[Cell, ...], tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/studies"
+    told = replace(cells[0].info, problem=replace(cells[0].info.problem, description="long " * 1000))
+    cell = Cell(cells[0].path, told)
+    assert export_cell(cell, url)
+    study = optuna.load_study(study_name=study_name(cell), storage=open_storage(url))
+    attributes = study._storage.get_study_system_attrs(study._study_id)
+    pieces = [attributes[f"dashboard:note_str:{place}"] for place in range(3)]
+    assert max(map(len, pieces)) <= 2045
+    assert "long " * 1000 in "".join(pieces)
 
 
 def test_other_trials_of_the_same_study_are_not_taken_for_it(cells: tuple[Cell, ...], url: str, tmp_path: Path) -> None:
