@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -16,6 +18,7 @@ import torch
 from optuna.trial import TrialState
 
 from analysis.record.cells import Cell, Record
+from benchmarks.cli.main import main
 from benchmarks.engine.training import Training
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
@@ -316,3 +319,36 @@ def test_a_suite_run_in_a_storage_records_what_it_trained(url: str, tmp_path: Pa
         study = optuna.load_study(study_name=name, storage=storage)
         assert len(study.trials) == len(cell.trials) == 25
         assert study.best_value == cell.info.winner.objective
+
+
+def test_the_dashboard_shows_every_study_and_leaves_no_file(
+    cells: tuple[Cell, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = []
+
+    def run_server(storage: optuna.storages.RDBStorage, host: str, port: int) -> None:
+        shown.extend([set(optuna.get_all_study_names(storage)), Path(storage.engine.url.database), (host, port)])
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "optuna_dashboard", SimpleNamespace(run_server=run_server))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with pytest.raises(SystemExit) as left:
+        main(["dashboard", str(cells[0].path.parents[1]), "--port", str(port)])
+    assert left.value.code == 0
+    assert f"http://127.0.0.1:{port}" in capsys.readouterr().out
+    names, file, where = shown
+    assert names == {study_name(cell) for cell in cells}
+    assert where == ("127.0.0.1", port)
+    assert not file.exists()
+
+
+def test_the_dashboard_says_how_it_is_installed(
+    cells: tuple[Cell, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
+    with pytest.raises(SystemExit) as left:
+        main(["dashboard", str(cells[0].path.parents[1])])
+    assert left.value.code == 2
+    assert "not installed: pip install 'stepscape[dashboard]'" in capsys.readouterr().err
