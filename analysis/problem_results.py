@@ -103,6 +103,12 @@ class ProblemResults:
         lowest = max(min(found.value for found in ended.values()), smallest)
         return tuple(cell for cell, found in ended.items() if max(found.value, smallest) <= lowest)
 
+    @property
+    def by_result(self) -> tuple[CellResult, ...]:
+        """The cells, the lowest tuned median first; those that were not tuned, or lost, come last in their order."""
+        ended = self._ended
+        return tuple(sorted(self.cells, key=lambda cell: ended[cell].value if cell in ended else math.inf))
+
     @cached_property
     def tied(self) -> tuple[CellResult, ...]:
         """The cells not significantly worse than the best, by `analysis.measures.paired_tests.not_worse`."""

@@ -58,7 +58,7 @@ def ranks_figure(ranking: Ranking, looks: Looks) -> Figure:
     names = [ranking.labels[i] for i in order]
     texts = [wrapped(name, 44) for name in names]
     with drawing():
-        figure = new_figure(7.5, max(0.32, 0.16 * _lines(texts)) * len(names) + 1.35)
+        figure = new_figure(7.5, max(0.32 if len(names) <= 20 else 0.24, 0.16 * _lines(texts)) * len(names) + 1.35)
         axes = figure.subplots()
         for row, place in enumerate(order):
             rank, look = ranking.ranks[place], looks[ranking.labels[place]]
@@ -75,7 +75,7 @@ def ranks_figure(ranking: Ranking, looks: Looks) -> Figure:
         _ruler(axes, ranking.critical)
         axes.set_yticks(range(len(names)), texts)
         axes.set_ylim(len(names) - 0.5, -1.5)
-        axes.xaxis.set_major_locator(FixedLocator(range(1, len(names) + 1)))
+        axes.xaxis.set_major_locator(FixedLocator(range(1, len(names) + 1, 1 + len(names) // 12)))
         axes.grid(visible=False, axis="y")
         hidden = len(ranking.labels) - len(names)
         more = f"; {hidden} more rank lower: tables/ranking.csv" if hidden else ""

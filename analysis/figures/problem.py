@@ -13,6 +13,7 @@ from analysis.figures import heat_maps as maps
 from analysis.figures import lines
 from analysis.figures.outcome import outcome_figure
 from analysis.figures.style import INK, Look, among, drawing, looks_of, new_figure, put_title, wrapped
+from analysis.figures.titles import finding_of, titled
 from analysis.measures.convergence import SETTINGS
 from analysis.measures.lr_sensitivity import RateCurve
 from analysis.measures.measure import Measure
@@ -23,27 +24,11 @@ from analysis.record.cells import Cell
 
 __all__ = [
     "MOST_COLOURED",
-    "TITLES",
     "cell_figure",
     "figures_of",
     "looks_on",
     "problem_figures",
-    "titled",
 ]
-
-TITLES: Final = {
-    "outcome": "outcome on the test seeds",
-    "convergence": "convergence",
-    "sensitivity": "sensitivity to the learning rate",
-    "landscape": "landscape of the two hyperparameters",
-    "trajectory": "trajectories on the contours of the loss",
-    "budget": "what tuning buys",
-    "replay": "samplers replayed over the landscape",
-    "ranks": "mean ranks",
-    "profiles": "how soon targets are reached",
-    "transfer": "what a setting is worth on another problem",
-}
-
 
 DEFAULT_LOOK: Final = Look("#6b6b6b", (0, (3, 1.5)), "s")
 
@@ -79,7 +64,7 @@ def figures_of(results: ProblemResults, looks: Mapping[str, Look]) -> Iterator[t
         ("trajectory", _trajectories(named, measure, looks)),
     ):
         if figure is not None:
-            yield name, titled(figure, results.problem.name, name)
+            yield name, titled(figure, results.problem.name, name, finding_of(results, name))
 
 
 def looks_on(results: ProblemResults, looks: Mapping[str, Look]) -> dict[str, Look]:
@@ -91,13 +76,6 @@ def looks_on(results: ProblemResults, looks: Mapping[str, Look]) -> dict[str, Lo
     if len(own) <= MOST_COLOURED or not ended or any(look.grey for look in own.values()):
         return own
     return among(own, sorted(ended, key=lambda label: ended[label])[:MOST_COLOURED])
-
-
-def titled(figure: Figure, subject: str, name: str) -> Figure:
-    """``figure`` with its title: what it is of, and what it shows."""
-    title = wrapped(f"{subject}: {TITLES[name]}", int(figure.get_figwidth() / 0.1))
-    figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
-    return figure
 
 
 def _outcome(cells: Results, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures.across import profiles_figure, ranks_figure, transfer_figure
-from analysis.figures.problem import MOST_COLOURED, titled
+from analysis.figures.problem import MOST_COLOURED
 from analysis.figures.style import Form, Look, among
+from analysis.figures.titles import profiles_finding, ranks_finding, titled, transfer_finding
 from analysis.measures.comparable import check_budgets
 from analysis.measures.pairs import improvement_matrix, paired_table
 from analysis.measures.pooling import Pool, PoolingError, met_all
@@ -112,12 +113,12 @@ def _add_pooled(found: Across, pooled: Pool, looks: Mapping[str, Look], forms: C
     found.ranked, found.ranking = contenders, ranked
     found.reading += _reading(ranked)
     if len(pooled.labels) > 1:
-        figure = titled(ranks_figure(ranked, looks), SUBJECT, "ranks")
+        figure = titled(ranks_figure(ranked, looks), SUBJECT, "ranks", ranks_finding(ranked))
         found.pictures.append(picture_of("across", "ranks", figure, forms))
     curves = profiles(pooled)
     if curves:
         found.tables["profiles"] = pd.concat([_profile_table(curve) for curve in curves], ignore_index=True)
-        figure = titled(profiles_figure(curves, looks), SUBJECT, "profiles")
+        figure = titled(profiles_figure(curves, looks), SUBJECT, "profiles", profiles_finding(curves))
         found.pictures.append(picture_of("across", "profiles", figure, forms))
 
 
@@ -168,7 +169,7 @@ def _add_transfer(found: Across, cells: Sequence[CellResult], forms: Collection[
     _add_suite_setting(found, groups, grids)
     found.tables["transfer"] = pd.concat([_transfer_table(matrix) for matrix in matrices], ignore_index=True)
     found.robust = [RobustRow(one, hyperparameter_text(groups[one.label][0].cell, one.setting)) for one in settings]
-    figure = titled(transfer_figure(matrices), SUBJECT, "transfer")
+    figure = titled(transfer_figure(matrices), SUBJECT, "transfer", transfer_finding(settings))
     found.pictures.append(picture_of("across", "transfer", figure, forms))
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.across import budget_figure, replay_figure
-from analysis.figures.problem import TITLES, figures_of, looks_on, titled
+from analysis.figures.problem import figures_of, looks_on
 from analysis.figures.style import Drawn, Form, Look, drawn_as
+from analysis.figures.titles import TITLES, budget_finding, titled
 from analysis.measures.budget import BudgetResult, budget_frame, budget_results, replay_curves
 from analysis.measures.comparable import PoolingError
 from analysis.measures.recommendation import Recommendation
@@ -75,12 +76,15 @@ EXPLAINED: Final = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page: its words, the ``stem`` of its files, and how it was ``drawn``."""
+    """A figure of the page: its words, the ``stem`` of its files, how it was ``drawn``, and what its title says was
+    found, if anything.
+    """
 
     title: str
     caption: str
     stem: str
     drawn: Drawn
+    finding: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ def budget_figures(
     if not budget:
         return
     measure, problem = results.measure, results.problem.name
-    yield "budget", titled(budget_figure(budget, measure, looks), problem, "budget")
+    yield "budget", titled(budget_figure(budget, measure, looks), problem, "budget", budget_finding(budget))
     exact = {one.label: one.curve for one in budget}
     panels = {
         result.label: (exact[result.label], replay_curves(result.cell.replays, measure))
@@ -176,7 +180,15 @@ def picture_of(anchor: str, name: str, figure: Figure, forms: Collection[Form] =
     """``figure`` drawn as PNG and in the further ``forms``, with its words."""
     stem = anchor if anchor == name else f"{anchor}-{name}"
     title = TITLES.get(name, name)
-    return Picture(title[0].upper() + title[1:], _caption(name, figure), stem, drawn_as(figure, forms))
+    return Picture(
+        title[0].upper() + title[1:], _caption(name, figure), stem, drawn_as(figure, forms), _found(name, figure)
+    )
+
+
+def _found(name: str, figure: Figure) -> str:
+    """The finding in a figure's title; empty where the title names what is plotted."""
+    said = " ".join(figure.get_suptitle().split())
+    return "" if said.endswith(TITLES.get(name, said)) else said
 
 
 def _caption(name: str, figure: Figure) -> str:

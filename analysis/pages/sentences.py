@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 from analysis.measures.landscape_grid import regret
 from analysis.measures.lr_sensitivity import RateCurve
@@ -13,6 +14,9 @@ from analysis.problem_results import ProblemResults
 from analysis.words import listing, named_first, number, times
 
 __all__ = ["problem_reading"]
+
+MOST_LISTED: Final = 6
+"""Optimizers that a sentence names one by one."""
 
 
 def problem_reading(results: ProblemResults) -> list[str]:
@@ -51,7 +55,10 @@ def _winner(results: ProblemResults) -> str:
     if close:
         tests = len(ended) - len(best)
         few = _takes(first, tests)
-        return f"{sentence}, but {listing(close)} {'is' if len(close) == 1 else 'are'} not told apart from it{few}."
+        if len(close) == tests > MOST_LISTED:
+            return f"{sentence}, but none of the other {tests} is told apart from it{few}."
+        said = listing(close) if len(close) <= MOST_LISTED else named_first(close)
+        return f"{sentence}, but {said} {'is' if len(close) == 1 else 'are'} not told apart from it{few}."
     rest = {cell: found.value for cell, found in ended.items() if cell not in best}
     if rest and first.value > 0:
         second = min(rest, key=lambda cell: rest[cell])

@@ -10,6 +10,7 @@ import os
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -300,8 +301,10 @@ def _execute(suite: Suite, options: dict[str, Any]) -> int:
     from benchmarks.cli.execute import Machine, execute
 
     machine = Machine(**options, started=STARTED)
-    if slurm is not None and not slurm.joined(suite, machine):
-        return 0 if slurm.no_wait else 1
+    if slurm is not None:
+        if not slurm.joined(suite, machine):
+            return 0 if slurm.no_wait else 1
+        machine = replace(machine, minutes=None)  # which the jobs had
     with SuiteProgress(suite) as progress:
         executed = execute(suite, machine, progress)
     result = executed.result

@@ -93,8 +93,8 @@ def merge_(out: Path, folders: tuple[Path, ...]) -> None:
         say(f"stepscape: {name} failed: {said}", err=True)
     done = merged.total - len(merged.missing)
     say(f"{merged.folder}: {done} of {merged.total} parts finished, {merged.now} of them joined now")
-    if merged.missing:
-        shown = ", ".join(merged.missing[:5]) + (", …" if len(merged.missing) > 5 else "")
+    if merged.to_run:
+        shown = ", ".join(merged.to_run[:5]) + (", …" if len(merged.to_run) > 5 else "")
         say(f"missing: {shown}; `stepscape run SUITE --out {merged.folder}` runs them")
     say(f"report:  stepscape report {merged.folder}")
 

@@ -15,7 +15,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
+from importlib.metadata import PackageNotFoundError
 from typing import Any, get_args
 
 import torch
@@ -40,6 +41,9 @@ __all__ = [
     "with_range",
     "write",
 ]
+
+version = cache(metadata.version)
+"""The version of an installed package, read once in a process: it is asked for of every optimizer."""
 
 Range = Sequence[float | str]
 """Low and high of a hyperparameter, then its scale where that is not the usual one: linear, log or log1m."""
@@ -180,19 +184,11 @@ def _version(package: str) -> str:
 
     Builds of one version, as torch's for another machine, are alike.
     """
-    found = _installed(package)
-    if found is None:  # called otherwise than what installed it, or not installed at all
+    try:
+        found = version(package)
+    except PackageNotFoundError:  # called otherwise than what installed it, or not installed at all
         found = str(getattr(sys.modules.get(package), "__version__", ""))
     return found.partition("+")[0]
-
-
-@cache
-def _installed(package: str) -> str | None:
-    """The version of a package as it was installed, read once in a process: it is asked for of every optimizer."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def ranged(spec: OptimizerSpec, ranges: Ranges) -> OptimizerSpec:

@@ -144,7 +144,7 @@ class RecordFolder:
         for name in FILES:
             yield from self.path.glob(HIDDEN.format(name=name, mark="*"))
         # plug-ins, cells and exhibits, replays, checkpoints
-        for place in ("plugins", "cells", "exhibits", "cells/*", "unfinished/*", "unfinished/*/*"):
+        for place in ("plugins", "cells", "exhibits", "cells/*", "unfinished", "unfinished/*", "unfinished/*/*"):
             yield from self.path.glob(f"{place}/{anything}")
 
     def open(

@@ -57,6 +57,11 @@ class Merged:
     failed: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
+    @property
+    def to_run(self) -> list[str]:
+        """The names of those missing that did not fail: nobody has run them to their end."""
+        return [name for name in self.missing if name not in self.failed]
+
 
 @dataclass(frozen=True)
 class _Source:

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
@@ -29,7 +29,7 @@ from benchmarks.running.cell import run_cell
 from benchmarks.running.cell_tables import cell_tables
 from benchmarks.running.describe import describe
 from benchmarks.running.exhibit import run_exhibit
-from benchmarks.running.prepare import Compute, ReadyCell, Tried, prepare
+from benchmarks.running.prepare import SECOND, Compute, ReadyCell, Tried, prepare
 from benchmarks.suite.suite import CellPlan, Suite
 from benchmarks.tuning.storages import storage_failure
 from problems import DataError
@@ -46,8 +46,6 @@ __all__ = [
     "carry_out_and_draw",
     "exhibit_jobs",
 ]
-
-SECOND: Final = 3e6  # what a second costs, in the units of `benchmarks.running.prepare.ReadyCell.cost`
 
 
 class Job(ABC):

@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequenc
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 import torch
 
 from benchmarks.engine.devices import DeviceName, device_of
 from benchmarks.engine.engines import Engine
 from benchmarks.engine.inputs import Evaluate, Training
-from benchmarks.engine.kernel_lanes import planned
+from benchmarks.engine.kernel_lanes import planned, seconds_by_torch
 from benchmarks.engine.try_out import check_facts, try_optimizer, try_problem
 from benchmarks.engine.ways import why_native
 from benchmarks.errors import OwnCodeError, StepscapeError, UsageError, nearest
 from benchmarks.naming.call_syntax import parse_call
-from benchmarks.naming.foreign import AnyOptimizer
+from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
 from benchmarks.naming.groups import ParameterGroup
 from benchmarks.naming.plugins import load_plugin_file
 from benchmarks.naming.registry import make_optimizer, make_problem, make_schedules
@@ -34,10 +35,16 @@ from optimizers.fingerprint import digest_of, value_text
 from problems import BUILTIN as PROBLEMS
 from problems import DataError, Problem
 
-__all__ = ["Compute", "ReadyCell", "Tried", "load_plugins", "look_up", "mistakes", "prepare", "try_cell"]
+__all__ = ["SECOND", "Compute", "ReadyCell", "Tried", "load_plugins", "look_up", "mistakes", "prepare", "try_cell"]
 
 BUILTIN = frozenset(spec.name for spec in PROBLEMS)
 """Problems that the suite's own tests hold; all others are tried before they run."""
+
+SECOND: Final = 3e6
+"""What a second of torch's costs, in the units of `ReadyCell.cost`."""
+
+MODULE: Final = 1e-3  # seconds that a step of a module as it is takes, small as it may be
+FOREIGN: Final = 1e-4  # and a step of a foreign optimizer
 
 
 Tried = MutableMapping[str, OwnCodeError | None]
@@ -138,8 +145,17 @@ class ReadyCell:
 
     @property
     def cost(self) -> float:
-        """A rough estimate of the work, in arbitrary units: a lane-step costs a constant and a share a parameter."""
-        return self.lane_steps * (1 + self.problem.dim / 2) + 2e5
+        """A rough estimate of the work, in arbitrary units, `SECOND` of which are a second of torch's on one core.
+
+        It is the same whatever engine, device and machine the cell is run with, for suites are divided by it.
+        """
+        native = why_native(self.problem, self.spec, self.groups) is not None
+        return SECOND * self.lane_steps * self.seconds_a_step(native=native) + 2e5
+
+    def seconds_a_step(self, *, native: bool) -> float:
+        """A rough estimate of the seconds that torch takes for a step of one run, ``native`` or a lane."""
+        by_torch = seconds_by_torch(self.problem, 1.0, 0.0)
+        return by_torch + (MODULE if native else FOREIGN if isinstance(self.spec, ForeignSpec) else 0.0)
 
 
 def prepare(

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.engine.kernel_lanes import WORTH_IT, seconds_by_torch
+from benchmarks.engine.kernel_lanes import WORTH_IT
 from benchmarks.naming.foreign import ForeignSpec
 from benchmarks.running.prepare import ReadyCell
 from benchmarks.tuning.landscape import grid_axes, group_size
@@ -30,11 +30,12 @@ SHARE: Final = 8
 WHOLE: Final = 4
 """Cells of less than one worker's work divided by this stay whole."""
 
-LEAST: Final = 6.0
-"""Estimated seconds from which on a slice is worth a job: a worker takes a second or two to begin."""
+LEAST: Final = 2.0
+"""Estimated seconds from which on a slice is worth a job, to prepare which takes a tenth of one."""
 
-MODULE: Final = 1e-3  # seconds a step of a module as it is takes, small as it may be
-FOREIGN: Final = 6e-5  # seconds a step of a foreign optimizer takes
+BEGIN: Final = 6
+"""So many slices are worth it to start workers for a cell that one process, this one, could make: they take seconds."""
+
 KERNEL: Final = 0.25  # of torch's time on few parameters, as measured
 
 
@@ -75,7 +76,7 @@ def slices_of(cells: Sequence[ReadyCell], jobs: int, storage: str | None = None,
     each = (sum(work.seconds for work in works) + others) / jobs
     cut: dict[str, Sequence[Slice]] = {}
     for cell, work in zip(cells, works, strict=True):
-        if work.seconds > each / WHOLE:
+        if work.seconds > max(each / WHOLE, BEGIN * LEAST):
             found = _cut(cell, work, max(each / SHARE, LEAST), storage)
             if len(found) > 1:
                 cut[cell.plan.name] = found
@@ -135,14 +136,10 @@ class _Work:
 
 def _seconds_a_step(cell: ReadyCell) -> float:
     """A rough estimate of the seconds that a step of one run takes."""
-    by_torch = seconds_by_torch(cell.problem, 1.0, 0.0)
-    if cell.native is not None:
-        return MODULE + by_torch
-    if isinstance(cell.spec, ForeignSpec):
-        return FOREIGN + by_torch
-    training = cell.training([0], None)
-    compiled = cell.compute.engine != "eager" and training.planned >= WORTH_IT
-    return by_torch * (KERNEL if compiled else 1.0)
+    seconds = cell.seconds_a_step(native=cell.native is not None)
+    if cell.native is not None or isinstance(cell.spec, ForeignSpec) or cell.compute.engine == "eager":
+        return seconds
+    return seconds * (KERNEL if cell.training([0], None).planned >= WORTH_IT else 1.0)
 
 
 def landscape_runs(cell: ReadyCell) -> int:

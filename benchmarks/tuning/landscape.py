@@ -25,6 +25,8 @@ HELD = 8e6  # numbers that are held by the lanes of a group: 64 MB of them
 STATE = 8  # tensors like the parameters: themselves, their gradient, the rule's state and what arithmetic makes
 ROOTS = 4  # a matrix, its eigenvectors, its root, and what is multiplied for it
 MODULE = 10**5  # parameters whose update takes as long as a step of a small module: about a millisecond
+FOREIGN = 10**4  # and as long as a step of a foreign optimizer
+FEW = 64  # lanes of foreign optimizers in a group: they gain nothing together
 GROUP = 1e8  # parameters times steps that are trained between two looks at the clock: about a second
 
 
@@ -170,12 +172,14 @@ class _Ends:
 def group_size(training: Training) -> int:
     """Configurations trained by one call: whole chunks, so that grouping changes no lane's neighbours.
 
-    Modules as they are have none, and a step of each takes the time of many parameters.
+    Modules as they are and foreign optimizers have none, and a step of each takes the time of many parameters.
     """
     seeds, problem = len(training.seeds), training.problem
     alone = training.native is not None
-    per_chunk = 1 if alone else max(1, training.lanes_together // seeds)
-    lanes, size = per_chunk * seeds, problem.dim + (MODULE if alone else 0)
+    foreign = isinstance(training.optimizer, ForeignSpec)
+    together = min(FEW, training.lanes_together) if foreign else training.lanes_together
+    per_chunk = 1 if alone else max(1, together // seeds)
+    lanes, size = per_chunk * seeds, problem.dim + (MODULE if alone else FOREIGN if foreign else 0)
     timed, held = GROUP / (size * lanes * training.steps), HELD / (lanes * lane_numbers(training))
     return per_chunk * max(1, int(min(timed, held)))
 

@@ -7,6 +7,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from benchmarks.errors import StepscapeError, UsageError
@@ -21,6 +22,7 @@ __all__ = ["PATIENCE", "check_storage", "close_storage", "open_storage", "patien
 
 PATIENCE = 5  # tries to open a database that another process is setting up
 LOCKED: Final = 60  # seconds to wait for an SQLite file that other processes write; one write takes milliseconds
+DRIVERS: Final = ("psycopg", "psycopg2", "pymysql", "mysqldb")  # those of databases that know `connect_timeout`
 SILENCE: Final = 5  # seconds to wait for an answer from a server that is asked for the first time
 
 
@@ -97,8 +99,8 @@ def patience(url: str) -> dict[str, int]:
     address = sqlalchemy.make_url(url)
     if address.get_backend_name() == "sqlite":
         return {"timeout": LOCKED}
-    told = address.get_backend_name() not in ("postgresql", "mysql") or "connect_timeout" in address.query
-    return {} if told else {"connect_timeout": SILENCE}
+    asked = address.get_driver_name() in DRIVERS and "connect_timeout" not in address.query
+    return {"connect_timeout": SILENCE} if asked else {}
 
 
 def _proxy(url: str) -> optuna.storages.GrpcStorageProxy:
@@ -107,10 +109,8 @@ def _proxy(url: str) -> optuna.storages.GrpcStorageProxy:
     from optuna.exceptions import ExperimentalWarning
 
     host, port = _host_and_port(url)
-    try:
-        import grpc  # noqa: F401 - Optuna imports it later, from within
-    except ImportError as error:
-        raise UsageError(f"{url} needs the package grpcio: pip install 'stepscape[grpc]'") from error
+    if find_spec("grpc") is None:
+        raise UsageError(f"{url} needs the package grpcio: pip install 'stepscape[grpc]'")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         proxy = optuna.storages.GrpcStorageProxy(host=host, port=port)

@@ -1,7 +1,7 @@
 """Where a suite stops scaling, simulated from the measured times of real records: for docs/scale.md, or for your own.
 
     python tests/simulations/scale_page.py RECORD…                     # prints the tables
-    python tests/simulations/scale_page.py RECORD… --budget --write    # and writes them into the page
+    python tests/simulations/scale_page.py atlas:league --budget --write   # and writes them into the page
 
 Every cell of the records is a job of the seconds it took. With ``--budget`` each of its parts takes what one of its
 runs took, times the runs that a suite asks for which says nothing of budgets: so records of small budgets tell of large
@@ -23,6 +23,7 @@ from typing import Final
 from scale_model import Job, Limits, bounds, simulate
 
 from analysis.record.cells import Cell, Record
+from benchmarks.record.archive import opened
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "scale.md"
@@ -278,17 +279,17 @@ def between_marks(page: str, name: str, text: str) -> str:
     return f"{before}{begin}\n{text}\n\n{end}{after}"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Simulate the records that are named, and print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("records", nargs="+", type=Path, metavar="RECORD")
+    parser.add_argument("records", nargs="+", metavar="RECORD", help="a folder, an archive, or atlas:NAME")
     parser.add_argument("--budget", action="store_true", help="at the budget of a suite that says nothing of it")
     parser.add_argument("--optimizers", type=int, default=1, help="every cell so many times (default: 1)")
     parser.add_argument("--share", type=float, default=1.0, help="multiplies all times (default: 1)")
     parser.add_argument("--figure", type=Path, help="draw it there, as PNG or SVG")
     parser.add_argument("--write", action="store_true", help="write the page's figure and tables")
-    asked = parser.parse_args()
-    cells = [cell for folder in asked.records for cell in Record.load(folder).cells]
+    asked = parser.parse_args(arguments)
+    cells = [cell for name in asked.records for cell in Record.load(opened(name)).cells]
     read = Work.at_budget if asked.budget else Work.of
     works = [read(cell).times(asked.share) for cell in cells for _ in range(asked.optimizers)]
     problems = len({cell.info.problem.name for cell in cells})

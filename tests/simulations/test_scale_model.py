@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
@@ -129,6 +131,17 @@ def test_a_wave_waits_for_the_one_before_it() -> None:
     jobs = [Job(5, 5, wave=0), Job(2, 2, wave=0), Job(3, 3, wave=1)]
     assert simulate(jobs, 2).seconds == 8
     assert simulate(jobs, 1).seconds == 10
+
+
+@pytest.mark.slow
+def test_real_workers_take_the_simulated_time() -> None:
+    """Threads that sleep need no core, so that a busy machine delays them by little; a quarter is room for it."""
+    seconds = [0.9, 0.7, 0.5, 0.5, 0.4, 0.3, 0.3, 0.2, 0.2, 0.1]
+    simulated = simulate([Job(each, each) for each in seconds], 3).seconds
+    began = time.monotonic()
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(time.sleep, seconds))
+    assert simulated <= time.monotonic() - began <= 1.25 * simulated + 0.2
 
 
 def test_nobody_works_for_nothing() -> None:

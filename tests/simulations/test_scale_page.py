@@ -24,6 +24,8 @@ from scale_page import (
     whole,
 )
 
+from benchmarks.running import slices
+
 LARGE = Work(studies=3000.0, test=200.0, landscape=6000.0, count=3, trials=195, cost=9200.0)
 SMALL = Work(studies=3.0, test=0.2, landscape=6.0, count=3, trials=195, cost=9.2)
 
@@ -43,6 +45,11 @@ def test_a_cell_is_cut_into_its_studies_and_pieces_of_its_landscape_and_its_rest
     assert sorted(round(job.seconds - PREPARE, 6) for job in first)[-3:] == [1000.0] * 3
     assert max(job.seconds for job in first[3:]) <= LARGE.seconds / 10 / 8 + PREPARE
     assert [job.seconds for job in last] == [200.0 + PREPARE]
+
+
+def test_cells_are_cut_by_the_numbers_of_the_runner() -> None:
+    ours = scale_page.SHARE, scale_page.WHOLE, scale_page.LEAST
+    assert ours == (slices.SHARE, slices.WHOLE, slices.LEAST)
 
 
 def test_a_cell_that_is_small_beside_the_others_stays_whole() -> None:
@@ -103,6 +110,17 @@ def test_the_page_has_the_marks_and_the_figure() -> None:
     assert f"]({scale_page.FIGURE.name})" in page
     with pytest.raises(ValueError, match="no marks"):
         between_marks("nothing", "simulated", "new")
+
+
+@pytest.mark.slow
+def test_the_page_has_what_the_script_makes_of_the_record_that_comes_with_the_suite(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scale_page.main(["atlas:league", "--budget"])
+    page = scale_page.PAGE.read_text(encoding="utf-8")
+    parts = capsys.readouterr().out.strip().split("\n\n")
+    assert len(parts) == 4  # costs, what it is, the simulation, where it stops
+    assert [part for part in parts if part not in page] == []
 
 
 def test_a_record_at_the_usual_budget_has_the_parts_of_its_runs(tiny_cell: SimpleNamespace) -> None:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
 from benchmarks.errors import UsageError
+from benchmarks.naming.call_syntax import in_words
 from benchmarks.running.backends.parcel import Parcel, Requirements, Returned, carry_out_parcel, why_unfit
 from benchmarks.running.backends.remote import ANSWER, ATTEMPTS, LOOK, ClusterGoneError, JobLostError, Remote, lost
 
 __all__ = ["Dask"]
 
-SETTINGS: Final = {
-    "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
-    "distributed.admin.large-graph-warning-threshold": "1GiB",  # a parcel is one job with its files
-}
+FAILURES: Final = {"distributed.scheduler.allowed-failures": ATTEMPTS - 1}
+LARGE: Final = {"distributed.admin.large-graph-warning-threshold": "1GiB"}  # a parcel is one job with its files
 
 
 class Dask(Remote):
@@ -37,16 +36,16 @@ class Dask(Remote):
         import dask
         from distributed import Client, LocalCluster
 
-        dask.config.set(SETTINGS)
         where: Any = self.address
         if where is None:
-            where = self.cluster = LocalCluster(
-                n_workers=self.jobs or 1,
-                threads_per_worker=1,
-                memory_limit=0,  # the driver has seen that all fits
-                dashboard_address="127.0.0.1:0",  # it serves some page in any case
-                silence_logs=logging.CRITICAL,
-            )
+            with dask.config.set(FAILURES):
+                where = self.cluster = LocalCluster(
+                    n_workers=self.jobs or 1,
+                    threads_per_worker=1,
+                    memory_limit=0,  # the driver has seen that all fits
+                    dashboard_address="127.0.0.1:0",  # it serves some page in any case
+                    silence_logs=logging.CRITICAL,
+                )
         try:
             self.client = Client(where, timeout=ANSWER, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
@@ -80,10 +79,15 @@ class Dask(Remote):
 
     @property
     def workers(self) -> int:
-        return len(self.client.nthreads())
+        with self._there():
+            return len(self.client.nthreads())
 
     def send(self, parcel: Parcel) -> Hashable:
-        future = self.client.submit(_work, parcel, self.topic, key=f"{parcel.job.name}-{uuid4().hex}", pure=False)
+        import dask
+
+        key = f"{parcel.job.name}-{uuid4().hex}"
+        with self._there(), dask.config.set(LARGE):
+            future = self.client.submit(_work, parcel, self.topic, key=key, pure=False)
         self.names[future] = parcel.job.name
         handle: Hashable = future
         return handle
@@ -92,25 +96,24 @@ class Dask(Remote):
         from distributed import TimeoutError as Waited
         from distributed import wait
 
-        with suppress(Waited), self.client.as_current():
-            try:
-                wait(handles, timeout=LOOK, return_when="FIRST_COMPLETED")
-            except CancelledError as error:
-                raise _gone(self.address) from error
+        with self._there(), suppress(Waited), self.client.as_current():
+            wait(handles, timeout=LOOK, return_when="FIRST_COMPLETED")
         return [handle for handle in handles if handle.done()]
 
     def result(self, handle: Any) -> Returned:
         from distributed.scheduler import KilledWorker
 
         self.told.pop(self.names.pop(handle), None)
-        try:
+        with self._there():
+            failure = handle.exception()
+            if isinstance(failure, CancelledError):
+                raise failure
+        if isinstance(failure, KilledWorker):
+            raise lost(failure.allowed_failures + 1) from failure
+        if failure is not None:
+            raise JobLostError(f"its worker could not take or give it: {in_words(failure)}") from failure
+        with self._there():
             returned: Returned = handle.result()
-        except KilledWorker as error:
-            raise lost(error.allowed_failures + 1) from error
-        except CancelledError as error:
-            raise _gone(self.address) from error
-        except Exception as error:
-            raise JobLostError(f"its worker could not take or give it: {type(error).__name__}: {error}") from error
         return returned
 
     def forget(self, handles: Sequence[Hashable]) -> None:
@@ -120,18 +123,26 @@ class Dask(Remote):
     def shares(self) -> Mapping[str, float]:
         return dict(self.told)
 
+    @contextmanager
+    def _there(self) -> Iterator[None]:
+        """Raise `ClusterGoneError` where the scheduler does not answer any more."""
+        from distributed.client import ClosedClientError
+
+        try:
+            yield
+        except (CancelledError, ClosedClientError, OSError) as error:
+            if isinstance(error, TimeoutError) and self.client.status == "running":
+                raise  # nothing has ended yet
+            where = f" at {self.address}" if self.address else ""
+            raise ClusterGoneError(
+                f"the Dask scheduler{where} is gone; what is finished is kept, and the same command goes on from there"
+            ) from error
+
     def close(self) -> None:
         if self.client is not None:
             self.client.close()
         if self.cluster is not None:
             self.cluster.close()
-
-
-def _gone(address: str | None) -> ClusterGoneError:
-    return ClusterGoneError(
-        f"the Dask scheduler{f' at {address}' if address else ''} is gone; what is finished is kept, and the same "
-        "command goes on from there"
-    )
 
 
 def _work(parcel: Parcel, topic: str) -> Returned:

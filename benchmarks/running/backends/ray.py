@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import UsageError
+from benchmarks.naming.call_syntax import in_words
 from benchmarks.running.backends.parcel import Parcel, Requirements, Returned, carry_out_parcel, why_unfit
 from benchmarks.running.backends.remote import ANSWER, ATTEMPTS, LOOK, ClusterGoneError, JobLostError, Remote, lost
 
@@ -64,7 +65,9 @@ class Ray(Remote):
                 try:
                     ray.init(self.address, **quiet)
                 except Exception as error:  # of many kinds, as for another version of Ray or Python
-                    raise UsageError(f"no Ray cluster at {self.address}: {error}") from error
+                    raise UsageError(
+                        f"no Ray cluster at {self.address}: {error}; where it asks for a token, set RAY_AUTH_MODE=token"
+                    ) from error
             self.started = True
         self.work = ray.remote(max_retries=ATTEMPTS - 1, num_cpus=1)(_work)
         self.told = ray.remote(num_cpus=0)(Told).remote()
@@ -79,7 +82,7 @@ class Ray(Remote):
         except (OSError, ValueError, OverflowError) as error:
             raise UsageError(
                 f"no Ray cluster answers at {self.address}: is it running, and is the address one as host:6379, which "
-                "`ray start --head` prints, ray://host:10001 or auto?"
+                "`ray start --head` prints, or auto?"
             ) from error
 
     def unfit_workers(self, needs: Requirements) -> list[str] | None:
@@ -130,7 +133,7 @@ class Ray(Remote):
                 f"the Ray cluster is gone ({error}); what is finished is kept, and the same command goes on from there"
             ) from error
         except Exception as error:
-            raise JobLostError(f"its worker could not take or give it: {type(error).__name__}: {error}") from error
+            raise JobLostError(f"its worker could not take or give it: {in_words(error)}") from error
         return returned
 
     def forget(self, handles: Sequence[Hashable]) -> None:

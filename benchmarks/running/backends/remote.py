@@ -65,10 +65,12 @@ class Remote(Backend):
         try:
             while waiting or sent:
                 while waiting and len(sent) < self.room():
-                    job = waiting.popleft()
-                    sent[self.send(parcel_of(job, self.needs))] = job
+                    handle = self.send(parcel_of(waiting[0], self.needs))
+                    sent[handle] = waiting.popleft()
                 for handle in self.ended(list(sent)):
-                    yield self._landed(handle, sent.pop(handle))
+                    done = self._landed(handle, sent[handle])
+                    del sent[handle]
+                    yield done
         except ClusterGoneError as error:
             yield from (JobResult(job.name, job.title, 0.0, str(error)) for job in [*sent.values(), *waiting])
         finally:
@@ -94,11 +96,11 @@ class Remote(Backend):
     @property
     @abstractmethod
     def workers(self) -> int:
-        """How many workers there are at this moment."""
+        """How many workers there are at this moment. Raises `ClusterGoneError`."""
 
     @abstractmethod
     def send(self, parcel: Parcel) -> Hashable:
-        """Send a job, and return what it is known by from then on."""
+        """Send a job, and return what it is known by from then on. Raises `ClusterGoneError`."""
 
     @abstractmethod
     def ended(self, handles: Sequence[Hashable]) -> Sequence[Hashable]:

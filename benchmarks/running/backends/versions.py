@@ -30,9 +30,9 @@ class Versions:
 
     def apart(self, other: Versions) -> str:
         """What differs of ``other``, as ``torch 2.12.0 and not 2.13.0``; empty where nothing does."""
-        differing = [each.name for each in fields(self) if getattr(self, each.name) != getattr(other, each.name)]
-        words = (f"{name} {getattr(other, name)} and not {getattr(self, name)}" for name in differing)
-        return ", ".join(words)
+        pairs = ((each.name, getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
+        words = {"code": "stepscape's code"}
+        return ", ".join(f"{words.get(name, name)} {its} and not {own}" for name, own, its in pairs if own != its)
 
 
 @cache

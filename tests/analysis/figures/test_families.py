@@ -16,6 +16,7 @@ from analysis.figures.style import among, looks_of
 from analysis.measures.convergence import Convergence
 from analysis.measures.measure import Measure
 from analysis.measures.results import SettingResult
+from analysis.pages.sentences import problem_reading
 from analysis.problem_results import ProblemResults
 from analysis.record.cells import Record
 from analysis.statistics.bootstrap import Band, Estimate
@@ -150,3 +151,15 @@ def test_a_hundred_and_fifty_optimizers_are_a_few_lines_and_a_count() -> None:
 def test_a_legend_names_a_few_grey_lines_one_by_one() -> None:
     labels = [f"optimizer {i}" for i in range(14)]
     assert list(named(labels, among(looks_of(labels), labels[:6]))) == labels
+
+
+def test_a_reading_and_a_table_of_many_name_the_lowest_first_and_count_the_rest(record: Record) -> None:
+    results = many(record, 30)
+    values = [cell.tuned.value for cell in results.by_result if cell.tuned]
+    assert values == sorted(values)
+    assert set(results.by_result) == set(results.cells)
+    noisy = ProblemResults.of(record.of_problem("noisy"))
+    crowd = ProblemResults((noisy.best[0], *(replace(cell) for cell in noisy.tied for _ in range(8))))
+    others = len(crowd.cells) - 1
+    assert len(crowd.tied) == others > 6
+    assert f"but none of the other {others} is told apart from it" in problem_reading(crowd)[0]

@@ -207,6 +207,7 @@ def test_a_failure_is_kept_until_its_cell_is_finished_somewhere(shards: list[Pat
     assert set(first.failed) == {there, "ellipse--momentum"}
     again = merge(tmp_path / "out", shards)
     assert again.failed == failures_of(tmp_path / "out") == {"ellipse--momentum": "a full disk"}
+    assert (list(again.missing), again.to_run) == (["ellipse--momentum"], [])
 
 
 def test_checkpoints_are_kept_of_what_is_finished_nowhere(shards: list[Path], tmp_path: Path) -> None:
@@ -220,6 +221,7 @@ def test_checkpoints_are_kept_of_what_is_finished_nowhere(shards: list[Path], tm
     merge(tmp_path / "out", shards[1:])
     assert {folder.name for folder in (tmp_path / "out/unfinished").iterdir()} == set(names)
     assert len(list((tmp_path / "out/unfinished").rglob("*.pt"))) == 4  # of each, those of the one that had the most
+    (tmp_path / "out/unfinished/.half.123").mkdir()  # of one that was killed while it copied
     merge(tmp_path / "out", shards)
     assert [folder.name for folder in (tmp_path / "out/unfinished").iterdir()] == names[1:]
 

@@ -347,18 +347,6 @@ def test_the_estimate_shares_a_cut_cell_among_the_workers() -> None:
     assert estimate.in_slices(cells, [100.0], 1) == [100.0]
 
 
-@pytest.mark.slow
-def test_two_processes_make_one_cell_of_a_network(tmp_path: Path) -> None:
-    cell = suite(
-        problems=["digits-mlp"], steps=40, tuning={"studies": 2, "trials": 4}, landscape={"grid": "40x32", "seeds": 2}
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slices, "LEAST", 0.1)
-        assert run(cell, tmp_path / "cut", jobs=2, engine="eager").landed
-    run(cell, tmp_path / "whole", engine="eager")
-    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
-
-
 @pytest.mark.usefixtures("small", "one_thread")
 def test_slices_of_workers_that_share_no_file_travel_as_files_each_with_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

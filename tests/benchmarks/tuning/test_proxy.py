@@ -153,5 +153,6 @@ def test_a_proxy_that_does_not_answer_is_given_up_in_seconds(
 def test_a_database_is_waited_for_a_few_seconds_unless_its_address_says_how_long() -> None:
     assert storages.patience("postgresql+psycopg://me@host/db") == {"connect_timeout": storages.SILENCE}
     assert storages.patience("postgresql+psycopg://me@host/db?connect_timeout=60") == {}
+    assert storages.patience("mysql+mysqlconnector://me@host/db") == {}  # which has another word for it
     assert storages.patience("sqlite:///studies.db") == {"timeout": storages.LOCKED}
     assert storages.SILENCE <= 10

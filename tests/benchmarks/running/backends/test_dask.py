@@ -54,22 +54,23 @@ class Listener(RunObserver):
         self.names.append(result.name)
 
 
+def started(workers: int, threads: int = 1) -> Any:
+    """A cluster in this process, with an address."""
+    return distributed.LocalCluster(
+        n_workers=workers,
+        threads_per_worker=threads,
+        processes=False,
+        protocol="tcp://",
+        dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+    )
+
+
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """A scheduler with an address, without workers yet."""
-    with distributed.LocalCluster(
-        n_workers=0, processes=False, protocol="tcp://", dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
-    ) as started:
-        yield started
-
-
-@pytest.fixture
-def address(cluster: Any) -> str:
+def address() -> Iterator[str]:
     """The address of a cluster with one worker."""
-    cluster.scale(1)
-    cluster.new_spec["options"]["nthreads"] = 1
-    cluster.wait_for_workers(1, timeout=20)
-    return str(cluster.scheduler_address)
+    with started(1) as cluster:
+        yield str(cluster.scheduler_address)
 
 
 def test_a_suite_runs_on_a_cluster_that_is_there_and_leaves_it_running(address: str, tmp_path: Path) -> None:
@@ -103,3 +104,29 @@ def test_how_far_a_job_is_reaches_the_driver(address: str, tmp_path: Path, monke
     run(SUITE, tmp_path / "out", backend="dask", address=address)
     assert set(heard) <= {"ellipse--momentum", "ellipse--sgd"}
     assert heard
+
+
+def test_a_worker_with_several_threads_is_refused(tmp_path: Path) -> None:
+    with started(1, threads=2) as cluster, pytest.raises(UsageError, match="has 2 threads: start workers with"):
+        run(SUITE, tmp_path / "out", backend="dask", address=cluster.scheduler_address)
+    assert not (tmp_path / "out").exists()
+
+
+def test_jobs_wait_for_workers_that_come_later_and_the_user_is_told(tmp_path: Path) -> None:
+    with started(0) as cluster:
+        listener = Listener()
+        listener.noted = lambda sentence: (listener.notes.append(sentence), cluster.scale(1))  # type: ignore[assignment]
+        result = run(SUITE, tmp_path / "out", backend="dask", address=cluster.scheduler_address, observer=listener)
+    assert listener.notes == [f"{cluster.scheduler_address} has no workers yet; the jobs wait for them"]
+    assert len(result.landed) == 2
+
+
+def test_a_cluster_that_ends_costs_the_jobs_that_are_left_and_nothing_else(tmp_path: Path) -> None:
+    with started(1) as cluster:
+        listener = Listener()
+        listener.ended = lambda result, cost: (listener.names.append(result.name), cluster.close())  # type: ignore[assignment]
+        result = run(SUITE, tmp_path / "out", backend="dask", address=cluster.scheduler_address, observer=listener)
+    (failed,) = result.failed
+    assert failed.error is not None
+    assert failed.error.startswith("the Dask scheduler at tcp://127.0.0.1:")
+    assert len(result.landed) == len(Record.load(tmp_path / "out").cells) == 1

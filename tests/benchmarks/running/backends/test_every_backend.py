@@ -1,4 +1,7 @@
-"""One suite on every backend: equal tables to the bit, whoever is killed in the middle."""
+"""One suite on every backend: equal tables to the bit, whoever is killed in the middle.
+
+Shards, by themselves and on SLURM, are held to the same in ``record/test_merge.py`` and ``running/test_on_slurm.py``.
+"""
 
 from __future__ import annotations
 

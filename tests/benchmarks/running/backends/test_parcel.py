@@ -134,7 +134,8 @@ def test_a_workers_other_versions_are_refused_by_name(tmp_path: Path) -> None:
     returned = carry_out_parcel(parcel_of(job, needs), lambda name, share: None)
     assert returned.done is None
     assert (
-        f"has code {versions().code} and not 00000000, torch {versions().torch} and not 1.0: install" in returned.unfit
+        f"has stepscape's code {versions().code} and not 00000000, torch {versions().torch} and not 1.0"
+        in returned.unfit
     )
 
 
