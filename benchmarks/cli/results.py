@@ -294,4 +294,14 @@ def sync(folder: Path, uri: str | None, children: str) -> None:
     say(f"{counted(len(record.cells), 'cell')} of {folder} in MLflow at {where}")
 
 
-COMMANDS: tuple[click.Command, ...] = (report, figure, compare, replay, merge, export, sync, ui, dashboard)
+COMMANDS: tuple[click.Command, ...] = (
+    report,
+    figure,
+    compare,
+    replay,
+    merge_,
+    export,
+    sync,
+    ui,
+    dashboard,
+)
