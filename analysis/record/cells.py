@@ -151,8 +151,8 @@ class Cell:
         rows = pd.DataFrame([*found, {"setting": "default", **info.defaults}])
         sentence = (
             f"{info.problem.description} {protocol.steps} steps, {protocol.studies} studies of "
-            f"{protocol.trials} trials, {len(protocol.test_seeds)} test seeds, {self.landscape_rows:,} runs in the landscape. "
-            "Tables: trials, runs, curves, landscape."
+            f"{protocol.trials} trials, {len(protocol.test_seeds)} test seeds, {self.landscape_rows:,} runs in the "
+            "landscape. Tables: trials, runs, curves, landscape."
         )
         return as_html(f"{self.problem}: {self.label}", sentence, rows)
 

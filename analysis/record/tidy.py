@@ -51,7 +51,7 @@ def _with_keys(
 ) -> pd.DataFrame:
     """The ``frame`` of one cell with its ``keys``: each a value and the values of all cells."""
     columns: dict[str, Any] = {
-        name: pd.Categorical.from_codes(np.full(len(frame), known.index(value), dtype=np.int16), list(known))
+        name: pd.Categorical.from_codes(np.full(len(frame), known.index(value)), list(known))
         for name, (value, known) in keys.items()
     }
     for name in frame.columns:
