@@ -154,7 +154,7 @@ def section_of(
             "boundary": boundary_frame(results.stability),
             "budget": budget_frame(budget),
         },
-        undecided=len(results.cells) > 1 and len(results.best) + len(results.tied) == len(results.cells),
+        undecided=results.undecided,
     )
 
 

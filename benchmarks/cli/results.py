@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks.cli.dashboard import dashboard
 from benchmarks.cli.figure import figure
 from benchmarks.cli.options import COUNT, RECORD
 from benchmarks.cli.progress import Bar, counted, say, terminal_width
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from benchmarks.tuning.optuna_export import Diverged
 
 __all__ = ["COMMANDS"]
+
+DEFAULT_CHILDREN = 12  # trials of a cell with runs of their own
 
 
 @click.command(short_help="Write the report of a results folder again.")
@@ -243,10 +246,26 @@ def export_archive(folder: Path, file: Path) -> None:
 @click.argument("folder", metavar="DIR", type=RECORD)
 @click.option("--port", default=5000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--open/--no-open", "open_browser", default=False, help="Open a browser.")
-def ui(folder: Path, port: int, open_browser: bool) -> None:
-    """Browse the runs of the results folder DIR in MLflow's own UI, on this machine only (127.0.0.1)."""
+@click.option("--rebuild", is_flag=True, help="Make the store in DIR anew from the record first.")
+def ui(folder: Path, port: int, open_browser: bool, rebuild: bool) -> None:
+    """Browse the runs of the results folder DIR in MLflow's own UI, on this machine only (127.0.0.1).
+
+    MLflow keeps absolute paths: a folder that was moved or copied needs `--rebuild`, once. What was added to the store
+    in the UI is lost then; the record is as it was.
+    """
     from benchmarks.mlflow_mirror.ui import serve
 
+    if rebuild:
+        from analysis.record.cells import Record
+        from benchmarks.mlflow_mirror.store import default_uri, remove_store
+        from benchmarks.mlflow_mirror.tracker import mirror
+        from benchmarks.record.folder import RecordFolder
+        from benchmarks.record.lock import alone
+
+        record = Record.load(folder)  # what is no record keeps what it holds
+        with alone(RecordFolder(folder)), Bar("rebuild", len(record.cells)) as bar:
+            remove_store(folder)
+            mirror(record, default_uri(folder), DEFAULT_CHILDREN, bar.show)
     serve(folder, port=port, open_browser=open_browser, say=say)
 
 
@@ -262,7 +281,7 @@ def sync(folder: Path, uri: str | None, children: str) -> None:
     from analysis.record.cells import Record
     from benchmarks.cli.execute import count_of_children
     from benchmarks.mlflow_mirror.store import check_uri, default_uri
-    from benchmarks.mlflow_mirror.tracker import Tracker
+    from benchmarks.mlflow_mirror.tracker import mirror
     from benchmarks.record.folder import RecordFolder
     from benchmarks.record.lock import alone
 
@@ -270,14 +289,19 @@ def sync(folder: Path, uri: str | None, children: str) -> None:
     if uri is not None:
         check_uri(uri)
     where = uri or default_uri(folder)
-    tracker = Tracker(where, record.name, folder, children=count)
     with alone(RecordFolder(folder)), Bar("sync", len(record.cells)) as bar:
-        for done, cell in enumerate(record, start=1):
-            tracker.log_cell(cell)
-            bar.show(done, len(record.cells))
-        if RecordFolder(folder).report.is_dir():
-            tracker.log_report(folder)
+        mirror(record, where, count, bar.show)
     say(f"{counted(len(record.cells), 'cell')} of {folder} in MLflow at {where}")
 
 
-COMMANDS: tuple[click.Command, ...] = (merge_, report, figure, compare, replay, export, sync, ui)
+COMMANDS: tuple[click.Command, ...] = (
+    report,
+    figure,
+    compare,
+    replay,
+    merge_,
+    export,
+    sync,
+    ui,
+    dashboard,
+)

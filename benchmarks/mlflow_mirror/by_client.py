@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from benchmarks.mlflow_mirror.store import connect, quiet
-from benchmarks.mlflow_mirror.writer import PARENT, Artifact, Experiment, NewRun, Writer
+from benchmarks.mlflow_mirror.writer import INPUT_TAGS, PARENT, SOURCE_TYPE, Artifact, Experiment, NewRun, Writer
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 __all__ = ["ByClient"]
 
@@ -36,9 +40,18 @@ class ByClient(Writer):
 
     @quiet()
     def find(self, experiment: Experiment, tag: str, value: str) -> Mapping[str, bool]:
-        where = f"tags.`{tag}` = '{value}'"
-        found = self.client.search_runs([experiment.id], where, max_results=50_000)  # the most that MLflow allows
+        found = self._search(experiment, tag, value)
         return {str(run.info.run_id): run.info.status == "FINISHED" for run in found}
+
+    @quiet()
+    def tags_of(self, experiment: Experiment, tag: str, value: str) -> Mapping[str, Mapping[str, str]]:
+        return {str(run.info.run_id): run.data.tags for run in self._search(experiment, tag, value)}
+
+    @quiet()
+    def tag(self, run: str, tags: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        self.client.log_batch(run, tags=[RunTag(name, value) for name, value in tags.items()])
 
     @quiet()
     def tags(self, run: str) -> Mapping[str, str]:
@@ -71,15 +84,24 @@ class ByClient(Writer):
     def delete(self, run: str) -> None:
         self.client.delete_run(run)
 
+    def _search(self, experiment: Experiment, tag: str, value: str) -> Sequence[Run]:
+        where = f"tags.`{tag}` = '{value}'"
+        found: Sequence[Run] = self.client.search_runs([experiment.id], where, max_results=50_000)  # MLflow's most
+        return found
+
     def _start(self, experiment: Experiment, run: NewRun, tags: Mapping[str, str]) -> str:
         """Write what a run says; the caller ends it."""
-        from mlflow.entities import Metric, Param
+        from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
         content, began = run.content, int(run.began * 1000)
         made = self.client.create_run(experiment.id, began, {**content.tags, **tags}, content.name)
         metrics = [Metric(key, value, began, step) for key, value, step in content.points]
         params = [Param(key, value) for key, value in content.params.items()]
         self.client.log_batch(made.info.run_id, metrics=metrics, params=params)
+        if (of := content.dataset) is not None:
+            dataset = Dataset(of.name, of.digest, SOURCE_TYPE, of.source, profile=of.profile)
+            tags_of_input = [InputTag(name, value) for name, value in INPUT_TAGS.items()]
+            self.client.log_inputs(made.info.run_id, [DatasetInput(dataset, tags_of_input)])
         return str(made.info.run_id)
 
     def _upload(self, run: str, artifacts: Sequence[Artifact]) -> None:

@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from benchmarks.errors import TrackingError
-from benchmarks.mlflow_mirror.runs import Point
-from benchmarks.mlflow_mirror.writer import PARENT, Artifact, Experiment, NewRun, Writer
+from benchmarks.mlflow_mirror.runs import Dataset, Point
+from benchmarks.mlflow_mirror.writer import INPUT_TAGS, PARENT, SOURCE_TYPE, Artifact, Experiment, NewRun, Writer
 
 __all__ = ["Database"]
 
@@ -43,6 +43,16 @@ SELECT runs.run_uuid, runs.status FROM runs JOIN tags ON tags.run_uuid = runs.ru
 WHERE runs.experiment_id = ? AND runs.lifecycle_stage = 'active' AND tags.key = ? AND tags.value = ?
 ORDER BY runs.start_time DESC, runs.run_uuid
 """
+DATASET: Final = (
+    "dataset_uuid",
+    "experiment_id",
+    "name",
+    "digest",
+    "dataset_source_type",
+    "dataset_source",
+    "dataset_profile",
+)
+INPUT: Final = ("input_uuid", "source_type", "source_id", "destination_type", "destination_id")
 
 
 class Database(Writer):
@@ -99,6 +109,13 @@ class Database(Writer):
         with self._open() as database:
             return dict(database.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (run,)).fetchall())
 
+    def tags_of(self, experiment: Experiment, tag: str, value: str) -> Mapping[str, Mapping[str, str]]:
+        return {run: self.tags(run) for run in self.find(experiment, tag, value)}
+
+    def tag(self, run: str, tags: Mapping[str, str]) -> None:
+        with self._open() as database:
+            self._tag(database, run, tags)
+
     def write(self, experiment: Experiment, run: NewRun, children: Sequence[NewRun] = ()) -> str:
         first, *others = [uuid.uuid4().hex for _ in (run, *children)]
         for name in {key for each in (run, *children) for key, *_ in each.content.points}:
@@ -117,8 +134,7 @@ class Database(Writer):
     def add(self, experiment: Experiment, run: str, artifacts: Sequence[Artifact], tags: Mapping[str, str]) -> None:
         _place(_folder(experiment, run), artifacts)
         with self._open() as database:
-            rows = [(name, value, run) for name, value in tags.items()]
-            database.executemany("INSERT OR REPLACE INTO tags (key, value, run_uuid) VALUES (?, ?, ?)", rows)
+            self._tag(database, run, tags)
             database.execute("UPDATE runs SET status = 'FINISHED', end_time = ? WHERE run_uuid = ?", (_now(), run))
 
     def delete(self, run: str) -> None:
@@ -126,6 +142,11 @@ class Database(Writer):
             database.execute(
                 "UPDATE runs SET lifecycle_stage = 'deleted', deleted_time = ? WHERE run_uuid = ?", (_now(), run)
             )
+
+    @staticmethod
+    def _tag(database: sqlite3.Connection, run: str, tags: Mapping[str, str]) -> None:
+        rows = [(name, value, run) for name, value in tags.items()]
+        _fill(database, "tags", ("key", "value", "run_uuid"), rows, "INSERT OR REPLACE")
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -155,11 +176,31 @@ def _insert(
     for point in content.points:
         latest[point[0]] = max(latest.get(point[0], point), point, key=lambda each: (each[2], each[1]))
     _fill(database, "latest_metrics", columns, [(*point[:2], began, point[2], False, key) for point in latest.values()])
+    if content.dataset is not None:
+        _use(database, experiment, key, content.dataset)
 
 
-def _fill(database: sqlite3.Connection, table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+def _use(database: sqlite3.Connection, experiment: Experiment, run: str, dataset: Dataset) -> None:
+    """Write that ``run`` was made on ``dataset``, which an experiment has once."""
+    row = (uuid.uuid4().hex, int(experiment.id), dataset.name, dataset.digest)
+    _fill(database, "datasets", DATASET, [(*row, SOURCE_TYPE, dataset.source, dataset.profile)], "INSERT OR IGNORE")
+    where = "SELECT dataset_uuid FROM datasets WHERE experiment_id = ? AND name = ? AND digest = ?"
+    (found,) = database.execute(where, row[1:]).fetchone()
+    made = uuid.uuid4().hex
+    _fill(database, "inputs", INPUT, [(made, "DATASET", found, "RUN", run)])
+    tags = [(made, name, value) for name, value in INPUT_TAGS.items()]
+    _fill(database, "input_tags", ("input_uuid", "name", "value"), tags)
+
+
+def _fill(
+    database: sqlite3.Connection,
+    table: str,
+    columns: Sequence[str],
+    rows: Iterable[tuple[Any, ...]],
+    how: str = "INSERT",
+) -> None:
     places = ", ".join("?" * len(columns))
-    database.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
+    database.executemany(f"{how} INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
 
 
 def _root(experiment: Experiment) -> str:

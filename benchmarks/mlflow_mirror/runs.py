@@ -1,13 +1,15 @@
 """What MLflow is told of a finished cell, as plain values: names, tags, params and metrics. Nothing is written here.
 
-A cell becomes one run with its best-so-far curve over the trials, a child run for each of its best trials, and one for
-each setting on the test seeds. MLflow stores ``inf`` as 1.8e308, which ruins every chart, so only finite values become
-metrics; tags and counts show that a run diverged.
+A cell becomes one run with the curves of its settings and the best so far over the trials, a child run for each of its
+best trials, and one for each setting on the test seeds. MLflow stores ``inf`` as 1.8e308, which ruins every chart, so
+only finite values become metrics; what is a count, zero or the same for every cell is a param, for every metric becomes
+a chart. Charts stand by name and comparisons take the names that come first, so that ``gap/`` and ``log10_lr`` do.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,22 +19,20 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from analysis.measures.convergence import SETTINGS, measure_of
-from analysis.measures.results import final_values
+from analysis.measures.convergence import Convergence
+from analysis.measures.results import CellResult, SettingResult
 from analysis.record.cells import Cell
 from analysis.record.outcome import Outcome
-from analysis.statistics.bootstrap import median, typical
+from analysis.statistics.bootstrap import median
 from analysis.words import hyperparameter_text, number
 
 __all__ = [
     "CURVE",
     "Children",
-    "End",
-    "Ends",
+    "Dataset",
     "Point",
     "MirroredRun",
     "cell_run",
-    "ends_of",
     "setting_runs",
     "short_hash",
     "trial_runs",
@@ -51,6 +51,18 @@ CURVE: Final = (
 
 
 @dataclass(frozen=True)
+class Dataset:
+    """What a run was made on, in MLflow's words: a problem, whose ``digest`` is its fingerprint, with what is known of
+    it as JSON.
+    """
+
+    name: str
+    digest: str
+    source: str
+    profile: str
+
+
+@dataclass(frozen=True)
 class MirroredRun:
     """One run as MLflow is told of it; the values of ``points`` are finite."""
 
@@ -58,32 +70,7 @@ class MirroredRun:
     tags: Mapping[str, str]
     params: Mapping[str, str]
     points: tuple[Point, ...]
-
-
-@dataclass(frozen=True)
-class End:
-    """What a setting came to on the test seeds: its typical measure after the last step, how many runs, and how many of
-    them diverged.
-    """
-
-    value: float
-    runs: int
-    diverged: int
-
-
-Ends = Mapping[str, End]
-"""What a cell's settings came to, by their names, as far as they were run."""
-
-
-def ends_of(cell: Cell) -> Ends:
-    """What the settings of ``cell`` came to. MLflow shows no intervals, which are most of the work of a result."""
-    measure = measure_of((cell,))
-    found = {setting: final_values(cell, setting, measure) for setting in SETTINGS}
-    return {
-        setting: End(float(typical(values)), values.size, int(np.isinf(values).sum()))
-        for setting, values in found.items()
-        if values.size
-    }
+    dataset: Dataset | None = None
 
 
 def short_hash(*files: Path) -> str:
@@ -91,15 +78,15 @@ def short_hash(*files: Path) -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
-def cell_run(cell: Cell, ends: Ends | None = None) -> MirroredRun:
-    """The run of the whole cell: protocol and best winner as params, results on the test seeds as metrics.
+def cell_run(cell: Cell, result: CellResult | None = None) -> MirroredRun:
+    """The run of the whole cell: protocol, settings and counts as params, results on the test seeds as metrics.
 
-    ``ends`` are `ends_of` the cell where they are known.
+    ``lr`` and ``memory`` are those of the best winner. ``result`` is that of the cell alone, where it was made already.
     """
-    info, winner, ends = cell.info, cell.info.winner, ends_of(cell) if ends is None else ends
+    info, winner, result = cell.info, cell.info.winner, CellResult.alone(cell) if result is None else result
     tags = {
         **_tags(cell, "cell"),
-        "mlflow.note.content": _description(cell, ends),
+        "mlflow.note.content": _description(cell, result),
         "fingerprint": info.problem.fingerprint,
         "optimizer_fingerprint": info.optimizer.fingerprint,
         "problem_tags": ", ".join(sorted(info.problem.tags)),
@@ -108,9 +95,13 @@ def cell_run(cell: Cell, ends: Ends | None = None) -> MirroredRun:
         "stepscape.digest": short_hash(cell.path / "cell.json"),  # holds times, so it names this execution
     }
     params = {key: _text(value) for key, value in info.protocol.to_json().items()}
-    params |= {f"best.{name}": _text(value) for name, value in (winner.hyperparameters if winner else {}).items()}
-    params |= {f"default.{name}": _text(value) for name, value in info.defaults.items()}
-    return MirroredRun(_title(cell), tags, params, _finite(_cell_points(cell, ends)))
+    params |= _shared(cell, winner.hyperparameters) if winner else {}
+    for setting, values in _settings(cell).items():
+        params |= {f"settings.{setting}.{name}": _text(value) for name, value in values.items()}
+    for setting, found in result.settings.items():
+        params |= {f"runs.{setting}": str(found.runs), f"runs.{setting}_diverged": str(found.diverged)}
+    params["trials_diverged"] = str((cell.trials["state"] == Outcome.DIVERGED.word).sum())
+    return MirroredRun(_title(cell), tags, params, _finite(_cell_points(cell, result)), _dataset(cell))
 
 
 def trial_runs(cell: Cell, children: Children) -> list[MirroredRun]:
@@ -127,23 +118,26 @@ def trial_runs(cell: Cell, children: Children) -> list[MirroredRun]:
     return [_trial_run(cell, row, lines.get((row["study"], row["trial"]), ())) for row in ranked.to_dict("records")]
 
 
-def setting_runs(cell: Cell, ends: Ends | None = None) -> list[MirroredRun]:
+def setting_runs(cell: Cell, result: CellResult | None = None) -> list[MirroredRun]:
     """The runs of the tuned and of the default setting on the test seeds, as far as they were run.
 
-    The tuned one is over all studies; its hyperparameters are those of the best of them. ``ends`` are `ends_of` the
-    cell where they are known.
+    The tuned one is over all studies; its hyperparameters are those of the best of them. ``result`` is that of the cell
+    alone, where it was made already.
     """
-    settings, ends = _settings(cell), ends_of(cell) if ends is None else ends
+    settings, result = _settings(cell), CellResult.alone(cell) if result is None else result
     lines = _median_curves(cell.curves[cell.curves["setting"].isin(settings)], ["setting"])
     runs = []
     for setting, values in settings.items():
         if (setting,) in lines:
             tags = {**_tags(cell, "test"), "setting": setting, "seeds": _seeds(cell.info.protocol.test_seeds)}
-            points = _finite([*_outcome(cell, ends.get(setting), ""), *lines[setting,]])
+            found = result.settings.get(setting)
+            ends = {} if found is None else _ends(cell, found.value)
+            counts = {} if found is None else {"runs": str(found.runs), "runs_diverged": str(found.diverged)}
+            points = _finite([*((f"final_{name}", value, 0) for name, value in ends.items()), *lines[setting,]])
             studies = len(cell.info.studies) if setting == "tuned" else 1
             best = f"best of {studies} studies at " if studies > 1 else ""
             name = f"{setting} on test seeds: {best}{_short(cell, values)}"
-            runs.append(MirroredRun(name, tags, _params(cell, values), points))
+            runs.append(MirroredRun(name, tags, {**_params(cell, values), **counts}, points))
     return runs
 
 
@@ -183,30 +177,65 @@ def _tags(cell: Cell, role: str) -> dict[str, str]:
     }
 
 
-def _cell_points(cell: Cell, ends: Ends) -> Iterator[Point]:
-    for setting in SETTINGS:
-        yield from _outcome(cell, ends.get(setting), f"{setting}/")
+def _cell_points(cell: Cell, result: CellResult) -> Iterator[Point]:
+    for setting, curve in result.convergence.items():
+        yield from _line(f"{result.measure.name}/{setting}", curve, banded=True)
+    for metric, curves in result.metrics.items():
+        for setting, curve in curves.items():
+            yield from _line(f"metrics/{metric}_{setting}", curve, banded=False)
+    for setting, found in result.settings.items():
+        yield from _result(cell, result, setting, found)
     if len(cell.trials):
         told = cell.trials.set_index(["trial", "study"])["objective"].unstack().sort_index()  # noqa: PD010  (raises on a doubled row)
         best = np.fmin.accumulate(told.to_numpy(dtype=np.float64))  # a pruned trial, NaN, changes nothing
         typical = median(np.where(np.isnan(best), np.inf, best).T)
         yield from (("best_objective", float(v), int(trial)) for trial, v in zip(told.index, typical, strict=True))
-    yield "trials/diverged", float((cell.trials["state"] == Outcome.DIVERGED.word).sum()), 0
-    yield from ((f"seconds/{key}", float(value), 0) for key, value in cell.info.seconds.to_json().items())
+    spent = cell.info.seconds.to_json()
+    yield from ((f"seconds/{key}", float(value), 0) for key, value in spent.items() if value > 0)
     yield "lane_steps", float(cell.info.lane_steps), 0
 
 
-def _outcome(cell: Cell, found: End | None, prefix: str) -> Iterator[Point]:
-    """Yield the typical results on the test seeds after the last step, with a diverged run as the worst, and the
-    counts.
-    """
-    if found is None:
-        return
-    yield f"{prefix}final_loss", _rounded(found.value + (cell.floor or 0.0)), 0
-    if cell.floor is not None:
-        yield f"{prefix}final_gap", _rounded(found.value), 0
-    yield f"{prefix}runs", float(found.runs), 0
-    yield f"{prefix}diverged", float(found.diverged), 0
+def _line(name: str, curve: Convergence, *, banded: bool) -> Iterator[Point]:
+    """Yield the typical run by step and, where it is ``banded``, the ends of the middle of all runs."""
+    kept = _thinned(len(curve.steps))
+    parts = {"": curve.band.median}
+    if banded and curve.band.n > 1 and not np.array_equal(curve.band.low, curve.band.high, equal_nan=True):
+        parts |= {"_low": curve.band.low, "_high": curve.band.high}
+    for end, values in parts.items():
+        yield from ((f"{name}{end}", _rounded(values[at]), int(curve.steps[at])) for at in kept)
+
+
+def _result(cell: Cell, result: CellResult, setting: str, found: SettingResult) -> Iterator[Point]:
+    """Yield what a setting comes to after the last step, a diverged run being the worst, with its interval."""
+    estimate = found.estimate
+    for name, value in _ends(cell, estimate.value).items():
+        yield f"result/{name}_{setting}", value, 0
+    if estimate.low < estimate.high:
+        of = "loss" if cell.floor is None else "gap"
+        for end, value in (("low", estimate.low), ("high", estimate.high)):
+            yield f"result/{of}_{setting}_{end}", _ends(cell, value)[of], 0
+    if result.measure.name == "gap" and math.isfinite(estimate.value):  # MLflow's axes are linear
+        yield f"result/log10_gap_{setting}", _rounded(math.log10(max(estimate.value, result.measure.smallest))), 0
+
+
+def _ends(cell: Cell, value: float) -> dict[str, float]:
+    """A median after the last step as a loss and, where the floor is known, as the gap to it."""
+    if cell.floor is None:
+        return {"loss": _rounded(value)}
+    return {"loss": _rounded(value + cell.floor), "gap": _rounded(value)}
+
+
+def _thinned(evaluations: int) -> list[int]:
+    """The places of at most `CURVE` evaluations, with the first and the last."""
+    return [int(at) for at in np.unique(np.linspace(0, evaluations - 1, min(evaluations, CURVE)).round())]
+
+
+def _dataset(cell: Cell) -> Dataset:
+    """The cell's problem."""
+    problem = cell.info.problem
+    source = {"problem": cell.problem, "fingerprint": problem.fingerprint}
+    profile = {"dim": problem.dim, "minimum": problem.minimum, "target": problem.target, "tags": sorted(problem.tags)}
+    return Dataset(cell.problem, problem.fingerprint, json.dumps(source), json.dumps(profile))
 
 
 def _rounded(value: Any) -> float:
@@ -222,7 +251,7 @@ def _median_curves(curves: pd.DataFrame, by: list[str]) -> dict[tuple[Any, ...],
     """
     metrics = list(curves.columns.drop(["setting", "study", "trial", "seed", "step"]))
     steps = curves["step"].unique()
-    kept = steps[np.unique(np.linspace(0, len(steps) - 1, min(len(steps), CURVE)).round().astype(int))]
+    kept = steps[_thinned(len(steps))]
     curves = curves[curves["step"].isin(kept)]
     groups = curves.fillna({"loss": np.inf}).groupby([*by, "step"])[metrics]
     middle = groups.median().where(groups.count().eq(groups.size(), axis=0))
@@ -241,15 +270,35 @@ def _searched(cell: Cell) -> list[str]:
     return [name for name in cell.info.optimizer.searched if name in cell.trials.columns]
 
 
+def _shared(cell: Cell, values: Mapping[str, float]) -> dict[str, str]:
+    """The learning rate and the memory under names that every optimizer shares, with their logarithms.
+
+    The memory is the second hyperparameter of the landscape, where 1 - memory is what is searched: gamma, momentum.
+    """
+    rate, second = cell.info.optimizer.axes
+    shared = {"lr": rate} | ({"memory": second} if second and cell.info.optimizer.scale(second) == "log1m" else {})
+    params: dict[str, str] = {}
+    for name, own in shared.items():
+        if own in values:
+            params |= _scaled(name, values[own], cell.info.optimizer.scale(own))
+    return params
+
+
 def _params(cell: Cell, values: Mapping[str, float]) -> dict[str, str]:
-    """Hyperparameters and, for MLflow's linear axes, the logarithms on which they are searched."""
-    scale = cell.info.optimizer.scale
-    params = {name: _text(value) for name, value in values.items()}
+    """Hyperparameters and, for MLflow's linear axes, the logarithms on which they are searched; see `_shared` too."""
+    params = _shared(cell, values)
     for name, value in values.items():
-        if scale(name) == "log" and value > 0:
-            params[f"log10_{name}"] = f"{math.log10(value):.4f}"
-        if scale(name) == "log1m" and value < 1:
-            params[f"log10_one_minus_{name}"] = f"{math.log10(1 - value):.4f}"
+        params |= _scaled(name, value, cell.info.optimizer.scale(name))
+    return params
+
+
+def _scaled(name: str, value: float, scale: str) -> dict[str, str]:
+    """A hyperparameter and the logarithm on which it is searched, where that is finite."""
+    params = {name: _text(value)}
+    if scale == "log" and value > 0:
+        params[f"log10_{name}"] = f"{math.log10(value):.4f}"
+    if scale == "log1m" and value < 1:
+        params[f"log10_one_minus_{name}"] = f"{math.log10(1 - value):.4f}"
     return params
 
 
@@ -266,20 +315,19 @@ def _title(cell: Cell) -> str:
     return title if cell.schedule == "constant" else f"{title} · {cell.schedule}"
 
 
-def _description(cell: Cell, ends: Ends) -> str:
+def _description(cell: Cell, result: CellResult) -> str:
     """The note MLflow shows on the run's page, in Markdown: the result first, for long notes are folded."""
     problem, optimizer = cell.info.problem, cell.info.optimizer
-    measure = "final_loss" if cell.floor is None else "final_gap"
     what, steps = "loss" if cell.floor is None else "gap to the floor", cell.info.protocol.steps
     lines = [
         f"Median {what} after {steps} steps on test seeds:",
         "",
     ]
     for setting, values in _settings(cell).items():
-        found = {key: value for key, value, _ in _outcome(cell, ends.get(setting), "")}
-        if found:
-            lost = f", {found['diverged']:.0f} of {found['runs']:.0f} diverged" if found["diverged"] else ""
-            lines.append(f"- **{setting}** ({_short(cell, values)}): **{number(found[measure])}**{lost}")
+        if found := result.settings.get(setting):
+            shown = list(_ends(cell, found.value).values())[-1]
+            lost = f", {found.diverged} of {found.runs} diverged" if found.diverged else ""
+            lines.append(f"- **{setting}** ({_short(cell, values)}): **{number(shown)}**{lost}")
     return "\n".join(
         [
             *lines,

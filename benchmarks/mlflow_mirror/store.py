@@ -32,6 +32,7 @@ __all__ = [
     "make_store",
     "moved",
     "quiet",
+    "remove_store",
     "reported",
     "told",
 ]
@@ -142,9 +143,17 @@ def file_of(uri: str) -> Path | None:
 def moved(folder: Path) -> str:
     """What to tell a user whose store was made for a folder of another name."""
     return (
-        f"{folder} was moved since its MLflow store was made, and MLflow keeps absolute paths; remove mlflow.db and "
-        f"{ARTIFACTS} there and run the suite again, which rebuilds them from the record in seconds"
+        f"{folder} was moved since its MLflow store was made, and MLflow keeps absolute paths; "
+        f"`stepscape ui {folder} --rebuild` makes it anew from the record in seconds (or remove mlflow.db and "
+        f"{ARTIFACTS} there and run the suite again)"
     )
+
+
+def remove_store(folder: Path) -> None:
+    """Remove the store inside the results folder ``folder``, with its artifacts; the record stays."""
+    file = RecordFolder(folder).mlflow_store
+    for path in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm")), folder / ARTIFACTS):
+        remove(path)
 
 
 def connect(uri: str) -> MlflowClient:

@@ -14,13 +14,15 @@ import json
 import shutil
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from analysis.record.cells import Cell
+from analysis.measures.results import CellResult
+from analysis.record.cells import Cell, Record
 from analysis.record.exhibits import load_exhibits
 from benchmarks.errors import TrackingError
 from benchmarks.mlflow_mirror.by_client import ByClient
@@ -30,47 +32,37 @@ from benchmarks.mlflow_mirror.runs import (
     Children,
     MirroredRun,
     cell_run,
-    ends_of,
     setting_runs,
     short_hash,
     trial_runs,
     trials_table,
 )
+from benchmarks.mlflow_mirror.standing import linked_note, standing_tags
 from benchmarks.mlflow_mirror.store import ARTIFACTS, default_uri, file_of, make_store, moved, told
+from benchmarks.mlflow_mirror.views import view_tags
 from benchmarks.mlflow_mirror.writer import PARENT, Artifact, Experiment, NewRun, Writer
 from benchmarks.record.folder import RecordFolder
 from benchmarks.redaction import redacted
 
-__all__ = ["SHARED", "VIEW", "Tracker"]
+__all__ = ["SHARED", "Tracker", "mirror"]
 
 ADVICE: Final = "; the record is safe, and running the suite again mirrors what is missing"
 SHARED: Final = ("suite.toml", "environment.json")  # the record's files that belong to no cell
 DIGEST: Final = "stepscape.digest"  # the tag that names the content of what was mirrored
+NOTE: Final = "mlflow.note.content"  # MLflow's tag that holds a description
+SUITE: Final = "stepscape.suite"  # the tag of a cell's run that names the record's suite and its definition
 STATE: Final = "stepscape.report"  # the tag that names the content of the report that was put there
-VIEW: Final = "cells"
 TRIALS: Final = "trials.json"
 SHOWN: Final = {"mlflow.loggedArtifacts": json.dumps([{"path": TRIALS, "type": "table"}])}
 """The tag by which MLflow shows a file as a table."""
-CELLS_VIEW: Final = {
-    "searchFilter": "tags.role = 'cell'",
-    "orderByKey": "tags.`problem`",
-    "orderByAsc": True,
-    "selectedColumns": [
-        *(f"metrics.`{setting}/{key}`" for setting in ("tuned", "default") for key in ("final_gap", "diverged")),
-        "metrics.`tuned/final_loss`",
-        *(f"params.`best.{name}`" for name in ("lr", "gamma", "momentum")),
-        *(f"tags.`{name}`" for name in ("problem", "optimizer", "at_edge")),
-    ],
-}
-"""What MLflow's table of runs shows at first, in the form of the views that people share; else it shows no result."""
-
 REPORT_NOTE: Final = (
-    "The whole suite in one page: download `report/index.html`; its figures and tables stand beside it."
+    "The whole suite in one page: open `report/index.html` below Artifacts; its figures and tables stand beside it."
 )
 EXPERIMENT_NOTE: Final = """{description}
 
-Runs with `tags.role = 'cell'` are an optimizer on a problem: sort them by `tuned/final_gap`. Their child runs are the
-best trials (`tags.role = 'trial'`) and the tuned and default settings on the test seeds (`tags.role = 'test'`)."""
+Three views are saved (the button Views). *Cells*: an optimizer on a problem a line, `gap/tuned` and `gap/default` as
+charts. *Trials*: the best trials of every cell, by objective; with `--children all` they are all trials. *Report*: the
+whole report, below Artifacts. `tags.role = 'test'`, sorted by any metric, are the settings on the test seeds."""
 
 
 class Tracker:
@@ -105,16 +97,16 @@ class Tracker:
         shown, ended = waiting / TRIALS, time.time()
         trials_table(cell).to_json(shown, orient="split", index=False)
         record = [Artifact(file, "record") for file in (cell.path, *(self._folder / name for name in SHARED))]
-        tags = {"stepscape.suite": self._suite_digest, **SHOWN}
-        began, ends = ended - _seconds(cell), ends_of(cell)
+        tags = {SUITE: self._suite_digest, **SHOWN}
+        began, result = ended - _seconds(cell), CellResult.alone(cell)
         if not self._drawn_by_ui:
             draw_overview(cell, waiting / PICTURE)
             record.append(Artifact(waiting / PICTURE))
-        parent = self._new_run(cell_run(cell, ends), tags, began, ended, [Artifact(shown), *record])
+        parent = self._new_run(cell_run(cell, result), tags, began, ended, [Artifact(shown), *record])
         # MLflow lists the latest start first, so the best trial must have started last
         children = [
             self._new_run(child, {}, ended - rank / 1000, ended)
-            for rank, child in enumerate([*setting_runs(cell, ends), *trial_runs(cell, self._children)])
+            for rank, child in enumerate([*setting_runs(cell, result), *trial_runs(cell, self._children)])
         ]
         with told(self._uri, ADVICE):
             run_id = self._writer.write(self._experiment, parent, children)
@@ -131,7 +123,7 @@ class Tracker:
         A report that is there already costs one query.
         """
         key = short_hash(*(self._folder / name for name in SHARED))
-        tags = {"role": "report", "suite": self._suite, DIGEST: key, "mlflow.note.content": REPORT_NOTE}
+        tags = {"role": "report", "suite": self._suite, DIGEST: key, NOTE: REPORT_NOTE}
         state = short_hash(*sorted((folder / "report").glob("*.html")))
         with told(self._uri, ADVICE):
             found = self._find(key)
@@ -142,10 +134,22 @@ class Tracker:
                 run_id = self._writer.write(self._experiment, self._new_run(report, {}, now, now))
             elif self._writer.tags(run_id).get(STATE) == state:
                 return run_id
+            self._place_cells(run_id, folder / "report")
             artifacts = [Artifact(folder / "report", "report")]
             artifacts += [Artifact(each.path, f"exhibits/{name}") for name, each in load_exhibits(folder).items()]
             self._writer.add(self._experiment, run_id, artifacts, {STATE: state})
         return run_id
+
+    def _place_cells(self, report_run: str, report: Path) -> None:
+        """Tell the runs of the record's cells how they did among the others, and where the report speaks of them."""
+        cells = {short_hash(cell.path / "cell.json"): cell for cell in Record.load(self._folder)}
+        standing = standing_tags(report)
+        for run_id, tags in self._writer.tags_of(self._experiment, SUITE, self._suite_digest).items():
+            if cell := cells.get(tags.get(DIGEST, "")):
+                note = linked_note(tags.get(NOTE, ""), cell, self._experiment.id, report_run)
+                told = {NOTE: redacted(note), **standing.get((cell.problem, cell.label), {})}
+                if not told.items() <= tags.items():
+                    self._writer.tag(run_id, told)
 
     @cached_property
     def _writer(self) -> Writer:
@@ -174,7 +178,7 @@ class Tracker:
         artifacts = (self._folder.resolve() / ARTIFACTS).as_uri() if local else None
         if found is None:
             note = redacted(EXPERIMENT_NOTE.format(description=_suite_description(self._folder)))
-            tags = {"mlflow.note.content": note, f"mlflow.sharedViewState.{VIEW}": json.dumps(CELLS_VIEW)}
+            tags = {NOTE: note, **view_tags(int(time.time() * 1000))}
             return self._writer.new_experiment(self._suite, artifacts, tags)
         if self._uri == default_uri(self._folder) and found.artifacts != artifacts:
             raise TrackingError(moved(self._folder))
@@ -215,7 +219,22 @@ class Tracker:
         """``mirrored`` with further ``tags`` and those that say who ran what, free of passwords."""
         tags = {name: redacted(value) for name, value in {**mirrored.tags, **tags, **self._source}.items()}
         params = {name: redacted(value) for name, value in mirrored.params.items()}
-        return NewRun(MirroredRun(redacted(mirrored.name), tags, params, mirrored.points), began, ended, artifacts)
+        return NewRun(
+            replace(mirrored, name=redacted(mirrored.name), tags=tags, params=params), began, ended, artifacts
+        )
+
+
+def mirror(record: Record, uri: str, children: Children, on_cell: Callable[[int, int], None]) -> None:
+    """Write what the store at ``uri`` lacks of ``record``.
+
+    ``on_cell`` is told how many cells are there, and of how many.
+    """
+    tracker = Tracker(uri, record.name, record.path, children=children)
+    for done, cell in enumerate(record, start=1):
+        tracker.log_cell(cell)
+        on_cell(done, len(record.cells))
+    if RecordFolder(record.path).report.is_dir():
+        tracker.log_report(record.path)
 
 
 def _seconds(cell: Cell) -> float:

@@ -25,9 +25,9 @@ from urllib.request import ProxyHandler, build_opener
 from benchmarks.errors import TrackingError, UsageError
 from benchmarks.mlflow_mirror.overview import draw_overviews
 from benchmarks.mlflow_mirror.store import ARTIFACTS, default_uri, moved
-from benchmarks.mlflow_mirror.tracker import VIEW
+from benchmarks.mlflow_mirror.views import FIRST
 
-__all__ = ["serve", "serving", "view_url"]
+__all__ = ["check_port", "serve", "serving", "view_url"]
 
 HOST: Final = "127.0.0.1"
 STARTUP: Final = 120.0  # seconds; measured 7 to 12 on two idle cores
@@ -35,6 +35,7 @@ ENVIRONMENT: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes and two gigabytes that no page here needs
 }
+HINT: Final = "If MLflow shows its GenAI pages, choose *Model training* at the top left, once; it remembers that."
 PR_SET_PDEATHSIG: Final = 1  # <linux/prctl.h>
 OPENER: Final = build_opener(ProxyHandler({}))  # a proxy from the environment cannot know this machine's loopback
 
@@ -47,7 +48,7 @@ def serve(folder: Path, *, port: int = 5000, open_browser: bool = False, say: Ca
     terminated = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with serving(folder, port, on_start=lambda: say("MLflow's server is starting ...")) as (url, server):
-            say(f"{url}\nCtrl-C stops it.")
+            say(f"{url}\n{HINT}\nCtrl-C stops it.")
             if open_browser:
                 webbrowser.open(url)
             server.wait()
@@ -70,7 +71,7 @@ def serving(
     """
     _check_store(folder)
     suite = _suite_name(folder)
-    _check_port(port)
+    check_port(port)
     on_start()
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(
@@ -90,10 +91,10 @@ def serving(
 
 
 def view_url(port: int, experiment: str) -> str:
-    """The address of the table of cells of ``experiment``, an id, in the view that the mirror saved as `VIEW`."""
+    """The address of the table of cells of ``experiment``, an id, in the view that the mirror saved as `FIRST`."""
     # without the type of workflow, MLflow opens its page for language models
     return (
-        f"http://{HOST}:{port}/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={VIEW}"
+        f"http://{HOST}:{port}/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={FIRST}"
     )
 
 
@@ -103,11 +104,13 @@ def _check_store(folder: Path) -> None:
     if not (folder / "mlflow.db").is_file():
         raise UsageError(
             f"{folder} has no MLflow store (mlflow.db); run its suite again to mirror it, "
-            "or open the UI of the server its runs were sent to"
+            f"have `stepscape ui {folder} --rebuild` make one of the record, or open the UI of the server its runs "
+            "were sent to"
         )
 
 
-def _check_port(port: int) -> None:
+def check_port(port: int) -> None:
+    """Raise `UsageError` where ``port`` of this machine cannot be listened to."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -10,10 +10,16 @@ from typing import Final
 
 from benchmarks.mlflow_mirror.runs import MirroredRun
 
-__all__ = ["PARENT", "Artifact", "Experiment", "NewRun", "Writer"]
+__all__ = ["INPUT_TAGS", "PARENT", "SOURCE_TYPE", "Artifact", "Experiment", "NewRun", "Writer"]
 
 PARENT: Final = "mlflow.parentRunId"
 """MLflow's tag by which a run belongs to another."""
+
+SOURCE_TYPE: Final = "stepscape"
+"""Where MLflow is told that datasets come from."""
+
+INPUT_TAGS: Final = {"mlflow.data.context": "training"}
+"""What MLflow is told of the use that a run made of its dataset."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,14 @@ class Writer(ABC):
     @abstractmethod
     def tags(self, run: str) -> Mapping[str, str]:
         """The tags of a run."""
+
+    @abstractmethod
+    def tags_of(self, experiment: Experiment, tag: str, value: str) -> Mapping[str, Mapping[str, str]]:
+        """The tags of the runs with this ``tag``, by their ids."""
+
+    @abstractmethod
+    def tag(self, run: str, tags: Mapping[str, str]) -> None:
+        """Give a run these ``tags``, in place of those of the same names."""
 
     @abstractmethod
     def write(self, experiment: Experiment, run: NewRun, children: Sequence[NewRun] = ()) -> str:

@@ -7,14 +7,17 @@ import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
 import torch
 
+from analysis.measures.measure import Measure
 from analysis.record.cell_info import StudyInfo
 from analysis.record.cells import Cell
 from analysis.record.errors import RecordError
+from analysis.words import hyperparameter_text
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.suite.judging import Aggregate
 from benchmarks.tuning.bulk import add_trials
@@ -31,6 +34,12 @@ __all__ = ["Diverged", "export_cell", "export_cells", "space_of", "study_name"]
 
 DIGEST = "stepscape.fingerprint"
 
+NOTE: Final = "dashboard:note_"
+"""How the attributes begin in which optuna-dashboard keeps the note of a study, in pieces of `NOTE_PIECE` signs."""
+NOTE_PIECE: Final = 2045
+
+LOSSES: Final = ("final", "best")
+"""The objectives that are losses of what is trained, whose gap to the floor has a logarithm."""
 
 Diverged = Literal["fail", "inf"]
 """What a diverged trial is in an export: FAIL without a value, which no plot takes for a result, or complete and worth
@@ -96,7 +105,9 @@ def _export(cell: Cell, made: StudyInfo, storage: optuna.storages.BaseStorage, d
         study.set_metric_names(list(cell.info.protocol.objectives[: len(objectives)]))
     for key, value in _attributes(cell, made).items():
         study.set_user_attr(key, value)
-    add_trials(study, storage, list(_trials(cell, trials, objectives, diverged)))
+    _write_note(storage, study, _note(cell, made, diverged))
+    times = _times(cell, made.study)
+    add_trials(study, storage, list(_trials(cell, trials, objectives, diverged, times)))
     study.set_user_attr(DIGEST, digest)
     return True
 
@@ -117,11 +128,80 @@ def _attributes(cell: Cell, made: StudyInfo) -> Mapping[str, Any]:
         "study": made.study + 1,
         "tuning_seeds": list(made.tuning_seeds),
         "test_seeds": list(protocol.test_seeds),
+        "times": "the seconds of the cell's tuning, shared out among its blocks by the steps of their runs",
     }
 
 
+def _note(cell: Cell, made: StudyInfo, diverged: Diverged) -> str:
+    """What optuna-dashboard shows of a study, in Markdown."""
+    problem, optimizer, protocol = cell.info.problem, cell.info.optimizer, cell.info.protocol
+    judged, seeds = " and ".join(protocol.objectives), len(made.tuning_seeds)
+    lines = [
+        f"**{cell.label} on {cell.problem}**, study {made.study + 1} of {len(cell.info.studies)}.",
+        "",
+        f"- The value is {judged}: the {protocol.aggregate} over {seeds} seeds, of runs of {protocol.steps} steps.",
+    ]
+    if _has_gap(cell):
+        lines += ["- `log10_gap` is the logarithm of what the value lies above the floor."]
+    lines += [f"- {cell.problem}: {problem.description}"]
+    lines += [f"- {optimizer.name}: {optimizer.description} ({optimizer.reference})"]
+    if made.winner is not None:
+        shown = hyperparameter_text(cell, optimizer.searched_of(made.winner.hyperparameters))
+        lines += [f"- Trial {made.winner.trial} won: {shown}."]
+    if diverged == "fail":
+        lines += ["- Trials that diverged are shown as failed ones."]
+    return "\n".join(lines)
+
+
+def _write_note(storage: optuna.storages.BaseStorage, study: optuna.Study, note: str) -> None:
+    pieces = [note[start : start + NOTE_PIECE] for start in range(0, len(note), NOTE_PIECE)]
+    storage.set_study_system_attr(study._study_id, f"{NOTE}ver", 1)
+    for place, piece in enumerate(pieces):
+        storage.set_study_system_attr(study._study_id, f"{NOTE}str:{place}", piece)
+
+
+def _times(cell: Cell, study: int) -> dict[int, tuple[datetime, datetime]]:
+    """When each trial of the study number ``study`` began and ended, by its number.
+
+    The record has the seconds of the whole tuning and the steps of every run. Studies ran one after another, trials of
+    a block together: each block gets the seconds that are its share of the steps. Tuning ended before the cell was
+    tested and mapped, which ended when ``cell.json`` was written.
+    """
+    runs = cell.runs[cell.runs["setting"] == "trial"]
+    steps = runs.groupby(["study", "trial"])["stopped_at"].sum().rename("steps").reset_index()
+    table = cell.trials[["study", "trial", "block"]].merge(steps, how="left").fillna({"steps": 0})
+    ends = table.groupby(["study", "block"])["steps"].sum().cumsum()
+    spent = cell.info.seconds
+    scale = spent.tuning / max(float(ends.iloc[-1]), 1.0) if len(ends) else 0.0
+    last = (cell.path / "cell.json").stat().st_mtime - spent.test - spent.landscape - spent.tuning
+    times, began = {}, 0.0
+    for key, end in ends.items():
+        times[key] = (datetime.fromtimestamp(last + began * scale), datetime.fromtimestamp(last + end * scale))
+        began = float(end)
+    of = table[table["study"] == study]
+    return {int(trial): times[study, block] for trial, block in zip(of["trial"], of["block"], strict=True)}
+
+
+def _has_gap(cell: Cell) -> bool:
+    """Whether the first objective is a loss above a known floor."""
+    return cell.floor is not None and cell.info.protocol.objectives[0] in LOSSES
+
+
+def _log10_gap(cell: Cell, value: float) -> dict[str, float]:
+    """The logarithm of the gap of a trial of this ``value``, where it has one; no less than that of rounding."""
+    if not _has_gap(cell) or not math.isfinite(value):
+        return {}
+    assert cell.floor is not None
+    smallest = Measure.of(cell.floor, cell.info.problem.start_loss, math.nan).smallest
+    return {"log10_gap": math.log10(max(value - cell.floor, smallest))}
+
+
 def _trials(
-    cell: Cell, trials: pd.DataFrame, objectives: list[str], diverged: Diverged
+    cell: Cell,
+    trials: pd.DataFrame,
+    objectives: list[str],
+    diverged: Diverged,
+    times: Mapping[int, tuple[datetime, datetime]],
 ) -> Iterator[optuna.trial.FrozenTrial]:
     """Every one of ``trials`` with its state, its values, its distributions and the curve it was judged by."""
     import optuna
@@ -141,7 +221,7 @@ def _trials(
             raise RecordError(f"{table}: {which} is {state} without an objective; {again}")
         hyperparameters = {knob.name: float(row[knob.name]) for knob in space.searched}
         failed = state is State.DIVERGED and diverged == "fail"
-        yield optuna.trial.create_trial(
+        trial = optuna.trial.create_trial(
             state=TrialState.FAIL if failed else state.told,
             values=None if failed or state is State.PRUNED else values,
             params=space.to_optuna(hyperparameters),
@@ -152,8 +232,11 @@ def _trials(
                 "state": state.value,
                 "block": int(row["block"]),
                 "diverged": int(row["diverged"]),
+                **_log10_gap(cell, values[0]),
             },
         )
+        trial.datetime_start, trial.datetime_complete = times[row["trial"]]
+        yield trial
 
 
 def _joined_curves(cell: Cell, trials: pd.DataFrame) -> dict[int, dict[int, float]]:

@@ -51,6 +51,7 @@ OPTIONS: Final = {
     "export optuna": (),
     "sync": ("--children",),
     "ui": ("--port", "--no-open"),
+    "dashboard": ("--port",),
     "check": ("--plugin", "--data"),
     "cache": ("--clear",),
     "speed": ("--repeats", "--nothing"),
@@ -69,6 +70,7 @@ ARGUMENTS: Final = {
     "export optuna": ("record",),
     "sync": ("nowhere",),
     "ui": ("record",),
+    "dashboard": ("nowhere",),
 }
 """What makes sense behind a command, so that it gets as far as its options."""
 

@@ -24,13 +24,16 @@ from benchmarks.mlflow_mirror.store import connect, default_uri, make_store, rep
 from benchmarks.mlflow_mirror.tracker import Tracker
 from benchmarks.mlflow_mirror.writer import NewRun
 
+INPUTS = "SELECT input_uuid, destination_id FROM inputs"
 IDS = re.compile(r"\b[0-9a-f]{32}\b")
 
 
 def rows(file: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Everything in a store, the ids of runs replaced by their names."""
+    """Everything in a store, the ids of runs, datasets and inputs replaced by their names."""
     with closing(sqlite3.connect(file)) as store:
         names = dict(store.execute("SELECT run_uuid, name FROM runs").fetchall())
+        names |= dict(store.execute("SELECT dataset_uuid, name FROM datasets").fetchall())
+        names |= {made: f"input of {names[run]}" for made, run in store.execute(INPUTS).fetchall()}
         tables = [name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         found = {table: store.execute(f'SELECT * FROM "{table}"').fetchall() for table in tables}
 
@@ -74,6 +77,8 @@ def test_rows_and_files_are_those_that_mlflows_client_makes(record, empty_store,
     assert ours == by_client
     assert len(ours[0]["runs"]) > 20
     assert len(ours[0]["metrics"]) > 200
+    assert [row[2:4] for row in ours[0]["datasets"]] == [("toy", "f00dcafef00dcafe")]
+    assert len(ours[0]["inputs"]) == len(ours[0]["input_tags"]) == 2
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
 from dataclasses import replace
@@ -52,10 +53,59 @@ def test_the_best_objective_goes_on_after_a_pruned_trial(tmp_path, builder):
 def test_results_are_medians_over_test_seeds_and_gaps_are_above_the_floor(cell):
     found = points(cell_run(cell))
     runs = cell.runs[cell.runs["setting"] == "tuned"]
-    assert found["tuned/final_loss"] == [(0, pytest.approx(runs["final_loss"].median(), rel=1e-4))]
-    assert found["tuned/final_gap"] == [(0, pytest.approx(runs["final_loss"].median() - 0.25, rel=1e-4))]
-    assert found["tuned/runs"] == [(0, 3.0)]
-    assert found["tuned/diverged"] == [(0, 0.0)]
+    assert found["result/loss_tuned"] == [(0, pytest.approx(runs["final_loss"].median(), rel=1e-4))]
+    assert found["result/gap_tuned"] == [(0, pytest.approx(runs["final_loss"].median() - 0.25, rel=1e-4))]
+    assert cell_run(cell).params["runs.tuned"] == "3"
+    assert cell_run(cell).params["runs.tuned_diverged"] == "0"
+
+
+def test_a_cells_run_has_the_curves_of_its_settings_with_the_middle_of_their_runs(studies):
+    found = points(cell_run(studies))
+    tuned = studies.curves[studies.curves["setting"] == "tuned"]
+    typical = tuned.groupby(["study", "step", "seed"])["loss"].median().groupby(["study", "step"]).median()
+    gaps = typical.groupby("step").median() - 0.25
+    assert [step for step, _ in found["gap/tuned"]] == [0, 10, 20, 30, 40]
+    assert [value for _, value in found["gap/tuned"]] == pytest.approx(list(gaps), rel=1e-4)
+    for (_, low), (_, middle), (_, high) in zip(
+        found["gap/tuned_low"], found["gap/tuned"], found["gap/tuned_high"], strict=True
+    ):
+        assert low <= middle <= high
+    assert found["gap/default"][-1][1] == found["result/gap_default"][0][1]
+    assert [step for step, _ in found["metrics/accuracy_tuned"]] == [0, 10, 20, 30, 40]
+    low, value, high = (found[f"result/gap_tuned{end}"][0][1] for end in ("_low", "", "_high"))
+    assert low <= value <= high
+    assert low < high
+    assert found["result/log10_gap_tuned"] == [(0, pytest.approx(math.log10(value), rel=1e-4))]
+
+
+def test_the_curves_come_first_among_charts_and_no_chart_is_of_zeros(cell):
+    found = points(cell_run(cell))
+    sections = sorted({name.partition("/")[0] for name in found if "/" in name})
+    assert sections[0] == "gap"
+    assert [name for name, line in found.items() if all(value == 0 for _, value in line)] == []
+
+
+def test_every_optimizer_has_its_rate_and_memory_under_the_same_first_names(cell):
+    run, best = cell_run(cell), cell.info.winner.hyperparameters
+    assert run.params["lr"] == f"{best['lr']:.9g}"
+    assert run.params["memory"] == f"{best['gamma']:.9g}"
+    assert run.params["log10_one_minus_memory"] == f"{math.log10(1 - best['gamma']):.4f}"
+    changing = [name for name in run.params if name not in cell.info.protocol.to_json()]
+    assert sorted(changing)[:4] == ["log10_lr", "log10_one_minus_memory", "lr", "memory"]
+    for child in [*setting_runs(cell), *trial_runs(cell, 3)]:
+        assert child.params["memory"] == child.params["gamma"]
+
+
+def test_a_rule_without_a_memory_has_only_a_rate(tmp_path, builder):
+    params = cell_run(builder.cell(tmp_path / "toy--sgd", "sgd", 0)).params
+    assert "log10_lr" in params
+    assert "memory" not in params
+
+
+def test_a_cells_dataset_is_its_problem_with_the_fingerprint(cell):
+    dataset = cell_run(cell).dataset
+    assert (dataset.name, dataset.digest) == ("toy", "f00dcafef00dcafe")
+    assert json.loads(dataset.profile)["tags"] == ["convex", "stochastic"]
 
 
 def test_no_metric_is_infinite_where_runs_diverged(tmp_path, builder):
@@ -86,7 +136,7 @@ def test_a_cell_whose_every_trial_diverged_has_no_winner_and_says_so(tmp_path, b
     run = cell_run(cell)
     assert run.tags["at_edge"] == "no winner"
     assert "Every trial diverged" in run.tags["mlflow.note.content"]
-    assert not [key for key in run.params if key.startswith("best.")]
+    assert not [key for key in run.params if key.startswith("settings.tuned.")]
     assert [child.tags["setting"] for child in setting_runs(cell)] == ["default"]
     assert trial_runs(cell, 12) == []
 
@@ -146,12 +196,12 @@ def test_a_cell_of_several_studies_shows_their_median_and_its_best_winner(studie
     found = points(run)
     tuned = studies.runs[studies.runs["setting"] == "tuned"]
     typical = tuned.groupby("study")["final_loss"].median().median()
-    assert found["tuned/final_loss"] == [(0, pytest.approx(typical, rel=1e-4))]
-    assert found["tuned/runs"] == [(0, 9.0)]
-    assert found["default/runs"] == [(0, 3.0)]
+    assert found["result/loss_tuned"] == [(0, pytest.approx(typical, rel=1e-4))]
+    assert run.params["runs.tuned"] == "9"
+    assert run.params["runs.default"] == "3"
     told = studies.trials.pivot_table(index="trial", columns="study", values="objective").cummin().ffill()
     assert found["best_objective"][-1] == (9, pytest.approx(told.iloc[-1].median()))
-    assert run.params["best.lr"] == f"{best.winner.hyperparameters['lr']:.9g}"
+    assert run.params["settings.tuned.lr"] == f"{best.winner.hyperparameters['lr']:.9g}"
     assert "Tuned by 3 independent studies of 10 trials" in run.tags["mlflow.note.content"]
     assert f"Trial {best.winner.trial} of study {best.study + 1}" in run.tags["mlflow.note.content"]
     assert [len(points(child)["train/loss"]) for child in setting_runs(studies)] == [5, 5]

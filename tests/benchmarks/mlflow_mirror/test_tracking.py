@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.problem_results import results_table
 from analysis.record.cell_info import Seconds
 from benchmarks.errors import TrackingError
 from benchmarks.mlflow_mirror import overview
@@ -17,7 +18,8 @@ from benchmarks.mlflow_mirror.database import Database
 from benchmarks.mlflow_mirror.overview import draw_overviews
 from benchmarks.mlflow_mirror.runs import trials_table
 from benchmarks.mlflow_mirror.store import connect, default_uri, reported
-from benchmarks.mlflow_mirror.tracker import VIEW, Tracker
+from benchmarks.mlflow_mirror.tracker import Tracker
+from benchmarks.mlflow_mirror.views import FIRST
 
 DRAWN = overview.draw_overview  # as it is before the tests put an empty picture in its place
 
@@ -85,7 +87,9 @@ def test_a_cell_becomes_a_finished_run_with_tags_params_and_metrics(logged, logg
     assert run.data.tags["mlflow.source.name"] == "stepscape"
     assert run.data.tags["mlflow.source.git.commit"] == "c0ffee"
     assert run.data.params["sampler"] == "random"
-    assert float(run.data.params["best.lr"]) == pytest.approx(logged.cells[1].info.winner.hyperparameters["lr"])
+    assert float(run.data.params["settings.tuned.lr"]) == pytest.approx(
+        logged.cells[1].info.winner.hyperparameters["lr"]
+    )
     assert run.data.metrics["best_objective"] == logged.cells[1].trials["objective"].min()
 
 
@@ -102,10 +106,51 @@ def test_nothing_is_kept_outside_the_record_where_a_kill_would_leave_it(record, 
 
 def test_the_experiment_shows_its_cells_and_results_at_first(logged_store):
     tags = logged_store.get_experiment_by_name("toy").tags
-    view = json.loads(tags[f"mlflow.sharedViewState.{VIEW}"])
+    view = json.loads(json.loads(tags[f"mlflow.sharedViewState.{FIRST}"])["state"])
     assert view["searchFilter"] == "tags.role = 'cell'"
-    assert "metrics.`tuned/final_gap`" in view["selectedColumns"]
+    assert "metrics.`result/gap_tuned`" in view["selectedColumns"]
     assert tags["mlflow.note.content"].startswith("Two optimizers on a toy problem.")
+
+
+def test_the_experiment_has_three_named_views_the_cells_on_top(logged_store):
+    tags = logged_store.get_experiment_by_name("toy").tags
+    views = [json.loads(value) for name, value in tags.items() if name.startswith("mlflow.sharedViewState.")]
+    views.sort(key=lambda view: -view["createdAt"])
+    assert [view["name"] for view in views] == ["Cells", "Trials", "Report"]
+    assert [json.loads(view["state"])["searchFilter"] for view in views] == [
+        f"tags.role = '{role}'" for role in ("cell", "trial", "report")
+    ]
+
+
+def test_mlflow_finds_cells_by_their_problem_as_a_dataset(logged, logged_store):
+    (used,) = run_of(logged_store, logged.cells[0]).inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("toy", "f00dcafef00dcafe")
+    assert {tag.key: tag.value for tag in used.tags} == {"mlflow.data.context": "training"}
+    found = runs(logged_store, "dataset.digest = 'f00dcafef00dcafe'")
+    assert {run.data.tags["role"] for run in found} == {"cell"}
+
+
+@pytest.mark.parametrize("writer", ["ours", "by_client"])
+def test_a_report_tells_cells_their_rank_and_its_place_once(record, tracker, store, writer, request):
+    if writer == "by_client":
+        request.getfixturevalue("by_client")
+    for cell in record:
+        tracker.log_cell(cell)
+    before = run_of(store, record.cells[1])
+    tables = record.path / "report" / "tables"
+    tables.mkdir(parents=True)
+    judged = {"tuned": [0.2, 0.1], "best": [False, True], "tied": [True, False]}
+    results_table(record).assign(**judged).to_csv(tables / "results.csv", index=False)
+    for text in ("first", "second"):
+        (record.path / "report" / "index.html").write_text(text, encoding="utf-8")
+        report = tracker.log_report(record.path)
+    found = [run_of(store, cell) for cell in record]
+    assert [run.data.tags["rank"] for run in found] == ["2 of 2", "1 of 2"]
+    assert [run.data.tags["verdict"] for run in found] == ["not told apart from the best", "best"]
+    note = found[1].data.tags["mlflow.note.content"]
+    page = f"#/experiments/{found[1].info.experiment_id}/runs/{report}/artifacts/report/index.html"
+    assert note == before.data.tags["mlflow.note.content"] + f"\n\nIn the report: [the section on toy]({page})."
+    assert found[1].info.end_time == before.info.end_time
 
 
 def test_the_best_objective_goes_on_to_the_last_trial(logged, logged_store):

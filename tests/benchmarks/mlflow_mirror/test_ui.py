@@ -6,17 +6,21 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
 from analysis.record.cells import Record
-from benchmarks.errors import UsageError
+from benchmarks.cli.main import main
+from benchmarks.errors import TrackingError, UsageError
+from benchmarks.mlflow_mirror.database import Database
 from benchmarks.mlflow_mirror.fetch import fetch
 from benchmarks.mlflow_mirror.store import default_uri
 from benchmarks.mlflow_mirror.tracker import Tracker
-from benchmarks.mlflow_mirror.ui import serving, view_url
+from benchmarks.mlflow_mirror.ui import serve, serving, view_url
 
 OPEN = build_opener(ProxyHandler({})).open
 
@@ -37,6 +41,43 @@ def test_a_record_without_a_store_says_what_to_do(record):
     (record.path / "mlflow.db").unlink()
     with pytest.raises(UsageError, match="run its suite again"), serving(record.path, 5000):
         pass
+
+
+def test_a_moved_folder_is_shown_once_its_store_is_rebuilt(record, tmp_path, monkeypatch):
+    Tracker(default_uri(record.path), "toy", record.path, children="none").log_cell(record.cells[0])
+    moved = record.path.rename(tmp_path / "moved")
+    served = []
+    monkeypatch.setattr("benchmarks.mlflow_mirror.ui.serve", lambda folder, **_: served.append(folder))
+    with pytest.raises(SystemExit) as left:
+        main(["ui", str(moved), "--rebuild"])
+    assert left.value.code == 0
+    assert served == [moved]
+    found = Database.known(moved / "mlflow.db").experiment("toy")
+    assert found.artifacts == (moved / "mlartifacts").as_uri()
+    cells = Database(moved / "mlflow.db").find(found, "role", "cell")
+    assert len(cells) == 2
+    assert {path.name for path in (moved / "mlartifacts").iterdir()} == set(cells)
+    assert len(Record.load(moved).cells) == 2
+
+
+def test_what_is_no_record_is_not_rebuilt(tmp_path):
+    (tmp_path / "mlflow.db").write_text("somebody's own")
+    with pytest.raises(SystemExit) as left:
+        main(["ui", str(tmp_path), "--rebuild"])
+    assert left.value.code == 2
+    assert (tmp_path / "mlflow.db").read_text() == "somebody's own"
+
+
+def test_the_user_is_told_how_to_leave_the_genai_pages(logged, monkeypatch):
+    @contextmanager
+    def started(folder, port, on_start):
+        yield "http://127.0.0.1:1/#", SimpleNamespace(wait=lambda: None, returncode=0)
+
+    monkeypatch.setattr("benchmarks.mlflow_mirror.ui.serving", started)
+    said = []
+    with pytest.raises(TrackingError, match="ended by itself"):
+        serve(logged.path, say=said.append)
+    assert "choose *Model training* at the top left" in said[0]
 
 
 def test_a_taken_port_is_named_with_another_to_choose(record):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sys
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -14,6 +18,7 @@ import torch
 from optuna.trial import TrialState
 
 from analysis.record.cells import Cell, Record
+from benchmarks.cli.main import main
 from benchmarks.engine.training import Training
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
@@ -254,6 +259,39 @@ def test_a_diverged_trial_is_exported_as_a_failed_one_that_no_plot_takes_for_the
     assert all(np.isfinite(trial.value) for trial in trials if trial.state is TrialState.COMPLETE)
 
 
+def test_an_exported_study_has_a_note_the_logarithm_of_the_gap_and_times_that_add_up(
+    cells: tuple[Cell, ...], tmp_path: Path
+) -> None:
+    cell, url = cells[0], f"sqlite:///{tmp_path}/studies"
+    assert export_cell(cell, url)
+    study = optuna.load_study(study_name=study_name(cell), storage=open_storage(url))
+    attributes = study._storage.get_study_system_attrs(study._study_id)
+    assert attributes["dashboard:note_ver"] == 1
+    assert attributes["dashboard:note_str:0"].startswith("**rmsprop on quadratic(dim=4)**, study 1 of 1.")
+    assert f"Trial {cell.info.winner.trial} won: lr " in attributes["dashboard:note_str:0"]
+    finished = [trial for trial in study.trials if trial.state is TrialState.COMPLETE]
+    for trial in finished:
+        assert 10 ** trial.user_attrs["log10_gap"] == pytest.approx(trial.value - cell.floor, rel=1e-6)
+    spans = sorted({(trial.datetime_start, trial.datetime_complete) for trial in study.trials})
+    assert len(spans) == cell.trials["block"].nunique() > 1
+    for (_, ended), (began, _) in pairwise(spans):
+        assert ended == began
+    lasted = (spans[-1][1] - spans[0][0]).total_seconds()
+    assert lasted == pytest.approx(cell.info.seconds.tuning, abs=1e-4)
+
+
+def test_a_long_note_is_kept_in_pieces(cells: tuple[Cell, ...], tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/studies"
+    told = replace(cells[0].info, problem=replace(cells[0].info.problem, description="long " * 1000))
+    cell = Cell(cells[0].path, told)
+    assert export_cell(cell, url)
+    study = optuna.load_study(study_name=study_name(cell), storage=open_storage(url))
+    attributes = study._storage.get_study_system_attrs(study._study_id)
+    pieces = [attributes[f"dashboard:note_str:{place}"] for place in range(3)]
+    assert max(map(len, pieces)) <= 2045
+    assert "long " * 1000 in "".join(pieces)
+
+
 def test_other_trials_of_the_same_study_are_not_taken_for_it(cells: tuple[Cell, ...], url: str, tmp_path: Path) -> None:
     assert export_cell(cells[0], url)
     folder = shutil.copytree(cells[0].path, tmp_path / "again")
@@ -281,3 +319,36 @@ def test_a_suite_run_in_a_storage_records_what_it_trained(url: str, tmp_path: Pa
         study = optuna.load_study(study_name=name, storage=storage)
         assert len(study.trials) == len(cell.trials) == 25
         assert study.best_value == cell.info.winner.objective
+
+
+def test_the_dashboard_shows_every_study_and_leaves_no_file(
+    cells: tuple[Cell, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = []
+
+    def run_server(storage: optuna.storages.RDBStorage, host: str, port: int) -> None:
+        shown.extend([set(optuna.get_all_study_names(storage)), Path(storage.engine.url.database), (host, port)])
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "optuna_dashboard", SimpleNamespace(run_server=run_server))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with pytest.raises(SystemExit) as left:
+        main(["dashboard", str(cells[0].path.parents[1]), "--port", str(port)])
+    assert left.value.code == 0
+    assert f"http://127.0.0.1:{port}" in capsys.readouterr().out
+    names, file, where = shown
+    assert names == {study_name(cell) for cell in cells}
+    assert where == ("127.0.0.1", port)
+    assert not file.exists()
+
+
+def test_the_dashboard_says_how_it_is_installed(
+    cells: tuple[Cell, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
+    with pytest.raises(SystemExit) as left:
+        main(["dashboard", str(cells[0].path.parents[1])])
+    assert left.value.code == 2
+    assert "not installed: pip install 'stepscape[dashboard]'" in capsys.readouterr().err
