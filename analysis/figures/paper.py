@@ -32,8 +32,8 @@ SIDE_BY_SIDE: Final[Mapping[str, int]] = {"landscape": 2, "trajectory": 2, "repl
 LOWEST_SCALE: Final = 0.62
 """Share of its height below which a panel is not lowered, however narrow it is."""
 
-TALLEST: Final = 9.0
-"""Inches of a page."""
+TALLEST: Final = 8.0
+"""Inches that leave room for a caption on a page."""
 
 LETTER: Final = 0.53
 """Width of a letter in a legend, in sizes of its font; a handle and what is around it take `HANDLE` of these."""
@@ -102,7 +102,9 @@ def fitted(figure: Figure, name: str, width: Width) -> Figure:
     scale = LOWEST_SCALE if rows > 2 else (inches / columns) / (old_width / grid.ncols)
     with drawing():
         if columns < grid.ncols:
-            _arrange(figure, panels, rows, columns)
+            # what belongs together stands together: all of the tuned setting, then all of the default
+            order = [panels[place :: grid.ncols] for place in range(grid.ncols)] if columns == 1 else [panels]
+            _arrange(figure, [axes for part in order for axes in part], rows, columns)
         old_legend, new_legend = _relegend(figure, old_width * 72, inches * 72) if figure.legends else (0, 0)
         height = min(1.0, max(LOWEST_SCALE, scale)) * (old_height - 0.2 * old_legend) * rows / grid.nrows
         figure.set_size_inches(inches, min(height + 0.15 * new_legend, TALLEST))

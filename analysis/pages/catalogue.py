@@ -86,6 +86,8 @@ def problems_with(record: Record, name: str) -> Sequence[str]:
     """
     if _kind(name).across:
         enough = len(record.problems) > 1 if name != "overview" else len(record.cells) > 1
+        if name == "transfer":
+            enough = enough and any(cell.landscape_rows for cell in record)
         return record.problems if enough else ()
     return [problem for problem in record.problems if any(_has(cell, name) for cell in record.of_problem(problem))]
 

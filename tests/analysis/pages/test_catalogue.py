@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,17 @@ def test_every_figure_says_of_which_problems_it_is(record: Record) -> None:
     found = {name: list(problems_with(record, name)) for name in FIGURES}
     everywhere = ["ellipse", "noisy", "classes"]
     assert found == {**dict.fromkeys(FIGURES, everywhere), "trajectory": ["ellipse"], "replay": []}
+
+
+def test_what_needs_landscapes_is_of_no_record_without_them(record: Record) -> None:
+    cells = tuple(replace(cell) for cell in record)
+    for cell in cells:
+        cell.__dict__["landscape_rows"] = 0
+    bare = replace(record, cells=cells)
+    assert [name for name in FIGURES if not problems_with(bare, name)] == [
+        *("sensitivity", "landscape", "budget", "replay"),
+        "transfer",
+    ]
 
 
 @pytest.mark.parametrize("name", ["outcome", "trajectory", pytest.param("ranks", marks=pytest.mark.slow)])
@@ -76,6 +88,13 @@ def test_panels_stand_below_each_other_in_a_column_and_beside_each_other_on_a_pa
     assert "The left side shows" in wide.caption
 
 
+def test_in_a_column_all_that_is_of_the_tuned_setting_stands_above_what_is_of_the_default(record: Record) -> None:
+    figure = paper_figure(record, "convergence", "classes").figure
+    rows = {axes.get_subplotspec().rowspan.start: axes for axes in figure.axes}
+    said = [(rows[row].get_title(loc="left").split(" ")[0], rows[row].get_ylabel()) for row in range(4)]
+    assert said == [("Tuned", "loss"), ("", "accuracy"), ("Default", "loss"), ("", "accuracy")]
+
+
 def test_a_style_of_the_users_is_on_top_of_ours_and_gone_afterwards(record: Record, tmp_path: Path) -> None:
     (tmp_path / "mine.mplstyle").write_text("xtick.labelsize: 11\naxes.facecolor: eeeeff\n")
     drawn = paper_figure(record, "outcome", "noisy", style=style_of(tmp_path / "mine.mplstyle"))
@@ -102,4 +121,4 @@ def test_every_figure_fits_both_widths(name: str, width: str, record: Record) ->
     drawn = paper_figure(record, name, None if FIGURES[name].across else "ellipse", width=width)
     assert drawn.saved("pdf").startswith(b"%PDF")
     assert drawn.figure.get_figwidth() == INCHES[width]
-    assert drawn.figure.get_figheight() <= 9
+    assert drawn.figure.get_figheight() <= 8
