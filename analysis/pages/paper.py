@@ -13,14 +13,13 @@ from analysis.figures.overview import Ratios, worse_than_best
 from analysis.figures.paper import INCHES, Width
 from analysis.measures.pooling import Pool, PoolingError, met_all
 from analysis.measures.ranking import Standing, ranking, standings
-from analysis.measures.results import SettingResult
 from analysis.pages.catalogue import FIGURES, paper_figure, problems_with
 from analysis.pages.drawing import drawn
 from analysis.pages.results_text import intervals_text
 from analysis.problem_results import ProblemResults, results_of
 from analysis.record.cells import Record
 from analysis.record.errors import RecordError
-from analysis.words import estimate_text, interval_text, number
+from analysis.words import estimate_text, number
 
 __all__ = ["latex", "write_paper"]
 
@@ -75,7 +74,8 @@ def write_paper(
 def latex(text: str) -> str:
     """``text`` as LaTeX sets it: its special signs escaped, 5.3e-5 as a power of ten."""
     escaped = "".join(SPECIAL.get(letter, letter) for letter in text)
-    return re.sub(r"(\d+(?:\.\d+)?)e(-?\d+)\b", r"$\1\\times 10^{\2}$", escaped)
+    powers = re.sub(r"(\d+(?:\.\d+)?)e(-?\d+)\b", r"$\1\\times 10^{\2}$", escaped)
+    return powers.replace("$$", "")  # formulas beside each other are one
 
 
 def _figure(record: Record, name: str, problem: str | None, folder: Path) -> str:
@@ -139,23 +139,15 @@ def _results(one: ProblemResults) -> pd.DataFrame:
     """The results of a problem, a row an optimizer, as LaTeX."""
     rows = []
     for cell in one.cells:
-        tuned, default = (_setting(cell.settings.get(name), one, exact=cell.exact) for name in ("tuned", "default"))
         rows.append(
             {
                 "optimizer": latex(cell.label),
-                "tuned": _marked(tuned, best=cell in one.best, tied=cell in one.tied),
-                "default": default,
-                "found": latex(cell.hyperparameters) or "--",
+                "tuned": _marked(latex(cell.text("tuned")), best=cell in one.best, tied=cell in one.tied),
+                "default": latex(cell.text("default")),
+                "found": latex(cell.tuned_at) or "--",
             }
         )
     return pd.DataFrame(rows)
-
-
-def _setting(found: SettingResult | None, one: ProblemResults, *, exact: bool) -> str:
-    """A median with its interval, as LaTeX."""
-    if found is None:
-        return "--"
-    return latex(interval_text(found.estimate, found.diverged, found.n, one.measure.smallest, exact=exact))
 
 
 def _matrix(ratios: Ratios) -> pd.DataFrame:
@@ -193,7 +185,7 @@ def _marked(text: str, *, best: bool, tied: bool) -> str:
     """``text`` in bold where it is the best, with a dagger where it is not told apart from that."""
     if best:
         return f"\\textbf{{{text}}}"
-    return f"{text}$^\\dagger$" if tied else text
+    return f"{text}$^\\dagger$".replace("$$", "") if tied else text
 
 
 def _bibliography(record: Record) -> str:
