@@ -50,10 +50,10 @@ def _with_keys(
     frame: pd.DataFrame, info: CellInfo, keys: Mapping[str, tuple[str, Sequence[str]]], table: str
 ) -> pd.DataFrame:
     """The ``frame`` of one cell with its ``keys``: each a value and the values of all cells."""
-    columns: dict[str, Any] = {
-        name: pd.Categorical.from_codes(np.full(len(frame), known.index(value)), list(known))
-        for name, (value, known) in keys.items()
-    }
+    columns: dict[str, Any] = {}
+    for name, (value, known) in keys.items():
+        codes: Any = np.full(len(frame), known.index(value), dtype=np.int16)
+        columns[name] = pd.Categorical.from_codes(codes, list(known))
     for name in frame.columns:
         words = TABLES[table].columns[name].words if name in TABLES[table].columns else ()
         columns[str(name)] = pd.Categorical(frame[name], list(words)) if words else frame[name].to_numpy()
