@@ -53,7 +53,7 @@ def _with_keys(
     columns: dict[str, Any] = {}
     for name, (value, known) in keys.items():
         codes: Any = np.full(len(frame), known.index(value), dtype=np.int16)
-        columns[name] = pd.Categorical.from_codes(codes, list(known))
+        columns[name] = pd.Categorical.from_codes(codes, pd.Index(known))
     for name in frame.columns:
         words = TABLES[table].columns[name].words if name in TABLES[table].columns else ()
         columns[str(name)] = pd.Categorical(frame[name], list(words)) if words else frame[name].to_numpy()

@@ -52,3 +52,16 @@ def test_a_figure_lands_in_the_format_that_its_file_says_and_its_caption_is_prin
     assert "ranks" not in told
     assert call("figure", "replay", tmp_path / "out") == 2
     assert "no problem" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_report_for_a_paper_has_a_folder_beside_its_page(
+    call: Callable[..., int], tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.toml").write_text(tiny)
+    assert call("run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 0
+    assert call("report", tmp_path / "out", "--paper", "--jobs", "1") == 0
+    folder = tmp_path / "out" / "report" / "paper"
+    assert str(folder) in capsys.readouterr().out
+    assert (folder / "figures" / "ellipse-convergence-column.pdf").is_file()
+    assert {file.name for file in folder.iterdir()} == {"figures", "tables", "figures.tex", "tables.tex", "record.bib"}
