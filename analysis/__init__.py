@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from analysis.measures.results import CellResult, SettingResult
     from analysis.measures.stability import Stability, stability_table
     from analysis.measures.transfer import RobustSetting, Transfer, common_grid, robust_setting
+    from analysis.pages.catalogue import figure_of, paper_figure
     from analysis.pages.compare import Comparison
     from analysis.pages.report import write_report
     from analysis.pages.results_text import results_text
@@ -62,6 +63,7 @@ __all__ = [
     "cell_figure",
     "common_grid",
     "expected_running_time",
+    "figure_of",
     "gap",
     "improvement_matrix",
     "landscape_of",
@@ -69,6 +71,7 @@ __all__ = [
     "measure_of",
     "overview_figure",
     "paired_table",
+    "paper_figure",
     "pool",
     "problem_figures",
     "ranking_table",
@@ -101,6 +104,7 @@ _HOMES = {
     "measures.results": ("CellResult", "SettingResult"),
     "measures.stability": ("Stability", "stability_table"),
     "measures.transfer": ("RobustSetting", "Transfer", "common_grid", "robust_setting"),
+    "pages.catalogue": ("figure_of", "paper_figure"),
     "pages.compare": ("Comparison",),
     "pages.report": ("write_report",),
     "pages.results_text": ("results_text",),

@@ -120,6 +120,11 @@ class ProblemResults:
         close = not_worse(ended[self.best[0]].values, against, self.measure, exact=self.exact)
         return tuple(cell for cell, tied in zip(others, close, strict=True) if tied)
 
+    @property
+    def undecided(self) -> bool:
+        """Whether there are several optimizers, and nobody is told apart from the best."""
+        return len(self.cells) > 1 and len(self.best) + len(self.tied) == len(self.cells)
+
     @cached_property
     def stability(self) -> tuple[Stability, ...]:
         """What the landscapes say, of every cell that has one."""

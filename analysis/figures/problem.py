@@ -27,6 +27,7 @@ __all__ = [
     "cell_figure",
     "figures_of",
     "looks_on",
+    "problem_figure",
     "problem_figures",
 ]
 
@@ -54,17 +55,17 @@ def problem_figures(cells: Iterable[Cell], looks: Mapping[str, Look]) -> Iterato
 
 def figures_of(results: ProblemResults, looks: Mapping[str, Look]) -> Iterator[tuple[str, Figure]]:
     """Yield the figures of one problem by name, in reading order; those without data are left out."""
-    measure, looks = results.measure, looks_on(results, looks)
-    named = {cell.label: cell for cell in results.cells}
-    for name, figure in (
-        ("outcome", _outcome(named, measure, looks)),
-        ("convergence", _convergence(named, measure, looks)),
-        ("sensitivity", _sensitivity(named, looks)),
-        ("landscape", _landscapes(named)),
-        ("trajectory", _trajectories(named, measure, looks)),
-    ):
+    for name in DRAWN:
+        figure = problem_figure(results, looks, name)
         if figure is not None:
-            yield name, titled(figure, results.problem.name, name, finding_of(results, name))
+            yield name, figure
+
+
+def problem_figure(results: ProblemResults, looks: Mapping[str, Look], name: str) -> Figure | None:
+    """The figure ``name`` (a key of `DRAWN`) of one problem; None where there is no data for it."""
+    named = {cell.label: cell for cell in results.cells}
+    figure = DRAWN[name](named, results.measure, looks_on(results, looks))
+    return None if figure is None else titled(figure, results.problem.name, name, finding_of(results, name))
 
 
 def looks_on(results: ProblemResults, looks: Mapping[str, Look]) -> dict[str, Look]:
@@ -99,7 +100,7 @@ def _convergence(cells: Results, measure: Measure, looks: Mapping[str, Look]) ->
     return lines.convergence_figure(panels, measure, looks, metrics)
 
 
-def _sensitivity(cells: Results, looks: Mapping[str, Look]) -> Figure | None:
+def _sensitivity(cells: Results, _: Measure, looks: Mapping[str, Look]) -> Figure | None:
     landscapes = [cell.landscape for cell in cells.values() if cell.landscape is not None]
     if not any(np.isfinite(landscape.median).any() for landscape in landscapes):
         return None
@@ -126,7 +127,7 @@ def _marks(cells: Results, setting: str) -> lines.Marks:
     return {setting: found}
 
 
-def _landscapes(cells: Results) -> Figure | None:
+def _landscapes(cells: Results, _measure: Measure, _looks: Mapping[str, Look]) -> Figure | None:
     found = {label: cell.landscape for label, cell in cells.items()}
     shown = {
         label: landscape for label, landscape in found.items() if landscape is not None and landscape.y is not None
@@ -160,6 +161,16 @@ def _trajectories(cells: Results, measure: Measure, looks: Mapping[str, Look]) -
     stated = next(iter(cells.values())).info.problem.minimisers or [surface.lowest]
     minima = [(float(x1), float(x2)) for x1, x2 in stated]
     return plane.trajectory_figure(surface, contour_levels(surface, measure), minima, shown, looks)
+
+
+DRAWN: Final[Mapping[str, Callable[[Results, Measure, Mapping[str, Look]], Figure | None]]] = {
+    "outcome": _outcome,
+    "convergence": _convergence,
+    "sensitivity": _sensitivity,
+    "landscape": _landscapes,
+    "trajectory": _trajectories,
+}
+"""The figures of a problem by name, in reading order."""
 
 
 def cell_figure(cell: Cell) -> Figure:

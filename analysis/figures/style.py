@@ -38,6 +38,7 @@ __all__ = [
     "INK",
     "LINES",
     "PALETTE",
+    "THEME",
     "Drawn",
     "Form",
     "Look",
@@ -55,6 +56,7 @@ __all__ = [
     "place_ticks",
     "png",
     "put_title",
+    "styled",
     "svg",
     "tick_text",
     "wrapped",
@@ -114,6 +116,7 @@ THEME: Final[Any] = {
 }
 
 _DRAWING = threading.RLock()
+_STYLE: Final[Any] = {}
 
 
 @dataclass(frozen=True)
@@ -194,8 +197,24 @@ def drawing() -> Iterator[None]:
     """
     with _DRAWING, mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(THEME)
+        mpl.rcParams.update({**THEME, **_STYLE})
         yield
+
+
+@contextmanager
+def styled(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Draw and save with ``settings`` of matplotlib's on top of the theme, as a paper or its user wants them.
+
+    One thread at a time.
+    """
+    with _DRAWING:
+        before = dict(_STYLE)
+        _STYLE.update(settings)
+        try:
+            yield
+        finally:
+            _STYLE.clear()
+            _STYLE.update(before)
 
 
 def new_figure(width: float, height: float) -> Figure:

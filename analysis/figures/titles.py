@@ -70,7 +70,7 @@ def _outcome(results: ProblemResults) -> str:
     names = listing([cell.label for cell in best])
     ended = sorted(cell.tuned.value for cell in results.cells if cell.tuned and cell not in best)
     lowest = best[0].tuned.value if best[0].tuned else math.inf
-    if len(results.cells) > 1 and len(best) + len(results.tied) == len(results.cells):
+    if results.undecided:
         return f"Nobody is told apart from the lowest, {names}"
     if len(best) > 1 and lowest <= measure.smallest:
         return f"{names} reach the floor within rounding"

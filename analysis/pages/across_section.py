@@ -34,7 +34,7 @@ from analysis.problem_results import ProblemResults
 from analysis.statistics.bootstrap import ALPHA, Estimate
 from analysis.words import hyperparameter_text, listing, number
 
-__all__ = ["Across", "RobustRow", "across_of"]
+__all__ = ["SUBJECT", "Across", "RobustRow", "across_of"]
 
 SUBJECT: Final = "Across problems"
 

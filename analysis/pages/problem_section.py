@@ -25,7 +25,7 @@ from analysis.record.cell_info import HyperparameterInfo, ProblemInfo
 from analysis.record.cells import Cell
 from analysis.words import listing, plain, value_text
 
-__all__ = ["Picture", "Section", "budget_figures", "picture_of", "section_of"]
+__all__ = ["Picture", "Section", "budget_figures", "caption_of", "found_in", "picture_of", "section_of"]
 
 CAPTIONS: Final = {
     "overview": "How far every tuned optimizer comes, darker is better: how many times as high as the problem's best "
@@ -154,7 +154,7 @@ def section_of(
             "boundary": boundary_frame(results.stability),
             "budget": budget_frame(budget),
         },
-        undecided=len(results.cells) > 1 and len(results.best) + len(results.tied) == len(results.cells),
+        undecided=results.undecided,
     )
 
 
@@ -181,17 +181,17 @@ def picture_of(anchor: str, name: str, figure: Figure, forms: Collection[Form] =
     stem = anchor if anchor == name else f"{anchor}-{name}"
     title = TITLES.get(name, name)
     return Picture(
-        title[0].upper() + title[1:], _caption(name, figure), stem, drawn_as(figure, forms), _found(name, figure)
+        title[0].upper() + title[1:], caption_of(name, figure), stem, drawn_as(figure, forms), found_in(name, figure)
     )
 
 
-def _found(name: str, figure: Figure) -> str:
+def found_in(name: str, figure: Figure) -> str:
     """The finding in a figure's title; empty where the title names what is plotted."""
     said = " ".join(figure.get_suptitle().split())
     return "" if said.endswith(TITLES.get(name, said)) else said
 
 
-def _caption(name: str, figure: Figure) -> str:
+def caption_of(name: str, figure: Figure) -> str:
     """What to know of a figure: nothing of signs that are not in its legend."""
     words = {text.get_text() for legend in figure.legends for text in legend.get_texts()}
     return " ".join([CAPTIONS[name], *(said for (of, word), said in EXPLAINED.items() if of == name and word in words)])

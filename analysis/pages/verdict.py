@@ -42,25 +42,29 @@ class Field:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table; ``anchor`` is that of a problem, empty for an optimizer; ``why`` there is nobody best."""
+    """A row of the table; ``anchor`` is that of a problem, empty for an optimizer; ``why`` there is nobody best.
+
+    Where an ``all_tied`` problem tells nobody apart, that is said once, and not in its fields.
+    """
 
     name: str
     anchor: str
     fields: tuple[Field, ...]
     why: str = ""
+    all_tied: bool = False
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What a page opens with.
 
-    ``columns`` are the names over the ``rows`` with their anchors (empty: an optimizer); ``rest`` are the rows that are
-    folded; ``order`` is that of the problems on the page; ``cite`` is how to cite the record, ``bibtex`` the same for a
-    bibliography.
+    ``columns`` are the names over the ``rows``, with their anchors (empty: an optimizer) and whether they are of a
+    problem that tells nobody apart; ``rest`` are the rows that are folded; ``order`` is that of the problems on the
+    page; ``cite`` is how to cite the record, ``bibtex`` the same for a bibliography.
     """
 
     sentence: str
-    columns: tuple[tuple[str, str], ...]
+    columns: tuple[tuple[str, str, bool], ...]
     rows: tuple[Row, ...]
     rest: tuple[Row, ...]
     order: tuple[str, ...]
@@ -83,9 +87,9 @@ def verdict_of(
     labels = _by_rank(ratios.labels, ranking, ratios)
     problems = [problem for problem in by_spread(ratios) if problem in results]
     table = [_row(results[problem], anchors[problem], labels, ratios) for problem in problems]
-    columns = tuple((label, "") for label in labels)
+    columns = tuple((label, "", False) for label in labels)
     if len(labels) > MOST_COLUMNS and len(labels) > len(problems):
-        columns = tuple((problem, anchors[problem]) for problem in problems)
+        columns = tuple((row.name, row.anchor, row.all_tied) for row in table)
         table = [Row(label, "", tuple(row.fields[at] for row in table)) for at, label in enumerate(labels)]
     version = str((record.environment.get("packages") or {}).get("stepscape", ""))
     commit = str(record.environment.get("git_commit") or "")
@@ -184,7 +188,7 @@ def _by_rank(labels: Sequence[str], ranking: Ranking | None, ratios: Ratios) -> 
 
 def _row(result: ProblemResults, anchor: str, labels: Sequence[str], ratios: Ratios) -> Row:
     problem, texts = result.problem.name, ratios.texts
-    at = ratios.problems.index(problem)
+    at, all_tied = ratios.problems.index(problem), result.undecided
     fields = []
     for label in labels:
         column = ratios.labels.index(label)
@@ -200,11 +204,11 @@ def _row(result: ProblemResults, anchor: str, labels: Sequence[str], ratios: Rat
                 background=to_hex(rgb),
                 ink="#222222" if luminance(rgb) > PALE else "#ffffff",
                 best=best,
-                tied=tied and not best,
+                tied=tied and not best and not all_tied,
             )
         )
     why = "" if result.best else result.unequal or ("no tuned setting survived" if result.searched else "not tuned")
-    return Row(problem, anchor, tuple(fields), why)
+    return Row(problem, anchor, tuple(fields), why, all_tied)
 
 
 def _says(label: str, problem: str, ratio: float, share: float, *, best: bool, tied: bool) -> str:

@@ -36,8 +36,10 @@ import pyarrow.parquet as pq
 
 from analysis.record.cell_info import CellInfo
 from analysis.record.errors import OtherSchemaError, RecordError
+from analysis.record.notebook import as_html
 from analysis.record.shard import Shard, shard_of_record
 from analysis.record.tables import has_table, read_json, read_table
+from analysis.record.tidy import tidy
 
 __all__ = ["Cell", "Record"]
 
@@ -139,6 +141,21 @@ class Cell:
         """What is sent to another process: not the tables, which it reads itself."""
         return {"path": self.path, "info": self.info}
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the problem, the protocol, and what each study found beside the defaults."""
+        info, protocol = self.info, self.info.protocol
+        found: list[dict[str, object]] = [
+            {"setting": f"study {study.study + 1}", **(study.winner.hyperparameters if study.winner else {})}
+            for study in info.studies
+        ]
+        rows = pd.DataFrame([*found, {"setting": "default", **info.defaults}])
+        sentence = (
+            f"{info.problem.description} {protocol.steps} steps, {protocol.studies} studies of "
+            f"{protocol.trials} trials, {len(protocol.test_seeds)} test seeds, {self.landscape_rows:,} runs in the "
+            "landscape. Tables: trials, runs, curves, landscape."
+        )
+        return as_html(f"{self.problem}: {self.label}", sentence, rows)
+
     def _table(self, name: str) -> pd.DataFrame:
         return read_table(self.path, name)
 
@@ -196,6 +213,48 @@ class Record:
 
     def __iter__(self) -> Iterator[Cell]:
         return iter(self.cells)
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """All trials, tidy: one row a trial; its columns are those of `analysis.record.tidy.tidy`, here as below."""
+        return self._tidy("trials")
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """All runs, tidy: one row a run, of trials, of tuned settings and of defaults (``setting``)."""
+        return self._tidy("runs")
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """All curves, tidy: one row a run and evaluation."""
+        return self._tidy("curves")
+
+    @cached_property
+    def landscape(self) -> pd.DataFrame:
+        """All landscapes, tidy: one row a grid point and seed; a hyperparameter is NaN in cells that do not have it."""
+        return self._tidy("landscape")
+
+    def _tidy(self, table: str) -> pd.DataFrame:
+        return tidy([(cell.path, cell.info) for cell in self.cells], table)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what was run, and a row a cell."""
+        rows = [
+            {
+                "problem": cell.problem,
+                "optimizer": cell.label,
+                "studies": len(cell.info.studies),
+                "trials": sum(study.trials for study in cell.info.studies),
+                "landscape": cell.landscape_rows,
+            }
+            for cell in self.cells
+        ]
+        sentence = f"{self.suite.get('description', '')} {len(rows)} cells. Frames: trials, runs, curves, landscape."
+        return as_html(f"{self.name} ({self.path})", sentence.strip(), pd.DataFrame(rows))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to another process: not the frames, which it reads itself."""
+        return {name: self.__dict__[name] for name in ("path", "suite", "environment", "cells", "shard")}
 
 
 def _finished(folder: Path) -> Cell:

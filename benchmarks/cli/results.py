@@ -1,4 +1,4 @@
-"""Commands on a results folder that is there: merge, report, compare, replay, export, sync, ui."""
+"""Commands on a results folder that is there: merge, report, figure, compare, replay, export, sync, ui."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmarks.cli.dashboard import dashboard
+from benchmarks.cli.figure import figure
 from benchmarks.cli.options import COUNT, RECORD
 from benchmarks.cli.progress import Bar, counted, say, terminal_width
 
@@ -29,6 +30,7 @@ DEFAULT_CHILDREN = 12  # trials of a cell with runs of their own
 @click.option("--focus", multiple=True, metavar="NAME", help="Colour it, hold it against the others; repeatable.")
 @click.option("--svg", is_flag=True, help="Draw every figure as SVG too; the page then shows that.")
 @click.option("--pdf", is_flag=True, help="Draw every figure as PDF too.")
+@click.option("--paper", is_flag=True, help="Write paper/ beside it: figures in two widths, LaTeX tables, captions.")
 @click.option("--jobs", "-j", type=COUNT, help="Processes.  [default: one a core]")
 def report(
     folder: str,
@@ -37,6 +39,7 @@ def report(
     focus: tuple[str, ...],
     svg: bool,
     pdf: bool,
+    paper: bool,
     jobs: int | None,
 ) -> None:
     """Write the report of the results folder DIR again: one HTML file, figures as PNG, tables as CSV.
@@ -67,7 +70,14 @@ def report(
         wanted: dict[Form, bool] = {"svg": svg, "pdf": pdf}
         forms = [form for form, asked in wanted.items() if asked]
         page = write_page(source, out, progress=bar.show, jobs=jobs or default_jobs(), focus=focus, forms=forms)
+        if paper:
+            from analysis.pages.paper import write_paper
+            from analysis.record.cells import Record
+
+            write_paper(Record.load(source), page.parent / "paper", jobs=jobs or default_jobs(), progress=bar.show)
     say(f"report: {page.resolve()}")
+    if paper:
+        say(f"paper:  {page.resolve().parent / 'paper'}")
 
 
 @click.command("merge", short_help="Join the records of a suite's shards.")
@@ -284,4 +294,14 @@ def sync(folder: Path, uri: str | None, children: str) -> None:
     say(f"{counted(len(record.cells), 'cell')} of {folder} in MLflow at {where}")
 
 
-COMMANDS: tuple[click.Command, ...] = (merge_, report, compare, replay, export, sync, ui, dashboard)
+COMMANDS: tuple[click.Command, ...] = (
+    report,
+    figure,
+    compare,
+    replay,
+    merge_,
+    export,
+    sync,
+    ui,
+    dashboard,
+)

@@ -57,7 +57,7 @@ class Dask(Remote):
 
     def _hear(self, event: tuple[float, Any]) -> None:
         name, share = event[1]
-        if name in self.names.values():
+        if name in self.names.copy().values():  # jobs come and go meanwhile
             self.told[name] = share
 
     def unfit_workers(self, needs: Requirements) -> list[str] | None:

@@ -58,8 +58,11 @@ class Ray(Remote):
                 "log_to_driver": False,
                 "logging_level": logging.CRITICAL,
             }
+            logging.getLogger("ray").setLevel(logging.ERROR)  # it tells of tokens that nobody needs here
             if self.address is None:
-                ray.init("local", num_cpus=self.jobs, include_dashboard=False, **quiet)
+                # by itself, Ray tries a job for ever that it has ended for its memory
+                settings = {"task_oom_retries": ATTEMPTS - 1}
+                ray.init("local", num_cpus=self.jobs, include_dashboard=False, _system_config=settings, **quiet)
             else:
                 self.check_address()
                 try:
@@ -126,7 +129,7 @@ class Ray(Remote):
         del self.names[handle]
         try:
             returned: Returned = ray.get(handle)
-        except (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError) as error:
+        except _ended_workers() as error:
             raise lost(ATTEMPTS) from error
         except ray.exceptions.RaySystemError as error:
             raise ClusterGoneError(
@@ -150,7 +153,7 @@ class Ray(Remote):
             return {}
         with suppress(Exception):  # shown on a bar and no more
             told: Mapping[str, float] = ray.get(self.told.all.remote(), timeout=LOOK)
-            running = set(self.names.values())
+            running = set(self.names.copy().values())  # jobs come and go meanwhile
             return {name: share for name, share in told.items() if name in running}
         return {}
 
@@ -159,6 +162,13 @@ class Ray(Remote):
             import ray
 
             ray.shutdown()
+
+
+def _ended_workers() -> tuple[type[Exception], ...]:
+    """What Ray raises for a job whose last worker has ended."""
+    from ray.exceptions import NodeDiedError, OutOfMemoryError, WorkerCrashedError
+
+    return WorkerCrashedError, NodeDiedError, OutOfMemoryError
 
 
 def _work(parcel: Parcel, told: Any) -> Returned:

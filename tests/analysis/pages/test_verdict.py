@@ -53,12 +53,12 @@ def test_every_field_of_the_table_leads_to_its_problem_and_says_what_it_shows(re
     ratios = worse_than_best(results.values())
     anchors = {problem: f"at-{problem}" for problem in results}
     verdict = verdict_of(record, results, ratios, None, anchors)
-    assert {name for name, _ in verdict.columns} == {"sgd", "momentum", "rmsprop"}
+    assert {name for name, *_ in verdict.columns} == {"sgd", "momentum", "rmsprop"}
     assert sorted(verdict.order) == sorted(row.name for row in verdict.rows) == sorted(results)
     for row in verdict.rows:
         assert {field.anchor for field in row.fields} == {anchors[row.name]}
         assert all(row.name in field.says for field in row.fields)
-        best = {label for (label, _), field in zip(verdict.columns, row.fields, strict=True) if field.best}
+        best = {label for (label, *_), field in zip(verdict.columns, row.fields, strict=True) if field.best}
         assert best == {cell.label for cell in results[row.name].best}
     assert "c0ffee" not in verdict.cite
     again = replace(record, environment={"git_commit": "c0ffee", "packages": {"stepscape": "9.9"}})
@@ -74,8 +74,22 @@ def test_many_optimizers_run_down_the_page_best_first(record: Record, count: int
     results = {name: found for name, found in results_of(record).items() if name != "classes"}
     verdict = verdict_of(record, results, ratios, None, {"ellipse": "a", "noisy": "b"})
     assert (len(verdict.rows), len(verdict.rest)) == (rows, folded)
-    first = [name for name, _ in verdict.columns] if count == 10 else [row.name for row in verdict.rows]
+    first = [name for name, *_ in verdict.columns] if count == 10 else [row.name for row in verdict.rows]
     assert first[:2] == ["o0", f"o{count - 1}"]
     if count > 10:
-        assert verdict.columns == (("ellipse", "a"), ("noisy", "b"))
+        assert [(name, anchor) for name, anchor, _ in verdict.columns] == [("ellipse", "a"), ("noisy", "b")]
         assert [field.anchor for field in verdict.rows[0].fields] == ["a", "b"]
+
+
+def test_that_all_are_tied_is_said_once_and_not_in_every_field(record: Record) -> None:
+    found = results_of(record)["noisy"]
+    close = ProblemResults((found.best[0], *found.tied))
+    assert close.undecided
+    results = {"noisy": close}
+    verdict = verdict_of(record, results, worse_than_best([close]), None, {"noisy": "a"})
+    (row,) = verdict.rows
+    assert row.all_tied
+    assert not any(field.tied for field in row.fields)
+    assert sum("not told apart" in field.says for field in row.fields) == len(close.tied) > 0
+    alone = ProblemResults(found.best[:1])
+    assert not alone.undecided
