@@ -15,7 +15,10 @@ PREFIX: Final = "mlflow.sharedViewState."
 
 @dataclass(frozen=True)
 class View:
-    """Which runs are shown, in which order and with which columns, which are ``widths`` pixels wide."""
+    """Which runs are shown, in which order and with which columns: their ``widths`` in pixels, from the left.
+
+    MLflow keeps metrics, tags and params in groups, which columns do not leave.
+    """
 
     key: str
     name: str
@@ -31,6 +34,7 @@ class View:
             "orderByKey": self.order,
             "orderByAsc": self.rising,
             "selectedColumns": list(self.widths),
+            "columnOrder": list(self.widths),  # without it MLflow takes no widths
             "columnWidths": dict(self.widths),
         }
         return json.dumps({"name": self.name, "createdAt": now, "updatedAt": now, "state": json.dumps(state)})
@@ -48,12 +52,13 @@ VIEWS: Final = (
         "tags.`problem`",
         True,
         {
-            **_columns("tags", 130, "problem", "optimizer", "rank", "verdict"),
-            **_columns("metrics", 160, "result/gap_tuned", "result/gap_tuned_low", "result/gap_tuned_high"),
-            **_columns("metrics", 160, "result/gap_default", "result/loss_tuned"),
+            **_columns("metrics", 150, "result/gap_tuned", "result/gap_default", "result/loss_tuned"),
+            **_columns("metrics", 180, "result/gap_tuned_low", "result/gap_tuned_high"),
+            **_columns("tags", 80, "rank"),
+            **_columns("tags", 200, "verdict"),
+            **_columns("tags", 130, "problem", "optimizer", "at_edge"),
             **_columns("params", 110, "lr", "memory"),
             **_columns("params", 190, "runs.tuned_diverged", "runs.default_diverged"),
-            **_columns("tags", 110, "at_edge"),
             **_columns("attributes", 160, "Dataset"),
         },
     ),
@@ -64,10 +69,10 @@ VIEWS: Final = (
         "metrics.`objective`",  # by a start, MLflow would show the runs that these belong to, and hide these
         True,
         {
-            **_columns("tags", 130, "problem", "optimizer", "study", "trial_number", "state"),
             **_columns("metrics", 130, "objective"),
             **_columns("params", 130, "lr", "memory", "log10_lr"),
             **_columns("params", 230, "log10_one_minus_memory"),
+            **_columns("tags", 130, "problem", "optimizer", "study", "trial_number", "state"),
         },
     ),
     View("report", "Report", "report", "attributes.start_time", False, _columns("tags", 130, "suite")),

@@ -120,6 +120,9 @@ def test_the_experiment_has_three_named_views_the_cells_on_top(logged_store):
     assert [json.loads(view["state"])["searchFilter"] for view in views] == [
         f"tags.role = '{role}'" for role in ("cell", "trial", "report")
     ]
+    for view in views:
+        state = json.loads(view["state"])
+        assert list(state["columnWidths"]) == state["columnOrder"] == state["selectedColumns"]
 
 
 def test_mlflow_finds_cells_by_their_problem_as_a_dataset(logged, logged_store):
