@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Training,
         make_optimizer,
         make_problem,
+        merge,
         run,
         train,
     )
@@ -34,6 +35,7 @@ __all__ = [
     "main",
     "make_optimizer",
     "make_problem",
+    "merge",
     "run",
     "train",
 ]

@@ -35,7 +35,18 @@ from optimizers.fingerprint import digest_of, value_text
 from problems import BUILTIN as PROBLEMS
 from problems import DataError, Problem
 
-__all__ = ["SECOND", "Compute", "ReadyCell", "Tried", "load_plugins", "look_up", "mistakes", "prepare", "try_cell"]
+__all__ = [
+    "MODULE",
+    "SECOND",
+    "Compute",
+    "ReadyCell",
+    "Tried",
+    "load_plugins",
+    "look_up",
+    "mistakes",
+    "prepare",
+    "try_cell",
+]
 
 BUILTIN = frozenset(spec.name for spec in PROBLEMS)
 """Problems that the suite's own tests hold; all others are tried before they run."""

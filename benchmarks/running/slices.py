@@ -22,7 +22,7 @@ from benchmarks.running.prepare import ReadyCell
 from benchmarks.tuning.landscape import grid_axes, group_size
 from benchmarks.tuning.samplers import trial_count
 
-__all__ = ["Slice", "Slices", "landscape_runs", "slices_of"]
+__all__ = ["LEAST", "SHARE", "WHOLE", "Slice", "Slices", "landscape_runs", "slices_of"]
 
 SHARE: Final = 8
 """A slice is at most one worker's work divided by this, if it can be: workers then end about together."""

@@ -23,7 +23,11 @@ from typing import Final
 from scale_model import Job, Limits, bounds, simulate
 
 from analysis.record.cells import Cell, Record
+from benchmarks.engine.kernel_lanes import seconds_by_torch
+from benchmarks.naming.registry import make_problem
 from benchmarks.record.archive import opened
+from benchmarks.running.prepare import MODULE, SECOND
+from benchmarks.running.slices import LEAST, SHARE, WHOLE
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "scale.md"
@@ -39,9 +43,6 @@ REPORT: Final = 0.7  # a problem's part of the report
 TRIAL: Final = 0.021  # of a core of the PostgreSQL server, a trial with its reports to the pruner
 ASKED: Final = 0.1  # of the driver's own core, for the same
 PROXY, PROXIED = 0.18, 0.06  # of the core of Optuna's proxy server, and what is not its own
-
-# as benchmarks/running/slices.py cuts
-SHARE, WHOLE, LEAST = 8, 4, 6.0
 
 PRUNED: Final = 0.65  # of a study's updates, by the default pruner
 
@@ -68,7 +69,8 @@ class Work:
     def of(cls, cell: Cell) -> Work:
         """What the record of the ``cell`` says."""
         seconds, info = cell.info.seconds, cell.info
-        cost = info.lane_steps * (1 + info.problem.dim / 2) + 2e5
+        step = seconds_by_torch(make_problem(info.problem.name), 1.0, 0.0) + (MODULE if info.native else 0.0)
+        cost = SECOND * info.lane_steps * step + 2e5
         return cls(seconds.tuning, seconds.test, seconds.landscape, len(info.studies), len(cell.trials), cost)
 
     @classmethod

@@ -24,8 +24,6 @@ from scale_page import (
     whole,
 )
 
-from benchmarks.running import slices
-
 LARGE = Work(studies=3000.0, test=200.0, landscape=6000.0, count=3, trials=195, cost=9200.0)
 SMALL = Work(studies=3.0, test=0.2, landscape=6.0, count=3, trials=195, cost=9.2)
 
@@ -45,11 +43,6 @@ def test_a_cell_is_cut_into_its_studies_and_pieces_of_its_landscape_and_its_rest
     assert sorted(round(job.seconds - PREPARE, 6) for job in first)[-3:] == [1000.0] * 3
     assert max(job.seconds for job in first[3:]) <= LARGE.seconds / 10 / 8 + PREPARE
     assert [job.seconds for job in last] == [200.0 + PREPARE]
-
-
-def test_cells_are_cut_by_the_numbers_of_the_runner() -> None:
-    ours = scale_page.SHARE, scale_page.WHOLE, scale_page.LEAST
-    assert ours == (slices.SHARE, slices.WHOLE, slices.LEAST)
 
 
 def test_a_cell_that_is_small_beside_the_others_stays_whole() -> None:
@@ -137,7 +130,8 @@ def tiny_cell() -> SimpleNamespace:
     protocol = SimpleNamespace(tuning_seeds=(1, 2), test_seeds=(3, 4, 5), pruner="none")
     info = SimpleNamespace(
         seconds=SimpleNamespace(tuning=2.0, test=0.5, landscape=3.0),
-        problem=SimpleNamespace(dim=2, deterministic=False),
+        problem=SimpleNamespace(name="ellipse", deterministic=False),
+        native=None,
         protocol=protocol,
         studies=(0, 1),
         lane_steps=1000,
