@@ -18,6 +18,7 @@ from analysis.measures.comparable import PoolingError
 from analysis.measures.recommendation import Recommendation
 from analysis.measures.stability import Stability, boundary_frame, stability_frame
 from analysis.pages.csv_tables import convergence_table, costs_table, metrics_table, sensitivity_table
+from analysis.pages.live_maps import LiveMaps, live_maps
 from analysis.pages.results_text import intervals_text
 from analysis.pages.sentences import problem_reading
 from analysis.problem_results import ProblemResults
@@ -93,7 +94,8 @@ class Section:
 
     ``looks`` are those it was drawn with, ``steps`` are those that were made, ``intervals`` say what the values are,
     ``advice`` the recommendations, ``stability`` what the landscapes say, ``refused`` the sentence on what could not be
-    compared, if any; ``undecided`` says that no optimizer is told apart from the best.
+    compared, if any; ``undecided`` says that no optimizer is told apart from the best; ``live`` are the maps that stand
+    in place of the landscape's picture, if it has any.
     """
 
     anchor: str
@@ -109,6 +111,7 @@ class Section:
     refused: str
     tables: Mapping[str, pd.DataFrame]
     undecided: bool
+    live: LiveMaps | None = None
 
     @property
     def first(self) -> list[Picture]:
@@ -116,6 +119,10 @@ class Section:
         named = {picture.stem.removeprefix(f"{self.anchor}-"): picture for picture in self.pictures}
         found = [named[name] for name in FIRST if name in named]
         return found[: 1 if self.undecided else 2]
+
+    def is_live(self, picture: Picture) -> bool:
+        """Whether maps stand in the page in place of ``picture``, whose files are beside it."""
+        return self.live is not None and picture.stem == f"{self.anchor}-landscape"
 
     @property
     def further(self) -> list[Picture]:
@@ -155,6 +162,7 @@ def section_of(
             "budget": budget_frame(budget),
         },
         undecided=results.undecided,
+        live=live_maps(results, looks_on(results, looks)),
     )
 
 

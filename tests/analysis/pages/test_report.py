@@ -67,7 +67,7 @@ def test_a_record_of_unequal_budgets_alone_has_a_report_without_an_overview(twin
 
 
 class Links(HTMLParser):
-    """Collects what a page loads and links to, its ids and the alternative texts of its pictures."""
+    """Collects what a page loads and links to, its ids and the alternative texts of its pictures and maps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,6 +84,7 @@ class Links(HTMLParser):
         self.hrefs += [found["href"]] if "href" in found else []
         self.ids += [found["id"]] if "id" in found else []
         self.pictures += [found["alt"]] if tag == "img" else []
+        self.pictures += [found["aria-label"]] if "data-maps" in found else []
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +96,12 @@ def links(page: Path) -> Links:
 
 def test_the_page_loads_nothing_from_anywhere(page: Path, links: Links) -> None:
     assert all(load.startswith("data:image/") for load in links.loads)
-    assert not links.tags & {"script", "link", "iframe", "object"}
-    style = page.read_text(encoding="utf-8").split("</style>")[0]
+    assert not links.tags & {"link", "iframe", "object"}
+    text = page.read_text(encoding="utf-8")
+    (script,) = re.findall(r"<script>(.*?)</script>", text, flags=re.DOTALL)  # that of the maps, and no other
+    assert text.count("<script") == 1
+    assert not re.search(r"fetch|XMLHttpRequest|import\b|https?:|WebSocket|sendBeacon|\.src\b", script)
+    style = text.split("</style>")[0]
     assert "url(" not in style
     assert "@import" not in style
 
@@ -140,10 +145,10 @@ def test_the_page_says_how_it_was_measured(page: Path) -> None:
         assert fact in text
 
 
-def test_the_page_is_small_and_stays_light(page: Path) -> None:
+def test_the_page_is_small_and_as_light_or_dark_as_its_reader_likes(page: Path) -> None:
     assert page.stat().st_size < 2_000_000
     text = page.read_text(encoding="utf-8")
-    assert 'name="color-scheme" content="light"' in text
+    assert 'name="color-scheme" content="light dark"' in text
     assert 'name="viewport"' in text
 
 

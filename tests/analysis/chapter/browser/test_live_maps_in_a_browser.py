@@ -1,0 +1,127 @@
+"""Live landscapes in a real browser: what they say under the pointer and the keys is what the record holds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.measures.lr_sensitivity import Landscape
+from analysis.problem_results import results_of
+from analysis.record.cells import Record
+from analysis.words import number
+
+pytestmark = pytest.mark.browser
+
+PROBLEM = "noisy"
+DOWN, UP, LEFT, RIGHT = "\ue015", "\ue013", "\ue012", "\ue014"
+
+
+@pytest.fixture(scope="module")
+def landscapes(chapter_record: Path) -> list[Landscape]:
+    """The landscapes of the problem as its page has them: those of one knob come last."""
+    cells = results_of(Record.load(chapter_record))[PROBLEM].cells
+    found = [cell.landscape for cell in cells if cell.landscape is not None]
+    return sorted(found, key=lambda landscape: landscape.y is None)
+
+
+@pytest.fixture(params=[1280, 390])
+def opened(browser: Any, chapter_page: Path, request: pytest.FixtureRequest) -> Any:
+    browser.open(chapter_page.with_name("index.html"), request.param)
+    browser.run("for (const part of document.querySelectorAll('details')) part.open = true")
+    browser.run(f"document.querySelector('#{PROBLEM} .live').scrollIntoView()")
+    return browser
+
+
+def said(browser: Any, place: int) -> tuple[str, dict[str, str]]:
+    """The sentence of the map at ``place``, and the numbers behind it."""
+    script = f"const o = document.querySelectorAll('#{PROBLEM} .map output')[arguments[0]];"
+    text, behind = browser.run(f"{script} return [o.textContent, {{...o.dataset}}]", place)
+    return text, behind
+
+
+def sentence(landscape: Landscape, row: int, column: int) -> str:
+    """What a map should say of a point: setting and value, as the tables write them."""
+    axes = [(landscape.x, column), *([] if landscape.y is None else [(landscape.y, row)])]
+    setting = ", ".join(f"{axis.name} {axis.text(axis.values[place])}" for axis, place in axes)
+    value, lost = float(landscape.median[row, column]), round(landscape.diverged[row, column] * landscape.n)
+    gone = f"{lost} of {landscape.n} seeds diverged"
+    if np.isinf(value):
+        return f"{setting}: {gone}"
+    above = ", above its start" if landscape.worse_than_start[row, column] else ""
+    return f"{setting}: gap {number(value)}{f' ({gone})' if lost else ''}{above}"
+
+
+def point_at(browser: Any, place: int, across: float, up: float) -> None:
+    """Move the pointer over a map to a share of its width and of its height."""
+    script = f"""const c = document.querySelectorAll('#{PROBLEM} .map canvas')[arguments[0]];
+        c.scrollIntoView({{block: "center", behavior: "instant"}});
+        const r = c.getBoundingClientRect();
+        return [r.x + 46 + arguments[1] * (r.width - 98), r.y + 4 + (1 - arguments[2]) * 176]"""
+    x, y = browser.run(script, place, across, up)
+    browser.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": x, "y": y})
+
+
+@pytest.mark.parametrize("across", [0.04, 0.5, 0.96])
+def test_the_value_under_the_pointer_is_that_of_the_record(
+    opened: Any, landscapes: list[Landscape], across: float
+) -> None:
+    point_at(opened, 0, across, 0.6)
+    landscape = landscapes[0]
+    rows, columns = landscape.median.shape
+    text, behind = said(opened, 0)
+    row, column = int(behind["row"]), int(behind["column"])
+    assert abs(column - (across * columns - 0.5)) < 1
+    assert abs(row - (0.6 * rows - 0.5)) < 1
+    assert text == sentence(landscape, row, column)
+    assert opened.complaints == []
+
+
+def test_the_other_maps_of_a_problem_follow_to_the_same_learning_rate(opened: Any, landscapes: list[Landscape]) -> None:
+    point_at(opened, 0, 0.3, 0.5)
+    rate = landscapes[0].x.values[int(said(opened, 0)[1]["column"])]
+    text, behind = said(opened, 1)
+    column = landscapes[1].x.nearest(rate)
+    assert int(behind["column"]) == column
+    assert text == sentence(landscapes[1], int(behind["row"]), column)
+
+
+def test_arrow_keys_move_the_cross_hair_by_a_grid_point_and_say_so(opened: Any, landscapes: list[Landscape]) -> None:
+    landscape = landscapes[0]
+    canvas = opened.driver.find_elements("css selector", f"#{PROBLEM} .map canvas")[0]
+    opened.run("arguments[0].focus()", canvas)
+    assert landscape.best is not None
+    row, column = landscape.best
+    assert said(opened, 0)[0] == sentence(landscape, row, column)
+    for key, down, across in ((LEFT, 0, -1), (UP, 1, 0), (DOWN, -1, 0), (DOWN, -1, 0), (RIGHT, 0, 1)):
+        canvas.send_keys(key)
+        row = min(max(row + down, 0), landscape.median.shape[0] - 1)
+        column = min(max(column + across, 0), landscape.median.shape[1] - 1)
+        assert said(opened, 0)[0] == sentence(landscape, row, column)
+    live = opened.run(f"return [...document.querySelectorAll('#{PROBLEM} .map output')].map(o => o.ariaLive)")
+    assert live == ["polite", "off"]
+    assert opened.complaints == []
+
+
+def test_the_best_is_darkest_and_in_dark_mode_brightest(browser: Any, chapter_page: Path) -> None:
+    best, start = bar_of(browser, chapter_page, "light")
+    assert best < 0.3 * start
+    best, start = bar_of(browser, chapter_page, "dark")
+    assert start < 0.3 * best
+    assert browser.run("return getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 29)"
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+
+
+def bar_of(browser: Any, chapter_page: Path, scheme: str) -> tuple[int, int]:
+    """How bright the colour bar of a page is at its best end and at the start, each the sum of three channels."""
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.open(chapter_page.with_name("index.html"))
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": [feature]})
+    browser.run("for (const part of document.querySelectorAll('details')) part.open = true")
+    browser.driver.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 50))")
+    shown = browser.run("return getComputedStyle(document.querySelector('.key .bar')).backgroundImage")
+    stops = [sum(map(int, stop)) for stop in re.findall(r"rgb\((\d+), (\d+), (\d+)\)", shown)]
+    return stops[0], stops[-1]
