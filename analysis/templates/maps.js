@@ -5,7 +5,7 @@
   const LEFT = 46, TOP = 4, GAP = 6, BESIDE = 46, BELOW = 58, TICKS = 17, PLANE = 176, STRIP = 20;
   const POWER = 256, LOST = 511;
 
-  const trimmed = (text) => text.includes(".") ? text.replace(/\.?0+(?=e|$)/, "") : text;
+  const trimmed = (text) => text.replace(/\.(\d*?)0+(e|$)/, (_, digits, end) => (digits && `.${digits}`) + end);
 
   // A value as the tables write it, to three digits.
   function number(value) {
@@ -62,6 +62,10 @@
       this.edges = { x: edges(own.x.at), y: edges(own.y ? own.y.at : [0]) };
       [this.row, this.column] = own.best ?? [0, 0];
       this.tall = own.y ? PLANE : STRIP;
+      if (own.marks.default && !this.holds(own.marks.default)) {
+        const outside = Object.assign(document.createElement("small"), { textContent: `default outside of the grid: ${own.marks.default.text}` });
+        block.querySelector("h4").append(" ", outside);
+      }
     }
 
     at(row, column) { return this.points[row * this.columns + column]; }
@@ -80,6 +84,11 @@
         nearest(this.own.y ? this.own.y.at : [0], ey[0] + (1 - (y - TOP) / this.tall) * (ey[this.rows] - ey[0])),
         nearest(this.own.x.at, ex[0] + (x - LEFT) / this.wide * (ex[this.columns] - ex[0])),
       ];
+    }
+
+    holds(mark) {
+      const within = (edges, place) => edges[0] <= place && place <= edges[edges.length - 1];
+      return within(this.edges.x, mark.at[0]) && within(this.edges.y, mark.at[1]);
     }
 
     // The map without its cross-hair, kept until size or colours change.
@@ -171,8 +180,6 @@
       const { best, marks, x, y } = this.own;
       const place = (mark) => [this.px(held(mark.at[0], this.edges.x[0], this.edges.x[this.columns])),
         this.py(held(mark.at[1], this.edges.y[0], this.edges.y[this.rows]))];
-      const inside = (mark) => this.edges.x[0] <= mark.at[0] && mark.at[0] <= this.edges.x[this.columns]
-        && this.edges.y[0] <= mark.at[1] && mark.at[1] <= this.edges.y[this.rows];
       const draw = (shape, filled) => {
         pen.lineJoin = "round";
         pen.lineWidth = 3.5;
@@ -193,7 +200,7 @@
         return shape;
       };
       if (best) draw(turned(this.px(x.at[best[1]]), this.py(y ? y.at[best[0]] : 0), 10, [7, 3]), true);
-      if (marks.default && inside(marks.default)) draw(turned(...place(marks.default), 4, [4.8]), true);
+      if (marks.default && this.holds(marks.default)) draw(turned(...place(marks.default), 4, [4.8]), true);
       if (marks.tuned) {
         const ring = new Path2D();
         ring.arc(...place(marks.tuned), 6.5, 0, 2 * Math.PI);
@@ -264,13 +271,13 @@
     }
 
     say() {
-      const { x, y, n, marks } = this.own, { name, smallest } = this.data, point = this.at(this.row, this.column);
+      const { x, y, n } = this.own, { name, smallest } = this.data, point = this.at(this.row, this.column);
       const setting = `${x.name} ${this.texts.x[this.column]}${y ? `, ${y.name} ${this.texts.y[this.row]}` : ""}`;
-      const value = smallest !== null && point.value < smallest ? `<${trimmed(smallest.toExponential(0))}` : number(point.value);
+      const value = smallest !== null && point.value < smallest ? `<${number(Number(smallest.toPrecision(1)))}` : number(point.value);
       const lost = n > 1 ? `${point.lost === 7 && n > 7 ? "7 or more" : point.lost} of ${n} seeds diverged` : "diverged";
       const said = point.value === Infinity ? lost : `${name} ${value}${point.lost ? ` (${lost})` : ""}${point.worse ? ", above its start" : ""}`;
       this.out.textContent = `${setting}: ${said}`;
-      Object.assign(this.out.dataset, { row: this.row, column: this.column, value: point.value, tuned: marks.tuned?.text ?? "" });
+      Object.assign(this.out.dataset, { row: this.row, column: this.column, value: point.value });
     }
   }
 
@@ -323,9 +330,12 @@
       if (figure.clientWidth !== width) { width = figure.clientWidth; paint(); }
     }).observe(figure);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
-    addEventListener("beforeprint", paint);
-    addEventListener("afterprint", paint);
+    for (const when of ["beforeprint", "afterprint"]) addEventListener(when, paint);
   }
 
+  // Paper is white, also of a page that is dark; the maps, which are painted after this, follow.
+  for (const when of ["beforeprint", "afterprint"]) {
+    addEventListener(when, () => document.documentElement.classList.toggle("printing", when === "beforeprint"));
+  }
   for (const figure of document.querySelectorAll("[data-maps]")) live(figure);
 })();

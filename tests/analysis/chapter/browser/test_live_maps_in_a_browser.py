@@ -12,7 +12,7 @@ import pytest
 from analysis.measures.lr_sensitivity import Landscape
 from analysis.problem_results import results_of
 from analysis.record.cells import Record
-from analysis.words import number
+from analysis.words import held_text
 
 pytestmark = pytest.mark.browser
 
@@ -20,19 +20,41 @@ PROBLEM = "noisy"
 DOWN, UP, LEFT, RIGHT = "\ue015", "\ue013", "\ue012", "\ue014"
 
 
-@pytest.fixture(scope="module")
-def landscapes(chapter_record: Path) -> list[Landscape]:
-    """The landscapes of the problem as its page has them: those of one knob come last."""
-    cells = results_of(Record.load(chapter_record))[PROBLEM].cells
+EVERY_POINT = """
+    const places = (low, high, count) => [...Array(count).keys()].map(i => low + (i + 0.5) / count * (high - low));
+    return [...document.querySelectorAll("[data-maps]")].map(figure => {
+        const maps = JSON.parse(figure.dataset.maps).maps;
+        return [figure.closest("section").id, [...figure.querySelectorAll(".map")].map((block, m) => {
+            const canvas = block.querySelector("canvas"), r = canvas.getBoundingClientRect(), texts = [];
+            const rows = maps[m].y ? maps[m].y.at.length : 1, tall = maps[m].y ? 176 : 20;
+            for (const y of places(4 + tall, 4, rows)) for (const x of places(46, r.width - 52, maps[m].x.at.length)) {
+                const event = new PointerEvent("pointermove", {clientX: r.x + x, clientY: r.y + y, bubbles: true});
+                canvas.dispatchEvent(event);
+                texts.push(block.querySelector("output").textContent);
+            }
+            return texts;
+        })];
+    });"""
+"""Points at the middle of every field of every map, and hears what it says."""
+
+
+def shown_maps(record: Path, problem: str) -> list[Landscape]:
+    """The landscapes of ``problem`` as its page has them: those of one knob come last."""
+    cells = results_of(Record.load(record))[problem].cells
     found = [cell.landscape for cell in cells if cell.landscape is not None]
     return sorted(found, key=lambda landscape: landscape.y is None)
+
+
+@pytest.fixture(scope="module")
+def landscapes(chapter_record: Path) -> list[Landscape]:
+    return shown_maps(chapter_record, PROBLEM)
 
 
 @pytest.fixture(params=[1280, 390])
 def opened(browser: Any, chapter_page: Path, request: pytest.FixtureRequest) -> Any:
     browser.open(chapter_page.with_name("index.html"), request.param)
     browser.run("for (const part of document.querySelectorAll('details')) part.open = true")
-    browser.run(f"document.querySelector('#{PROBLEM} .live').scrollIntoView()")
+    browser.run(f"document.querySelector('#{PROBLEM} .live').scrollIntoView({{behavior: 'instant'}})")
     return browser
 
 
@@ -48,11 +70,12 @@ def sentence(landscape: Landscape, row: int, column: int) -> str:
     axes = [(landscape.x, column), *([] if landscape.y is None else [(landscape.y, row)])]
     setting = ", ".join(f"{axis.name} {axis.text(axis.values[place])}" for axis, place in axes)
     value, lost = float(landscape.median[row, column]), round(landscape.diverged[row, column] * landscape.n)
-    gone = f"{lost} of {landscape.n} seeds diverged"
+    gone = f"{lost} of {landscape.n} seeds diverged" if landscape.n > 1 else "diverged"
     if np.isinf(value):
         return f"{setting}: {gone}"
     above = ", above its start" if landscape.worse_than_start[row, column] else ""
-    return f"{setting}: gap {number(value)}{f' ({gone})' if lost else ''}{above}"
+    said = f"{landscape.measure.name} {held_text(value, landscape.measure.smallest)}"
+    return f"{setting}: {said}{f' ({gone})' if lost else ''}{above}"
 
 
 def point_at(browser: Any, place: int, across: float, up: float) -> None:
@@ -78,6 +101,18 @@ def test_the_value_under_the_pointer_is_that_of_the_record(
     assert abs(row - (0.6 * rows - 0.5)) < 1
     assert text == sentence(landscape, row, column)
     assert opened.complaints == []
+
+
+def test_every_point_of_every_map_says_what_the_record_holds(browser: Any, chapter_page: Path) -> None:
+    browser.open(chapter_page.with_name("index.html"))
+    browser.run("for (const part of document.querySelectorAll('details')) part.open = true")
+    browser.driver.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 50))")
+    found = browser.run(EVERY_POINT)
+    assert {problem for problem, _ in found} == set(results_of(Record.load(chapter_page.parents[1])))
+    for problem, maps in found:
+        for landscape, texts in zip(shown_maps(chapter_page.parents[1], problem), maps, strict=True):
+            expected = [sentence(landscape, *place) for place in np.ndindex(landscape.median.shape)]
+            assert texts == expected
 
 
 def test_the_other_maps_of_a_problem_follow_to_the_same_learning_rate(opened: Any, landscapes: list[Landscape]) -> None:
