@@ -141,9 +141,8 @@ def verdict_sentence(results: Sequence[ProblemResults], ranking: Ranking | None)
             wins[cell.label] = wins.get(cell.label, 0) + 1
     most = max(wins.values())
     first = listing([label for label, count in wins.items() if count == most])
-    lowest = (
-        f"{first} end{'s' if list(wins.values()).count(most) == 1 else ''} lowest on {most} of {len(results)} problems"
-    )
+    alone = list(wins.values()).count(most) == 1
+    lowest = f"{first} {'ends' if alone else 'each end'} lowest on {most} of {len(results)} problems"
     if ranking is None or len(ranking.labels) < 2:
         return f"{lowest}."
     order = sorted(range(len(ranking.labels)), key=lambda i: ranking.ranks[i].value)
@@ -159,8 +158,8 @@ def verdict_sentence(results: Sequence[ProblemResults], ranking: Ranking | None)
     if math.isnan(ranking.p_value):
         return f"{lowest}; {best} has the best {rank}."
     return (
-        f"No optimizer is best: {lowest}, {best} has the best {rank}, and {ranking.problems} problems do not tell "
-        f"the {len(order)} apart."
+        f"Nobody is told apart as the best: {lowest}, {best} has the best {rank}, and {ranking.problems} problems do "
+        f"not tell the {len(order)} apart."
     )
 
 
@@ -171,7 +170,7 @@ def _alone(one: ProblemResults) -> str:
     if not others or not one.tied:
         return f"{ends}{', told apart from all others' if others else ''}."
     if len(one.tied) == others:
-        return f"No optimizer is best on {one.problem.name}: {best} ends lowest, and nobody is told apart from it."
+        return f"Nobody is told apart as the best on {one.problem.name}: {best} ends lowest."
     close = named_first([cell.label for cell in one.tied])
     return f"{ends}; {close} {'is' if len(one.tied) == 1 else 'are'} not told apart from it."
 
