@@ -108,14 +108,15 @@
 
     drawFields(pen, colors) {
       const lost = new Path2D(), some = new Path2D(), border = new Path2D();
+      const dots = devicePixelRatio || 1, whole = (length) => Math.round(length * dots) / dots;  // no seams
       const stable = (row, column) => row < 0 || column < 0 || row >= this.rows || column >= this.columns ? null : this.at(row, column).lost === 0;
       for (let row = 0; row < this.rows; row++) {
         for (let column = 0; column < this.columns; column++) {
           const point = this.at(row, column), gone = point.value === Infinity;
-          const x0 = this.px(this.edges.x[column]), x1 = this.px(this.edges.x[column + 1]);
-          const y0 = this.py(this.edges.y[row + 1]), y1 = this.py(this.edges.y[row]);
+          const x0 = whole(this.px(this.edges.x[column])), x1 = whole(this.px(this.edges.x[column + 1]));
+          const y0 = whole(this.py(this.edges.y[row + 1])), y1 = whole(this.py(this.edges.y[row]));
           pen.fillStyle = gone ? colors.lost : point.worse ? colors.worse : colors.gained(this.share(point.value));
-          pen.fillRect(x0, y0, x1 - x0 + 0.5, y1 - y0 + 0.5);
+          pen.fillRect(x0, y0, x1 - x0, y1 - y0);
           if (point.lost) (gone ? lost : some).rect(x0, y0, x1 - x0, y1 - y0);
           if (stable(row, column + 1) === !stable(row, column)) { border.moveTo(x1, y0); border.lineTo(x1, y1); }
           if (stable(row + 1, column) === !stable(row, column)) { border.moveTo(x0, y0); border.lineTo(x1, y0); }

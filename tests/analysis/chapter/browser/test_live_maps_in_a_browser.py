@@ -150,6 +150,26 @@ def test_the_best_is_darkest_and_in_dark_mode_brightest(browser: Any, chapter_pa
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
 
 
+def test_a_dark_page_is_printed_on_white(browser: Any, chapter_page: Path) -> None:
+    best, start = bar_of(browser, chapter_page, "dark")
+    browser.run("""addEventListener("beforeprint", () => {
+        const style = part => getComputedStyle(document.querySelector(part));
+        window.printed = [style(".key .bar").backgroundImage, style("body").backgroundColor];
+    })""")
+    assert browser.pdf_pages() > 1
+    bar, paper = browser.run("return window.printed")
+    assert brightness(bar)[0] < 0.3 * brightness(bar)[-1]
+    assert paper == "rgb(255, 255, 255)"
+    now = browser.run("return getComputedStyle(document.querySelector('.key .bar')).backgroundImage")
+    assert (brightness(now)[0], brightness(now)[-1]) == (best, start)
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+
+
+def brightness(gradient: str) -> list[int]:
+    """How bright each colour of a gradient is: the sum of its three channels."""
+    return [sum(map(int, stop)) for stop in re.findall(r"rgb\((\d+), (\d+), (\d+)\)", gradient)]
+
+
 def bar_of(browser: Any, chapter_page: Path, scheme: str) -> tuple[int, int]:
     """How bright the colour bar of a page is at its best end and at the start, each the sum of three channels."""
     feature = {"name": "prefers-color-scheme", "value": scheme}
@@ -158,5 +178,5 @@ def bar_of(browser: Any, chapter_page: Path, scheme: str) -> tuple[int, int]:
     browser.run("for (const part of document.querySelectorAll('details')) part.open = true")
     browser.driver.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 50))")
     shown = browser.run("return getComputedStyle(document.querySelector('.key .bar')).backgroundImage")
-    stops = [sum(map(int, stop)) for stop in re.findall(r"rgb\((\d+), (\d+), (\d+)\)", shown)]
+    stops = brightness(shown)
     return stops[0], stops[-1]
