@@ -27,6 +27,7 @@ __all__ = [
     "cell_figure",
     "figures_of",
     "looks_on",
+    "lowest_first",
     "problem_figure",
     "problem_figures",
 ]
