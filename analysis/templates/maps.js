@@ -64,7 +64,7 @@
       this.tall = own.y ? PLANE : STRIP;
       if (own.marks.default && !this.holds(own.marks.default)) {
         const outside = Object.assign(document.createElement("small"), { textContent: `default outside of the grid: ${own.marks.default.text}` });
-        block.querySelector("h4").append(" ", outside);
+        block.querySelector("h3").append(" ", outside);
       }
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,16 @@ def test_every_point_of_every_map_says_what_the_record_holds(browser: Any, chapt
         for landscape, texts in zip(shown_maps(chapter_page.parents[1], problem), maps, strict=True):
             expected = [sentence(landscape, *place) for place in np.ndindex(landscape.median.shape)]
             assert texts == expected
+
+
+def test_maps_can_be_read_aloud(opened: Any) -> None:
+    named = opened.run(
+        "return [...document.querySelectorAll('.map canvas')].map(c => [c.ariaLabel, c.tabIndex, c.role])"
+    )
+    assert len(named) == opened.run("return document.querySelectorAll('.map').length") > 0
+    assert all("arrow keys move the cross-hair" in label and place == 0 for label, place, _ in named)
+    levels = opened.run("return [...document.querySelectorAll('h1, h2, h3, h4')].map(h => Number(h.tagName[1]))")
+    assert all(after - before <= 1 for before, after in pairwise(levels))  # no level of heading is left out
 
 
 def test_the_other_maps_of_a_problem_follow_to_the_same_learning_rate(opened: Any, landscapes: list[Landscape]) -> None:
