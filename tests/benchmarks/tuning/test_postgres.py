@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -141,22 +141,27 @@ def asked_by(process: subprocess.Popen[bytes], trials: list[FrozenTrial]) -> lis
     return [trial for trial in trials if trial.user_attrs["stepscape.worker"].endswith(f":{process.pid}")]
 
 
+def in_the_middle(trials: list[FrozenTrial]) -> bool:
+    return {trial.state for trial in trials} >= {TrialState.COMPLETE, TrialState.RUNNING}
+
+
 def test_of_four_drivers_on_one_study_one_is_killed_and_no_trial_is_lost_or_counted_twice(
-    server: str, tmp_path: Path
+    server: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     suite = tmp_path / "four.toml"
     suite.write_text(LONGER)
     drivers = [driver(server, suite, tmp_path / str(number)) for number in range(4)]
+    request.addfinalizer(lambda: [(each.kill(), each.wait()) for each in drivers])
     killed, *others = drivers
-    before: list[FrozenTrial] = []
-    while not {trial.state for trial in asked_by(killed, before)} >= {TrialState.COMPLETE, TrialState.RUNNING}:
+    left: list[FrozenTrial] = []
+    while not in_the_middle(left):
         assert killed.poll() is None, "it ended before it could be killed in the middle"
-        time.sleep(0.2)
-        before = trials_of(server, "four/")
+        if in_the_middle(asked_by(killed, trials_of(server, "four/"))):
+            killed.send_signal(signal.SIGSTOP)  # what is seen now is what it has when it is killed
+            left = asked_by(killed, trials_of(server, "four/"))
+            killed.send_signal(signal.SIGSTOP if in_the_middle(left) else signal.SIGCONT)
     killed.kill()
     killed.wait()
-    left = asked_by(killed, trials_of(server, "four/"))  # some are trained by nobody now; others may know it already
-    assert {trial.state for trial in left} - set(FINISHED)
     assert [each.wait(timeout=240) for each in others] == [0, 0, 0]
 
     trials = trials_of(server, "four/")
