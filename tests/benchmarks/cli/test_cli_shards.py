@@ -6,26 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from few_cells import few_cells
 
 from benchmarks.cli.main import main
 
-TEXT = """
-name = "parts"
-problems = ["sphere", "ellipse"]
-optimizers = ["sgd", "momentum"]
-steps = 8
-evaluations = 2
-[tuning]
-studies = 1
-trials = 2
-block = 2
-seeds = 1
-pruner = "none"
-[test]
-seeds = 2
-[landscape]
-enabled = false
-"""
+TEXT = few_cells("parts", ["sphere", "ellipse"])
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from few_cells import few_cells
 
 from analysis.record.cells import Record
 from analysis.record.shard import Shard
@@ -22,23 +23,7 @@ from benchmarks.running.on_slurm import ShardEnd, ShardRun, Submitted, slurm_opt
 from benchmarks.running.run_suite import run
 from benchmarks.suite.suite import Suite
 
-TEXT = """
-name = "parts"
-problems = ["sphere", "ellipse"]
-optimizers = ["sgd", "momentum"]
-steps = 8
-evaluations = 2
-[tuning]
-studies = 1
-trials = 2
-block = 2
-seeds = 1
-pruner = "none"
-[test]
-seeds = 2
-[landscape]
-enabled = false
-"""
+TEXT = few_cells("parts", ["sphere", "ellipse"])
 SUITE = Suite.parse(TEXT, "test")
 
 

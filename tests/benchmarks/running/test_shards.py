@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from few_cells import few_cells
 
 from analysis.record.failures import failures_of
 from analysis.record.shard import Shard, shard_of_record
@@ -16,23 +17,7 @@ from benchmarks.running.run_suite import run
 from benchmarks.running.shards import divided, parse_shard
 from benchmarks.suite.suite import Suite
 
-TEXT = """
-name = "parts"
-problems = ["sphere", "ellipse", "quadratic(dim=20)"]
-optimizers = ["sgd", "momentum"]
-steps = 8
-evaluations = 2
-[tuning]
-studies = 1
-trials = 2
-block = 2
-seeds = 1
-pruner = "none"
-[test]
-seeds = 2
-[landscape]
-enabled = false
-"""
+TEXT = few_cells("parts", ["sphere", "ellipse", "quadratic(dim=20)"])
 SUITE = Suite.parse(TEXT, "test")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from few_cells import few_cells
 
 from analysis.record.cells import Record
 from benchmarks.errors import UsageError
@@ -22,23 +23,7 @@ from benchmarks.suite.suite import Suite
 distributed = pytest.importorskip("distributed", reason="the extra [dask] is not installed")
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-TEXT = """
-name = "dasked"
-problems = ["ellipse"]
-optimizers = ["sgd", "momentum"]
-steps = 8
-evaluations = 2
-[tuning]
-studies = 1
-trials = 2
-block = 2
-seeds = 1
-pruner = "none"
-[test]
-seeds = 2
-[landscape]
-enabled = false
-"""
+TEXT = few_cells("dasked", ["ellipse"])
 SUITE = Suite.parse(TEXT, "test")
 
 
