@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ import pandas as pd
 from analysis.measures.comparable import unequal_budgets
 from analysis.measures.convergence import SETTINGS, beaten_floor, measure_of
 from analysis.measures.measure import Measure
+from analysis.measures.paired_curves import Against, against_lowest
 from analysis.measures.paired_tests import not_worse
 from analysis.measures.recommendation import Recommendation, recommendation_of
 from analysis.measures.results import CellResult, SettingResult, cell_results
@@ -125,6 +126,15 @@ class ProblemResults:
         """Whether there are several optimizers, and nobody is told apart from the best."""
         return len(self.cells) > 1 and len(self.best) + len(self.tied) == len(self.cells)
 
+    def against(self, setting: str, labels: Collection[str] | None = None) -> Against | None:
+        """The optimizers (those of ``labels``, where any are named) against the lowest one over the steps; None where
+        budgets are unequal, or nobody else was run under ``setting``.
+        """
+        key = (setting, None if labels is None else frozenset(labels))
+        if key not in self._compared:
+            self._compared[key] = None if self.unequal else against_lowest(self.cells, setting, labels)
+        return self._compared[key]
+
     @cached_property
     def stability(self) -> tuple[Stability, ...]:
         """What the landscapes say, of every cell that has one."""
@@ -139,6 +149,11 @@ class ProblemResults:
     def searches(self) -> tuple[SearchCheck, ...]:
         """Search beside landscape, of every cell that has both."""
         return tuple(found for cell in self.cells if (found := search_check(cell)) is not None)
+
+    @cached_property
+    def _compared(self) -> dict[tuple[str, frozenset[str] | None], Against | None]:
+        """What `against` has found."""
+        return {}
 
     @property
     def _ended(self) -> dict[CellResult, SettingResult]:

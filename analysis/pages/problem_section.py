@@ -10,11 +10,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.across import budget_figure, replay_figure
-from analysis.figures.problem import figures_of, looks_on
+from analysis.figures.paired import LEVEL_WITH
+from analysis.figures.problem import figures_of, looks_on, paired_on
 from analysis.figures.style import Drawn, Form, Look, drawn_as
 from analysis.figures.titles import TITLES, budget_finding, titled
 from analysis.measures.budget import BudgetResult, budget_frame, budget_results, replay_curves
 from analysis.measures.comparable import PoolingError
+from analysis.measures.paired_curves import paired_frame
 from analysis.measures.recommendation import Recommendation
 from analysis.measures.stability import Stability, boundary_frame, stability_frame
 from analysis.pages.csv_tables import convergence_table, costs_table, metrics_table, sensitivity_table
@@ -34,8 +36,7 @@ CAPTIONS: Final = {
     "told apart from it; lost: the median diverged; blank: not run, or unequal budgets.",
     "outcome": "Where each run ended: filled circles are tuned medians over independent studies and test seeds, "
     "hollow ones the default setting; bars are intervals of the median, ticks single runs. Further left is better.",
-    "convergence": "The typical run at every evaluation; the shaded band holds the middle 90% of the runs, "
-    "or all of them where there are fewer than 20. "
+    "convergence": "The typical run at every evaluation. "
     "The left side shows what the tuning studies found, on fresh seeds, the right side the default setting.",
     "sensitivity": "What a learning rate leads to, over the grid. Wide valleys forgive a wrong guess. Marker: the "
     "lowest of the grid.",
@@ -62,6 +63,9 @@ FIRST: Final = ("outcome", "landscape", "sensitivity")
 
 EXPLAINED: Final = {
     ("outcome", "below rounding"): "In the shaded part all is equal: rounding.",
+    ("convergence", LEVEL_WITH): "Under each side, how much higher the others lie than the one that ends lowest there, "
+    "paired by seeds; shaded is the 90% interval at each step over studies and seeds, where the problem has any chance "
+    "in it: what holds the line is not told apart at that step.",
     ("convergence", "diverges"): "A cross marks where the typical run diverges or leaves the frame for good.",
     ("convergence", "leaves the frame and returns"): "A triangle holds the highest value of a run that comes back.",
     ("sensitivity", "tuned"): "Rings: what tuning found, on the test seeds.",
@@ -154,6 +158,7 @@ def section_of(
         refused=refused,
         tables={
             "convergence": convergence_table(results.cells),
+            "paired": paired_frame(results.problem.name, paired_on(results, looks_on(results, looks))),
             "metrics": metrics_table(results.cells),
             "sensitivity": sensitivity_table(results.cells),
             "costs": costs_table(results.cells),
