@@ -16,13 +16,10 @@ from analysis.figures.style import GREY, INK, LINES, Look, drawing, log_axis, ne
 from analysis.measures.budget import BudgetCurve, BudgetResult, ReplayCurve
 from analysis.measures.measure import Measure
 from analysis.measures.profiles import Profile
-from analysis.measures.ranking import Ranking
 from analysis.measures.transfer import Transfer
 from analysis.statistics.arrays import Integers
-from analysis.statistics.bootstrap import ALPHA
-from analysis.words import number
 
-__all__ = ["budget_figure", "profiles_figure", "ranks_figure", "replay_figure", "transfer_figure"]
+__all__ = ["budget_figure", "profiles_figure", "replay_figure", "transfer_figure"]
 
 ACROSS: Final = {
     "performance": (
@@ -37,9 +34,6 @@ SAMPLERS: Final = {"tpe": "#0072B2", "cmaes": "#D55E00", "qmc": "#009E73", "gp":
 PAGE: Final = 10.6
 """Inches that a page shows without shrinking its letters."""
 
-MOST_RANKED: Final = 40
-"""Rows of a diagram of ranks: of more, the best."""
-
 MOST_ANNOTATED: Final = 9
 """Problems up to which every field of a transfer matrix holds its number."""
 
@@ -47,52 +41,6 @@ DARK: Final = 0.6
 """Share of the colour scale up to which white letters read best."""
 
 Looks = Mapping[str, Look]
-
-
-def ranks_figure(ranking: Ranking, looks: Looks) -> Figure:
-    """Draw the critical-difference diagram: mean ranks from best to worst; a bar joins those not told apart.
-
-    ``looks`` are those of the optimizers by label, here as in every figure.
-    """
-    order = sorted(range(len(ranking.labels)), key=lambda i: ranking.ranks[i].value)[:MOST_RANKED]
-    names = [ranking.labels[i] for i in order]
-    texts = [wrapped(name, 44) for name in names]
-    with drawing():
-        figure = new_figure(7.5, max(0.32 if len(names) <= 20 else 0.24, 0.16 * _lines(texts)) * len(names) + 1.35)
-        axes = figure.subplots()
-        for row, place in enumerate(order):
-            rank, look = ranking.ranks[place], looks[ranking.labels[place]]
-            axes.plot([rank.low, rank.high], [row, row], color=look.color, lw=2.6, solid_capstyle="butt")
-            axes.plot(rank.value, row, look.marker, color=look.color, ms=7, mec="white", zorder=4)
-            axes.text(rank.value, row - 0.24, number(rank.value), ha="center", va="bottom", fontsize=7.5)
-        axes.set_xlim(0.7, len(names) + 0.4 + 0.16 * len(ranking.groups))
-        for bar, group in enumerate(ranking.groups):
-            rows = [names.index(label) for label in group if label in names]
-            if not rows:
-                continue
-            x = len(names) + 0.25 + 0.16 * bar
-            axes.plot([x, x], [rows[0] - 0.3, rows[-1] + 0.3], color=INK, lw=3, solid_capstyle="butt", clip_on=False)
-        _ruler(axes, ranking.critical)
-        axes.set_yticks(range(len(names)), texts)
-        axes.set_ylim(len(names) - 0.5, -1.5)
-        axes.xaxis.set_major_locator(FixedLocator(range(1, len(names) + 1, 1 + len(names) // 12)))
-        axes.grid(visible=False, axis="y")
-        hidden = len(ranking.labels) - len(names)
-        more = f"; {hidden} more rank lower: tables/ranking.csv" if hidden else ""
-        axes.set_xlabel(f"mean rank over {ranking.problems} problems (1 is best{more})")
-    return figure
-
-
-def _ruler(axes: Axes, critical: float) -> None:
-    """Draw the critical difference as a ruler at the top, beginning at rank 1."""
-    if not np.isfinite(critical):
-        return
-    end = min(1 + critical, axes.get_xlim()[1])
-    axes.plot([1, end], [-1.1, -1.1], color=INK, lw=1.2)
-    for x in (1, 1 + critical):
-        axes.plot([x, x], [-1.22, -0.98], color=INK, lw=1.2)
-    text = f"critical difference {number(critical)} (Nemenyi, {ALPHA:.0%})"
-    axes.text(1.06, -1.17, text, ha="left", va="bottom", fontsize=7.5, color=INK)
 
 
 def profiles_figure(profiles: Sequence[Profile], looks: Looks) -> Figure:

@@ -160,7 +160,7 @@ def ranks_finding(ranking: Ranking) -> str:
     behind = [ranking.labels[i] for i in order if ranking.ranks[i].value - best >= ranking.critical]
     if behind and not ranking.p_value > ALPHA:
         return f"{ranking.labels[order[0]]} ranks significantly before {named_first(behind)}"
-    return f"{ranking.problems} problems do not rank these {len(order)}"
+    return f"{ranking.problems} problems cannot separate these {len(order)}"
 
 
 def profiles_finding(curves: Sequence[Profile]) -> str:

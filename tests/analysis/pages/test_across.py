@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.figures.across import budget_figure, ranks_figure, replay_figure, transfer_figure
+from analysis.figures.across import budget_figure, replay_figure, transfer_figure
+from analysis.figures.ranks import ranks_figure
 from analysis.figures.style import Look, looks_of
 from analysis.measures.budget import BudgetCurve, ReplayCurve, budget_results
 from analysis.measures.measure import Measure
@@ -157,9 +158,25 @@ def test_a_bar_joins_the_optimizers_that_are_not_told_apart() -> None:
     ranks = tuple(Estimate(value, value - 0.1, value + 0.1, 9) for value in (1.0, 1.9, 3.0))
     figure = ranks_figure(Ranking(labels, ranks, 0.01, 1.1, (("a", "b"),), 9), looks_of(labels))
     axes = figure.axes[0]
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["a", "b", "c"]
-    bars = [line for line in axes.lines if line.get_linewidth() == 3]
-    assert [list(bar.get_ydata()) for bar in bars] == [[-0.3, 1.3]]
+    assert [text.get_text() for text in axes.texts if text.get_gid() == "name"] == ["a  1", "b  1.9", "3  c"]
+    bars = [line for line in axes.lines if line.get_gid() == "bar"]
+    assert [list(bar.get_xdata()) for bar in bars] == [[1.0, 1.9]]
+    (ruler,) = [line for line in axes.lines if line.get_gid() == "critical"]
+    assert list(ruler.get_xdata()) == pytest.approx([1, 2.1])
+
+
+def test_every_rank_has_a_line_to_its_name_and_none_crosses_another() -> None:
+    values = (1.2, 1.2, 2.5, 3.1, 4.4, 5.0)
+    labels = tuple("abcdef")
+    ranks = tuple(Estimate(value, value, value, 9) for value in values)
+    figure = ranks_figure(Ranking(labels, ranks, 0.3, 4.0, (labels,), 6), looks_of(labels))
+    leaders = [line.get_xydata() for line in figure.axes[0].lines if line.get_gid() == "leader"]
+    assert sorted(float(points[0, 0]) for points in leaders) == sorted(values)
+    left = [points for points in leaders if points[-1, 0] < 1]
+    assert len(left) == 3
+    for outer, inner in zip(left, left[1:], strict=False):  # better ranks are named higher
+        assert outer[0, 0] <= inner[0, 0]
+        assert outer[-1, 1] < inner[-1, 1]
 
 
 def test_large_transfer_matrices_go_without_numbers() -> None:
