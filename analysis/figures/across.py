@@ -15,21 +15,11 @@ from analysis.figures.lines import START, frame_limits, legend_columns, legend_h
 from analysis.figures.style import GREY, INK, LINES, Look, drawing, log_axis, new_figure, panel_grid, put_title, wrapped
 from analysis.measures.budget import BudgetCurve, BudgetResult, ReplayCurve
 from analysis.measures.measure import Measure
-from analysis.measures.profiles import Profile
 from analysis.measures.transfer import Transfer
 from analysis.statistics.arrays import Integers
 
-__all__ = ["budget_figure", "profiles_figure", "replay_figure", "transfer_figure"]
+__all__ = ["budget_figure", "replay_figure", "transfer_figure"]
 
-ACROSS: Final = {
-    "performance": (
-        "Performance profile",
-        "times as slow as the fastest, at most",
-        "share of (problem, target) solved",
-    ),
-    "data": ("Data profile", "steps (expected, with restarts)", "share of (problem, target) solved"),
-    "solved": ("Targets reached by each run", "share of the step budget", "share of (run, target) reached"),
-}
 SAMPLERS: Final = {"tpe": "#0072B2", "cmaes": "#D55E00", "qmc": "#009E73", "gp": "#CC79A7", "random": "#E69F00"}
 PAGE: Final = 10.6
 """Inches that a page shows without shrinking its letters."""
@@ -41,44 +31,6 @@ DARK: Final = 0.6
 """Share of the colour scale up to which white letters read best."""
 
 Looks = Mapping[str, Look]
-
-
-def profiles_figure(profiles: Sequence[Profile], looks: Looks) -> Figure:
-    """Draw profiles side by side: share of targets by ratio to the fastest, by steps, and by share of the budget."""
-    with drawing():
-        figure = new_figure(9.6, 3.1 + legend_height(named(profiles[0].labels, looks)))
-        for axes, profile in zip(figure.subplots(1, len(profiles), squeeze=False)[0], profiles, strict=True):
-            for i, label in enumerate(profile.labels):
-                look = looks[label]
-                if look.grey:
-                    axes.plot(
-                        profile.over, profile.value[i], color=look.color, lw=0.7, drawstyle="steps-post", zorder=1.5
-                    )
-                    continue
-                axes.fill_between(
-                    profile.over, profile.low[i], profile.high[i], color=look.color, alpha=0.18, lw=0, step="post"
-                )
-                style: dict[str, Any] = {
-                    "color": look.color,
-                    "ls": look.line,
-                    "marker": look.marker,
-                    "ms": 4,
-                    "zorder": look.layer,
-                }
-                axes.plot(
-                    profile.over, profile.value[i], label=label, drawstyle="steps-post", markevery=(5, 15), **style
-                )
-            title, x_label, y_label = ACROSS[profile.name]
-            axes.set(xlabel=x_label, ylabel=y_label, ylim=(0, 1.02))
-            axes.yaxis.set_major_formatter(PercentFormatter(1))
-            put_title(axes, title)
-            if profile.name == "solved":
-                axes.set_xlim(0, 1)
-                axes.xaxis.set_major_formatter(PercentFormatter(1))
-            else:
-                log_axis(axes, "x", float(profile.over[0]), float(profile.over[-1]))
-        _legend(figure, named({label: _handle(looks[label]) for label in profiles[0].labels}, looks))
-    return figure
 
 
 def transfer_figure(transfers: Sequence[Transfer]) -> Figure:

@@ -196,5 +196,6 @@ def _thin_labels(axes: Axes) -> None:
             for text in axes.get_xticklabels():
                 text.set(rotation=30, ha="right", rotation_mode="anchor")
             return
-        kept = labels[::2]
+        kept, limits = labels[::2], axes.get_xlim()
         axes.set_xticks([text.get_position()[0] for text in kept], [text.get_text() for text in kept])
+        axes.set_xlim(limits)  # ticks beyond them would widen the frame

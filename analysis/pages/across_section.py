@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.figures.across import profiles_figure, transfer_figure
+from analysis.figures.across import transfer_figure
 from analysis.figures.problem import MOST_COLOURED
+from analysis.figures.profiles import profiles_figure
 from analysis.figures.ranks import ranks_figure
 from analysis.figures.style import Form, Look, among
 from analysis.figures.titles import profiles_finding, ranks_finding, titled, transfer_finding

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from matplotlib.figure import Figure
 
-from analysis.figures.across import profiles_figure, transfer_figure
+from analysis.figures.across import transfer_figure
 from analysis.figures.overview import ratios_figure, worse_than_best
 from analysis.figures.paper import PaperForm, Width, fitted, paper_style, saved
 from analysis.figures.problem import MOST_COLOURED, looks_on, problem_figure
+from analysis.figures.profiles import profiles_figure
 from analysis.figures.ranks import ranks_figure
 from analysis.figures.style import Look, among, looks_of, styled
 from analysis.figures.titles import profiles_finding, ranks_finding, titled, transfer_finding

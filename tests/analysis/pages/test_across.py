@@ -174,7 +174,7 @@ def test_every_rank_has_a_line_to_its_name_and_none_crosses_another() -> None:
     assert sorted(float(points[0, 0]) for points in leaders) == sorted(values)
     left = [points for points in leaders if points[-1, 0] < 1]
     assert len(left) == 3
-    for outer, inner in zip(left, left[1:], strict=False):  # better ranks are named higher
+    for outer, inner in pairwise(left):  # better ranks are named higher
         assert outer[0, 0] <= inner[0, 0]
         assert outer[-1, 1] < inner[-1, 1]
 
