@@ -28,6 +28,8 @@ APART: Final = 0.085
 BESIDE: Final = (1.015, 1.06, 1.075)
 """Where a leader begins and ends, and the name begins, in widths of a panel."""
 
+BOX: Final = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.0}
+
 NAME: Final = 13
 """Letters of a line of a name."""
 
@@ -109,4 +111,4 @@ def _name_ends(axes: Axes, ends: Mapping[str, float], looks: Mapping[str, Look],
         name = wrapped(label, NAME)
         axes.annotate(name, (text, y), xycoords="axes fraction", va="center", fontsize="small", gid="name")
     if others:
-        axes.annotate(f"grey: {others} others", (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize="small")
+        axes.annotate(f"grey: {others} others", (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize="small", bbox=BOX)

@@ -22,12 +22,15 @@ MOST_RANKED: Final = 40
 """Names in a diagram of ranks: of more, the best."""
 
 ROW: Final = 0.27
-"""Inches from name to name."""
+CLOSE: Final = 0.2
+"""Inches from name to name, and where there are more than `FEW` at a side."""
+
+FEW: Final = 10
 
 BAR: Final = 0.15
 """Inches from bar to bar."""
 
-NAME: Final = 24
+NAME: Final = 32
 """Letters of a line of a name."""
 
 OUT: Final = 0.035
@@ -46,7 +49,7 @@ def ranks_figure(ranking: Ranking, looks: Mapping[str, Look]) -> Figure:
     bars = [[ranks[label] for label in group if label in ranks] for group in ranking.groups]
     bars = [bar for bar in bars if bar]
     lines = 1 + max(wrapped(name, NAME).count("\n") for name in names)
-    row, under = ROW * max(1.0, 0.6 * lines), BAR * len(bars) + 0.1
+    row, under = (ROW if half <= FEW else CLOSE) * max(1.0, 0.6 * lines), BAR * len(bars) + 0.1
     depth = under + row * half
     with drawing():
         figure = new_figure(7.5, depth + 1.3)

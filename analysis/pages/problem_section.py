@@ -48,7 +48,7 @@ CAPTIONS: Final = {
     "replay": "The tuning studies that would have been, replayed over the landscape: mean over searches with its 90% "
     "interval, beside random search, which is known exactly.",
     "ranks": "The critical-difference diagram of Demšar (2006): mean ranks of the tuned medians over the problems. A "
-    "black bar joins ranks that are closer than the critical difference: there are too few problems to tell them apart.",
+    "black bar joins ranks that are closer than the critical difference: too few problems to tell them apart.",
     "profiles": "Targets fall evenly from every problem's start to the lowest value that anyone's median run reached. "
     "Left and middle: expected steps with restarts; right: single runs. Shaded: 90% bands over studies and seeds.",
     "transfer": "The best setting of the row's problem, used on the column's: the percentage of the progress of the "
