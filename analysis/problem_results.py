@@ -19,6 +19,7 @@ from analysis.measures.recommendation import Recommendation, recommendation_of
 from analysis.measures.results import CellResult, SettingResult, cell_results
 from analysis.measures.search_check import SearchCheck, search_check
 from analysis.measures.stability import Stability, stability
+from analysis.measures.trajectory import Path2D, Surface, path_of, surface_of
 from analysis.record.cell_info import ProblemInfo
 from analysis.record.cells import Cell
 from analysis.words import number
@@ -149,6 +150,22 @@ class ProblemResults:
     def searches(self) -> tuple[SearchCheck, ...]:
         """Search beside landscape, of every cell that has both."""
         return tuple(found for cell in self.cells if (found := search_check(cell)) is not None)
+
+    @cached_property
+    def surface(self) -> Surface | None:
+        """The measure over the plane; None where the problem is not one of the plane."""
+        return next((s for cell in self.cells if (s := surface_of(cell.cell, self.measure)) is not None), None)
+
+    @cached_property
+    def paths(self) -> Mapping[str, list[Path2D]]:
+        """The tuned and the default path of every optimizer that has any, by label; empty without a `surface`."""
+        if self.surface is None:
+            return {}
+        found = {
+            cell.label: [path_of(cell.cell, setting, self.surface, cell.typical_study) for setting in SETTINGS]
+            for cell in self.cells
+        }
+        return {label: [path for path in both if path is not None] for label, both in found.items() if any(both)}
 
     @cached_property
     def _compared(self) -> dict[tuple[str, frozenset[str] | None], Against | None]:

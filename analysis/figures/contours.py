@@ -72,7 +72,7 @@ def trajectory_figure(
 
 
 def _frame(axes: Axes, surface: Surface, paths: Sequence[Path2D]) -> bool:
-    """Set the axes so that they hold ``paths``; whether they are wider than the contours, whose border is drawn then."""
+    """Set the axes so that they hold ``paths``; whether they go beyond the contours, whose border is then drawn."""
     found = extents(surface, paths)
     (left, bottom), (right, top) = surface.frame
     for extent, axis in zip(found, (axes.xaxis, axes.yaxis), strict=True):

@@ -18,7 +18,7 @@ from analysis.measures.convergence import SETTINGS
 from analysis.measures.lr_sensitivity import RateCurve
 from analysis.measures.paired_curves import Against
 from analysis.measures.results import CellResult
-from analysis.measures.trajectory import contour_levels, path_of, surface_of
+from analysis.measures.trajectory import contour_levels
 from analysis.problem_results import ProblemResults
 from analysis.record.cells import Cell
 
@@ -162,22 +162,17 @@ def lowest_first(panels: Mapping[str, Shown], value: Callable[[Shown], float]) -
 
 
 def _trajectories(results: ProblemResults, looks: Mapping[str, Look]) -> Figure | None:
-    cells, measure = _named(results), results.measure
-    surface = next((s for s in (surface_of(cell.cell, measure) for cell in cells.values()) if s is not None), None)
+    surface = results.surface
     if surface is None:
         return None
-    paths = {
-        label: [path_of(cell.cell, setting, surface, cell.typical_study) for setting in SETTINGS]
-        for label, cell in cells.items()
-    }
-    shown = {label: [path for path in both if path is not None] for label, both in paths.items() if any(both)}
-    ended = {label: cell.tuned.value if cell.tuned else np.inf for label, cell in cells.items()}
-    shown = {label: shown[label] for label in lowest_first({label: ended[label] for label in shown}, float)}
+    ended = {cell.label: cell.tuned.value if cell.tuned else np.inf for cell in results.cells}
+    paths = results.paths
+    shown = {label: paths[label] for label in lowest_first({label: ended[label] for label in paths}, float)}
     if not shown:
         return None
-    stated = next(iter(cells.values())).info.problem.minimisers or [surface.lowest]
+    stated = results.problem.minimisers or [surface.lowest]
     minima = [(float(x1), float(x2)) for x1, x2 in stated]
-    return plane.trajectory_figure(surface, contour_levels(surface, measure), minima, shown, looks)
+    return plane.trajectory_figure(surface, contour_levels(surface, results.measure), minima, shown, looks)
 
 
 DRAWN: Final[Mapping[str, Callable[[ProblemResults, Mapping[str, Look]], Figure | None]]] = {

@@ -111,4 +111,6 @@ def _name_ends(axes: Axes, ends: Mapping[str, float], looks: Mapping[str, Look],
         name = wrapped(label, NAME)
         axes.annotate(name, (text, y), xycoords="axes fraction", va="center", fontsize="small", gid="name")
     if others:
-        axes.annotate(f"grey: {others} others", (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize="small", bbox=BOX)
+        axes.annotate(
+            f"grey: {others} others", (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize="small", bbox=BOX
+        )

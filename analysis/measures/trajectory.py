@@ -78,7 +78,7 @@ class Path2D:
 
     @property
     def detour(self) -> float:
-        """How many times as long as the straight line from its start to its end the path is; inf where it ends there."""
+        """How many times as long as the straight line to its end the path is; inf where it ends where it starts."""
         straight = float(np.hypot(*(self.points[-1] - self.points[0])))
         length = float(np.hypot(*np.diff(self.points, axis=0).T).sum())
         return length / straight if straight > 0 else np.inf
@@ -86,11 +86,12 @@ class Path2D:
     @property
     def numbered(self) -> Integers:
         """Places of the points whose step is written: every 1, 2 or 5 times a power of ten steps, about `NUMBERS` of
-        them; the start and the end have signs of their own.
+        them, and the first step outside of the frame; the start and the end have signs of their own.
         """
         last = float(self.steps[-1])
         every = min((k * 10**e for e in range(9) for k in (1, 2, 5) if k * 10**e >= last / NUMBERS), default=1)
-        inner = (self.steps > 0) & (self.steps < last) & (self.steps % every == 0)
+        chosen = (self.steps % every == 0) | (self.steps == self.left_at)
+        inner = (self.steps > 0) & (self.steps < last) & chosen
         return np.flatnonzero(inner)
 
 

@@ -10,10 +10,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.across import budget_figure, replay_figure
+from analysis.figures.contours import BEYOND
 from analysis.figures.paired import LEVEL_WITH
 from analysis.figures.problem import figures_of, looks_on, paired_on
 from analysis.figures.style import Drawn, Form, Look, drawn_as
-from analysis.figures.titles import TITLES, budget_finding, titled
+from analysis.figures.titles import TITLES, budget_finding, replay_finding, titled
 from analysis.measures.budget import BudgetResult, budget_frame, budget_results, replay_curves
 from analysis.measures.comparable import PoolingError
 from analysis.measures.paired_curves import paired_frame
@@ -54,7 +55,7 @@ CAPTIONS: Final = {
     "transfer": "The best setting of the row's problem, used on the column's: the percentage of the progress of the "
     "best setting there that is given away. Darker is better; where no setting makes progress, none is given away.",
     "trajectory": "The path of the first test seed, tuned (by the study in the middle) drawn through, default dashed, "
-    "over contours at even distances of the logarithm.",
+    "over contours at even distances of the logarithm. Arrows and numbers of steps are the tuned path's.",
 }
 
 FIRST: Final = ("outcome", "landscape", "sensitivity")
@@ -65,6 +66,10 @@ EXPLAINED: Final = {
     ("convergence", LEVEL_WITH): "Under each side, how much higher the others lie than the one that ends lowest there, "
     "paired by seeds; shaded is the 90% interval at each step over studies and seeds, where the problem has any chance "
     "in it: what holds the line is not told apart at that step.",
+    (
+        "trajectory",
+        BEYOND,
+    ): "A panel whose path goes further than the contours is wider, or logarithmic outside of them.",
     ("convergence", "diverges"): "A cross marks where the typical run diverges or leaves the frame for good.",
     ("convergence", "leaves the frame and returns"): "A triangle holds the highest value of a run that comes back.",
     ("sensitivity", "tuned"): "Rings: what tuning found, on the test seeds.",
@@ -185,7 +190,7 @@ def budget_figures(
         if result.cell.replays is not None
     }
     if panels:
-        yield "replay", titled(replay_figure(panels, measure), problem, "replay")
+        yield "replay", titled(replay_figure(panels, measure), problem, "replay", replay_finding(panels))
 
 
 def picture_of(anchor: str, name: str, figure: Figure, forms: Collection[Form] = ()) -> Picture:
