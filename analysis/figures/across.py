@@ -1,4 +1,4 @@
-"""The figures across problems and budgets: ranks, profiles, transfer and what tuning buys. Drawing only."""
+"""The figures over budgets: what tuning buys, and samplers replayed. Drawing only."""
 
 from __future__ import annotations
 
@@ -15,70 +15,12 @@ from analysis.figures.lines import START, frame_limits, legend_columns, legend_h
 from analysis.figures.style import GREY, INK, LINES, Look, drawing, log_axis, new_figure, panel_grid, put_title, wrapped
 from analysis.measures.budget import BudgetCurve, BudgetResult, ReplayCurve
 from analysis.measures.measure import Measure
-from analysis.measures.transfer import Transfer
 from analysis.statistics.arrays import Integers
 
-__all__ = ["budget_figure", "replay_figure", "transfer_figure"]
+__all__ = ["budget_figure", "replay_figure"]
 
 SAMPLERS: Final = {"tpe": "#0072B2", "cmaes": "#D55E00", "qmc": "#009E73", "gp": "#CC79A7", "random": "#E69F00"}
-PAGE: Final = 10.6
-"""Inches that a page shows without shrinking its letters."""
-
-MOST_ANNOTATED: Final = 9
-"""Problems up to which every field of a transfer matrix holds its number."""
-
-DARK: Final = 0.6
-"""Share of the colour scale up to which white letters read best."""
-
 Looks = Mapping[str, Look]
-
-
-def transfer_figure(transfers: Sequence[Transfer]) -> Figure:
-    """Draw one matrix an optimizer: the regret on the column's problem of the setting that is best on the row's."""
-    problems = max((transfer.problems for transfer in transfers), key=len)
-    longest, count = 0.075 * min(24, max(map(len, problems))), len(transfers)
-    room = (PAGE - longest - 1.1) / min(count, 3) - 0.15
-    side = max(1.5, 0.15 * len(problems), min(0.42 * len(problems), room))
-    titles = [wrapped(transfer.label, int(side / 0.09)) for transfer in transfers]
-    with drawing():
-        extra = longest + 1.1, longest + 0.5
-        figure, panels = panel_grid(count, width=side + 0.15, height=side + 0.2 + 0.15 * _lines(titles), extra=extra)
-        columns = panels[0].get_gridspec()
-        wide = 1 if columns is None else columns.ncols
-        for place, (axes, transfer) in enumerate(zip(panels, transfers, strict=True)):
-            _matrix(axes, transfer)
-            put_title(axes, titles[place])
-            if place % wide:
-                axes.set_yticklabels([])
-            if place + wide < len(transfers):
-                axes.set_xticklabels([])
-            elif place < count - (count % wide or wide):
-                axes.xaxis.set_in_layout(False)  # its labels hang into the empty place below
-        bar = figure.colorbar(panels[0].images[0], ax=panels, fraction=0.04, pad=0.02, aspect=28)
-        bar.set_label("share of the progress given away")
-        bar.ax.yaxis.set_major_formatter(PercentFormatter(1))
-        figure.supylabel("best setting on …", fontsize=9)
-        figure.supxlabel("… used on", fontsize=9)
-    return figure
-
-
-def _matrix(axes: Axes, transfer: Transfer) -> None:
-    """Draw one matrix; each field holds its percentage where there are few."""
-    count = len(transfer.problems)
-    axes.imshow(transfer.regret, vmin=0, vmax=1, cmap="viridis", aspect="equal")
-    if count <= MOST_ANNOTATED:
-        for (row, column), regret in np.ndenumerate(transfer.regret):
-            color = "white" if regret < DARK else INK
-            axes.text(column, row, f"{100 * regret:.0f}", ha="center", va="center", fontsize=7.5, color=color)
-    names = [wrapped(problem, 24) for problem in transfer.problems]
-    axes.set_xticks(range(count), names, rotation=90)
-    axes.set_yticks(range(count), names)
-    axes.set_xticks(np.arange(0.5, count - 1), minor=True)
-    axes.set_yticks(np.arange(0.5, count - 1), minor=True)
-    axes.grid(visible=False)
-    axes.grid(visible=True, which="minor", color="white", lw=0.8)
-    axes.set_axisbelow(False)
-    axes.tick_params(which="both", length=0)
 
 
 def budget_figure(found: Sequence[BudgetResult], measure: Measure, looks: Looks) -> Figure:
@@ -166,11 +108,6 @@ def _trials_axis(axes: Axes, budgets: Integers) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlim(budgets.min(), budgets.max())
     axes.set_xlabel("k, the number of trials")
-
-
-def _lines(texts: Sequence[str]) -> int:
-    """The largest number of lines of a text."""
-    return 1 + max(text.count("\n") for text in texts)
 
 
 def _handle(look: Look) -> Line2D:

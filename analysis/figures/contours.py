@@ -115,10 +115,10 @@ def _draw_path(axes: Axes, path: Path2D, look: Look) -> None:
     lengths = np.hypot(*np.diff(shown, axis=0).T)
     for place in np.argsort(-lengths, kind="stable")[:ARROWS]:
         if lengths[place] > SHORTEST:
-            middle = (0.45 * shown[place] + 0.55 * shown[place + 1]), (0.4 * shown[place] + 0.6 * shown[place + 1])
-            begin, end = (axes.transData.inverted().transform(point) for point in middle)
+            near, far = shown[place], shown[place + 1]
+            begin, end = axes.transData.inverted().transform([0.45 * near + 0.55 * far, 0.4 * near + 0.6 * far])
             arrow = {"arrowstyle": "-|>", "color": color, "lw": 1.2, "mutation_scale": 10, "shrinkA": 0, "shrinkB": 0}
-            axes.annotate("", end, begin, arrowprops=arrow, zorder=4.2, annotation_clip=False)
+            axes.annotate("", tuple(end), tuple(begin), arrowprops=arrow, zorder=4.2, annotation_clip=False)
     kept: list[Array] = [shown[0], shown[-1]]
     for place in path.numbered:
         if min(float(np.hypot(*(shown[place] - other))) for other in kept) > CLEAR:

@@ -41,6 +41,7 @@ TITLES: Final = {
     "ranks": "mean ranks",
     "profiles": "how soon targets are reached",
     "transfer": "what a setting is worth on another problem",
+    "transfer-matrix": "what each problem's setting gives away on each other",
 }
 
 SOFT: Final = "#5b6470"

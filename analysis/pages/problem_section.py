@@ -52,8 +52,11 @@ CAPTIONS: Final = {
     "black bar joins ranks that are closer than the critical difference: too few problems to tell them apart.",
     "profiles": "Targets fall evenly from every problem's start to the lowest value that anyone's median run reached. "
     "Left and middle: expected steps with restarts; right: single runs. Shaded: 90% bands over studies and seeds.",
-    "transfer": "The best setting of the row's problem, used on the column's: the percentage of the progress of the "
-    "best setting there that is given away. Darker is better; where no setting makes progress, none is given away.",
+    "transfer": "The best setting of one problem, used on another: the share given away of the progress that the best "
+    "setting there makes, for every ordered pair of problems. Where no setting makes progress, none is given away.",
+    "transfer-matrix": "The best setting of the row's problem, used on the column's: the percentage of the progress of "
+    "the best setting there that is given away. Darker is better. Of more than six optimizers, the six that give away "
+    "least in the median.",
     "trajectory": "The path of the first test seed, tuned (by the study in the middle) drawn through, default dashed, "
     "over contours at even distances of the logarithm. Arrows and numbers of steps are the tuned path's.",
 }
