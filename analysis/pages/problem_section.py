@@ -151,6 +151,7 @@ def section_of(
         budget, refused = [], f"No curves of what tuning buys, for {error}."
     figured = [*figures_of(results, looks), *budget_figures(results, budget, looks_on(results, looks))]
     cells = [result.cell for result in results.cells]
+    order = [cell.label for cell in results.by_result]
     return Section(
         anchor=anchor,
         looks=looks,
@@ -160,8 +161,8 @@ def section_of(
         intervals=list(intervals_text([results])),
         pictures=[picture_of(anchor, name, figure, forms) for name, figure in figured],
         measured=_measured(cells),
-        advice=results.recommendations,
-        stability=results.stability,
+        advice=sorted(results.recommendations, key=lambda one: order.index(one.label)),
+        stability=sorted(results.stability, key=lambda one: order.index(one.label)),
         refused=refused,
         tables={
             "convergence": convergence_table(results.cells),
