@@ -111,10 +111,6 @@ class ProblemResults:
         ended = self._ended
         return tuple(sorted(self.cells, key=lambda cell: ended[cell].value if cell in ended else math.inf))
 
-    def place_of(self, label: str) -> int:
-        """The place of an optimizer in the suite's order, from 0."""
-        return [cell.label for cell in self.cells].index(label)
-
     @cached_property
     def tied(self) -> tuple[CellResult, ...]:
         """The cells not significantly worse than the best, by `analysis.measures.paired_tests.not_worse`."""

@@ -61,6 +61,22 @@ CAPTIONS: Final = {
     "over contours at even distances of the logarithm. Arrows and numbers of steps are the tuned path's.",
 }
 
+SEEN: Final = {
+    "overview": "A table of problems and optimizers, each field as dark as the optimizer comes far",
+    "outcome": "A row an optimizer: its tuned median and interval, its default setting and single runs, on one axis",
+    "convergence": "Lines over steps, tuned left and default right; under them each optimizer against the lowest",
+    "sensitivity": "Valleys over the learning rate, one an optimizer, with marks at lowest, tuned and default",
+    "landscape": "A map an optimizer over learning rate and memory, with marks at lowest, tuned and default",
+    "budget": "Falling lines over the number of trials, one an optimizer, and beside them the chance to be lowest",
+    "replay": "Falling lines over the number of trials, one a sampler, in a panel an optimizer",
+    "ranks": "An axis of mean ranks, names at both sides, and bars through the ranks that are not told apart",
+    "profiles": "Rising lines, one an optimizer: the share of targets reached, over time factor, steps and runs",
+    "transfer": "A row of dots and a box an optimizer: shares of the progress given away on other problems",
+    "transfer-matrix": "A matrix of problems an optimizer, each field as dark as little is given away",
+    "trajectory": "Contour lines of the loss in a panel an optimizer, with its path from the start",
+}
+"""What is seen in a figure, for who has it read aloud."""
+
 FIRST: Final = ("outcome", "landscape", "sensitivity")
 """The two figures a problem is shown by: where it was not mapped, or has no map, the next."""
 
@@ -88,8 +104,8 @@ EXPLAINED: Final = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page: its words, the ``stem`` of its files, how it was ``drawn``, and what its title says was
-    found, if anything.
+    """A figure of the page: its words, the ``stem`` of its files, how it was ``drawn``, what its title says was
+    found, if anything, and what is ``seen`` in it.
     """
 
     title: str
@@ -97,6 +113,7 @@ class Picture:
     stem: str
     drawn: Drawn
     finding: str = ""
+    seen: str = ""
 
 
 @dataclass(frozen=True)
@@ -202,7 +219,12 @@ def picture_of(anchor: str, name: str, figure: Figure, forms: Collection[Form] =
     stem = anchor if anchor == name else f"{anchor}-{name}"
     title = TITLES.get(name, name)
     return Picture(
-        title[0].upper() + title[1:], caption_of(name, figure), stem, drawn_as(figure, forms), found_in(name, figure)
+        title[0].upper() + title[1:],
+        caption_of(name, figure),
+        stem,
+        drawn_as(figure, forms),
+        found_in(name, figure),
+        SEEN.get(name, ""),
     )
 
 
