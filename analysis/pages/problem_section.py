@@ -60,9 +60,9 @@ CAPTIONS: Final = {
 SEEN: Final = {
     "overview": "A table of problems and optimizers, each field as dark as the optimizer comes far",
     "outcome": "A row an optimizer: its tuned median and interval, its default setting and single runs, on one axis",
-    "convergence": "Lines that fall over steps, one an optimizer with its band: tuned at the left, default at the right",
-    "sensitivity": "Valleys over the learning rate, one an optimizer, with marks at the lowest, the tuned and the default",
-    "landscape": "A map an optimizer over learning rate and memory, with marks at the lowest, the tuned and the default",
+    "convergence": "Lines that fall over steps, one an optimizer: tuned at the left, default at the right",
+    "sensitivity": "Valleys over the learning rate, one an optimizer, with lowest, tuned and default marked",
+    "landscape": "A map an optimizer over learning rate and memory, with lowest, tuned and default marked",
     "budget": "Falling lines over the number of trials, one an optimizer, and beside them the chance to be lowest",
     "replay": "Falling lines over the number of trials, one a sampler, in a panel an optimizer",
     "ranks": "A row an optimizer with its mean rank and interval, best at the top",
