@@ -129,8 +129,9 @@ class _Page:
         for picture in (*pictures, *([overview] if overview else []), *(across.pictures if across else [])):
             picture.drawn.save(new / "figures" / picture.stem)
         tables = {name: pd.concat([section.tables[name] for section in sections]) for name in sections[0].tables}
-        if tables["metrics"].empty:  # no problem has any
-            del tables["metrics"]
+        for name in ("metrics", "paired"):  # no problem has any
+            if tables[name].empty:
+                del tables[name]
         for name, content in {
             "results": results_frame(results.values()),
             **tables,
