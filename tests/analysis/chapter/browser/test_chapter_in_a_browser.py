@@ -40,7 +40,7 @@ RULES: dict[str, Any] = {
     "rmsprop": OPTIMIZERS["rmsprop"].rule,
     "rmsprop-corrected": RMSProp(corrected=True),
 }
-BOOK = {"optimizer": "rmsprop", "lr": 0.4, "memory": 0.9, "steps": 20, "angle": 0, "steep": 1}
+BOOK = {"optimizer": "rmsprop", "lr": 0.4, "memory": 0.9, "momentum": 0.9, "steps": 20, "angle": 0, "steep": 1}
 
 
 @pytest.fixture
@@ -51,9 +51,8 @@ def page(browser: Any, chapter_page: Path) -> Any:
 
 def trained(setting: dict[str, Any]) -> tuple[float, float, float]:
     """Where the engine ends: both parameters and the loss."""
-    name, rule = setting["optimizer"], RULES[setting["optimizer"]]
-    memory = {"momentum": "momentum", "rmsprop": "gamma", "rmsprop-corrected": "gamma"}.get(name)
-    hp = {"lr": setting["lr"], "eps": 1e-6, **({memory: setting["memory"]} if memory else {})}
+    rule = RULES[setting["optimizer"]]
+    hp = {"lr": setting["lr"], "eps": 1e-6, "gamma": setting["memory"], "momentum": setting["momentum"]}
     hp = {h.name: hp[h.name] for h in rule.hyperparameters}
     problem = make_problem(f"ellipse-turned(angle={setting['angle']})")
     trace = train(Training(problem, rule, [0], setting["steps"], keep_path=True), hp)
@@ -96,8 +95,8 @@ def test_the_explorer_begins_with_the_books_run_to_nine_digits(page: Any) -> Non
         {},
         {"optimizer": "gd"},
         {"optimizer": "gd", "angle": 30},
-        {"optimizer": "momentum", "lr": 0.6, "memory": 0.5},
-        {"optimizer": "momentum", "lr": 0.6, "memory": 0.25},
+        {"optimizer": "momentum", "lr": 0.6, "momentum": 0.5},
+        {"optimizer": "momentum", "lr": 0.6, "momentum": 0.25},
         {"optimizer": "adagrad"},
         {"optimizer": "adagrad", "lr": 2.0},
         {"optimizer": "rmsprop-corrected", "memory": 0.99},
