@@ -57,6 +57,21 @@ CAPTIONS: Final = {
     "over contours at even distances of the logarithm.",
 }
 
+SEEN: Final = {
+    "overview": "A table of problems and optimizers, each field as dark as the optimizer comes far",
+    "outcome": "A row an optimizer: its tuned median and interval, its default setting and single runs, on one axis",
+    "convergence": "Lines that fall over steps, one an optimizer with its band: tuned at the left, default at the right",
+    "sensitivity": "Valleys over the learning rate, one an optimizer, with marks at the lowest, the tuned and the default",
+    "landscape": "A map an optimizer over learning rate and memory, with marks at the lowest, the tuned and the default",
+    "budget": "Falling lines over the number of trials, one an optimizer, and beside them the chance to be lowest",
+    "replay": "Falling lines over the number of trials, one a sampler, in a panel an optimizer",
+    "ranks": "A row an optimizer with its mean rank and interval, best at the top",
+    "profiles": "Rising lines, one an optimizer: the share of targets reached, over time factor, steps and runs",
+    "transfer": "A square of problems by problems an optimizer, darker where the setting of one serves the other",
+    "trajectory": "Contour lines of the loss in a panel an optimizer, with its path from the start",
+}
+"""What is seen in a figure, for who has it read aloud."""
+
 FIRST: Final = ("outcome", "landscape", "sensitivity")
 """The two figures a problem is shown by: where it was not mapped, or has no map, the next."""
 
@@ -77,8 +92,8 @@ EXPLAINED: Final = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page: its words, the ``stem`` of its files, how it was ``drawn``, and what its title says was
-    found, if anything.
+    """A figure of the page: its words, the ``stem`` of its files, how it was ``drawn``, what its title says was
+    found, if anything, and what is ``seen`` in it.
     """
 
     title: str
@@ -86,6 +101,7 @@ class Picture:
     stem: str
     drawn: Drawn
     finding: str = ""
+    seen: str = ""
 
 
 @dataclass(frozen=True)
@@ -189,7 +205,12 @@ def picture_of(anchor: str, name: str, figure: Figure, forms: Collection[Form] =
     stem = anchor if anchor == name else f"{anchor}-{name}"
     title = TITLES.get(name, name)
     return Picture(
-        title[0].upper() + title[1:], caption_of(name, figure), stem, drawn_as(figure, forms), found_in(name, figure)
+        title[0].upper() + title[1:],
+        caption_of(name, figure),
+        stem,
+        drawn_as(figure, forms),
+        found_in(name, figure),
+        SEEN.get(name, ""),
     )
 
 

@@ -29,8 +29,9 @@ MOST_ROWS: Final = 30
 
 @dataclass(frozen=True)
 class Field:
-    """A field of the table: its ``text``, what it says when asked, and how it looks; it leads to ``anchor``."""
+    """A field of the table, of the optimizer ``label``: its ``text``, what it says when asked, and how it looks; it leads to ``anchor``."""
 
+    label: str
     text: str
     says: str
     anchor: str
@@ -197,6 +198,7 @@ def _row(result: ProblemResults, anchor: str, labels: Sequence[str], ratios: Rat
         rgb = share_colors()(share)[:3] if not math.isnan(share) else (0.95, 0.95, 0.95)
         fields.append(
             Field(
+                label=label,
                 text=str(texts[at, column]),
                 says=_says(label, problem, ratio, share, best=best, tied=tied),
                 anchor=anchor,
