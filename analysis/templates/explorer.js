@@ -92,6 +92,7 @@
     used(controls.momentum, rule.momentum, "momentum β");
     used(controls.angle, ellipse && "turned by (degrees)", "turned by (degrees)");
     used(controls.steep, ellipse && "times as steep", "times as steep");
+    for (const control of [controls.angle, controls.steep]) control.row.hidden = !ellipse;
     const ground = JSON.stringify([hp.function, hp.angle, hp.steep]);
     if (ground !== drawn) {
       const { loss } = FUNCTIONS[hp.function](hp), base = loss(own().start) - own().minimum;

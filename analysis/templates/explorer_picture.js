@@ -16,7 +16,7 @@
 
   // Curves of equal loss, a third of a decade of the gap apart, from a grid of squares that each curve crosses straight.
   function contours(loss, minimum, gap, view) {
-    const fine = 8, across = WIDE / fine, down = TALL / fine;
+    const fine = 4, across = WIDE / fine, down = TALL / fine;
     const grid = Array.from({ length: down + 1 }, (_, j) => Array.from({ length: across + 1 },
       (_, i) => Math.log10(Math.max(loss(view.plane([i * fine, j * fine])) - minimum, 1e-300))));
     const out = [];

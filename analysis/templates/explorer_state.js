@@ -27,7 +27,7 @@
     show();
   }
 
-  // The address after #try? names what the reader set; it is written once the hand rests.
+  // The address after #try& names what the reader set; it is written once the hand rests.
   let resting = 0;
   function keep() {
     clearTimeout(resting);
@@ -36,13 +36,13 @@
       for (const [name, control] of Object.entries(controls)) values[name] = control.value;
       boxes.forEach((box, i) => { values[`x${i + 1}`] = box.value; });
       values.log = logged.checked ? "1" : "0";
-      history.replaceState(null, "", `#try?${new URLSearchParams(values)}`);
+      history.replaceState(null, "", `#try&${new URLSearchParams(values)}`);
     }, 250);
   }
   function fromAddress() {
-    if (!location.hash.startsWith("#try?")) return false;
+    if (!location.hash.startsWith("#try&")) return false;
     take(Object.fromEntries(new URLSearchParams(location.hash.slice(5))));
-    document.getElementById("try").scrollIntoView();
+    keep();  // page.js, which comes after, goes to the section and keeps its name alone
     return true;
   }
   addEventListener("hashchange", fromAddress);

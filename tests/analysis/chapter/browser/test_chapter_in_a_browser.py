@@ -75,6 +75,23 @@ def test_nobody_scrolls_sideways_folded_tables_included(browser: Any, chapter_pa
     assert browser.overflow() <= 0
 
 
+def test_a_dark_page_is_dark_with_its_pictures(browser: Any, chapter_page: Path) -> None:
+    dark = {"media": "", "features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    browser.open(chapter_page)
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+    style = "const s = getComputedStyle(document.querySelector(arguments[0])); return [s.backgroundColor, s.filter]"
+    assert browser.run(style, "body")[0] == "rgb(20, 24, 29)"
+    assert browser.run(style, ".panels img")[1] == "invert(1) hue-rotate(180deg)"
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+
+
+def test_the_landscapes_of_the_chapter_answer_the_pointer(page: Any) -> None:
+    said = """return [...document.querySelectorAll("#landscapes .map output")].map(out => out.textContent)"""
+    assert all("lr " in text for text in page.run(said))
+    assert page.run("return document.querySelectorAll('#landscapes .map').length") > 0
+    assert page.complaints == []
+
+
 def test_words_on_a_phone_are_large_enough(browser: Any, chapter_page: Path) -> None:
     browser.open(chapter_page, 390)
     small = """return [...document.querySelectorAll("p, td, figcaption, li, summary, label, button")]

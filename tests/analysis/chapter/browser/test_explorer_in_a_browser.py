@@ -24,7 +24,7 @@ RULES: dict[str, Any] = {
 EPS = {"rmsprop-centered": 1e-8, "rmsprop-momentum": 1e-8, "adam": 1e-8}
 
 OPEN = """
-location.hash = "#try?" + new URLSearchParams(arguments[0]);
+location.hash = "#try&" + new URLSearchParams(arguments[0]);
 dispatchEvent(new HashChangeEvent("hashchange"));
 const part = name => document.querySelector(`[data-part=${name}]`);
 return [{...part("readout").dataset}, part("readout").textContent, part("more").textContent]
