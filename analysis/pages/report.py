@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
+from markupsafe import Markup, escape
 
 from analysis.measures.focus import focused
 from analysis.pages.drawing import drawn
@@ -244,9 +245,9 @@ def template(name: str) -> jinja2.Template:
     return environment.get_template(name)
 
 
-def _unbroken(text: str) -> str:
+def _unbroken(text: str) -> Markup:
     """A value with its interval, which may stand in the next line, but is not broken itself."""
-    return text.replace(", ", ",\u00a0")
+    return Markup(re.sub(r"\[[^\]]*\]", r'<span class="interval">\g<0></span>', escape(text)))
 
 
 def _totals(record: Record) -> dict[str, str]:
