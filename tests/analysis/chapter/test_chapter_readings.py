@@ -300,7 +300,7 @@ def test_every_button_sets_every_control(exhibit: Make) -> None:
     explorer = explorer_of(exhibit("stall"))
     assert explorer is not None
     named = {frozenset(json.loads(values)) for _, values in explorer.presets}
-    assert named == {frozenset({"optimizer", "lr", "memory", "steps", "angle", "steep"})}
+    assert named == {frozenset({"function", "optimizer", "lr", "memory", "momentum", "steps", "angle", "steep"})}
 
 
 def test_another_function_than_the_ellipse_has_no_explorer(exhibit: Make, tmp_path: Any) -> None:
