@@ -129,8 +129,9 @@ class _Page:
         for picture in (*pictures, *([overview] if overview else []), *(across.pictures if across else [])):
             picture.drawn.save(new / "figures" / picture.stem)
         tables = {name: pd.concat([section.tables[name] for section in sections]) for name in sections[0].tables}
-        if tables["metrics"].empty:  # no problem has any
-            del tables["metrics"]
+        for name in ("metrics", "paired"):  # no problem has any
+            if tables[name].empty:
+                del tables[name]
         for name, content in {
             "results": results_frame(results.values()),
             **tables,
@@ -239,8 +240,9 @@ def template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"number": number, "plain": plain, "unbroken": _unbroken}
+    environment.filters |= {"number": number, "plain": plain}
     environment.filters |= {"metric": metric_text, "duration": duration_text, "bytes": bytes_text}
+    environment.filters["unbroken"] = _unbroken
     environment.filters |= {"estimate": estimate_text, "share": partial(estimate_text, form="{:.0%}".format)}
     return environment.get_template(name)
 

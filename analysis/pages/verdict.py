@@ -32,7 +32,10 @@ MIDDLE: Final = 0.179
 
 @dataclass(frozen=True)
 class Field:
-    """A field of the table, of the optimizer ``label``: its ``text``, what it says when asked, and how it looks; it leads to ``anchor``."""
+    """A field of the table, of the optimizer ``label``: its ``text``, what it says when asked, and how it looks.
+
+    It leads to ``anchor``.
+    """
 
     label: str
     text: str

@@ -113,7 +113,7 @@ def test_a_proxy_that_stops_is_one_sentence_and_what_was_told_is_kept(
     (name,) = optuna.get_all_study_names(storage)
     trials = optuna.load_study(study_name=name, storage=storage).trials
     close_storage(storage)
-    assert sum(trial.state is optuna.trial.TrialState.COMPLETE for trial in trials) == 11
+    assert sum(trial.state.is_finished() for trial in trials) == 11
 
 
 @pytest.mark.parametrize(
