@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from analysis.figures import contours as plane
 from analysis.figures import heat_maps as maps
 from analysis.figures import lines
+from analysis.figures.horizons import horizons_figure
 from analysis.figures.outcome import outcome_figure
 from analysis.figures.style import INK, Look, among, drawing, looks_of, new_figure, put_title, wrapped
 from analysis.figures.titles import finding_of, titled
@@ -146,6 +147,11 @@ def lowest_first(panels: Mapping[str, Shown], value: Callable[[Shown], float]) -
     return {label: panels[label] for label in sorted(panels, key=lambda label: value(panels[label]))[:MOST_PANELS]}
 
 
+def _horizons(cells: Results, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
+    found = {label: cell.horizons for label, cell in cells.items() if cell.horizons}
+    return horizons_figure(found, measure, looks) if found else None
+
+
 def _trajectories(cells: Results, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
     surface = next((s for s in (surface_of(cell.cell, measure) for cell in cells.values()) if s is not None), None)
     if surface is None:
@@ -169,6 +175,7 @@ DRAWN: Final[Mapping[str, Callable[[Results, Measure, Mapping[str, Look]], Figur
     "convergence": _convergence,
     "sensitivity": _sensitivity,
     "landscape": _landscapes,
+    "horizons": _horizons,
     "trajectory": _trajectories,
 }
 """The figures of a problem by name, in reading order."""

@@ -26,6 +26,7 @@ TITLES: Final = {
     "convergence": "convergence",
     "sensitivity": "sensitivity to the learning rate",
     "landscape": "landscape of the two hyperparameters",
+    "horizons": "best setting after fewer steps",
     "trajectory": "trajectories on the contours of the loss",
     "budget": "what tuning buys",
     "replay": "samplers replayed over the landscape",
@@ -133,11 +134,28 @@ def _landscape(results: ProblemResults) -> str:
     return text if most == least else f"{text}, {least} on {area[least]:.0%}"
 
 
+def _horizons(results: ProblemResults) -> str:
+    """Who led before, and who does at the end."""
+    leads = results.leads
+    if not leads:
+        return ""
+    if len(leads) == 1:
+        return f"{leads[0].label} has the lowest point after {leads[0].first:,} steps, and at every later look"
+    if len(leads) == 2:
+        before, after = leads
+        return f"{before.label} leads up to {before.last:,} steps, {after.label} from {after.first:,} on"
+    changes = len(leads) - 1
+    return (
+        f"The lead changes {changes} times, from {leads[0].label} to {leads[-1].label} after {leads[-1].first:,} steps"
+    )
+
+
 FINDINGS: Final[Mapping[str, Callable[[ProblemResults], str]]] = {
     "outcome": _outcome,
     "convergence": _convergence,
     "sensitivity": _sensitivity,
     "landscape": _landscape,
+    "horizons": _horizons,
 }
 
 
