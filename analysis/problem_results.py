@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,11 +14,13 @@ from analysis.measures.comparable import unequal_budgets
 from analysis.measures.convergence import SETTINGS, beaten_floor, measure_of
 from analysis.measures.horizons import Lead, leads
 from analysis.measures.measure import Measure
+from analysis.measures.paired_curves import Against, against_lowest
 from analysis.measures.paired_tests import not_worse
 from analysis.measures.recommendation import Recommendation, recommendation_of
 from analysis.measures.results import CellResult, SettingResult, cell_results
 from analysis.measures.search_check import SearchCheck, search_check
 from analysis.measures.stability import Stability, stability
+from analysis.measures.trajectory import Path2D, Surface, path_of, surface_of
 from analysis.record.cell_info import ProblemInfo
 from analysis.record.cells import Cell
 from analysis.words import number
@@ -126,6 +128,15 @@ class ProblemResults:
         """Whether there are several optimizers, and nobody is told apart from the best."""
         return len(self.cells) > 1 and len(self.best) + len(self.tied) == len(self.cells)
 
+    def against(self, setting: str, labels: Collection[str] | None = None) -> Against | None:
+        """The optimizers (those of ``labels``, where any are named) against the lowest one over the steps; None where
+        budgets are unequal, or nobody else was run under ``setting``.
+        """
+        key = (setting, None if labels is None else frozenset(labels))
+        if key not in self._compared:
+            self._compared[key] = None if self.unequal else against_lowest(self.cells, setting, labels)
+        return self._compared[key]
+
     @cached_property
     def stability(self) -> tuple[Stability, ...]:
         """What the landscapes say, of every cell that has one."""
@@ -146,6 +157,27 @@ class ProblemResults:
         """Whose landscape has the lowest point at which horizons; empty where they were not kept, or budgets differ."""
         found = {cell.label: cell.horizons for cell in self.cells if cell.horizons}
         return () if self.unequal else tuple(leads(found, self.measure))
+
+    @cached_property
+    def surface(self) -> Surface | None:
+        """The measure over the plane; None where the problem is not one of the plane."""
+        return next((s for cell in self.cells if (s := surface_of(cell.cell, self.measure)) is not None), None)
+
+    @cached_property
+    def paths(self) -> Mapping[str, list[Path2D]]:
+        """The tuned and the default path of every optimizer that has any, by label; empty without a `surface`."""
+        if self.surface is None:
+            return {}
+        found = {
+            cell.label: [path_of(cell.cell, setting, self.surface, cell.typical_study) for setting in SETTINGS]
+            for cell in self.cells
+        }
+        return {label: [path for path in both if path is not None] for label, both in found.items() if any(both)}
+
+    @cached_property
+    def _compared(self) -> dict[tuple[str, frozenset[str] | None], Against | None]:
+        """What `against` has found."""
+        return {}
 
     @property
     def _ended(self) -> dict[CellResult, SettingResult]:

@@ -1,4 +1,4 @@
-"""The figures across problems and budgets: ranks, profiles, transfer and what tuning buys. Drawing only."""
+"""The figures over budgets: what tuning buys, and samplers replayed. Drawing only."""
 
 from __future__ import annotations
 
@@ -15,170 +15,12 @@ from analysis.figures.lines import START, frame_limits, legend_columns, legend_h
 from analysis.figures.style import GREY, INK, LINES, Look, drawing, log_axis, new_figure, panel_grid, put_title, wrapped
 from analysis.measures.budget import BudgetCurve, BudgetResult, ReplayCurve
 from analysis.measures.measure import Measure
-from analysis.measures.profiles import Profile
-from analysis.measures.ranking import Ranking
-from analysis.measures.transfer import Transfer
 from analysis.statistics.arrays import Integers
-from analysis.statistics.bootstrap import ALPHA
-from analysis.words import number
 
-__all__ = ["budget_figure", "profiles_figure", "ranks_figure", "replay_figure", "transfer_figure"]
+__all__ = ["budget_figure", "replay_figure"]
 
-ACROSS: Final = {
-    "performance": (
-        "Performance profile",
-        "times as slow as the fastest, at most",
-        "share of (problem, target) solved",
-    ),
-    "data": ("Data profile", "steps (expected, with restarts)", "share of (problem, target) solved"),
-    "solved": ("Targets reached by each run", "share of the step budget", "share of (run, target) reached"),
-}
 SAMPLERS: Final = {"tpe": "#0072B2", "cmaes": "#D55E00", "qmc": "#009E73", "gp": "#CC79A7", "random": "#E69F00"}
-PAGE: Final = 10.6
-"""Inches that a page shows without shrinking its letters."""
-
-MOST_RANKED: Final = 40
-"""Rows of a diagram of ranks: of more, the best."""
-
-MOST_ANNOTATED: Final = 9
-"""Problems up to which every field of a transfer matrix holds its number."""
-
-DARK: Final = 0.6
-"""Share of the colour scale up to which white letters read best."""
-
 Looks = Mapping[str, Look]
-
-
-def ranks_figure(ranking: Ranking, looks: Looks) -> Figure:
-    """Draw the critical-difference diagram: mean ranks from best to worst; a bar joins those not told apart.
-
-    ``looks`` are those of the optimizers by label, here as in every figure.
-    """
-    order = sorted(range(len(ranking.labels)), key=lambda i: ranking.ranks[i].value)[:MOST_RANKED]
-    names = [ranking.labels[i] for i in order]
-    texts = [wrapped(name, 44) for name in names]
-    with drawing():
-        figure = new_figure(7.5, max(0.32 if len(names) <= 20 else 0.24, 0.16 * _lines(texts)) * len(names) + 1.35)
-        axes = figure.subplots()
-        for row, place in enumerate(order):
-            rank, look = ranking.ranks[place], looks[ranking.labels[place]]
-            axes.plot([rank.low, rank.high], [row, row], color=look.color, lw=2.6, solid_capstyle="butt")
-            axes.plot(rank.value, row, look.marker, color=look.color, ms=7, mec="white", zorder=4)
-            axes.text(rank.value, row - 0.24, number(rank.value), ha="center", va="bottom", fontsize=7.5)
-        axes.set_xlim(0.7, len(names) + 0.4 + 0.16 * len(ranking.groups))
-        for bar, group in enumerate(ranking.groups):
-            rows = [names.index(label) for label in group if label in names]
-            if not rows:
-                continue
-            x = len(names) + 0.25 + 0.16 * bar
-            axes.plot([x, x], [rows[0] - 0.3, rows[-1] + 0.3], color=INK, lw=3, solid_capstyle="butt", clip_on=False)
-        _ruler(axes, ranking.critical)
-        axes.set_yticks(range(len(names)), texts)
-        axes.set_ylim(len(names) - 0.5, -1.5)
-        axes.xaxis.set_major_locator(FixedLocator(range(1, len(names) + 1, 1 + len(names) // 12)))
-        axes.grid(visible=False, axis="y")
-        hidden = len(ranking.labels) - len(names)
-        more = f"; {hidden} more rank lower: tables/ranking.csv" if hidden else ""
-        axes.set_xlabel(f"mean rank over {ranking.problems} problems (1 is best{more})")
-    return figure
-
-
-def _ruler(axes: Axes, critical: float) -> None:
-    """Draw the critical difference as a ruler at the top, beginning at rank 1."""
-    if not np.isfinite(critical):
-        return
-    end = min(1 + critical, axes.get_xlim()[1])
-    axes.plot([1, end], [-1.1, -1.1], color=INK, lw=1.2)
-    for x in (1, 1 + critical):
-        axes.plot([x, x], [-1.22, -0.98], color=INK, lw=1.2)
-    text = f"critical difference {number(critical)} (Nemenyi, {ALPHA:.0%})"
-    axes.text(1.06, -1.17, text, ha="left", va="bottom", fontsize=7.5, color=INK)
-
-
-def profiles_figure(profiles: Sequence[Profile], looks: Looks) -> Figure:
-    """Draw profiles side by side: share of targets by ratio to the fastest, by steps, and by share of the budget."""
-    with drawing():
-        figure = new_figure(9.6, 3.1 + legend_height(named(profiles[0].labels, looks)))
-        for axes, profile in zip(figure.subplots(1, len(profiles), squeeze=False)[0], profiles, strict=True):
-            for i, label in enumerate(profile.labels):
-                look = looks[label]
-                if look.grey:
-                    axes.plot(
-                        profile.over, profile.value[i], color=look.color, lw=0.7, drawstyle="steps-post", zorder=1.5
-                    )
-                    continue
-                axes.fill_between(
-                    profile.over, profile.low[i], profile.high[i], color=look.color, alpha=0.18, lw=0, step="post"
-                )
-                style: dict[str, Any] = {
-                    "color": look.color,
-                    "ls": look.line,
-                    "marker": look.marker,
-                    "ms": 4,
-                    "zorder": look.layer,
-                }
-                axes.plot(
-                    profile.over, profile.value[i], label=label, drawstyle="steps-post", markevery=(5, 15), **style
-                )
-            title, x_label, y_label = ACROSS[profile.name]
-            axes.set(xlabel=x_label, ylabel=y_label, ylim=(0, 1.02))
-            axes.yaxis.set_major_formatter(PercentFormatter(1))
-            put_title(axes, title)
-            if profile.name == "solved":
-                axes.set_xlim(0, 1)
-                axes.xaxis.set_major_formatter(PercentFormatter(1))
-            else:
-                log_axis(axes, "x", float(profile.over[0]), float(profile.over[-1]))
-        _legend(figure, named({label: _handle(looks[label]) for label in profiles[0].labels}, looks))
-    return figure
-
-
-def transfer_figure(transfers: Sequence[Transfer]) -> Figure:
-    """Draw one matrix an optimizer: the regret on the column's problem of the setting that is best on the row's."""
-    problems = max((transfer.problems for transfer in transfers), key=len)
-    longest, count = 0.075 * min(24, max(map(len, problems))), len(transfers)
-    room = (PAGE - longest - 1.1) / min(count, 3) - 0.15
-    side = max(1.5, 0.15 * len(problems), min(0.42 * len(problems), room))
-    titles = [wrapped(transfer.label, int(side / 0.09)) for transfer in transfers]
-    with drawing():
-        extra = longest + 1.1, longest + 0.5
-        figure, panels = panel_grid(count, width=side + 0.15, height=side + 0.2 + 0.15 * _lines(titles), extra=extra)
-        columns = panels[0].get_gridspec()
-        wide = 1 if columns is None else columns.ncols
-        for place, (axes, transfer) in enumerate(zip(panels, transfers, strict=True)):
-            _matrix(axes, transfer)
-            put_title(axes, titles[place])
-            if place % wide:
-                axes.set_yticklabels([])
-            if place + wide < len(transfers):
-                axes.set_xticklabels([])
-            elif place < count - (count % wide or wide):
-                axes.xaxis.set_in_layout(False)  # its labels hang into the empty place below
-        bar = figure.colorbar(panels[0].images[0], ax=panels, fraction=0.04, pad=0.02, aspect=28)
-        bar.set_label("share of the progress given away")
-        bar.ax.yaxis.set_major_formatter(PercentFormatter(1))
-        figure.supylabel("best setting on …", fontsize=9)
-        figure.supxlabel("… used on", fontsize=9)
-    return figure
-
-
-def _matrix(axes: Axes, transfer: Transfer) -> None:
-    """Draw one matrix; each field holds its percentage where there are few."""
-    count = len(transfer.problems)
-    axes.imshow(transfer.regret, vmin=0, vmax=1, cmap="viridis", aspect="equal")
-    if count <= MOST_ANNOTATED:
-        for (row, column), regret in np.ndenumerate(transfer.regret):
-            color = "white" if regret < DARK else INK
-            axes.text(column, row, f"{100 * regret:.0f}", ha="center", va="center", fontsize=7.5, color=color)
-    names = [wrapped(problem, 24) for problem in transfer.problems]
-    axes.set_xticks(range(count), names, rotation=90)
-    axes.set_yticks(range(count), names)
-    axes.set_xticks(np.arange(0.5, count - 1), minor=True)
-    axes.set_yticks(np.arange(0.5, count - 1), minor=True)
-    axes.grid(visible=False)
-    axes.grid(visible=True, which="minor", color="white", lw=0.8)
-    axes.set_axisbelow(False)
-    axes.tick_params(which="both", length=0)
 
 
 def budget_figure(found: Sequence[BudgetResult], measure: Measure, looks: Looks) -> Figure:
@@ -266,11 +108,6 @@ def _trials_axis(axes: Axes, budgets: Integers) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlim(budgets.min(), budgets.max())
     axes.set_xlabel("k, the number of trials")
-
-
-def _lines(texts: Sequence[str]) -> int:
-    """The largest number of lines of a text."""
-    return 1 + max(text.count("\n") for text in texts)
 
 
 def _handle(look: Look) -> Line2D:

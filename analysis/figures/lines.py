@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,10 +17,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from analysis.figures.paired import LEVEL_LINE, LEVEL_WITH, draw_paired
 from analysis.figures.style import GREY, INK, Look, drawing, log_axis, new_figure, put_title
 from analysis.measures.convergence import Convergence
 from analysis.measures.lr_sensitivity import RateCurve
 from analysis.measures.measure import Measure
+from analysis.measures.paired_curves import Against
 from analysis.statistics.arrays import Array, Mask
 from analysis.statistics.bootstrap import LEVEL, Band
 from analysis.words import metric_text, number
@@ -45,6 +48,7 @@ Lines = Mapping[str, Convergence]
 Rates = Mapping[str, RateCurve]
 Marks = Mapping[str, Mapping[str, tuple[float, float]]]
 """Points (learning rate, measure) by their sign, tuned or default, and then by label."""
+NO_PAIRS: Final[Mapping[str, Against]] = {}
 NO_MARKS: Final[Mapping[str, Marks]] = {}
 
 TITLES: Final = {"tuned": "Tuned", "default": "Default setting"}
@@ -57,6 +61,7 @@ MOST_GREY: Final = 8
 PEAK: Final[dict[str, Any]] = {"marker": "^", "ms": 6.5, "mec": "white", "ls": "none", "clip_on": False, "zorder": 5}
 SIGNS: Final[Mapping[str, Mapping[str, Any]]] = {
     "start": START,
+    LEVEL_WITH: LEVEL_LINE,
     "diverges": {"color": INK, **LOST},
     "leaves the frame and returns": {"color": INK, **PEAK},
     "some seeds diverge": {"color": INK, "lw": 0.8, "marker": "o", "ms": 3.2, "mfc": "white", "mew": 0.8},
@@ -88,21 +93,33 @@ def band_limits(bands: Sequence[Band], measure: Measure) -> tuple[float, float]:
 
 
 def convergence_figure(
-    panels: Mapping[str, Lines], measure: Measure, looks: Mapping[str, Look], metrics: Mapping[str, Mapping[str, Lines]]
+    panels: Mapping[str, Lines],
+    measure: Measure,
+    looks: Mapping[str, Look],
+    metrics: Mapping[str, Mapping[str, Lines]],
+    paired: Mapping[str, Against] = NO_PAIRS,
 ) -> Figure:
-    """Draw ``panels`` (setting -> label -> curve) side by side; each of ``metrics`` (name -> panels) adds a row."""
-    rows = 1 + len(metrics)
+    """Draw ``panels`` (setting -> label -> curve) side by side; each of ``metrics`` (name -> panels) adds a row.
+
+    So do the ``paired`` differences by setting, where there are any: they say with intervals what overlapping bands of
+    many lines do not, and those are not drawn then.
+    """
+    rows = 1 + bool(paired) + len(metrics)
     bands = [line.band for lines in panels.values() for line in lines.values()]
     labels = {label for lines in panels.values() for label in lines}
-    limits, thin = band_limits(bands, measure), is_crowd(looks)
+    shown = [replace(band, low=band.median) for band in bands] if paired else bands
+    limits, thin = band_limits(shown, measure), is_crowd(looks)
     with drawing():
         figure = new_figure(9, 2.7 * rows + 0.8 + legend_height(named(labels, looks)))
         grid = figure.subplots(rows, len(panels), sharex=True, sharey="row", squeeze=False)
         for axes, (setting, lines) in zip(grid[0], panels.items(), strict=True):
-            draw_curves(axes, lines, measure, looks, limits)
-            put_title(axes, f"{TITLES[setting]}{n_text(lines)}")
+            draw_curves(axes, lines, measure, looks, limits, bands=not paired)
+            put_title(axes, f"{TITLES[setting]}{n_text(lines, bands=not paired)}")
         grid[0][0].set_ylabel(measure.label)
-        for row, (name, sides) in zip(grid[1:], metrics.items(), strict=True):
+        signs = {"start", *(sign for axes in grid[0] for sign in signs_in(axes))}
+        if paired:
+            signs |= draw_paired(dict(zip(panels, grid[1], strict=True)), paired, measure, looks)
+        for row, (name, sides) in zip(grid[1 + bool(paired) :], metrics.items(), strict=True):
             for axes, lines in zip(row, sides.values(), strict=True):
                 for label, line in lines.items():
                     _line(axes, line, line.band, looks[label], label, thin=thin and looks[label].grey)
@@ -112,14 +129,20 @@ def convergence_figure(
             row[0].set_ylabel(metric_text(name))
         for axes in grid[-1]:
             axes.set_xlabel("steps (updates)")
-        _legend(figure, grid[0], looks, {"start", *(sign for axes in grid[0] for sign in signs_in(axes))})
+        _legend(figure, grid[0], looks, signs)
     return figure
 
 
 def draw_curves(
-    axes: Axes, lines: Lines, measure: Measure, looks: Mapping[str, Look], limits: tuple[float, float]
+    axes: Axes,
+    lines: Lines,
+    measure: Measure,
+    looks: Mapping[str, Look],
+    limits: tuple[float, float],
+    *,
+    bands: bool = True,
 ) -> None:
-    """Draw median lines with bands; a cross marks where the typical run diverges or leaves the frame for good.
+    """Draw median lines, with ``bands``; a cross marks where the typical run diverges or leaves the frame for good.
 
     ``lines`` and ``looks`` are those of the optimizers by label; ``limits`` are the ends of the vertical axis.
     """
@@ -131,7 +154,8 @@ def draw_curves(
         middle = measure.shown(band.median)
         high = np.where(np.isfinite(band.high), measure.shown(band.high), 10 * top)
         alive = np.where(np.isfinite(middle), middle, np.nan)
-        _line(axes, line, Band(alive, measure.shown(band.low), high, band.n), looks[label], label, thin=thin)
+        n = band.n if bands else 1
+        _line(axes, line, Band(alive, measure.shown(band.low), high, n), looks[label], label, thin=thin)
         if thin:
             continue
         seen = np.flatnonzero(middle <= top)
@@ -309,15 +333,15 @@ def _lowest(lines: Lines) -> float:
     return min((float(np.nanmin(line.band.low, initial=np.inf)) for line in lines.values()), default=0.0)
 
 
-def n_text(lines: Lines) -> str:
-    """The part of a title that says over how many studies and seeds ``lines`` go, and what their bands are."""
+def n_text(lines: Lines, *, bands: bool = True) -> str:
+    """The part of a title that says over how many studies and seeds ``lines`` go, and what their ``bands`` are."""
     widest = max(lines.values(), key=lambda line: line.band.n, default=None)
     if widest is None or widest.band.n == 1:
         return " (one run)"
     seeds = f"{widest.seeds} seed{'s' if widest.seeds > 1 else ''}"
     n = f"n = {seeds}" if widest.studies == 1 else f"{widest.studies} studies"
     n += "" if widest.studies == 1 or widest.seeds == 1 else f" × {seeds}"
-    return f" ({n}; band: {band_text(widest.band.n)})"
+    return f" ({n}; band: {band_text(widest.band.n)})" if bands else f" ({n})"
 
 
 def band_text(n: int) -> str:

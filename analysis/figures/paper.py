@@ -26,7 +26,7 @@ PAPER_DPI: Final = 300
 SCALE: Final[Mapping[Width, float]] = {"column": 0.78, "page": 0.84}
 """Letters, lines and ticks beside those of the report: 7 points and 7.6 points of its 9."""
 
-SIDE_BY_SIDE: Final[Mapping[str, int]] = {"landscape": 2, "trajectory": 2, "replay": 2, "transfer": 2}
+SIDE_BY_SIDE: Final[Mapping[str, int]] = {"landscape": 2, "trajectory": 2, "replay": 2, "transfer-matrix": 2}
 """Panels beside each other in a column, of the figures that have a panel an optimizer; of the others one."""
 
 LOWEST_SCALE: Final = 0.62
@@ -45,6 +45,9 @@ AIR: Final = 3.0
 
 LARGEST_PART: Final = 0.6
 """Share of the width of a panel that its matrix fills at most, beside its labels."""
+
+MARGIN: Final = 0.3
+"""Inches of a title over a matrix, and of what stands below all of them."""
 
 SMALLEST_FIELD: Final = 0.22
 """Inches of a field that holds a number."""
@@ -107,6 +110,8 @@ def fitted(figure: Figure, name: str, width: Width) -> Figure:
             _arrange(figure, [axes for part in order for axes in part], rows, columns)
         old_legend, new_legend = _relegend(figure, old_width * 72, inches * 72) if figure.legends else (0, 0)
         height = min(1.0, max(LOWEST_SCALE, scale)) * (old_height - 0.2 * old_legend) * rows / grid.nrows
+        if panels[0].images:  # fields are squares, below each panel stand the names of its columns
+            height = min(height, rows * (LARGEST_PART * inches / columns + _longest_name(panels[0]) + MARGIN) + MARGIN)
         figure.set_size_inches(inches, min(height + 0.15 * new_legend, TALLEST))
         for axes in panels:
             _shorten_texts(axes, inches / columns)
@@ -142,8 +147,13 @@ def _arrange(figure: Figure, panels: Sequence[Axes], rows: int, columns: int) ->
         if len(axes.get_shared_x_axes().get_siblings(axes)) > 1:
             axes.tick_params(axis="x", labelbottom=bottom)
             axes.set_xlabel(below if bottom else "")
-        elif outer:
-            axes.set_xticks(ticks[0], ticks[1] if bottom else [""] * len(ticks[0]), rotation=90)
+
+
+def _longest_name(axes: Axes) -> float:
+    """Inches of the longest name of a column."""
+    texts = axes.get_xticklabels()
+    letters = max(len(line) for text in texts for line in text.get_text().split("\n"))
+    return 0.9 * LETTER * letters * float(texts[0].get_fontsize()) / 72
 
 
 def _leftmost(axes: Axes, panels: Sequence[Axes]) -> Axes:
@@ -196,5 +206,6 @@ def _thin_labels(axes: Axes) -> None:
             for text in axes.get_xticklabels():
                 text.set(rotation=30, ha="right", rotation_mode="anchor")
             return
-        kept = labels[::2]
+        kept, limits = labels[::2], axes.get_xlim()
         axes.set_xticks([text.get_position()[0] for text in kept], [text.get_text() for text in kept])
+        axes.set_xlim(limits)  # ticks beyond them would widen the frame

@@ -17,9 +17,9 @@ from analysis.figures.style import INK, Look, among, drawing, looks_of, new_figu
 from analysis.figures.titles import finding_of, titled
 from analysis.measures.convergence import SETTINGS
 from analysis.measures.lr_sensitivity import RateCurve
-from analysis.measures.measure import Measure
+from analysis.measures.paired_curves import Against
 from analysis.measures.results import CellResult
-from analysis.measures.trajectory import contour_levels, path_of, surface_of
+from analysis.measures.trajectory import contour_levels
 from analysis.problem_results import ProblemResults
 from analysis.record.cells import Cell
 
@@ -29,6 +29,7 @@ __all__ = [
     "figures_of",
     "looks_on",
     "lowest_first",
+    "paired_on",
     "problem_figure",
     "problem_figures",
 ]
@@ -65,8 +66,7 @@ def figures_of(results: ProblemResults, looks: Mapping[str, Look]) -> Iterator[t
 
 def problem_figure(results: ProblemResults, looks: Mapping[str, Look], name: str) -> Figure | None:
     """The figure ``name`` (a key of `DRAWN`) of one problem; None where there is no data for it."""
-    named = {cell.label: cell for cell in results.cells}
-    figure = DRAWN[name](named, results.measure, looks_on(results, looks))
+    figure = DRAWN[name](results, looks_on(results, looks))
     return None if figure is None else titled(figure, results.problem.name, name, finding_of(results, name))
 
 
@@ -81,13 +81,19 @@ def looks_on(results: ProblemResults, looks: Mapping[str, Look]) -> dict[str, Lo
     return among(own, sorted(ended, key=lambda label: ended[label])[:MOST_COLOURED])
 
 
-def _outcome(cells: Results, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
+def _named(results: ProblemResults) -> Results:
+    return {cell.label: cell for cell in results.cells}
+
+
+def _outcome(results: ProblemResults, looks: Mapping[str, Look]) -> Figure | None:
+    cells, measure = _named(results), results.measure
     tuned = {label: cell.tuned for label, cell in cells.items() if cell.tuned is not None}
     default = {label: cell.default for label, cell in cells.items() if cell.default is not None}
     return outcome_figure(tuned, default, measure, looks) if tuned or default else None
 
 
-def _convergence(cells: Results, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
+def _convergence(results: ProblemResults, looks: Mapping[str, Look]) -> Figure | None:
+    cells, measure = _named(results), results.measure
     panels = {
         setting: {label: cell.convergence[setting] for label, cell in cells.items() if setting in cell.convergence}
         for setting in SETTINGS
@@ -99,10 +105,18 @@ def _convergence(cells: Results, measure: Measure, looks: Mapping[str, Look]) ->
     for metric in next(iter(cells.values())).info.problem.metrics:
         curves = {label: cell.metrics[metric] for label, cell in cells.items()}
         metrics[metric] = {s: {label: found[s] for label, found in curves.items() if s in found} for s in panels}
-    return lines.convergence_figure(panels, measure, looks, metrics)
+    return lines.convergence_figure(panels, measure, looks, metrics, paired_on(results, looks))
 
 
-def _sensitivity(cells: Results, _: Measure, looks: Mapping[str, Look]) -> Figure | None:
+def paired_on(results: ProblemResults, looks: Mapping[str, Look]) -> dict[str, Against]:
+    """The optimizers that have a line of their own against the lowest one, by setting."""
+    crowd = lines.is_crowd(looks)
+    shown = [cell.label for cell in results.cells if not (crowd and looks[cell.label].grey)]
+    return {setting: found for setting in SETTINGS if (found := results.against(setting, shown)) is not None}
+
+
+def _sensitivity(results: ProblemResults, looks: Mapping[str, Look]) -> Figure | None:
+    cells = _named(results)
     landscapes = [cell.landscape for cell in cells.values() if cell.landscape is not None]
     if not any(np.isfinite(landscape.median).any() for landscape in landscapes):
         return None
@@ -129,7 +143,8 @@ def _marks(cells: Results, setting: str) -> lines.Marks:
     return {setting: found}
 
 
-def _landscapes(cells: Results, _measure: Measure, _looks: Mapping[str, Look]) -> Figure | None:
+def _landscapes(results: ProblemResults, _looks: Mapping[str, Look]) -> Figure | None:
+    cells = _named(results)
     found = {label: cell.landscape for label, cell in cells.items()}
     shown = {
         label: landscape for label, landscape in found.items() if landscape is not None and landscape.y is not None
@@ -147,30 +162,26 @@ def lowest_first(panels: Mapping[str, Shown], value: Callable[[Shown], float]) -
     return {label: panels[label] for label in sorted(panels, key=lambda label: value(panels[label]))[:MOST_PANELS]}
 
 
-def _horizons(cells: Results, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
-    found = {label: cell.horizons for label, cell in cells.items() if cell.horizons}
-    return horizons_figure(found, measure, looks) if found else None
+def _horizons(results: ProblemResults, looks: Mapping[str, Look]) -> Figure | None:
+    found = {cell.label: cell.horizons for cell in results.cells if cell.horizons}
+    return horizons_figure(found, results.measure, looks) if found else None
 
 
-def _trajectories(cells: Results, measure: Measure, looks: Mapping[str, Look]) -> Figure | None:
-    surface = next((s for s in (surface_of(cell.cell, measure) for cell in cells.values()) if s is not None), None)
+def _trajectories(results: ProblemResults, looks: Mapping[str, Look]) -> Figure | None:
+    surface = results.surface
     if surface is None:
         return None
-    paths = {
-        label: [path_of(cell.cell, setting, surface, cell.typical_study) for setting in SETTINGS]
-        for label, cell in cells.items()
-    }
-    shown = {label: [path for path in both if path is not None] for label, both in paths.items() if any(both)}
-    ended = {label: cell.tuned.value if cell.tuned else np.inf for label, cell in cells.items()}
-    shown = {label: shown[label] for label in lowest_first({label: ended[label] for label in shown}, float)}
+    ended = {cell.label: cell.tuned.value if cell.tuned else np.inf for cell in results.cells}
+    paths = results.paths
+    shown = {label: paths[label] for label in lowest_first({label: ended[label] for label in paths}, float)}
     if not shown:
         return None
-    stated = next(iter(cells.values())).info.problem.minimisers or [surface.lowest]
+    stated = results.problem.minimisers or [surface.lowest]
     minima = [(float(x1), float(x2)) for x1, x2 in stated]
-    return plane.trajectory_figure(surface, contour_levels(surface, measure), minima, shown, looks)
+    return plane.trajectory_figure(surface, contour_levels(surface, results.measure), minima, shown, looks)
 
 
-DRAWN: Final[Mapping[str, Callable[[Results, Measure, Mapping[str, Look]], Figure | None]]] = {
+DRAWN: Final[Mapping[str, Callable[[ProblemResults, Mapping[str, Look]], Figure | None]]] = {
     "outcome": _outcome,
     "convergence": _convergence,
     "sensitivity": _sensitivity,

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.figures.style import wrapped
-from analysis.measures.budget import BudgetResult
+from analysis.measures.budget import BudgetCurve, BudgetResult, ReplayCurve
 from analysis.measures.landscape_grid import progress
 from analysis.measures.profiles import Profile
 from analysis.measures.ranking import Ranking
@@ -19,7 +19,16 @@ from analysis.problem_results import ProblemResults
 from analysis.statistics.bootstrap import ALPHA
 from analysis.words import listing, named_first, number, times
 
-__all__ = ["TITLES", "budget_finding", "finding_of", "profiles_finding", "ranks_finding", "titled", "transfer_finding"]
+__all__ = [
+    "TITLES",
+    "budget_finding",
+    "finding_of",
+    "profiles_finding",
+    "ranks_finding",
+    "replay_finding",
+    "titled",
+    "transfer_finding",
+]
 
 TITLES: Final = {
     "outcome": "outcome on the test seeds",
@@ -33,6 +42,7 @@ TITLES: Final = {
     "ranks": "mean ranks",
     "profiles": "how soon targets are reached",
     "transfer": "what a setting is worth on another problem",
+    "transfer-matrix": "what each problem's setting gives away on each other",
 }
 
 SOFT: Final = "#5b6470"
@@ -150,12 +160,28 @@ def _horizons(results: ProblemResults) -> str:
     )
 
 
+def _trajectory(results: ProblemResults) -> str:
+    """Whose tuned path is straightest, and whose goes the longest way."""
+    ways = {
+        label: path.detour
+        for label, both in results.paths.items()
+        for path in both
+        if path.setting == "tuned" and math.isfinite(path.detour)
+    }
+    if not ways:
+        return ""
+    least, most = min(ways, key=lambda label: ways[label]), max(ways, key=lambda label: ways[label])
+    text = f"{least} goes {number(ways[least], 2)} times the straight way to where it ends"
+    return text if ways[most] <= 1.01 * ways[least] else f"{text}, {most} {number(ways[most], 2)} times"
+
+
 FINDINGS: Final[Mapping[str, Callable[[ProblemResults], str]]] = {
     "outcome": _outcome,
     "convergence": _convergence,
     "sensitivity": _sensitivity,
     "landscape": _landscape,
     "horizons": _horizons,
+    "trajectory": _trajectory,
 }
 
 
@@ -171,6 +197,28 @@ def budget_finding(found: Sequence[BudgetResult]) -> str:
     return f"{few} is most likely lowest after {trials}, {many} after {budgets[-1]}"
 
 
+def replay_finding(panels: Mapping[str, tuple[BudgetCurve, Sequence[ReplayCurve]]]) -> str:
+    """For how many optimizers each sampler ends below random search after the most trials, beyond both intervals."""
+    below: dict[str, list[bool]] = {}
+    trials = 0
+    for exact, replays in panels.values():
+        for curve in replays:
+            common = np.intersect1d(curve.budgets, exact.budgets)
+            if common.size:
+                trials = max(trials, last := int(common[-1]))
+                high, low = curve.high[curve.budgets == last][0], exact.low[exact.budgets == last][0]
+                below.setdefault(curve.sampler, []).append(bool(high < low))
+    if not below:
+        return ""
+    order = sorted(below, key=lambda name: -sum(below[name]) / len(below[name]))
+    lead = f"After {trials} trials"
+    if not any(below[order[0]]):
+        return f"{lead} no sampler lies below random search"
+    counts = [f"for {sum(below[name])} of {len(below[name])}" for name in order]
+    first = f"{lead} {order[0]} lies below random search {counts[0]} optimizers"
+    return first if len(order) == 1 else f"{first}, {order[-1]} {counts[-1]}"
+
+
 def ranks_finding(ranking: Ranking) -> str:
     """Whether the problems rank the optimizers."""
     order = sorted(range(len(ranking.labels)), key=lambda i: ranking.ranks[i].value)
@@ -178,7 +226,7 @@ def ranks_finding(ranking: Ranking) -> str:
     behind = [ranking.labels[i] for i in order if ranking.ranks[i].value - best >= ranking.critical]
     if behind and not ranking.p_value > ALPHA:
         return f"{ranking.labels[order[0]]} ranks significantly before {named_first(behind)}"
-    return f"{ranking.problems} problems do not rank these {len(order)}"
+    return f"{ranking.problems} problems cannot separate these {len(order)}"
 
 
 def profiles_finding(curves: Sequence[Profile]) -> str:

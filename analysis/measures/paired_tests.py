@@ -39,6 +39,7 @@ __all__ = [
     "difference",
     "holm",
     "not_worse",
+    "paired_change",
     "resolved",
     "seeds_to_decide",
     "study_difference",
@@ -156,10 +157,14 @@ def difference(a: Array, b: Array, measure: Measure, *, exact: bool = False) -> 
         raise ValueError(f"paired differences need the same seeds on both sides, got {a.shape[1]} and {b.shape[1]}")
     if max(len(a), len(b)) > 1:
         return study_difference(Side.of(a, measure), Side.of(b, measure), measure)
-    apart = _apart(a[0], b[0], measure)
-    if exact:
-        return Difference(_typical(apart[:1]), np.nan, True, _near(a[0], measure))
-    return Difference(_typical(apart), _signed_rank(apart), False, _near(a[0], measure))
+    change, near = paired_change(a[0], b[0], measure, exact=exact), _near(a[0], measure)
+    return Difference(change, np.nan if exact else _signed_rank(_apart(a[0], b[0], measure)), exact, near)
+
+
+def paired_change(a: Array, b: Array, measure: Measure, *, exact: bool = False) -> Estimate:
+    """The change of `difference` of one setting a side, runs ``[S]`` on the same seeds, without a test of it."""
+    apart = _apart(a, b, measure)
+    return _typical(apart[:1] if exact else apart)
 
 
 def unpaired_difference(a: Array, b: Array, measure: Measure) -> Difference:

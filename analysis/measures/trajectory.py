@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,12 +10,28 @@ import numpy as np
 
 from analysis.measures.measure import Measure
 from analysis.record.cells import Cell
-from analysis.statistics.arrays import Array, Mask
+from analysis.statistics.arrays import Array, Integers, Mask
 
-__all__ = ["Path2D", "Surface", "contour_levels", "path_of", "surface_of"]
+__all__ = ["Extent", "Path2D", "Surface", "contour_levels", "extents", "path_of", "surface_of"]
 
 FAR: Final = 1000.0
 """Frames away from the centre beyond which points cannot be drawn: canvases overflow."""
+
+
+NUMBERS: Final = 5
+"""Steps of a path that are numbered, about."""
+
+WIDENED: Final = 2.5
+"""Frames up to which an axis that holds a whole path is a wider one; beyond it is logarithmic outside of the frame."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """An axis from ``low`` to ``high`` that holds whole paths: linear, or logarithmic beyond ``linear`` from 0."""
+
+    low: float
+    high: float
+    linear: float | None
 
 
 @dataclass(frozen=True)
@@ -58,6 +75,44 @@ class Path2D:
     points: Array
     left_at: int | None
     ends_inside: bool
+
+    @property
+    def detour(self) -> float:
+        """How many times as long as the straight line to its end the path is; inf where it ends where it starts."""
+        straight = float(np.hypot(*(self.points[-1] - self.points[0])))
+        length = float(np.hypot(*np.diff(self.points, axis=0).T).sum())
+        return length / straight if straight > 0 else np.inf
+
+    @property
+    def numbered(self) -> Integers:
+        """Places of the points whose step is written: every 1, 2 or 5 times a power of ten steps, about `NUMBERS` of
+        them, and the first step outside of the frame; the start and the end have signs of their own.
+        """
+        last = float(self.steps[-1])
+        every = min((k * 10**e for e in range(9) for k in (1, 2, 5) if k * 10**e >= last / NUMBERS), default=1)
+        chosen = (self.steps % every == 0) | (self.steps == self.left_at)
+        inner = (self.steps > 0) & (self.steps < last) & chosen
+        return np.flatnonzero(inner)
+
+
+def extents(surface: Surface, paths: Sequence[Path2D]) -> tuple[Extent, Extent]:
+    """The two axes of a panel that holds the frame and the whole of ``paths``."""
+    points = np.concatenate([path.points for path in paths])
+    frame = np.stack(surface.frame)
+    return _extent(frame[:, 0], points[:, 0]), _extent(frame[:, 1], points[:, 1])
+
+
+def _extent(frame: Array, values: Array) -> Extent:
+    low, high = (float(end) for end in frame)
+    span = high - low
+    lowest, highest = min(low, float(values.min())), max(high, float(values.max()))
+    if (lowest, highest) == (low, high):
+        return Extent(low, high, None)
+    if highest - lowest <= WIDENED * span:
+        room = 0.04 * (highest - lowest)
+        return Extent(lowest - room * (lowest < low), highest + room * (highest > high), None)
+    ends = (lowest * 1.6 if lowest < low else low), (highest * 1.6 if highest > high else high)
+    return Extent(*ends, max(abs(low), abs(high)))
 
 
 def surface_of(cell: Cell, measure: Measure) -> Surface | None:

@@ -91,6 +91,11 @@ class Transfer:
     low: Array
     high: Array
 
+    @property
+    def elsewhere(self) -> Array:
+        """The regrets of every ordered pair of two different problems, row by row."""
+        return np.asarray(self.regret[~np.eye(len(self.problems), dtype=np.bool_)])
+
 
 @dataclass(frozen=True)
 class RobustSetting:

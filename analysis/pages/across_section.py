@@ -10,10 +10,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from analysis.figures.across import profiles_figure, ranks_figure, transfer_figure
 from analysis.figures.problem import MOST_COLOURED
+from analysis.figures.profiles import profiles_figure
+from analysis.figures.ranks import ranks_figure
 from analysis.figures.style import Form, Look, among
 from analysis.figures.titles import profiles_finding, ranks_finding, titled, transfer_finding
+from analysis.figures.transfer import matrices_shown, transfer_figure, transfer_matrix_figure
 from analysis.measures.comparable import check_budgets
 from analysis.measures.pairs import improvement_matrix, paired_table
 from analysis.measures.pooling import Pool, PoolingError, met_all
@@ -37,6 +39,8 @@ from analysis.words import hyperparameter_text, listing, number
 __all__ = ["SUBJECT", "Across", "RobustRow", "across_of"]
 
 SUBJECT: Final = "Across problems"
+HALF: Final = 0.5
+"""Share of the progress given away above which a setting does not work."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def across_of(
     except PoolingError as error:
         found.refused.append(f"No ranks and profiles: {error}.")
     _add_schedules(found, cells)
-    _add_transfer(found, cells, forms)
+    _add_transfer(found, cells, looks, forms)
     return found
 
 
@@ -150,7 +154,9 @@ def _schedule_text(order: ScheduleOrder) -> str:
     return text
 
 
-def _add_transfer(found: Across, cells: Sequence[CellResult], forms: Collection[Form]) -> None:
+def _add_transfer(
+    found: Across, cells: Sequence[CellResult], looks: Mapping[str, Look], forms: Collection[Form]
+) -> None:
     """Add transfer matrices and robust settings of every optimizer that has a common grid."""
     groups: dict[str, list[CellResult]] = {}
     for cell in cells:
@@ -169,8 +175,10 @@ def _add_transfer(found: Across, cells: Sequence[CellResult], forms: Collection[
     _add_suite_setting(found, groups, grids)
     found.tables["transfer"] = pd.concat([_transfer_table(matrix) for matrix in matrices], ignore_index=True)
     found.robust = [RobustRow(one, hyperparameter_text(groups[one.label][0].cell, one.setting)) for one in settings]
-    figure = titled(transfer_figure(matrices), SUBJECT, "transfer", transfer_finding(settings))
+    figure = titled(transfer_figure(matrices, looks), SUBJECT, "transfer", transfer_finding(settings))
     found.pictures.append(picture_of("across", "transfer", figure, forms))
+    figure = titled(transfer_matrix_figure(matrices_shown(matrices)), SUBJECT, "transfer-matrix")
+    found.pictures.append(picture_of("across", "transfer-matrix", figure, forms))
 
 
 def _add_suite_setting(found: Across, groups: Mapping[str, list[CellResult]], grids: Mapping[str, CommonGrid]) -> None:
@@ -186,11 +194,12 @@ def _add_suite_setting(found: Across, groups: Mapping[str, list[CellResult]], gr
         found.refused.append(f"No one setting of all optimizers: {error}.")
         return
     found.suite_setting = setting
+    cost = setting.regrets[setting.worst].value
+    lead = "No single setting works" if cost > HALF else "One setting serves all"
+    where = hyperparameter_text(groups[setting.label][0].cell, setting.setting)
     found.reading.append(
-        f"Of all mapped settings of {listing(list(grids))}, the one that costs least where it costs most is "
-        f"{setting.label} with {hyperparameter_text(groups[setting.label][0].cell, setting.setting)}: it gives away at "
-        f"most {setting.regrets[setting.worst].value:.0%} of the progress that the best of them all makes, "
-        f"on {setting.worst}."
+        f"{lead}: the best loses {cost:.0%} on {setting.worst} ({setting.label} with {where}; of the progress that the "
+        "best setting of any optimizer makes there)."
     )
 
 

@@ -10,12 +10,14 @@ from typing import Any, Final
 
 from matplotlib.figure import Figure
 
-from analysis.figures.across import profiles_figure, ranks_figure, transfer_figure
 from analysis.figures.overview import ratios_figure, worse_than_best
 from analysis.figures.paper import PaperForm, Width, fitted, paper_style, saved
 from analysis.figures.problem import MOST_COLOURED, looks_on, problem_figure
+from analysis.figures.profiles import profiles_figure
+from analysis.figures.ranks import ranks_figure
 from analysis.figures.style import Look, among, looks_of, styled
 from analysis.figures.titles import profiles_finding, ranks_finding, titled, transfer_finding
+from analysis.figures.transfer import matrices_shown, transfer_figure, transfer_matrix_figure
 from analysis.measures.budget import budget_results
 from analysis.measures.comparable import PoolingError
 from analysis.measures.focus import focused
@@ -54,7 +56,8 @@ FIGURES: Final[Mapping[str, Kind]] = {
     "overview": Kind("how far every tuned optimizer comes on every problem", across=True),
     "ranks": Kind("mean ranks with the critical difference", across=True),
     "profiles": Kind("performance and data profiles: how soon targets are reached", across=True),
-    "transfer": Kind("what the best setting of one problem is worth on another", across=True),
+    "transfer": Kind("how much the best setting of one problem gives away on another", across=True),
+    "transfer-matrix": Kind("what each problem's best setting gives away on each other problem", across=True),
 }
 """Every figure, in the order of the report."""
 
@@ -87,7 +90,7 @@ def problems_with(record: Record, name: str) -> Sequence[str]:
     """
     if _kind(name).across:
         enough = len(record.problems) > 1 if name != "overview" else len(record.cells) > 1
-        if name == "transfer":
+        if name in ("transfer", "transfer-matrix"):
             enough = enough and any(cell.landscape_rows for cell in record)
         return record.problems if enough else ()
     return [problem for problem in record.problems if any(_has(cell, name) for cell in record.of_problem(problem))]
@@ -198,8 +201,8 @@ def _across(record: Record, name: str) -> Figure | None:
         return None if ratios.empty else ratios_figure(ratios)
     cells = [cell for one in results.values() for cell in one.cells]
     try:
-        if name == "transfer":
-            return _transfer(cells)
+        if name in ("transfer", "transfer-matrix"):
+            return _transfer(cells, name, _looks(record))
         pooled = Pool.of(met_all(cells)[0])
         looks, ranked = _looks(record), ranking(pooled)
         if len(looks) > MOST_COLOURED and not any(look.grey for look in looks.values()):
@@ -214,8 +217,8 @@ def _across(record: Record, name: str) -> Figure | None:
         raise RecordError(f"{record.path} has no {name}, for {error}") from error
 
 
-def _transfer(cells: Sequence[CellResult]) -> Figure | None:
-    """The matrices of the optimizers that have a common grid; raises `PoolingError` where no optimizer has."""
+def _transfer(cells: Sequence[CellResult], name: str, looks: Mapping[str, Look]) -> Figure | None:
+    """What the optimizers with a common grid give away; raises `PoolingError` where no optimizer has one."""
     groups: dict[str, list[CellResult]] = {}
     for cell in cells:
         if cell.grid is not None:
@@ -230,5 +233,8 @@ def _transfer(cells: Sequence[CellResult]) -> Figure | None:
         raise refused
     if not grids:
         return None
-    figure = transfer_figure([transfer(grid) for grid in grids])
-    return titled(figure, SUBJECT, "transfer", transfer_finding([robust_setting(grid) for grid in grids]))
+    found = [transfer(grid) for grid in grids]
+    if name == "transfer-matrix":
+        return titled(transfer_matrix_figure(matrices_shown(found)), SUBJECT, name)
+    settings = [robust_setting(grid) for grid in grids]
+    return titled(transfer_figure(found, looks), SUBJECT, name, transfer_finding(settings))

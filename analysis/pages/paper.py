@@ -90,7 +90,7 @@ def _figure(record: Record, name: str, problem: str | None, folder: Path) -> str
         caption = found.caption
         (folder / f"{stem}-{width}.pdf").write_bytes(found.saved("pdf"))
         (folder / f"{stem}-{width}.png").write_bytes(found.saved("png"))
-    size: Width = "page" if name in ("landscape", "profiles", "transfer") else "column"
+    size: Width = "page" if name in ("landscape", "profiles", "transfer-matrix") else "column"
     star, room = ("*", r"\textwidth") if size == "page" else ("", r"\columnwidth")
     return (
         f"\\begin{{figure{star}}}\n  \\centering\n  \\includegraphics[width={room}]{{figures/{stem}-{size}.pdf}}\n"

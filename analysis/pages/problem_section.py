@@ -10,11 +10,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.across import budget_figure, replay_figure
-from analysis.figures.problem import figures_of, looks_on
+from analysis.figures.contours import BEYOND
+from analysis.figures.paired import LEVEL_WITH
+from analysis.figures.problem import figures_of, looks_on, paired_on
 from analysis.figures.style import Drawn, Form, Look, drawn_as
-from analysis.figures.titles import TITLES, budget_finding, titled
+from analysis.figures.titles import TITLES, budget_finding, replay_finding, titled
 from analysis.measures.budget import BudgetResult, budget_frame, budget_results, replay_curves
 from analysis.measures.comparable import PoolingError
+from analysis.measures.paired_curves import paired_frame
 from analysis.measures.recommendation import Recommendation
 from analysis.measures.stability import Stability, boundary_frame, stability_frame
 from analysis.pages.csv_tables import convergence_table, costs_table, horizons_table, metrics_table, sensitivity_table
@@ -34,8 +37,7 @@ CAPTIONS: Final = {
     "told apart from it; lost: the median diverged; blank: not run, or unequal budgets.",
     "outcome": "Where each run ended: filled circles are tuned medians over independent studies and test seeds, "
     "hollow ones the default setting; bars are intervals of the median, ticks single runs. Further left is better.",
-    "convergence": "The typical run at every evaluation; the shaded band holds the middle 90% of the runs, "
-    "or all of them where there are fewer than 20. "
+    "convergence": "The typical run at every evaluation. "
     "The left side shows what the tuning studies found, on fresh seeds, the right side the default setting.",
     "sensitivity": "What a learning rate leads to, over the grid. Wide valleys forgive a wrong guess. Marker: the "
     "lowest of the grid.",
@@ -49,22 +51,46 @@ CAPTIONS: Final = {
     "Shaded: 90% intervals over seeds and grid points. A search that found nothing stays at the start.",
     "replay": "The tuning studies that would have been, replayed over the landscape: mean over searches with its 90% "
     "interval, beside random search, which is known exactly.",
-    "ranks": "Mean rank of the tuned medians over the problems, with its 90% interval over studies and seeds. A bar at "
-    "the right joins optimizers whose ranks are closer than the critical difference: "
-    "there are too few problems to tell them apart.",
+    "ranks": "The critical-difference diagram of Demšar (2006): mean ranks of the tuned medians over the problems. A "
+    "black bar joins ranks that are closer than the critical difference: too few problems to tell them apart.",
     "profiles": "Targets fall evenly from every problem's start to the lowest value that anyone's median run reached. "
     "Left and middle: expected steps with restarts; right: single runs. Shaded: 90% bands over studies and seeds.",
-    "transfer": "The best setting of the row's problem, used on the column's: the percentage of the progress of the "
-    "best setting there that is given away. Darker is better; where no setting makes progress, none is given away.",
+    "transfer": "The best setting of one problem, used on another: the share given away of the progress that the best "
+    "setting there makes, for every ordered pair of problems. Where no setting makes progress, none is given away.",
+    "transfer-matrix": "The best setting of the row's problem, used on the column's: the percentage of the progress of "
+    "the best setting there that is given away. Darker is better. Of more than six optimizers, the six that give away "
+    "least in the median.",
     "trajectory": "The path of the first test seed, tuned (by the study in the middle) drawn through, default dashed, "
-    "over contours at even distances of the logarithm.",
+    "over contours at even distances of the logarithm. Arrows and numbers of steps are the tuned path's.",
 }
+
+SEEN: Final = {
+    "overview": "A table of problems and optimizers, each field as dark as the optimizer comes far",
+    "outcome": "A row an optimizer: its tuned median and interval, its default setting and single runs, on one axis",
+    "convergence": "Lines that fall over steps, one an optimizer with its band: tuned at the left, default at the right",
+    "sensitivity": "Valleys over the learning rate, one an optimizer, with marks at the lowest, the tuned and the default",
+    "landscape": "A map an optimizer over learning rate and memory, with marks at the lowest, the tuned and the default",
+    "budget": "Falling lines over the number of trials, one an optimizer, and beside them the chance to be lowest",
+    "replay": "Falling lines over the number of trials, one a sampler, in a panel an optimizer",
+    "ranks": "A row an optimizer with its mean rank and interval, best at the top",
+    "profiles": "Rising lines, one an optimizer: the share of targets reached, over time factor, steps and runs",
+    "transfer": "A square of problems by problems an optimizer, darker where the setting of one serves the other",
+    "trajectory": "Contour lines of the loss in a panel an optimizer, with its path from the start",
+}
+"""What is seen in a figure, for who has it read aloud."""
 
 FIRST: Final = ("outcome", "landscape", "sensitivity")
 """The two figures a problem is shown by: where it was not mapped, or has no map, the next."""
 
 EXPLAINED: Final = {
     ("outcome", "below rounding"): "In the shaded part all is equal: rounding.",
+    ("convergence", LEVEL_WITH): "Under each side, how much higher the others lie than the one that ends lowest there, "
+    "paired by seeds; shaded is the 90% interval at each step over studies and seeds, where the problem has any chance "
+    "in it: what holds the line is not told apart at that step.",
+    (
+        "trajectory",
+        BEYOND,
+    ): "A panel whose path goes further than the contours is wider, or logarithmic outside of them.",
     ("convergence", "diverges"): "A cross marks where the typical run diverges or leaves the frame for good.",
     ("convergence", "leaves the frame and returns"): "A triangle holds the highest value of a run that comes back.",
     ("sensitivity", "tuned"): "Rings: what tuning found, on the test seeds.",
@@ -80,8 +106,8 @@ EXPLAINED: Final = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page: its words, the ``stem`` of its files, how it was ``drawn``, and what its title says was
-    found, if anything.
+    """A figure of the page: its words, the ``stem`` of its files, how it was ``drawn``, what its title says was
+    found, if anything, and what is ``seen`` in it.
     """
 
     title: str
@@ -89,6 +115,7 @@ class Picture:
     stem: str
     drawn: Drawn
     finding: str = ""
+    seen: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,6 +184,7 @@ def section_of(
         refused=refused,
         tables={
             "convergence": convergence_table(results.cells),
+            "paired": paired_frame(results.problem.name, paired_on(results, looks_on(results, looks))),
             "metrics": metrics_table(results.cells),
             "sensitivity": sensitivity_table(results.cells),
             "costs": costs_table(results.cells),
@@ -185,7 +213,7 @@ def budget_figures(
         if result.cell.replays is not None
     }
     if panels:
-        yield "replay", titled(replay_figure(panels, measure), problem, "replay")
+        yield "replay", titled(replay_figure(panels, measure), problem, "replay", replay_finding(panels))
 
 
 def picture_of(anchor: str, name: str, figure: Figure, forms: Collection[Form] = ()) -> Picture:
@@ -193,7 +221,12 @@ def picture_of(anchor: str, name: str, figure: Figure, forms: Collection[Form] =
     stem = anchor if anchor == name else f"{anchor}-{name}"
     title = TITLES.get(name, name)
     return Picture(
-        title[0].upper() + title[1:], caption_of(name, figure), stem, drawn_as(figure, forms), found_in(name, figure)
+        title[0].upper() + title[1:],
+        caption_of(name, figure),
+        stem,
+        drawn_as(figure, forms),
+        found_in(name, figure),
+        SEEN.get(name, ""),
     )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
+from markupsafe import Markup, escape
 
 from analysis.measures.focus import focused
 from analysis.pages.drawing import drawn
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from analysis.figures.style import Form, Look
     from analysis.pages.across_section import Across
+    from analysis.pages.contents import Miniature
     from analysis.pages.focus_section import Focus
     from analysis.pages.problem_section import Picture, Section
     from analysis.pages.verdict import Verdict
@@ -107,6 +109,7 @@ class _Page:
         from analysis.figures.overview import ratios_figure, worse_than_best
         from analysis.figures.style import looks_of
         from analysis.pages.across_section import across_of
+        from analysis.pages.contents import miniatures
         from analysis.pages.focus_section import focus_of
         from analysis.pages.problem_section import picture_of
         from analysis.pages.verdict import verdict_of
@@ -126,8 +129,9 @@ class _Page:
         for picture in (*pictures, *([overview] if overview else []), *(across.pictures if across else [])):
             picture.drawn.save(new / "figures" / picture.stem)
         tables = {name: pd.concat([section.tables[name] for section in sections]) for name in sections[0].tables}
-        if tables["metrics"].empty:  # no problem has any
-            del tables["metrics"]
+        for name in ("metrics", "paired"):  # no problem has any
+            if tables[name].empty:
+                del tables[name]
         for name, content in {
             "results": results_frame(results.values()),
             **tables,
@@ -138,7 +142,8 @@ class _Page:
         (new / "recommendation.json").write_text(_recommendation(record, sections, across), encoding="utf-8")
         anchors = {section.problem.name: section.anchor for section in sections}
         verdict = verdict_of(record, results, ratios, across.ranking if across else None, anchors)
-        page = self._html(sections, overview, across, focus, looks, verdict)
+        small = miniatures(results, ratios)
+        page = self._html(sections, overview, across, focus, looks, verdict, small)
         (new / "index.html").write_text(page, encoding="utf-8")
 
     def _sections(self, looks: Mapping[str, Look], jobs: int, ahead: Mapping[str, Section]) -> Iterator[Section]:
@@ -169,8 +174,10 @@ class _Page:
         focus: Focus | None,
         looks: Mapping[str, Look],
         verdict: Verdict,
+        small: Mapping[str, Miniature],
     ) -> str:
         """The HTML page; everything that comes from the record is escaped."""
+        colors = {label: look.color for label, look in looks.items()}
         return template("report.html.j2").render(
             record=self.record,
             verdict=verdict,
@@ -181,7 +188,10 @@ class _Page:
             across=across,
             focus=focus,
             totals=_totals(self.record),
-            colors={label: look.color for label, look in looks.items()},
+            small=small,
+            colors=colors,
+            variables={color: f"--c{place}" for place, color in enumerate(dict.fromkeys(colors.values()))},
+            places={label: place for place, label in enumerate(colors)},
             forms=forms_text(self.forms),
             resamples=SEEDS,
             infinity=math.inf,
@@ -230,10 +240,15 @@ def template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"number": number, "plain": plain}
+    environment.filters |= {"number": number, "plain": plain, "unbroken": _unbroken}
     environment.filters |= {"metric": metric_text, "duration": duration_text, "bytes": bytes_text}
     environment.filters |= {"estimate": estimate_text, "share": partial(estimate_text, form="{:.0%}".format)}
     return environment.get_template(name)
+
+
+def _unbroken(text: str) -> Markup:
+    """A value with its interval, which may stand in the next line, but is not broken itself."""
+    return Markup(re.sub(r"\[[^\]]*\]", r'<span class="interval">\g<0></span>', escape(text)))
 
 
 def _totals(record: Record) -> dict[str, str]:
@@ -257,6 +272,6 @@ def _anchors(problems: Iterable[str]) -> dict[str, str]:
     anchors: dict[str, str] = {}
     for problem in problems:
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", problem).strip("-.") or "problem"
-        taken = {"overview", "across", "focus", "measured", *anchors.values()}
+        taken = {"overview", "across", "content", "filter", "focus", "measured", "results", *anchors.values()}
         anchors[problem] = stem if stem not in taken else f"{stem}-{len(anchors) + 1}"
     return anchors

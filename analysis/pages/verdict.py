@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from matplotlib.colors import to_hex
 
-from analysis.figures.overview import PALE, Ratios, share_colors
+from analysis.figures.overview import Ratios, share_colors
 from analysis.figures.style import luminance
 from analysis.measures.ranking import Ranking
 from analysis.problem_results import ProblemResults
@@ -26,11 +26,15 @@ MOST_COLUMNS: Final = 10
 MOST_ROWS: Final = 30
 """Rows of the table that stand there at once; the rest is folded."""
 
+MIDDLE: Final = 0.179
+"""The luminance at which black and white stand out from a ground alike, 4.6 to 1."""
+
 
 @dataclass(frozen=True)
 class Field:
-    """A field of the table: its ``text``, what it says when asked, and how it looks; it leads to ``anchor``."""
+    """A field of the table, of the optimizer ``label``: its ``text``, what it says when asked, and how it looks; it leads to ``anchor``."""
 
+    label: str
     text: str
     says: str
     anchor: str
@@ -197,11 +201,12 @@ def _row(result: ProblemResults, anchor: str, labels: Sequence[str], ratios: Rat
         rgb = share_colors()(share)[:3] if not math.isnan(share) else (0.95, 0.95, 0.95)
         fields.append(
             Field(
+                label=label,
                 text=str(texts[at, column]),
                 says=_says(label, problem, ratio, share, best=best, tied=tied),
                 anchor=anchor,
                 background=to_hex(rgb),
-                ink="#222222" if luminance(rgb) > PALE else "#ffffff",
+                ink="#000000" if luminance(rgb) > MIDDLE else "#ffffff",
                 best=best,
                 tied=tied and not best and not all_tied,
             )

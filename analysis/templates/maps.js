@@ -331,12 +331,9 @@
       if (figure.clientWidth !== width) { width = figure.clientWidth; paint(); }
     }).observe(figure);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
-    for (const when of ["beforeprint", "afterprint"]) addEventListener(when, paint);
+    for (const when of ["beforeprint", "afterprint", "repaint"]) addEventListener(when, paint);
   }
 
-  // Paper is white, also of a page that is dark; the maps, which are painted after this, follow.
-  for (const when of ["beforeprint", "afterprint"]) {
-    addEventListener(when, () => document.documentElement.classList.toggle("printing", when === "beforeprint"));
-  }
+  // page.js, which comes first, says when a page is on paper, and when its colours or what is shown change: "repaint"
   for (const figure of document.querySelectorAll("[data-maps]")) live(figure);
 })();

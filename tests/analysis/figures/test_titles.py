@@ -96,8 +96,8 @@ def test_ranks_that_are_not_told_apart_have_no_winner_in_their_title() -> None:
     ranks = tuple(Estimate(rank, rank, rank, 5) for rank in (1.0, 2.0, 3.0))
     found = Ranking(("a", "b", "c"), ranks, 0.01, 1.5, (), 6)
     assert ranks_finding(found) == "a ranks significantly before c"
-    assert ranks_finding(replace(found, p_value=0.3)) == "6 problems do not rank these 3"
-    assert ranks_finding(replace(found, critical=5.0)) == "6 problems do not rank these 3"
+    assert ranks_finding(replace(found, p_value=0.3)) == "6 problems cannot separate these 3"
+    assert ranks_finding(replace(found, critical=5.0)) == "6 problems cannot separate these 3"
 
 
 def test_a_setting_that_loses_most_of_the_progress_somewhere_does_not_work() -> None:

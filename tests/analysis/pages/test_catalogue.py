@@ -30,7 +30,7 @@ def test_what_needs_landscapes_is_of_no_record_without_them(record: Record) -> N
     bare = replace(record, cells=cells)
     assert [name for name in FIGURES if not problems_with(bare, name)] == [
         *("sensitivity", "landscape", "horizons", "budget", "replay"),
-        "transfer",
+        *("transfer", "transfer-matrix"),
     ]
 
 

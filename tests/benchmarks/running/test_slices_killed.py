@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 
 NETWORK = {
-    "name": "shared", "problems": ["digits-mlp"], "optimizers": ["rmsprop"], "steps": 200,
+    "name": "shared", "problems": ["digits-mlp"], "optimizers": ["rmsprop"], "steps": 80,
     "tuning": {"studies": 2, "trials": 4, "block": 2, "seeds": 2}, "test": {"seeds": 2},
     "landscape": {"grid": "24x16", "seeds": 2},
 }  # fmt: skip

@@ -147,6 +147,7 @@ def test_processes_that_begin_a_study_at_once_train_what_the_storage_says(
         return asked(study, distributions)
 
     monkeypatch.setattr(session, "ask_quietly", beaten)
+    monkeypatch.setattr(session, "LEAST_PATIENCE", 0.5)  # that process is never heard of again
     result = study("random", defaults=True, storage=url)
     trials = optuna.load_study(study_name="cell", storage=open_storage(url)).trials
     assert len(result.trials) == 12

@@ -189,6 +189,7 @@ def test_a_database_that_stops_is_one_line_and_the_trials_that_were_told_are_kep
             "UPDATE trials", {}, StoppedError("terminating connection due to administrator command\nserver closed")
         )
 
+    monkeypatch.setattr(module, "LEAST_PATIENCE", 0.5)  # what was not told is waited for
     with monkeypatch.context() as stopped:
         stopped.setattr(backend, method, stopping)
         (failed,) = run(suite, tmp_path / "out", storage=url).failed
