@@ -240,8 +240,9 @@ def template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("analysis"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"number": number, "plain": plain, "unbroken": _unbroken}
+    environment.filters |= {"number": number, "plain": plain}
     environment.filters |= {"metric": metric_text, "duration": duration_text, "bytes": bytes_text}
+    environment.filters["unbroken"] = _unbroken
     environment.filters |= {"estimate": estimate_text, "share": partial(estimate_text, form="{:.0%}".format)}
     return environment.get_template(name)
 
