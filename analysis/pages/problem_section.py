@@ -22,6 +22,7 @@ from analysis.measures.recommendation import Recommendation
 from analysis.measures.stability import Stability, boundary_frame, stability_frame
 from analysis.pages.csv_tables import convergence_table, costs_table, horizons_table, metrics_table, sensitivity_table
 from analysis.pages.live_maps import LiveMaps, live_maps
+from analysis.pages.plan_text import sufficed_text
 from analysis.pages.results_text import intervals_text
 from analysis.pages.sentences import problem_reading
 from analysis.problem_results import ProblemResults
@@ -178,7 +179,7 @@ def section_of(
         problem=results.problem,
         steps=" or ".join(map(str, sorted({cell.info.protocol.steps for cell in cells}))),
         reading=problem_reading(results),
-        intervals=list(intervals_text([results])),
+        intervals=[*intervals_text([results]), *([sufficed] if (sufficed := sufficed_text(results)) else [])],
         pictures=[picture_of(anchor, name, figure, forms) for name, figure in figured],
         measured=_measured(cells),
         advice=sorted(results.recommendations, key=lambda one: order.index(one.label)),
