@@ -154,10 +154,9 @@ def _horizons(results: ProblemResults) -> str:
     if len(leads) == 2:
         before, after = leads
         return f"{before.label} leads up to {before.last:,} steps, {after.label} from {after.first:,} on"
-    changes = len(leads) - 1
-    return (
-        f"The lead changes {changes} times, from {leads[0].label} to {leads[-1].label} after {leads[-1].first:,} steps"
-    )
+    first, last = leads[0].label, leads[-1]
+    to = f"and is {last.label}'s again" if first == last.label else f"from {first} to {last.label}"
+    return f"The lead changes {len(leads) - 1} times, {to} after {last.first:,} steps"
 
 
 def _trajectory(results: ProblemResults) -> str:

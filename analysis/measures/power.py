@@ -53,7 +53,7 @@ class Spread:
 
 
 def spread_of(cells: Sequence[CellResult]) -> Spread | None:
-    """That of the tuned results of the ``cells`` of a problem; None of fewer than two optimizers with two studies each."""
+    """That of the tuned results of the ``cells`` of a problem; None of fewer than two with two studies each."""
     found = [cell.tuned.values for cell in cells if cell.tuned is not None and len(cell.tuned.values) > 1]
     if len(found) < 2:
         return None
@@ -158,7 +158,8 @@ def effect_of(cells: Sequence[CellResult], share: float) -> float:
 
 
 def plan_frame(problems: Iterable[Sequence[CellResult]], share: float, power: float = POWER) -> pd.DataFrame:
-    """One row for each of ``problems``, its cells, with several optimizers and studies: what it takes to claim a result lower by ``share``.
+    """One row for each of ``problems`` (its cells) with several optimizers and studies: what it takes to claim a result
+    that is lower by ``share``.
 
     Columns: ``problem``, ``studies`` and ``seeds`` there are, ``unit`` of the differences, ``among_studies`` (their
     standard deviation), ``effect`` asked for, ``power`` for it now, ``detectable`` (smallest difference found with the
