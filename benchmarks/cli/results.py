@@ -12,6 +12,7 @@ import click
 from benchmarks.cli.dashboard import dashboard
 from benchmarks.cli.figure import figure
 from benchmarks.cli.options import COUNT, RECORD
+from benchmarks.cli.plan import plan
 from benchmarks.cli.progress import Bar, counted, say, terminal_width
 
 if TYPE_CHECKING:
@@ -298,6 +299,7 @@ COMMANDS: tuple[click.Command, ...] = (
     report,
     figure,
     compare,
+    plan,
     replay,
     merge_,
     export,
