@@ -64,14 +64,15 @@ CAPTIONS: Final = {
 SEEN: Final = {
     "overview": "A table of problems and optimizers, each field as dark as the optimizer comes far",
     "outcome": "A row an optimizer: its tuned median and interval, its default setting and single runs, on one axis",
-    "convergence": "Lines that fall over steps, one an optimizer, of tuned and default runs, and how they lie to the lowest",
+    "convergence": "Lines that fall over steps, one an optimizer, tuned and default, and how they lie to the lowest",
     "sensitivity": "Valleys over the learning rate, one an optimizer, with lowest, tuned and default marked",
     "landscape": "A map an optimizer over learning rate and memory, with lowest, tuned and default marked",
     "budget": "Falling lines over the number of trials, one an optimizer, and beside them the chance to be lowest",
     "replay": "Falling lines over the number of trials, one a sampler, in a panel an optimizer",
     "ranks": "An axis of mean ranks with the name of every optimizer at its place",
     "profiles": "Rising lines, one an optimizer: the share of targets reached, over time factor, steps and runs",
-    "transfer": "How much of the progress the setting of one problem gives away on another, an optimizer a row or panel",
+    "transfer": "How much of the progress the setting of one problem gives away on another, a row an optimizer",
+    "transfer-matrix": "A square of problems by problems an optimizer, darker where one setting serves the other",
     "trajectory": "Contour lines of the loss in a panel an optimizer, with its path from the start",
 }
 """What is seen in a figure, for who has it read aloud."""
