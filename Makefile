@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_QUIET = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: bench test lint same clean help
+.PHONY: bench test lint same pictures clean help
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,10 @@ lint: $(VENV)/.installed-dev  ## format, lint, types, import contracts
 
 same: $(VENV)/.installed  ## compare two results folders: make same BEFORE=results/old AFTER=results/new
 	$(BIN)/python tests/compare_records.py $(BEFORE) $(AFTER)
+
+pictures: $(VENV)/.installed-dev  ## the pictures of README and docs, made anew (some minutes): make pictures ONLY="report.png figures.png"
+	$(BIN)/stepscape run quick
+	$(BIN)/python tests/simulations/pictures.py $(ONLY)
 
 clean:  ## remove the environment and caches; results stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build dist

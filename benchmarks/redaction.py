@@ -26,7 +26,7 @@ PATTERNS: Final = tuple(
         (r"(:/+[^:/?#@\s]*):\S*@", r"\1:***@"),  # scheme://user:password@, one slash where it was taken for a path
         (r"(https?:/+)[^:/?#@\s]+@", r"\1***@"),  # a token in the place of the user
         (r"(?<![\w/:.%+-])([\w.%+-]+):(?!//)[^\s/@]+@(?=[\w\[])", r"\1:***@"),  # the scheme forgotten
-        (rf"([?&;]{NAMES}=)[^&;\s'\"]+", r"\1***"),  # a query
+        (rf"([?&;](?!viewStateShareKey=){NAMES}=)[^&;\s'\"]+", r"\1***"),  # a query; MLflow calls a view's name a key
         (rf"({PLAIN}(?:['\"]?(?:=|%3D)['\"]?|['\"]: ?['\"]))(?:(?!%3B)[^&;\s'\"])+", r"\1***"),
         (r"(authorization['\"]?\s*[:=]\s*['\"]?(?:(?:basic|bearer)\s+)?)[^\s'\"]+", r"\1***"),
         (r"(bearer\s+)[\w.~+/=-]{8,}", r"\1***"),

@@ -23,6 +23,7 @@ from analysis.measures.recommendation import Recommendation, best_point
 from analysis.measures.results import CellResult
 from analysis.measures.stability import Stability, stability_frame
 from analysis.measures.transfer import CommonGrid
+from analysis.pages.live_maps import live_maps
 from analysis.problem_results import ProblemResults, results_of
 from analysis.record.cells import Record
 from analysis.statistics.bootstrap import Estimate, median
@@ -196,6 +197,8 @@ def _plate(results: ProblemResults) -> Plate:
             for label in shown
         },
         _table(results),
+        live_maps(results, {cell.label: look_of(cell.cell.optimizer) for cell in results.cells}),
+        problem,
     )
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.chapter.panels import THEORY, EndLabel, label_ends, panel, readable, write
+from analysis.chapter.panels import BOOK, THEORY, EndLabel, label_ends, panel, readable, sequential, write
 from analysis.chapter.part import Part, Plate, TextTable, question_of
-from analysis.figures.style import INK, PALETTE, drawing
+from analysis.figures.style import INK, drawing
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
 from analysis.record.exhibits.memory import MemoryFacts
@@ -67,7 +67,8 @@ def weights_panel(weights: pd.DataFrame, windows: pd.DataFrame) -> Figure:
     """
     figure, axes = panel()
     labels = []
-    for color, (gamma, line) in zip(PALETTE, weights.sort_values("age").groupby("gamma", sort=True), strict=False):
+    groups = weights.sort_values("age").groupby("gamma", sort=True)
+    for color, (gamma, line) in zip(sequential(groups.ngroups), groups, strict=True):
         value = float(str(gamma))
         axes.plot(line["age"], line["weight"], color=color, lw=3, alpha=0.55)
         axes.plot(line["age"], line["theory"], **{**THEORY, "lw": 0.9})
@@ -75,6 +76,7 @@ def weights_panel(weights: pd.DataFrame, windows: pd.DataFrame) -> Figure:
         axes.plot(half, (1 - value) / 2, "o", color=color, mec="white", ms=7, zorder=6)
         labels.append((value, color))
     top = float(weights["weight"].max())
+    at = min(table_rows(windows), key=lambda row: abs(row["gamma"] - 0.9))
     for rank, (value, color) in enumerate(reversed(labels)):
         text = f"γ = {value_text(value, 'log1m')}"
         axes.text(
@@ -82,7 +84,12 @@ def weights_panel(weights: pd.DataFrame, windows: pd.DataFrame) -> Figure:
         )
     axes.set_xlim(0, float(weights["age"].max()))
     axes.set_ylim(0, top * 1.05)
-    write(axes, "age of the squared gradient, steps", "its weight in s", "What s remembers")
+    write(
+        axes,
+        "age of the squared gradient, steps",
+        "its weight in s",
+        f"At γ = {value_text(at['gamma'], 'log1m')} a weight halves in {number(at['half_life'], 2)} steps",
+    )
     return figure
 
 
@@ -90,10 +97,11 @@ def half_life_panel(windows: pd.DataFrame) -> Figure:
     """Draw true half-life, window and claimed half-life against γ; curves are theory, points the exhibit's."""
     figure, axes = panel()
     gammas: Array = np.linspace(0.5, max(0.96, 0.2 + 0.8 * float(windows["gamma"].max())), 200)
+    window, true = sequential(2)
     curves = (
-        ("window 1/(1 − γ)", 1 / (1 - gammas), "window", PALETTE[0]),
-        ("true half-life", math.log(0.5) / np.log(gammas), "half_life", PALETTE[2]),
-        ("the book's γ⁻¹", 1 / gammas, "claimed_half_life", PALETTE[1]),
+        ("window 1/(1 − γ)", 1 / (1 - gammas), "window", window),
+        ("true half-life", math.log(0.5) / np.log(gammas), "half_life", true),
+        ("the book's γ⁻¹", 1 / gammas, "claimed_half_life", BOOK),
     )
     for _, theory, column, color in curves:
         axes.plot(gammas, theory, color=color, lw=1.4)

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.chapter.panels import panel, write
+from analysis.chapter.panels import BOOK, panel, write
 from analysis.chapter.part import Part, Plate, Row, TextTable, count, exactly, question_of, seeds_text
 from analysis.figures.style import GREY, PALETTE, drawing
 from analysis.measures.results import table_rows
@@ -20,7 +20,6 @@ from analysis.words import listing, number
 
 __all__ = ["numbers_part", "numbers_reading"]
 
-BOOK: Final = "#c00000"
 SAME: Final = 0.5
 """Standard deviations between seeds within which the means of two data sets tell the same story."""
 DIAMOND: Final[dict[str, Any]] = {"marker": "D", "mec": "white", "ms": 5.5}

@@ -50,7 +50,9 @@ PARTS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
 
 @dataclass(frozen=True)
 class Image:
-    """A panel as the page holds it: its data URI, its text alternative and its size in CSS pixels."""
+    """A panel as the page holds it: its data URI, or the file beside the page, its text alternative and its size in CSS
+    pixels.
+    """
 
     uri: str
     says: str
@@ -154,7 +156,10 @@ def _saved(
         for letter, (name, figure) in zip(ascii_lowercase, plate.panels.items(), strict=False):
             if "(a)" in plate.caption:
                 letter_title(figure, letter)
-            images.append(_image(figure, plate.says[name], folder / "figures" / _stem(part.name, name), forms))
+            stem = _stem(part.name, name)
+            image = _image(figure, plate.says[name], folder / "figures" / stem, forms)
+            # where maps answer, pictures of them are folded, and the files beside the page are enough
+            images.append(replace(image, uri=f"figures/chapter/{stem}.png") if plate.live else image)
         plates.append((replace(plate, panels={}), images))
     return Section(replace(part, plates=()), plates, method, facts)
 
@@ -173,7 +178,12 @@ def _image(figure: Figure, says: str, stem: Path, forms: Collection[Form]) -> Im
 def _page(record: Record, sections: Sequence[Section], explorer: Explorer | None, forms: Collection[Form]) -> str:
     """The HTML page; everything that comes from the record is escaped."""
     return template("chapter.html.j2").render(
-        record=record, sections=sections, explorer=explorer, totals=_totals(record), forms=forms_text(forms)
+        record=record,
+        sections=sections,
+        explorer=explorer,
+        maps=any(plate.live is not None for section in sections for plate, _ in section.plates),
+        totals=_totals(record),
+        forms=forms_text(forms),
     )
 
 

@@ -12,12 +12,15 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import ConnectionPatch
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import offset_copy
 
 from analysis.figures.style import INK, Look, drawing, log_axis, looks_of, luminance, new_figure
 from analysis.statistics.arrays import Array
 
 __all__ = [
+    "BOOK",
     "THEORY",
     "WIDTH",
     "EndLabel",
@@ -28,6 +31,7 @@ __all__ = [
     "matrix",
     "panel",
     "readable",
+    "sequential",
     "span",
     "write",
 ]
@@ -35,8 +39,15 @@ __all__ = [
 WIDTH: Final = 4.9
 """Inches of a panel: two fit beside each other on a desktop, one fills a phone without zooming."""
 
+BOOK: Final = "#c00000"
+"""The colour of what the book says."""
+
 THEORY: Final[dict[str, Any]] = {"color": INK, "lw": 1.1, "ls": (0, (4, 2)), "zorder": 5}
 """Theory is a dashed dark line over the measurement."""
+
+
+LED: Final = 0.02
+"""Share of the height by which a word may be moved before a line leads to it."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,11 @@ def readable(color: str) -> str:
     return mpl.colors.to_hex((float(rgb[0]), float(rgb[1]), float(rgb[2])))
 
 
+def sequential(count: int) -> list[str]:
+    """Colours from dark to light, one for each of ``count`` values that have an order, or are no optimizers."""
+    return [mpl.colors.to_hex(color) for color in mpl.colormaps["viridis"](np.linspace(0, 0.85, count))]
+
+
 def letter_title(figure: Figure, letter: str) -> None:
     """Put ``letter`` before the title of a panel, for captions to name it by."""
     axes = figure.axes[0]
@@ -79,7 +95,8 @@ def letter_title(figure: Figure, letter: str) -> None:
 def label_ends(axes: Axes, labels: Sequence[EndLabel], size: float = 8.5) -> None:
     """Write each label right of the axes at the height of its line's end, moved apart where they would touch.
 
-    A line that ends nowhere (NaN) has its word at the top. Call when the limits of the axes are final.
+    A word that is moved is led to its line. A line that ends nowhere (NaN) has its word at the top. Call when the
+    limits of the axes are final.
     """
     if not labels:
         return
@@ -97,13 +114,27 @@ def label_ends(axes: Axes, labels: Sequence[EndLabel], size: float = 8.5) -> Non
     inches = float(figure.get_figure(root=True).get_size_inches()[1])
     lines = np.array([label.text.count("\n") + 1.2 for label in labels])
     placed = _apart(wanted, lines * size / 72 / (0.78 * inches))
-    for label, at in zip(labels, placed, strict=True):
+    beside = offset_copy(axes.transAxes, figure.get_figure(root=True), x=9, y=0, units="points")
+    for label, end, at in zip(labels, np.clip(wanted, 0, 1), placed, strict=True):
+        if abs(at - end) > LED:
+            lead = ConnectionPatch(
+                (1.0, float(end)),
+                (1.0, float(at)),
+                axes.transAxes,
+                beside,
+                color=label.color,
+                lw=0.8,
+                shrinkB=1,
+                clip_on=False,
+            )
+            lead.set_in_layout(False)
+            axes.add_artist(lead)
         axes.annotate(
             label.text,
             (1.0, float(at)),
-            (5, 0),
+            (1.0, float(at)),
             xycoords="axes fraction",
-            textcoords="offset points",
+            textcoords=beside,
             va="center",
             fontsize=size,
             color=readable(label.color),

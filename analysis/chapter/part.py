@@ -9,6 +9,7 @@ from typing import Any, Final
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.pages.live_maps import LiveMaps
 from analysis.record.exhibits import Exhibit
 from analysis.words import number
 
@@ -74,6 +75,10 @@ class Plate:
     panels: Mapping[str, Figure]
     says: Mapping[str, str]
     table: TextTable | None = None
+    live: LiveMaps | None = None
+    """Maps that answer the pointer and the keys, before the panels, which are then folded."""
+    subject: str = ""
+    """The problem of the maps."""
 
 
 @dataclass(frozen=True)

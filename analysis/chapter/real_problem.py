@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.chapter.panels import EndLabel, label_ends, matrix, panel, span, write
+from analysis.chapter.panels import EndLabel, label_ends, matrix, panel, sequential, span, write
 from analysis.chapter.part import Part, Plate, TextTable, count, lost_text, question_of
 from analysis.figures.style import GREY, Look, drawing, looks_in_order
 from analysis.measures.results import table_rows
@@ -35,6 +36,8 @@ def real_problem_part(exhibit: Exhibit[RealProblemFacts]) -> Part:
     """The part on the exhibit ``real-problem``."""
     grid, choices, curves = (_named(exhibit.table(name)) for name in ("grid", "choices", "curves"))
     looks = looks_in_order(list(choices["schedule"]))
+    colors = sequential(len(looks))  # an optimizer's hue means that optimizer
+    looks = {name: replace(look, color=color) for (name, look), color in zip(looks.items(), colors, strict=True)}
     facts = exhibit.facts
     seeds = len(facts.test_seeds)
     with drawing():

@@ -17,7 +17,7 @@ from analysis.record.exhibits.rotation import RotationFacts
 from analysis.statistics.arrays import Array
 from analysis.words import listing, number, times
 
-__all__ = ["leads", "rotation_part", "rotation_reading"]
+__all__ = ["alone_text", "leads", "rotation_part", "rotation_reading"]
 
 SMALLEST = 1e-16
 """Share of the start's loss that counts as solved: double precision leaves nothing below."""
@@ -54,7 +54,8 @@ def rotation_part(exhibit: Exhibit[RotationFacts]) -> Part:
                 f"Final loss as a share of the start's against the rotation, condition number {BOOK_CONDITION:g}: (a) "
                 "η chosen anew at every angle, what the method can do at all; (b) η kept from 0°, what happens to "
                 f"somebody who did not know; (c) as (a) after {more} steps. (d) Decades by which RMSProp ends below "
-                "(blue) or above (red) gradient descent, both at their best η, for every condition number.",
+                "(blue) or above (red) gradient descent, both at their best η, for every condition number."
+                f"{alone_text(best, fewer)}",
                 panels,
                 {
                     "best": "Loss against rotation angle, learning rate tuned at every angle",
@@ -174,6 +175,20 @@ def _book(book: pd.DataFrame) -> list[str]:
         f"{steps} steps on f, {number(turned, 4)} on the turned f, {times(turned / flat)} as much "
         "(the exercise's function is f turned by 45° and twice as steep)."
     ]
+
+
+def alone_text(best: pd.DataFrame, steps: int) -> str:
+    """What the field where RMSProp does worst is worth, where it is unlike all around it; else nothing."""
+    angles, found = leads(best, steps)
+    conditions, lead = list(found), np.log10(list(found.values()))
+    row, column = np.unravel_index(int(np.argmin(lead)), lead.shape)
+    near = lead[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+    if near.size == 1 or lead[row, column] > -1 or np.sort(near, axis=None)[1] - lead[row, column] < 1:
+        return ""
+    return (
+        f" The field of condition number {number(conditions[row])} at {number(angles[column])}° stands alone, a factor "
+        "of ten and more from every neighbour: no η of the grid suits RMSProp there, and a finer one might."
+    )
 
 
 def angle_panel(losses: pd.DataFrame, steps: int, title: str) -> Figure:

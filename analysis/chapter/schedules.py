@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Final
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.chapter.panels import EndLabel, floored, label_ends, panel, span, write
+from analysis.chapter.panels import EndLabel, floored, label_ends, look_of, panel, sequential, span, write
 from analysis.chapter.part import Part, Plate, TextTable, count, lost_text, question_of
 from analysis.figures.style import GREY, INK, PALETTE, drawing, place_ticks
 from analysis.measures.axis import Axis
@@ -23,7 +23,10 @@ from analysis.words import estimate_text, listing, number, value_text
 
 __all__ = ["explained_text", "schedules_part", "schedules_reading"]
 
-RULES: Final = {"plain": ("as in the book", PALETTE[1]), "corrected": ("bias-corrected", PALETTE[0])}
+RULES: Final = {
+    "plain": ("as in the book", look_of("rmsprop").color),
+    "corrected": ("bias-corrected", look_of("rmsprop-corrected").color),
+}
 KINDS: Final = {"constant": PALETTE[0], "gamma=": PALETTE[1], "lr=": PALETTE[2]}
 """A constant γ, one that changes, a constant one under a learning rate that changes: how their schedules begin."""
 ANSWERS: Final = {"better": "yes", "worse": "no", "equal": "no (equal within 1%)", "undecided": "not decided"}
@@ -240,8 +243,7 @@ def gamma_panel(table: pd.DataFrame, limits: tuple[float, float], title: str) ->
     axis = Axis("γ", "log1m", float("nan"), np.sort(table["gamma"].unique()))
     labels = []
     rates = table.groupby("lr")
-    colors = mpl.colormaps["viridis"](np.linspace(0, 0.85, rates.ngroups))  # a scale, for rates have an order
-    for color, (rate, run) in zip(map(mpl.colors.to_hex, colors), rates, strict=True):
+    for color, (rate, run) in zip(sequential(rates.ngroups), rates, strict=True):
         line = run.sort_values("gamma")
         axes.plot(axis.place(line["gamma"]), line["gap"], "o-", color=color, ms=4.5, mew=0)
         labels.append(EndLabel(0, float(line["gap"].iloc[-1]), f"η = {number(float(str(rate)))}", color))
@@ -272,7 +274,8 @@ def threshold_panel(threshold: pd.DataFrame) -> Figure:
     figure, axes = panel()
     plain = threshold[threshold["rule"] == "plain"]
     axis = Axis("γ", "log1m", float("nan"), np.sort(plain["gamma"].unique()))
-    for color, marker, (n, line) in zip(PALETTE, "os^Dv", plain.groupby("n"), strict=False):
+    sums = plain.groupby("n")
+    for color, marker, (n, line) in zip(sequential(sums.ngroups), cycle("os^Dv"), sums, strict=False):
         ordered = line.sort_values("gamma")
         axes.plot(axis.place(ordered["gamma"]), ordered["found"], marker + "-", color=color, label=f"n = {n}")
     axes.set_ylim(-0.04, 1.06)

@@ -19,6 +19,7 @@ from analysis.record.cells import Cell
 from analysis.statistics.arrays import Array, Mask
 from analysis.statistics.bootstrap import Estimate
 from analysis.statistics.theil_sen import theil_sen
+from analysis.words import estimate_text, number
 
 __all__ = [
     "Boundary",
@@ -90,7 +91,8 @@ class VarianceShares:
 class Stability:
     """What one landscape says; ``second`` names its second hyperparameter, if it has one.
 
-    ``ridge_slope`` is None where there are too few rows to tell, or no memory to tilt by.
+    ``ridge_slope`` is None where there are too few rows to tell, or no memory to tilt by; ``rate_step`` are the decades
+    from a learning rate of the grid to the next (0: it has one).
     """
 
     problem: str
@@ -103,6 +105,15 @@ class Stability:
     ridge_slope: Estimate | None
     shares: VarianceShares
     default: Estimate | None
+    rate_step: float
+
+    @property
+    def basin_text(self) -> str:
+        """`basin_decades` as text; a width of one step of the grid is only known to be no more than that."""
+        found = self.basin_decades
+        if not 0 < found.high <= 1.01 * self.rate_step:
+            return estimate_text(found)
+        return f"≤ {number(self.rate_step, 2)} (one step)"
 
     @property
     def theory_rows(self) -> int:
@@ -134,6 +145,7 @@ def stability(result: CellResult) -> Stability | None:
         ridge_slope=ridge_slope(grid),
         shares=variance_shares(grid),
         default=None if result.default is None else result.default.estimate,
+        rate_step=float(np.ptp(np.log10(grid.x.values))) / max(grid.x.values.size - 1, 1),
     )
 
 

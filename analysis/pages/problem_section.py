@@ -64,15 +64,15 @@ CAPTIONS: Final = {
 SEEN: Final = {
     "overview": "A table of problems and optimizers, each field as dark as the optimizer comes far",
     "outcome": "A row an optimizer: its tuned median and interval, its default setting and single runs, on one axis",
-    "convergence": "Lines that fall over steps, one an optimizer, tuned and default, and how they lie to the lowest",
-    "sensitivity": "Valleys over the learning rate, one an optimizer, with lowest, tuned and default marked",
-    "landscape": "A map an optimizer over learning rate and memory, with lowest, tuned and default marked",
+    "convergence": "Lines over steps, tuned left and default right; under them each optimizer against the lowest",
+    "sensitivity": "Valleys over the learning rate, one an optimizer, with marks at lowest, tuned and default",
+    "landscape": "A map an optimizer over learning rate and memory, with marks at lowest, tuned and default",
     "budget": "Falling lines over the number of trials, one an optimizer, and beside them the chance to be lowest",
     "replay": "Falling lines over the number of trials, one a sampler, in a panel an optimizer",
-    "ranks": "An axis of mean ranks with the name of every optimizer at its place",
+    "ranks": "An axis of mean ranks, names at both sides, and bars through the ranks that are not told apart",
     "profiles": "Rising lines, one an optimizer: the share of targets reached, over time factor, steps and runs",
-    "transfer": "How much of the progress the setting of one problem gives away on another, a row an optimizer",
-    "transfer-matrix": "A square of problems by problems an optimizer, darker where one setting serves the other",
+    "transfer": "A row of dots and a box an optimizer: shares of the progress given away on other problems",
+    "transfer-matrix": "A matrix of problems an optimizer, each field as dark as little is given away",
     "trajectory": "Contour lines of the loss in a panel an optimizer, with its path from the start",
 }
 """What is seen in a figure, for who has it read aloud."""
@@ -168,6 +168,7 @@ def section_of(
         budget, refused = [], f"No curves of what tuning buys, for {error}."
     figured = [*figures_of(results, looks), *budget_figures(results, budget, looks_on(results, looks))]
     cells = [result.cell for result in results.cells]
+    order = [cell.label for cell in results.by_result]
     return Section(
         anchor=anchor,
         looks=looks,
@@ -177,8 +178,8 @@ def section_of(
         intervals=list(intervals_text([results])),
         pictures=[picture_of(anchor, name, figure, forms) for name, figure in figured],
         measured=_measured(cells),
-        advice=results.recommendations,
-        stability=results.stability,
+        advice=sorted(results.recommendations, key=lambda one: order.index(one.label)),
+        stability=sorted(results.stability, key=lambda one: order.index(one.label)),
         refused=refused,
         tables={
             "convergence": convergence_table(results.cells),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +69,8 @@ class Verdict:
 
     ``columns`` are the names over the ``rows``, with their anchors (empty: an optimizer) and whether they are of a
     problem that tells nobody apart; ``rest`` are the rows that are folded; ``order`` is that of the problems on the
-    page; ``cite`` is how to cite the record, ``bibtex`` the same for a bibliography.
+    page; ``provenance`` says when and by what the record was made;
+    ``cite`` is how to cite the record, ``bibtex`` the same for a bibliography.
     """
 
     sentence: str
@@ -75,6 +78,7 @@ class Verdict:
     rows: tuple[Row, ...]
     rest: tuple[Row, ...]
     order: tuple[str, ...]
+    provenance: str
     commit: str
     cite: str
     bibtex: str
@@ -103,17 +107,31 @@ def verdict_of(
     source = ", ".join(
         part for part in (f"Stepscape {version}".strip(), f"commit {commit[:12]}" if commit else "") if part
     )
+    date = str(record.environment.get("date") or "")
+    told = (f"Begun {date}" if date else "", source, f"fingerprint {_fingerprint(record)}")
     return Verdict(
         sentence=verdict_sentence(list(results.values()), ranking),
         columns=columns,
         rows=tuple(table[:MOST_ROWS]),
         rest=tuple(table[MOST_ROWS:]),
         order=tuple(problems),
+        provenance=" · ".join(part for part in told if part),
         commit=commit,
         cite=f"Suite “{record.name}”, run with {source}.",
         bibtex=f"@misc{{stepscape-{_key(record.name)},\n  title = {{Suite {record.name}}},\n"
         f"  howpublished = {{run with {source}}}\n}}",
     )
+
+
+def _fingerprint(record: Record) -> str:
+    """12 hex digits that name what was measured, the same whenever it is run again: of every cell its problem's and its
+    optimizer's fingerprint and its protocol.
+    """
+    cells = sorted(
+        (cell.name, cell.info.problem.fingerprint, cell.info.optimizer.fingerprint, str(cell.info.protocol.to_json()))
+        for cell in record.cells
+    )
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:12]
 
 
 def by_spread(ratios: Ratios) -> list[str]:

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor
 
 from analysis.measures.exhibit_facts import noisy_sum_slope
-from analysis.record.exhibits.stall import StallFacts
+from analysis.record.exhibits.stall import PlaneFunction, StallFacts
 from benchmarks.engine.training import Training, train
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.walk import Walk, walk
@@ -39,6 +39,10 @@ RUNS: Final[Mapping[str, tuple[str, Mapping[str, float]]]] = {
 ADAPTIVE: Final = ("adagrad 0.4", "adagrad-averaged 0.4", "rmsprop 0.4")
 NOISY: Final = "bowl-noisy"
 CYCLES: Final = ("rmsprop", "rmsprop-torch")
+EXPLORED: Final = ("rosenbrock", "beale", "himmelblau", "styblinski-tang", "saddle")
+EXPLORERS: Final = ("rmsprop-centered", "rmsprop-momentum", "adam")
+"""Functions and optimizers of the page's explorer besides the book's."""
+
 CURVATURES: Final = (0.2, 4.0)  # of the ellipse's two coordinates
 
 
@@ -143,6 +147,8 @@ class Stall(Question):
             noisy_sum_slope=noisy_sum_slope(noise),
             noisy_problem=NOISY,
             seeds=self.seeds,
+            functions=tuple(_plane(name) for name in EXPLORED),
+            eps_of=tuple((name, OPTIMIZERS[name].default_values["eps"]) for name in EXPLORERS),
         )
 
     def _method(self) -> list[str]:
@@ -155,6 +161,15 @@ class Stall(Question):
             "Theory: at x and -x in turn, s has settled at the squared gradient (c x)², and one step must be 2x long: "
             "lr c |x| / √((c x)² + eps) = 2 |x|, so x² = lr²/4 - eps/c² with eps inside, |x| = lr/2 - eps/c outside.",
         ]
+
+
+def _plane(name: str) -> PlaneFunction:
+    """What the explorer has to know of the registered function ``name``."""
+    facts, (start,) = (problem := make_problem(name)).facts, problem.start([0]).tolist()
+    assert facts.minimum is not None, "its gap is drawn"
+    assert facts.frame is not None, "it has two variables"
+    at = tuple((float(x1), float(x2)) for x1, x2 in facts.minimisers)
+    return PlaneFunction(name, (start[0], start[1]), facts.minimum, at, facts.frame)
 
 
 def cycle_radius(lr: Tensor, curvature: float, eps: float, *, inside: bool) -> Tensor:

@@ -91,6 +91,7 @@ def cell_run(cell: Cell, result: CellResult | None = None) -> MirroredRun:
         "optimizer_fingerprint": info.optimizer.fingerprint,
         "problem_tags": ", ".join(sorted(info.problem.tags)),
         "sampler": info.protocol.sampler,
+        "order": f"{info.position:05}",  # the suite's, for text is what MLflow sorts tags as
         "at_edge": ", ".join(winner.at_edge) or "no" if winner else "no winner",
         "stepscape.digest": short_hash(cell.path / "cell.json"),  # holds times, so it names this execution
     }
@@ -178,6 +179,12 @@ def _tags(cell: Cell, role: str) -> dict[str, str]:
 
 
 def _cell_points(cell: Cell, result: CellResult) -> Iterator[Point]:
+    if result.measure.name == "gap":  # first, for comparisons open with it; MLflow's axes are linear
+        for setting in sorted(result.convergence, reverse=True):
+            band = result.convergence[setting].band.median
+            logs = np.log10(np.maximum(band, result.measure.smallest))
+            steps = result.convergence[setting].steps
+            yield from ((f"log10_gap/{setting}", _rounded(logs[at]), int(steps[at])) for at in _thinned(len(steps)))
     for setting, curve in result.convergence.items():
         yield from _line(f"{result.measure.name}/{setting}", curve, banded=True)
     for metric, curves in result.metrics.items():
@@ -347,7 +354,7 @@ def _tuning(cell: Cell) -> str:
     protocol = cell.info.protocol
     return (
         f"Tuned by {_counted_studies(cell)} of {protocol.trials} trials by {protocol.sampler}, {protocol.block} "
-        f"asked at a time, {len(protocol.tuning_seeds)} seeds each. {_verdict(cell)}"
+        f"asked at a time, {_counted(len(protocol.tuning_seeds), 'seed')} each. {_verdict(cell)}"
     )
 
 
@@ -359,6 +366,10 @@ def _verdict(cell: Cell) -> str:
     best = cell.info.best_study
     study = f" of study {best.study + 1}, the best on its tuning seeds," if best and len(cell.info.studies) > 1 else ""
     return f"Trial {winner.trial}{study} won.{edge}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _counted_studies(cell: Cell) -> str:

@@ -60,9 +60,11 @@ REPORT_NOTE: Final = (
 )
 EXPERIMENT_NOTE: Final = """{description}
 
-Three views are saved (the button Views). *Cells*: an optimizer on a problem a line, `gap/tuned` and `gap/default` as
-charts. *Trials*: the best trials of every cell, by objective; with `--children all` they are all trials. *Report*: the
-whole report, below Artifacts. `tags.role = 'test'`, sorted by any metric, are the settings on the test seeds."""
+Three views are saved (the button Views). *Cells*: an optimizer on a problem a line; as charts, `gap` by step and its
+logarithm. `tags.role = 'cell' and tags.problem = '…'` shows one problem. Where cells are compared, one without a memory
+stands just above the others on that axis. *Trials*: the best trials of every cell, by objective; with `--children all`
+they are all trials. *Report*: the whole report, below Artifacts. `tags.role = 'test'`, sorted by any metric, are the
+settings on the test seeds."""
 
 
 class Tracker:

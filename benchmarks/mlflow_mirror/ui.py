@@ -35,7 +35,10 @@ ENVIRONMENT: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes and two gigabytes that no page here needs
 }
-HINT: Final = "If MLflow shows its GenAI pages, choose *Model training* at the top left, once; it remembers that."
+HINT: Final = (
+    "If MLflow shows its GenAI pages, choose *Model training* at the top left, once, and close its Assistant: "
+    "it remembers both."
+)
 PR_SET_PDEATHSIG: Final = 1  # <linux/prctl.h>
 OPENER: Final = build_opener(ProxyHandler({}))  # a proxy from the environment cannot know this machine's loopback
 

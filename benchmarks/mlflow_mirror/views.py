@@ -49,7 +49,7 @@ VIEWS: Final = (
         "cells",
         "Cells",
         "cell",
-        "tags.`problem`",
+        "tags.`order`",
         True,
         {
             **_columns("metrics", 150, "result/gap_tuned", "result/gap_default", "result/loss_tuned"),
@@ -69,7 +69,7 @@ VIEWS: Final = (
         "metrics.`objective`",  # by a start, MLflow would show the runs that these belong to, and hide these
         True,
         {
-            **_columns("metrics", 130, "objective"),
+            **_columns("metrics", 210, "objective"),  # MLflow cuts off the end of a number, which is its exponent
             **_columns("params", 130, "lr", "memory", "log10_lr"),
             **_columns("params", 230, "log10_one_minus_memory"),
             **_columns("tags", 130, "problem", "optimizer", "study", "trial_number", "state"),

@@ -1,10 +1,11 @@
-"""Which versions, which machine and which commit a record comes from."""
+"""Which versions, which machine, which commit and which day a record comes from."""
 
 from __future__ import annotations
 
 import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ __all__ = ["commit_of", "environment", "version_of"]
 
 
 def environment() -> dict[str, Any]:
-    """Versions and machine, for whoever reads the record later."""
+    """Versions, machine and the day of the first run, of UTC, for whoever reads the record later."""
     packages = ["stepscape", "torch", "numpy", "scipy", "scikit-learn", "optuna", "cmaes", "mlflow", "pandas"]
     return {
+        "date": datetime.now(UTC).date().isoformat(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "machine": platform.machine(),

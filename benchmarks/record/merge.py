@@ -250,10 +250,17 @@ def _environment(sources: Sequence[_Source]) -> Mapping[str, Any]:
     first, *rest = [{key: part for key, part in each.environment.items() if key != "others"} for each in sources]
     others = [other for each in sources for other in each.environment.get("others", [])]
     different: list[Any] = []
+    seen = [_undated(first)]
     for each in (*others, *rest):
-        if each != first and each not in different:
+        if _undated(each) not in seen:
+            seen.append(_undated(each))
             different.append(each)
     return {**first, "others": different} if different else first
+
+
+def _undated(environment: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Versions and machine without the day: shards of one machine may be run on several."""
+    return {key: part for key, part in environment.items() if key != "date"}
 
 
 def _plugins(sources: Sequence[_Source]) -> Mapping[str, bytes]:

@@ -15,6 +15,7 @@ import pytest
 
 from benchmarks.cli.main import main
 from benchmarks.errors import StepscapeError
+from benchmarks.mlflow_mirror.ui import view_url
 from benchmarks.record.folder import RecordFolder
 from benchmarks.redaction import redacted
 from benchmarks.suite.suite import Suite
@@ -52,6 +53,12 @@ def test_passwords_queries_headers_and_tokens_are_hidden(text: str, shown: str) 
 )
 def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
     assert redacted(text).replace("***", "cells") == text
+
+
+def test_the_address_of_a_view_that_ui_prints_can_be_opened() -> None:
+    page = view_url(5000, "1")
+    assert redacted(page) == page
+    assert redacted(f"{page}&shareKey=s3cret") == f"{page}&shareKey=***"
 
 
 def test_what_the_environment_holds_for_mlflow_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,23 @@ from typing import Final
 
 from analysis.record.exhibits.schema import OPTIMIZER, POINT, ExhibitSchema, Facts
 
-__all__ = ["STALL", "StallFacts"]
+__all__ = ["STALL", "PlaneFunction", "StallFacts"]
+
+
+@dataclass(frozen=True)
+class PlaneFunction:
+    """A registered function of two variables, for the explorer of the chapter's page."""
+
+    name: str
+    """Registered name."""
+    start: tuple[float, float]
+    """Where runs start."""
+    minimum: float
+    """Its lowest value."""
+    minimisers: tuple[tuple[float, float], ...]
+    """Where it takes it."""
+    frame: tuple[tuple[float, float], tuple[float, float]]
+    """What is shown of x1 and of x2."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,10 @@ class StallFacts(Facts):
     """Registered name of the problem with noise."""
     seeds: int
     """Seeds under noise."""
+    functions: tuple[PlaneFunction, ...] = ()
+    """What the explorer trains on besides the ellipse."""
+    eps_of: tuple[tuple[str, float], ...] = ()
+    """The default eps of the registered optimizers that the explorer has besides the book's."""
 
 
 STALL: Final = ExhibitSchema(

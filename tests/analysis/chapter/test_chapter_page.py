@@ -150,7 +150,8 @@ def test_what_a_record_does_not_hold_is_left_out_and_progress_ends_at_its_end(sm
     done: list[tuple[int, int]] = []
     text = write_chapter(small, progress=lambda *step: done.append(step)).read_text(encoding="utf-8")
     assert re.findall(r'<section id="([\w-]+)"', text) == ["memory", "measured"]
-    assert "<script>" not in text
+    assert 'id="explorer"' not in text
+    assert "data-maps" not in text
     assert done == [(1, 3), (2, 3), (3, 3)]
 
 

@@ -22,7 +22,7 @@ from analysis.chapter.page import PARTS
 from analysis.chapter.panels import EndLabel, label_ends, panel, readable
 from analysis.chapter.part import count, exactly, name_of
 from analysis.chapter.real_problem import real_problem_reading
-from analysis.chapter.rotation import rotation_part, rotation_reading
+from analysis.chapter.rotation import alone_text, rotation_part, rotation_reading
 from analysis.chapter.schedules import explained_text, schedules_part, schedules_reading
 from analysis.chapter.stall import stall_reading
 from analysis.chapter.variants import variants_reading
@@ -283,12 +283,12 @@ def test_the_preset_of_exercise_2_ends_where_the_exercise_itself_does(exhibit: M
         u = turn * x
         return preset["steep"] * complex(4 / facts["condition"] * u.real, 4 * u.imag) / turn
 
-    x, s = complex(*facts["start"]), np.zeros(2)
+    x, s = complex(*facts["functions"]["ellipse"]["start"]), np.zeros(2)
     for _ in range(preset["steps"]):
         g = gradient(x)
         parts = np.array([g.real, g.imag])
         s = preset["memory"] * s + (1 - preset["memory"]) * parts**2
-        x += complex(*(-preset["lr"] * parts / np.sqrt(s + facts["eps"])))
+        x += complex(*(-preset["lr"] * parts / np.sqrt(s + facts["eps"]["rmsprop"])))
     u = turn * x
     loss = preset["steep"] * (2 / facts["condition"] * u.real**2 + 2 * u.imag**2)
     book = exhibit("rotation").table("book").set_index("problem")["loss"]
@@ -296,11 +296,33 @@ def test_the_preset_of_exercise_2_ends_where_the_exercise_itself_does(exhibit: M
     assert loss == pytest.approx(book["ellipse-rotated"], abs=5e-6)  # the table by hand has five digits
 
 
+def test_an_older_record_has_the_ellipse_and_the_books_rules_alone(exhibit: Make) -> None:
+    explorer = explorer_of(exhibit("stall", functions=(), eps_of=()))
+    assert explorer is not None
+    assert list(explorer.functions) == ["ellipse"]
+    assert set(explorer.names) == {"gd", "momentum", "adagrad", "rmsprop", "rmsprop-corrected"}
+    assert not any("saddle" in text or "over RMSProp" in text for text, _ in explorer.presets)
+
+
+def test_a_field_unlike_its_neighbours_is_explained_and_no_other() -> None:
+    def best(odd: float) -> pd.DataFrame:
+        rows = [
+            {"rule": "best", "steps": 20, "optimizer": name, "angle": angle, "condition": condition, "share": share}
+            for angle in (0.0, 25.0, 50.0)
+            for condition in (4.0, 20.0)
+            for name, share in (("sgd", 1e-4), ("rmsprop", odd if (angle, condition) == (25.0, 4.0) else 1e-5))
+        ]
+        return pd.DataFrame(rows)
+
+    assert "condition number 4 at 25° stands alone" in alone_text(best(1e-1), 20)
+    assert alone_text(best(2e-4), 20) == ""
+
+
 def test_every_button_sets_every_control(exhibit: Make) -> None:
     explorer = explorer_of(exhibit("stall"))
     assert explorer is not None
     named = {frozenset(json.loads(values)) for _, values in explorer.presets}
-    assert named == {frozenset({"optimizer", "lr", "memory", "steps", "angle", "steep"})}
+    assert named == {frozenset({"function", "optimizer", "lr", "memory", "momentum", "steps", "angle", "steep"})}
 
 
 def test_another_function_than_the_ellipse_has_no_explorer(exhibit: Make, tmp_path: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,6 +25,8 @@ from analysis.measures.stability import (
     variance_shares,
 )
 from analysis.record.cells import Cell, Record
+from analysis.statistics.bootstrap import Estimate
+from analysis.words import estimate_text
 
 RATES = np.geomspace(1e-3, 10, 33)
 MEMORIES = 1 - np.logspace(0, -2, 9)
@@ -213,3 +216,15 @@ def test_a_cell_without_a_landscape_has_no_stability(edited_cell: Callable[..., 
     cell = edited_cell(0, "sgd", landscape=lambda frame: frame.iloc[:0])
     assert stability(CellResult.alone(cell)) is None
     assert stability_table((cell,)).empty
+
+
+def test_a_width_of_one_step_of_the_grid_is_only_known_to_be_no_more(record: Record) -> None:
+    found = stability(CellResult.alone(record.of_problem("noisy")[0]))
+    assert found is not None
+    assert found.rate_step > 0
+    one = Estimate(found.rate_step, found.rate_step, found.rate_step, 3)
+    assert replace(found, basin_decades=one, rate_step=0.1538).basin_text == estimate_text(one)
+    narrow = Estimate(0.1538, 0.1538, 0.1538, 3)
+    assert replace(found, basin_decades=narrow, rate_step=0.1538).basin_text == "≤ 0.15 (one step)"
+    wider = Estimate(0.1538, 0.1538, 0.6, 3)
+    assert replace(found, basin_decades=wider, rate_step=0.1538).basin_text == "0.154 [0.154, 0.6]"

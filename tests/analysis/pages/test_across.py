@@ -144,7 +144,7 @@ def test_contenders_that_all_diverged_leave_ranks_but_no_profile(copied: Path) -
         late = (curves["setting"] == "tuned") & (curves["step"] > 0)
         curves.assign(loss=curves["loss"].mask(late)).to_parquet(file.with_name("curves.parquet"))
     found = part(copied)
-    assert [picture.stem for picture in found.pictures] == ["across-ranks", "across-transfer"]
+    assert [picture.stem for picture in found.pictures] == ["across-ranks", "across-transfer", "across-transfer-matrix"]
     assert {row.rank.value for row in found.ranked} == {2}
 
 

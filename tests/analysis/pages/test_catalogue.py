@@ -80,8 +80,8 @@ def test_panels_stand_below_each_other_in_a_column_and_beside_each_other_on_a_pa
     narrow, wide = (paper_figure(record, "convergence", "ellipse", width=width) for width in ("column", "page"))
     column, page = narrow.figure, wide.figure
     rows = [[axes.get_subplotspec().rowspan.start for axes in figure.axes] for figure in (column, page)]
-    assert rows == [[0, 1], [0, 0]]
-    assert [bool(axes.get_xlabel()) for axes in column.axes] == [False, True]
+    assert rows == [[0, 2, 1, 3], [0, 0, 1, 1]]  # the difference to the lowest stands under each side
+    assert [bool(axes.get_xlabel()) for axes in column.axes] == [False, False, False, True]
     assert all(axes.get_ylabel() for axes in column.axes)
     assert page.get_figwidth() == 6.75
     assert "The upper side shows" in narrow.caption
@@ -91,8 +91,12 @@ def test_panels_stand_below_each_other_in_a_column_and_beside_each_other_on_a_pa
 def test_in_a_column_all_that_is_of_the_tuned_setting_stands_above_what_is_of_the_default(record: Record) -> None:
     figure = paper_figure(record, "convergence", "classes").figure
     rows = {axes.get_subplotspec().rowspan.start: axes for axes in figure.axes}
-    said = [(rows[row].get_title(loc="left").split(" ")[0], rows[row].get_ylabel()) for row in range(4)]
-    assert said == [("Tuned", "loss"), ("", "accuracy"), ("Default", "loss"), ("", "accuracy")]
+    said = [(rows[row].get_title(loc="left").split(" ")[0], rows[row].get_ylabel()) for row in range(6)]
+    apart = "times as high (lower is better)"
+    assert said == [
+        *(("Tuned", "loss"), ("Tuned,", apart), ("", "accuracy")),
+        *(("Default", "loss"), ("Default,", apart), ("", "accuracy")),
+    ]
 
 
 def test_a_style_of_the_users_is_on_top_of_ours_and_gone_afterwards(record: Record, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from analysis.figures.style import looks_of
 from analysis.pages import problem_section
 from analysis.pages.problem_section import section_of
 from analysis.pages.report import section_ahead, write_report
-from analysis.problem_results import ProblemResults, results_table
+from analysis.problem_results import ProblemResults, results_of, results_table
 from analysis.record.cells import Cell, Record
 from analysis.record.errors import RecordError
 
@@ -104,6 +104,17 @@ def test_the_page_loads_nothing_from_anywhere(page: Path, links: Links) -> None:
     style = text.split("</style>")[0]
     assert "url(" not in style
     assert "@import" not in style
+
+
+def test_tables_are_sorted_by_result(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    results = results_of(Record.load(page.parent.parent))
+    for problem, found in results.items():
+        section = text.split(f'<section id="{problem}"')[1].split("</section>")[0]
+        ranked = [cell.label for cell in found.by_result]
+        mapped = [cell.label for cell in found.by_result if cell.landscape is not None]
+        rows = re.findall(r'<tr data-label="([^"]+)"', section)
+        assert rows == [*ranked, *mapped, *ranked]  # results, landscapes, costs
 
 
 def test_the_links_of_the_page_lead_to_places_on_it(links: Links) -> None:

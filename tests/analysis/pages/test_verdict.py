@@ -93,3 +93,18 @@ def test_that_all_are_tied_is_said_once_and_not_in_every_field(record: Record) -
     assert sum("not told apart" in field.says for field in row.fields) == len(close.tied) > 0
     alone = ProblemResults(found.best[:1])
     assert not alone.undecided
+
+
+def test_the_opening_says_when_by_what_and_of_what_which_is_the_same_when_it_is_run_again(record: Record) -> None:
+    def opening(of: Record) -> str:
+        results = results_of(of)
+        ratios = worse_than_best(list(results.values()))
+        return verdict_of(of, results, ratios, None, {name: name for name in results}).provenance
+
+    dated = replace(record, environment={**record.environment, "date": "2026-01-02", "git_commit": "c0ffee"})
+    said = opening(dated)
+    assert said.startswith("Begun 2026-01-02 · Stepscape")
+    assert "commit c0ffee" in said
+    again = opening(replace(dated, environment={**dated.environment, "date": "2027-01-02"}))
+    assert again == said.replace("2026-01-02", "2027-01-02")
+    assert opening(replace(dated, cells=dated.cells[1:])).rpartition(" ")[2] != said.rpartition(" ")[2]

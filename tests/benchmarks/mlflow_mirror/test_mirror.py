@@ -78,6 +78,16 @@ def test_a_cells_run_has_the_curves_of_its_settings_with_the_middle_of_their_run
     assert found["result/log10_gap_tuned"] == [(0, pytest.approx(math.log10(value), rel=1e-4))]
 
 
+def test_comparisons_open_with_the_logarithm_of_the_tuned_gap_and_cells_stand_in_the_suites_order(cell):
+    run = cell_run(cell)
+    assert run.points[0][0] == "log10_gap/tuned"
+    found = points(run)
+    for setting in ("tuned", "default"):
+        expected = [(step, pytest.approx(math.log10(gap), abs=1e-4)) for step, gap in found[f"gap/{setting}"]]
+        assert found[f"log10_gap/{setting}"] == expected
+    assert run.tags["order"] == f"{cell.info.position:05}"
+
+
 def test_the_curves_come_first_among_charts_and_no_chart_is_of_zeros(cell):
     found = points(cell_run(cell))
     sections = sorted({name.partition("/")[0] for name in found if "/" in name})

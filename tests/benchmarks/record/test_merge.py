@@ -190,6 +190,17 @@ def test_other_machines_are_joined_and_named_in_the_environment(shards: list[Pat
         assert [other["cores"] for other in made_by["others"]] == [999, first["cores"]]
 
 
+def test_shards_that_one_machine_ran_on_several_days_are_not_of_several_machines(
+    shards: list[Path], tmp_path: Path
+) -> None:
+    for day, shard in enumerate(shards, start=1):
+        change_environment(shard, lambda known, day=day: known.update(date=f"2026-01-0{day}"))
+    merge(tmp_path / "out", shards)
+    made_by = json.loads((tmp_path / "out/environment.json").read_text())
+    assert "others" not in made_by
+    assert made_by["date"] == "2026-01-01"
+
+
 @pytest.mark.parametrize("part", ["problem", "optimizer"])
 def test_other_code_or_data_is_refused_by_name(part: str, made: Path, shards: list[Path], tmp_path: Path) -> None:
     cell = change_cell(shards[0], lambda info: info[part].update(fingerprint="0" * 16))

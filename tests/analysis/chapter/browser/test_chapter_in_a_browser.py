@@ -40,7 +40,7 @@ RULES: dict[str, Any] = {
     "rmsprop": OPTIMIZERS["rmsprop"].rule,
     "rmsprop-corrected": RMSProp(corrected=True),
 }
-BOOK = {"optimizer": "rmsprop", "lr": 0.4, "memory": 0.9, "steps": 20, "angle": 0, "steep": 1}
+BOOK = {"optimizer": "rmsprop", "lr": 0.4, "memory": 0.9, "momentum": 0.9, "steps": 20, "angle": 0, "steep": 1}
 
 
 @pytest.fixture
@@ -51,9 +51,8 @@ def page(browser: Any, chapter_page: Path) -> Any:
 
 def trained(setting: dict[str, Any]) -> tuple[float, float, float]:
     """Where the engine ends: both parameters and the loss."""
-    name, rule = setting["optimizer"], RULES[setting["optimizer"]]
-    memory = {"momentum": "momentum", "rmsprop": "gamma", "rmsprop-corrected": "gamma"}.get(name)
-    hp = {"lr": setting["lr"], "eps": 1e-6, **({memory: setting["memory"]} if memory else {})}
+    rule = RULES[setting["optimizer"]]
+    hp = {"lr": setting["lr"], "eps": 1e-6, "gamma": setting["memory"], "momentum": setting["momentum"]}
     hp = {h.name: hp[h.name] for h in rule.hyperparameters}
     problem = make_problem(f"ellipse-turned(angle={setting['angle']})")
     trace = train(Training(problem, rule, [0], setting["steps"], keep_path=True), hp)
@@ -76,6 +75,23 @@ def test_nobody_scrolls_sideways_folded_tables_included(browser: Any, chapter_pa
     assert browser.overflow() <= 0
 
 
+def test_a_dark_page_is_dark_with_its_pictures(browser: Any, chapter_page: Path) -> None:
+    dark = {"media": "", "features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    browser.open(chapter_page)
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+    style = "const s = getComputedStyle(document.querySelector(arguments[0])); return [s.backgroundColor, s.filter]"
+    assert browser.run(style, "body")[0] == "rgb(20, 24, 29)"
+    assert browser.run(style, ".panels img")[1] == "invert(1) hue-rotate(180deg)"
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+
+
+def test_the_landscapes_of_the_chapter_answer_the_pointer(page: Any) -> None:
+    said = """return [...document.querySelectorAll("#landscapes .map output")].map(out => out.textContent)"""
+    assert all("lr " in text for text in page.run(said))
+    assert page.run("return document.querySelectorAll('#landscapes .map').length") > 0
+    assert page.complaints == []
+
+
 def test_words_on_a_phone_are_large_enough(browser: Any, chapter_page: Path) -> None:
     browser.open(chapter_page, 390)
     small = """return [...document.querySelectorAll("p, td, figcaption, li, summary, label, button")]
@@ -96,8 +112,8 @@ def test_the_explorer_begins_with_the_books_run_to_nine_digits(page: Any) -> Non
         {},
         {"optimizer": "gd"},
         {"optimizer": "gd", "angle": 30},
-        {"optimizer": "momentum", "lr": 0.6, "memory": 0.5},
-        {"optimizer": "momentum", "lr": 0.6, "memory": 0.25},
+        {"optimizer": "momentum", "lr": 0.6, "momentum": 0.5},
+        {"optimizer": "momentum", "lr": 0.6, "momentum": 0.25},
         {"optimizer": "adagrad"},
         {"optimizer": "adagrad", "lr": 2.0},
         {"optimizer": "rmsprop-corrected", "memory": 0.99},

@@ -12,7 +12,7 @@ from runs_by_hand import EPS, GAMMA, LR, draws, loss_of, spread, walk
 from analysis.record.exhibits import Facts
 from analysis.record.exhibits.memory import MemoryFacts
 from analysis.record.exhibits.numbers import NumbersFacts
-from analysis.record.exhibits.stall import StallFacts
+from analysis.record.exhibits.stall import PlaneFunction, StallFacts
 from analysis.record.exhibits.variants import Printed, VariantsFacts
 
 Made = tuple[dict[str, pd.DataFrame], Facts]
@@ -130,6 +130,17 @@ def memory() -> Made:
     return {"weights": weights, "windows": windows}, MemoryFacts(40, 0.0, "rmsprop")
 
 
+PLANE = (
+    PlaneFunction("rosenbrock", (-1.2, 1.0), 0.0, ((1.0, 1.0),), ((-2.0, 2.0), (-1.0, 3.0))),
+    PlaneFunction("beale", (1.0, 1.0), 0.0, ((3.0, 0.5),), ((0.0, 4.5), (-1.5, 1.5))),
+    PlaneFunction("himmelblau", (0.0, 0.0), 0.0, ((3.0, 2.0),), ((-5.0, 5.0), (-5.0, 5.0))),
+    PlaneFunction(
+        "styblinski-tang", (-1.0, -1.0), -78.33233140754282, ((-2.9035340277711772,) * 2,), ((-4.5, 4.5), (-4.5, 4.5))
+    ),
+    PlaneFunction("saddle", (1.0, 1e-4), -0.25, ((0.0, 1.0), (0.0, -1.0)), ((-1.5, 1.5), (-1.5, 1.5))),
+)
+
+
 def stall() -> Made:
     paths, states = [], []
     for optimizer, lr in (("sgd", 0.4), ("adagrad", 0.4), ("adagrad", 2.0), ("rmsprop", 0.4)):
@@ -185,6 +196,8 @@ def stall() -> Made:
         noisy_sum_slope=1.03,
         noisy_problem="bowl-noisy",
         seeds=20,
+        functions=PLANE,
+        eps_of=(("rmsprop-centered", 1e-8), ("rmsprop-momentum", 1e-8), ("adam", 1e-8)),
     )
     return {name: pd.DataFrame(rows) for name, rows in tables.items()}, facts
 
