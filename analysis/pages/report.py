@@ -249,7 +249,7 @@ def template(name: str) -> jinja2.Template:
 
 def _unbroken(text: str) -> Markup:
     """A value with its interval, which may stand in the next line, but is not broken itself."""
-    return Markup(re.sub(r"\[[^\]]*\]", r'<span class="interval">\g<0></span>', escape(text)))
+    return Markup(re.sub(r"\[[^\]]*\]", r'<span class="interval">\g<0></span>', str(escape(text))))
 
 
 def _totals(record: Record) -> dict[str, str]:

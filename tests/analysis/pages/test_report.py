@@ -139,6 +139,8 @@ def test_text_from_the_record_is_escaped(page: Path) -> None:
     assert "<b>tests</b>" not in text
     assert "&lt;b&gt;tests&lt;/b&gt;" in text
     assert "toy &lt;suite&gt;" in text
+    assert "&lt;span" not in text  # and what is ours is not
+    assert '<span class="interval">[' in text
 
 
 def test_the_page_says_how_it_was_measured(page: Path) -> None:
