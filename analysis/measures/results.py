@@ -247,10 +247,15 @@ class CellResult:
     @cached_property
     def horizons(self) -> tuple[Horizon, ...]:
         """What the landscape says after so many steps, rising, the end included; none where nothing was kept before."""
-        if self.landscape is None:
+        if self.landscape is None or self.last_horizon is None:
             return ()
         before = [horizon_of(step, landscape_from(grid)) for step, grid in grids_before(self.cell, self.measure)]
-        return (*before, horizon_of(self.info.protocol.steps, self.landscape)) if before else ()
+        return (*before, self.last_horizon) if before else ()
+
+    @property
+    def last_horizon(self) -> Horizon | None:
+        """What the landscape says at its end; None where the suite asked for none."""
+        return None if self.landscape is None else horizon_of(self.info.protocol.steps, self.landscape)
 
     @cached_property
     def rates(self) -> RateCurve | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmarks.cli.dashboard import dashboard
+from benchmarks.cli.export_tables import tables
 from benchmarks.cli.figure import figure
 from benchmarks.cli.options import COUNT, RECORD
 from benchmarks.cli.plan import plan
@@ -189,6 +190,9 @@ def replay(folder: Path, samplers: tuple[str, ...], budget: int, repeats: int, a
 @click.group(short_help="Write results in another tool's form.")
 def export() -> None:
     """Write a results folder in another tool's form."""
+
+
+export.add_command(tables)
 
 
 @export.command("optuna", short_help="Into an Optuna storage.")

@@ -126,7 +126,10 @@ def test_the_links_of_the_page_lead_to_places_on_it(links: Links) -> None:
 
 def test_every_figure_is_on_the_page_and_in_the_files_that_were_asked_for(page: Path, links: Links) -> None:
     expected = {"overview", *(f"{p}-{name}" for p in ("ellipse", "classes") for name in COMMON)}
-    expected |= {"ellipse-trajectory", "ellipse-budget", "classes-budget"}
+    expected |= {
+        "ellipse-trajectory",
+        *(f"{p}-{name}" for p in ("ellipse", "classes") for name in ("budget", "horizons")),
+    }
     expected |= {f"across-{name}" for name in ("ranks", "profiles", "transfer", "transfer-matrix")}
     for kind in ("png", "svg"):
         assert {file.stem for file in (page.parent / "figures").glob(f"*.{kind}")} == expected
