@@ -170,6 +170,7 @@ def section_of(
         budget, refused = budget_results(results.cells), ""
     except PoolingError as error:
         budget, refused = [], f"No curves of what tuning buys, for {error}."
+    live = live_maps(results, looks_on(results, looks))
     figured = [*figures_of(results, looks), *budget_figures(results, budget, looks_on(results, looks))]
     cells = [result.cell for result in results.cells]
     order = [cell.label for cell in results.by_result]
@@ -180,7 +181,10 @@ def section_of(
         steps=" or ".join(map(str, sorted({cell.info.protocol.steps for cell in cells}))),
         reading=problem_reading(results),
         intervals=[*intervals_text([results]), *([sufficed] if (sufficed := sufficed_text(results)) else [])],
-        pictures=[picture_of(anchor, name, figure, forms) for name, figure in figured],
+        pictures=[
+            picture_of(anchor, name, figure, forms, inline=live is None or name != "landscape")
+            for name, figure in figured
+        ],
         measured=_measured(cells),
         advice=sorted(results.recommendations, key=lambda one: order.index(one.label)),
         stability=sorted(results.stability, key=lambda one: order.index(one.label)),
@@ -197,7 +201,7 @@ def section_of(
             "budget": budget_frame(budget),
         },
         undecided=results.undecided,
-        live=live_maps(results, looks_on(results, looks)),
+        live=live,
     )
 
 
@@ -219,15 +223,15 @@ def budget_figures(
         yield "replay", titled(replay_figure(panels, measure), problem, "replay", replay_finding(panels))
 
 
-def picture_of(anchor: str, name: str, figure: Figure, forms: Collection[Form] = ()) -> Picture:
-    """``figure`` drawn as PNG and in the further ``forms``, with its words."""
+def picture_of(anchor: str, name: str, figure: Figure, forms: Collection[Form] = (), *, inline: bool = True) -> Picture:
+    """``figure`` drawn as PNG, in the further ``forms`` and, if ``inline``, as part of the page, with its words."""
     stem = anchor if anchor == name else f"{anchor}-{name}"
     title = TITLES.get(name, name)
     return Picture(
         title[0].upper() + title[1:],
         caption_of(name, figure),
         stem,
-        drawn_as(figure, forms),
+        drawn_as(figure, forms, inline=inline),
         found_in(name, figure),
         SEEN.get(name, ""),
     )
