@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 
 from analysis.figures.style import INK, drawing, new_figure
@@ -19,7 +20,8 @@ from analysis.statistics.arrays import Array
 __all__ = ["zoom_figure"]
 
 TILE: Final = 2.6  # inches
-WORDS: Final = 0.62  # inches below a tile
+WORDS: Final = 0.5  # inches below a tile
+RAISED: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 CONVERGED: Final = ("YlGnBu_r", 0.0, 0.75)
 """The colour map of converged runs, and its part: the slower, the lighter."""
@@ -34,8 +36,15 @@ def zoom_figure(zoom: Zoom, title: str) -> Figure:
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     with drawing():
-        figure = new_figure(TILE * columns, (TILE + WORDS) * rows + 0.5)
-        figure.suptitle(f"{title}: where training converges", fontsize=13, fontweight="bold")
+        figure = new_figure(TILE * columns, (TILE + WORDS) * rows + 0.35)
+        engine = figure.get_layout_engine()
+        assert isinstance(engine, ConstrainedLayoutEngine), "as every figure of ours"
+        engine.set(h_pad=0.04, w_pad=0.04, hspace=0.0, wspace=0.0)
+        figure.suptitle(
+            f"{title}: where training converges, {zoom.x_name} to the right, {zoom.y_name} upwards",
+            fontsize=11,
+            fontweight="bold",
+        )
         tiles: list[Axes] = list(figure.subplots(rows, columns, squeeze=False).flat)
         for number, (axes, level) in enumerate(zip(tiles, zoom.levels, strict=False)):
             axes.imshow(_colors(level), origin="lower", extent=(0, 1, 0, 1), interpolation="nearest")
@@ -76,7 +85,7 @@ def _told(zoom: Zoom, number: int) -> str:
     level = zoom.levels[number]
     parts = [f"{name} {_middle(values)}" for name, values in ((zoom.x_name, level.x), (zoom.y_name, level.y))]
     dimension = f", dimension {level.dimension:.2f}" if level.count else ", no boundary"
-    return "\n".join([f"× 10^{number}{dimension}", *parts])
+    return "\n".join([f"×10{str(number).translate(RAISED)}{dimension}", *parts])
 
 
 def _middle(values: Array) -> str:

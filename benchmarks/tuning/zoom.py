@@ -10,14 +10,14 @@ from typing import Final
 import numpy as np
 import torch
 
-from analysis.measures.fractal import FACTOR, Level, Window, Zoom, nearest_cell, richest_cell
+from analysis.measures.fractal import Level, Window, Zoom, nearest_cell, richest_cell
 from analysis.record.outcome import Outcome
 from analysis.statistics.arrays import Array
 from benchmarks.engine.calls import loss_of
 from benchmarks.engine.kernel_lanes import planned
 from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Configurations, Training, train
-from benchmarks.errors import UsageError
+from benchmarks.errors import UsageError, nearest
 from benchmarks.tuning.landscape import group_size
 from benchmarks.tuning.space import Space
 from optimizers import Hyperparameter, Rule
@@ -62,9 +62,13 @@ class Plane:
         spec, problem = training.optimizer, training.problem
         if isinstance(spec, Rule):
             raise UsageError(f"a zoom needs an optimizer that names its axes, got the bare rule {training.name}")
+        known = [knob.name for knob in spec.hyperparameters]
+        for name in axes:
+            if name is not None and name not in known:
+                raise UsageError(f"optimizer {spec.name!r} has no hyperparameter {name!r}{nearest(name, known)}")
         names = [given or own for given, own in zip(axes, spec.axes, strict=True)]
         ranged = {knob.name: knob for knob in space.searched}
-        others = [knob.name for knob in spec.hyperparameters if knob.name != names[0]]
+        others = [name for name in known if name != names[0]]
         if names[1] is None:
             has = f"give --y, one of {', '.join(others)}" if others else "it has one only: sgd(weight_decay=0) has two"
             raise UsageError(f"a zoom needs two hyperparameters of {spec.name}: {has}")
@@ -74,7 +78,9 @@ class Plane:
                 f"{', '.join(ranged)} have one, and --search NAME=LOW:HIGH gives one"
             )
         if training.native is not None:
-            raise UsageError(f"{problem.name} with {spec.name} cannot be zoomed: a zoom needs lanes ({training.native})")
+            raise UsageError(
+                f"{problem.name} with {spec.name} cannot be zoomed: a zoom needs lanes ({training.native})"
+            )
         double = replace(
             training, seeds=training.seeds[:1], dtype=torch.float64, evaluate_every=_evaluations(training.steps)
         )
@@ -95,9 +101,14 @@ class Plane:
         return x, y
 
     def cell_of(self, values: tuple[float, float], window: Window) -> tuple[float, float]:
-        """Where ``values`` of x and y lie among the cells of ``window``: (row, column), not whole numbers."""
+        """Where ``values`` of x and y lie among the cells of ``window``: (row, column), not whole numbers.
+
+        Raises `UsageError` for a value beyond the range it begins with.
+        """
         found = []
         for knob, value, (low, high) in ((self.y, values[1], window.y), (self.x, values[0], window.x)):
+            if not knob.low <= value <= knob.high:
+                raise UsageError(f"{knob.name} {value:g} is beyond its range, {knob.low:g} to {knob.high:g}")
             found.append((knob.position(value) - low) / (high - low) * self.size - 0.5)
         return found[0], found[1]
 
@@ -143,9 +154,12 @@ def zoom(
     """The whole of ``plane`` and ``depth`` windows, each a tenth of the one before around a cell on the boundary.
 
     That cell is the one next to ``at``, values of x and y; without it the one around which most of the boundary lies.
-    Fewer windows where float64 cannot tell their points apart, or no boundary is left: `Zoom.stopped` says so.
+    Fewer windows where float64 cannot tell their points apart, or no boundary is left: `Zoom.stopped` says so. Raises
+    `UsageError` for ``at`` beyond the ranges, and as `train` does.
     """
     window, levels, stopped = Window(), list[Level](), ""
+    if at is not None:
+        plane.cell_of(at, window)  # says now what is wrong with it
     for number in range(depth + 1):
         stopped = plane.unresolved(window)
         if stopped:
@@ -161,7 +175,7 @@ def zoom(
             cell = richest_cell(cells) if at is None else nearest_cell(cells, plane.cell_of(at, window))
             window = window.around(cell, plane.size)
     if stopped:
-        stopped = f"stopped after {len(levels) - 1} decades of {depth} (a window is a {FACTOR}th): {stopped}"
+        stopped = f"stopped after {max(0, len(levels) - 1)} decades of {depth}: {stopped}"
     return Zoom(plane.x.name, plane.y.name, tuple(levels), stopped)
 
 
@@ -179,7 +193,7 @@ def _ends(trace: Trace) -> tuple[Array, Array]:
     scale = np.maximum(np.abs(start), np.finfo(np.float64).tiny)
     mean = np.trapezoid(loss, step, axis=-1) / steps
     with np.errstate(over="ignore", invalid="ignore"):
-        late = steps + 1 / (1 + (last - start) / scale)  # it stayed: the lower, the longer it would have taken
+        late = steps + 1 / (1 + np.maximum(last - start, 0) / scale)  # it stayed: the higher, the sooner it would
     lost = (trace.status[:, 0] == int(Outcome.DIVERGED)).numpy()
     slowness = np.where(converged, mean, np.where(lost, trace.stopped_at[:, 0].numpy(), late))
     return converged, slowness.astype(np.float64)
