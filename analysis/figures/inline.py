@@ -52,15 +52,16 @@ ATTRIBUTES: Final = ("x", "y", "width", "height", "points")
 def inline_svg(drawn: str) -> str:
     """What stands between ``<svg>`` and ``</svg>`` of the SVG ``drawn`` by matplotlib, as `on_a_page` takes it."""
     tree = ElementTree.fromstring(drawn)
-    used = set(re.findall(r'(?:xlink:href="#|url\(#)([^")]*)', drawn))
-    names = {
-        str(part.get("id")): f"{OWN}{place}" for place, part in enumerate(p for p in tree.iter() if p.get("id") in used)
-    }
     clips = {str(clip.get("id")): _box(clip) for clip in tree.iter() if _tag(clip) == "clipPath"}
     for part in tree.iter():
         clip = str(part.get("clip-path"))[5:-1]
         if clip in clips and "d" in part.attrib and _within(part.attrib["d"], clips[clip]):
             del part.attrib["clip-path"]
+    said = " ".join(value for part in tree.iter() for value in part.attrib.values() if "#" in value)
+    used = set(re.findall(r"#([\w.-]+)", said))
+    names = {
+        str(part.get("id")): f"{OWN}{place}" for place, part in enumerate(p for p in tree.iter() if p.get("id") in used)
+    }
     return "".join(_written(part, names, PLACES) for part in tree if _tag(part) != "metadata")
 
 
@@ -93,7 +94,7 @@ def _tag(part: Element) -> str:
 def _written(part: Element, names: Mapping[str, str], places: int) -> str:
     """``part`` and what is in it; a group that says nothing is not written, nor is an empty one."""
     tag = _tag(part)
-    if tag == "style":
+    if tag == "style" or (tag == "clipPath" and part.get("id") not in names):
         return ""
     if tag == "g":
         _share_style(part)
