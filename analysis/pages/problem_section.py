@@ -20,8 +20,9 @@ from analysis.measures.comparable import PoolingError
 from analysis.measures.paired_curves import paired_frame
 from analysis.measures.recommendation import Recommendation
 from analysis.measures.stability import Stability, boundary_frame, stability_frame
-from analysis.pages.csv_tables import convergence_table, costs_table, metrics_table, sensitivity_table
+from analysis.pages.csv_tables import convergence_table, costs_table, horizons_table, metrics_table, sensitivity_table
 from analysis.pages.live_maps import LiveMaps, live_maps
+from analysis.pages.plan_text import sufficed_text
 from analysis.pages.results_text import intervals_text
 from analysis.pages.sentences import problem_reading
 from analysis.problem_results import ProblemResults
@@ -43,6 +44,9 @@ CAPTIONS: Final = {
     "lowest of the grid.",
     "landscape": "Every point of the grid, trained on seeds of its own; darker is better. A memory is drawn by its "
     "distance from 1. The star is the lowest of many points on few seeds, and not trained again.",
+    "horizons": "What the landscapes said after fewer steps: the lowest point of each (left) and the learning rate "
+    "there (right), the second hyperparameter best for it; the faint line is the lowest rate above it at which a seed "
+    "had diverged. A run of fewer steps ends there, unless a schedule knows the end.",
     "budget": "What k trials of random search over the landscape lead to, exactly, in the mean over searches (left), "
     "and which optimizer then ends lowest (right). No seed reports what it chose itself, but where there is only one. "
     "Shaded: 90% intervals over seeds and grid points. A search that found nothing stays at the start.",
@@ -176,7 +180,7 @@ def section_of(
         problem=results.problem,
         steps=" or ".join(map(str, sorted({cell.info.protocol.steps for cell in cells}))),
         reading=problem_reading(results),
-        intervals=list(intervals_text([results])),
+        intervals=[*intervals_text([results]), *([sufficed] if (sufficed := sufficed_text(results)) else [])],
         pictures=[
             picture_of(anchor, name, figure, forms, inline=live is None or name != "landscape")
             for name, figure in figured
@@ -191,6 +195,7 @@ def section_of(
             "metrics": metrics_table(results.cells),
             "sensitivity": sensitivity_table(results.cells),
             "costs": costs_table(results.cells),
+            "horizons": horizons_table(results.cells),
             "stability": stability_frame(results.stability),
             "boundary": boundary_frame(results.stability),
             "budget": budget_frame(budget),

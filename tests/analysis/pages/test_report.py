@@ -128,7 +128,10 @@ def test_the_links_of_the_page_lead_to_places_on_it(links: Links) -> None:
 
 def test_every_figure_is_on_the_page_and_in_the_files_that_were_asked_for(page: Path, links: Links) -> None:
     expected = {"overview", *(f"{p}-{name}" for p in ("ellipse", "classes") for name in COMMON)}
-    expected |= {"ellipse-trajectory", "ellipse-budget", "classes-budget"}
+    expected |= {
+        "ellipse-trajectory",
+        *(f"{p}-{name}" for p in ("ellipse", "classes") for name in ("budget", "horizons")),
+    }
     expected |= {f"across-{name}" for name in ("ranks", "profiles", "transfer", "transfer-matrix")}
     for kind in ("png", "svg"):
         assert {file.stem for file in (page.parent / "figures").glob(f"*.{kind}")} == expected
@@ -141,7 +144,8 @@ def test_text_from_the_record_is_escaped(page: Path) -> None:
     assert "<b>tests</b>" not in text
     assert "&lt;b&gt;tests&lt;/b&gt;" in text
     assert "toy &lt;suite&gt;" in text
-    assert "&lt;span" not in text  # nothing of the page's own is
+    assert "&lt;span" not in text  # and what is ours is not
+    assert '<span class="interval">[' in text
 
 
 def test_the_page_says_how_it_was_measured(page: Path) -> None:
