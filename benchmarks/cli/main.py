@@ -23,6 +23,7 @@ from benchmarks.cli.options import COUNT, cell_options, data_option, machine_opt
 from benchmarks.cli.plain import encode_anything
 from benchmarks.cli.progress import Bar, SuiteProgress, counted, say, terminal_width
 from benchmarks.cli.results import COMMANDS
+from benchmarks.cli.zoom import zoom
 from benchmarks.redaction import guard_output
 
 if TYPE_CHECKING:
@@ -242,6 +243,9 @@ def landscape(context: click.Context, /, grid: str, seeds: int, **options: Any) 
 
     tables = {"tuning": {"enabled": False}, "landscape": {"grid": grid, "seeds": seeds}}
     context.exit(_execute(single_cell_suite("landscape", tables, options), options))
+
+
+cli.add_command(zoom)
 
 
 @cli.command(short_help="Measure the engine against a torch loop and JAX.")

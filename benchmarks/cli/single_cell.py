@@ -13,7 +13,7 @@ from benchmarks.errors import UsageError
 from benchmarks.naming.call_syntax import number_of, split_outside_brackets
 from benchmarks.suite.suite import Suite
 
-__all__ = ["single_cell_suite"]
+__all__ = ["range_of", "single_cell_suite"]
 
 
 def single_cell_suite(kind: str, settings: Mapping[str, Any], options: dict[str, Any]) -> Suite:
@@ -28,7 +28,7 @@ def single_cell_suite(kind: str, settings: Mapping[str, Any], options: dict[str,
     groups = [_group(text) for text in options.pop("group", ())]
     problems, optimizers = (split_outside_brackets(options.pop(kind), ",") for kind in ("problem", "optimizer"))
     search, fixed = (
-        dict(map(_range, options.pop("search"))),
+        dict(map(range_of, options.pop("search"))),
         dict(number_of(text, "--fix") for text in options.pop("fix")),
     )
     definition: dict[str, Any] = {
@@ -56,7 +56,7 @@ def _short(names: list[str]) -> str:
     return first if len(names) == 1 else f"{first}-and-{len(names) - 1}-more"
 
 
-def _range(text: str) -> tuple[str, list[float | str]]:
+def range_of(text: str) -> tuple[str, list[float | str]]:
     """The name and the range of ``NAME=LOW:HIGH``, or of ``NAME=LOW:HIGH:SCALE``."""
     name, _, value = text.partition("=")
     try:
