@@ -78,7 +78,7 @@ def gallery(record: Path, file: Path) -> None:
     _save(sheet, file)
 
 
-def zoomed(record: Path, file: Path) -> None:  # noqa: ARG001 - it is of no record
+def zoomed(record: Path, file: Path) -> None:
     """The zoom that docs/zoom.md shows, by its command."""
     command = next(line for line in (DOCS / "zoom.md").read_text(encoding="utf-8").splitlines() if "--at 0.002" in line)
     with tempfile.TemporaryDirectory() as folder:

@@ -27,7 +27,7 @@ def test_every_level_is_a_tile_with_its_window_and_the_outline_of_the_next() -> 
     assert len(drawn) == 5  # and the legend
     outlines = [[patch for patch in axes.patches if isinstance(patch, Rectangle)] for axes in drawn]
     assert [len(found) for found in outlines] == [2, 2, 2, 0, 0]
-    assert all(0 <= box.get_x() and box.get_x() + box.get_width() <= 1 for found in outlines for box in found)
+    assert all(box.get_x() >= 0 and box.get_x() + box.get_width() <= 1 for found in outlines for box in found)
     assert drawn[0].get_xlabel().startswith("×10⁰, dimension 1.00\nlr 0.5 … 1.5")
     assert "± 5.0e-04" in drawn[3].get_xlabel()
     assert "box dimension 1.00" in "".join(text.get_text() for text in drawn[4].texts)
