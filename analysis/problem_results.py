@@ -12,6 +12,7 @@ import pandas as pd
 
 from analysis.measures.comparable import unequal_budgets
 from analysis.measures.convergence import SETTINGS, beaten_floor, measure_of
+from analysis.measures.horizons import Lead, leads
 from analysis.measures.measure import Measure
 from analysis.measures.paired_curves import Against, against_lowest
 from analysis.measures.paired_tests import not_worse
@@ -150,6 +151,12 @@ class ProblemResults:
     def searches(self) -> tuple[SearchCheck, ...]:
         """Search beside landscape, of every cell that has both."""
         return tuple(found for cell in self.cells if (found := search_check(cell)) is not None)
+
+    @cached_property
+    def leads(self) -> tuple[Lead, ...]:
+        """Whose landscape has the lowest point at which horizons; empty where they were not kept, or budgets differ."""
+        found = {cell.label: cell.horizons for cell in self.cells if cell.horizons}
+        return () if self.unequal else tuple(leads(found, self.measure))
 
     @cached_property
     def surface(self) -> Surface | None:

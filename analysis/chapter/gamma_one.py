@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.chapter.panels import THEORY, EndLabel, floored, label_ends, panel, readable, span, write
+from analysis.chapter.panels import THEORY, EndLabel, floored, label_ends, panel, readable, sequential, span, write
 from analysis.chapter.part import Part, Plate, TextTable, count, exactly, name_of, question_of
-from analysis.figures.style import GREY, PALETTE, Look, drawing, looks_of
+from analysis.figures.style import GREY, Look, drawing, looks_of
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
 from analysis.record.exhibits.gamma_one import GammaOneFacts
 from analysis.record.outcome import Outcome
-from analysis.words import number
+from analysis.words import listing, number
 
 __all__ = ["gamma_one_part", "gamma_one_reading"]
 
@@ -53,6 +54,7 @@ def gamma_one_part(exhibit: Exhibit[GammaOneFacts]) -> Part:
                     "approach": "Loss after 20 steps against 1 minus gamma",
                     "first-step": "Length of the first step against 1 minus gamma",
                 },
+                _finds(outcomes, approach, lr),
             )
         ],
         tables=[_table(outcomes)],
@@ -79,6 +81,23 @@ def gamma_one_reading(exhibit: Exhibit[GammaOneFacts]) -> list[str]:
     ]
 
 
+def _finds(outcomes: pd.DataFrame, approach: pd.DataFrame, lr: float) -> dict[str, str]:
+    """How many diverge at γ = 1 and on the way, how many follow theory, and whose first step grows."""
+    own, scaled = outcomes[outcomes["lr"] == lr], outcomes[outcomes["lr"] != lr]
+    lost, agreeing = int((own["status"] == Outcome.DIVERGED.word).sum()), int(scaled["agrees"].astype(bool).sum())
+    way = approach[(approach["steps"] == approach["steps"].min()) & (approach["forgotten"] > 0)]
+    gone = [name_of(name) for name in dict.fromkeys(way.loc[way["status"] == Outcome.DIVERGED.word, "optimizer"])]
+    longest = way.loc[way["first_step"].idxmax()]
+    ends = "no variant diverges" if not gone else f"{listing(gone)} diverge{'s' if len(gone) == 1 else ''}"
+    return {
+        "runs": f"With the book's η, {lost} of {count(len(own), 'run')} {'diverges' if lost == 1 else 'diverge'}",
+        "scaled": f"With η made small, {agreeing} of {count(len(scaled), 'run')} follow theory to rounding",
+        "approach": f"On the way to γ = 1 {ends}",
+        "first-step": f"The first step of {name_of(str(longest['optimizer']))} grows to "
+        f"{number(float(longest['first_step']))} times η",
+    }
+
+
 def _point(point: tuple[float, float]) -> str:
     return f"({exactly(point[0], 6)}, {exactly(point[1], 6)})"
 
@@ -95,8 +114,8 @@ def run_panel(paths: pd.DataFrame, title: str) -> Figure:
             same.setdefault(tuple(np.round(np.log10(loss[np.isfinite(loss)]), 6)), []).append(
                 str(optimizer) if float(str(gamma)) == 1 else f"{optimizer} (γ → 1)"
             )
-    labels = []
-    for color, (powers, names) in zip((*PALETTE, *PALETTE), same.items(), strict=False):
+    labels, crosses = [], []
+    for color, (powers, names) in zip(sequential(len(same)), same.items(), strict=True):
         loss = 10.0 ** np.array(powers)
         axes.plot(loss, color=color, lw=4, alpha=0.5)
         if len(powers) > int(paths["step"].max()):
@@ -105,8 +124,12 @@ def run_panel(paths: pd.DataFrame, title: str) -> Figure:
         end = len(powers) - 1, float(loss[-1])
         axes.plot(*end, "X", color=color, ms=9, mec="white", zorder=6)
         lost = f"{'diverge' if len(names) > 1 else 'diverges'}: {_names(names)}"
-        axes.annotate(lost, end, (9, 9), textcoords="offset points", fontsize=7.5, color=readable(color), weight="bold")
+        crosses.append((lost, end, readable(color)))
     span(axes, "y", floored(paths["loss"], SMALLEST), margin=3)
+    middle = math.prod(axes.get_ylim()) ** 0.5
+    for text, end, color in crosses:  # beside the cross; over it, where there is room above
+        over = {"xytext": (9, 9)} if end[1] < middle else {"xytext": (11, 0), "va": "center"}
+        axes.annotate(text, end, textcoords="offset points", fontsize=7.5, color=color, weight="bold", **over)
     axes.set_xlim(0, float(paths["step"].max()))
     label_ends(axes, labels, size=7.5)
     write(axes, "step", "loss", title)
@@ -141,7 +164,7 @@ def approach_panel(approach: pd.DataFrame, looks: dict[str, Look]) -> Figure:
     span(axes, "x", shown["forgotten"], margin=1.1)
     axes.invert_xaxis()
     label_ends(axes, labels, size=7.5)
-    write(axes, "1 − γ", f"loss after {steps} steps", "On the way to γ = 1")
+    write(axes, "1 − γ", f"loss after {steps} steps", "Loss as 1 − γ goes to 0")
     return figure
 
 
@@ -160,7 +183,7 @@ def first_step_panel(approach: pd.DataFrame, looks: dict[str, Look]) -> Figure:
     span(axes, "y", np.r_[shown["first_step"].to_numpy(), 1 / np.sqrt(forgotten)], margin=1.5)
     axes.invert_xaxis()
     label_ends(axes, labels, size=7.5)
-    write(axes, "1 − γ", "length of the first step, in η", "The first step without bias correction")
+    write(axes, "1 − γ", "length of the first step, in η", "The first step as 1 − γ goes to 0")
     return figure
 
 

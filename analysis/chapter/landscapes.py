@@ -11,11 +11,11 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from analysis.chapter.panels import look_of, panel
-from analysis.chapter.part import Part, Plate, TextTable, name_of
+from analysis.chapter.panels import WIDTH, look_of, panel
+from analysis.chapter.part import Part, Plate, TextTable, capital, name_of
 from analysis.figures.heat_maps import colorbar, draw_landscape, heat_norm
 from analysis.figures.lines import draw_rates, frame_limits
-from analysis.figures.style import drawing
+from analysis.figures.style import drawing, new_figure
 from analysis.measures.landscape_grid import over_seeds
 from analysis.measures.lr_sensitivity import Landscape, rate_curve
 from analysis.measures.pooling import PoolingError
@@ -172,6 +172,8 @@ def _first_knob(stable: Sequence[Stability]) -> list[str]:
 def _plate(results: ProblemResults) -> Plate:
     """One panel an optimizer for a problem, on one colour scale, and a reading of each."""
     problem, measure = results.problem.name, results.measure
+    wide = {one.label: one.basin_decades.value for one in results.stability}
+    forgiving = {cell.cell.optimizer: wide[cell.label] for cell in results.cells if cell.label in wide}
     shown = {cell.cell.optimizer: cell.landscape for cell in results.cells if cell.landscape is not None}
     tuned = {cell.cell.optimizer: cell.tuned_setting for cell in results.cells}
     maps = [landscape for landscape in shown.values() if landscape.y is not None] or list(shown.values())
@@ -181,9 +183,10 @@ def _plate(results: ProblemResults) -> Plate:
         panels = {
             f"{problem}-{label}": _curve(label, landscape)
             if landscape.y is None
-            else _map(label, landscape, norm, maps, tuned[label])
+            else _map(label, landscape, norm, tuned[label])
             for label, landscape in shown.items()
         }
+        scale = _scale(maps, norm)
     seeds = f"median of {n} seeds" if n > 1 else "one run says all"
     lost = "hatched: a seed diverged, grey: the median did" if n > 1 else "grey and hatched: diverged"
     ring = "ring: tuned; " if any(tuned.values()) else ""
@@ -196,19 +199,41 @@ def _plate(results: ProblemResults) -> Plate:
             f"{problem}-{label}": f"{measure.label} of {name_of(label)} on {problem} over its hyperparameters"
             for label in shown
         },
+        {
+            f"{problem}-{label}": f"{capital(name_of(label))}: {_decades(forgiving[label])} of η near its best"
+            for label in shown
+        },
         _table(results),
         live_maps(results, {cell.label: look_of(cell.cell.optimizer) for cell in results.cells}),
         problem,
+        _forgives(problem, forgiving),
+        scale,
     )
 
 
-def _map(
-    label: str, landscape: Landscape, norm: Normalize, maps: Sequence[Landscape], tuned: Mapping[str, float]
-) -> Figure:
-    """Draw a map with the setting that was ``tuned``, if any; ``norm`` is the colour scale of all ``maps``."""
+def _forgives(problem: str, decades: Mapping[str, float]) -> str:
+    """Who has the widest range of good learning rates on ``problem``, and who the narrowest."""
+    narrow, *_, wide = sorted([*decades, *decades], key=lambda name: decades[name])
+    first = f"{problem}: {name_of(wide)} forgives {_decades(decades[wide])} of η"
+    return first if len(decades) == 1 else f"{first}, {name_of(narrow)} {_decades(decades[narrow])}"
+
+
+def _decades(value: float) -> str:
+    """A range of learning rates in words: "2.6 decades", "no decade"."""
+    return "no decade" if value == 0 else f"{number(value, 2)} decade{'' if value == 1 else 's'}"
+
+
+def _scale(maps: Sequence[Landscape], norm: Normalize) -> Figure:
+    """Draw the colour scale ``norm`` of all ``maps``, as wide as two panels."""
+    figure = new_figure(2 * WIDTH, 0.62)
+    colorbar(figure, [], maps, norm, into=figure.subplots())
+    return figure
+
+
+def _map(label: str, landscape: Landscape, norm: Normalize, tuned: Mapping[str, float]) -> Figure:
+    """Draw a map with the setting that was ``tuned``, if any, on the colour scale ``norm``."""
     figure, axes = panel(3.2)
     draw_landscape(axes, landscape, norm, tuned)
-    colorbar(figure, [axes], maps, norm)
     axes.set_xlabel("learning rate")
     axes.set_title(name_of(label))
     return figure

@@ -40,6 +40,7 @@ def memory_part(exhibit: Exhibit[MemoryFacts]) -> Part:
                     "weights": "Weight of a squared gradient by its age, one falling curve for each γ",
                     "half-life": "Half-life and window against γ, both far above the book's claim",
                 },
+                _finds(windows),
             )
         ],
         tables=[_table(windows)],
@@ -60,6 +61,15 @@ def memory_reading(windows: pd.DataFrame, error: float) -> list[str]:
     ]
 
 
+def _finds(windows: pd.DataFrame) -> dict[str, str]:
+    """What the panels show, at the book's γ."""
+    at = min(table_rows(windows), key=lambda row: abs(row["gamma"] - 0.9))
+    return {
+        "weights": f"At γ = {value_text(at['gamma'], 'log1m')} a weight halves in {number(at['half_life'], 2)} steps",
+        "half-life": f"The book's half-life is not one: {at['left_at_claim']:.0%} of a weight are left by then",
+    }
+
+
 def weights_panel(weights: pd.DataFrame, windows: pd.DataFrame) -> Figure:
     """Draw the weight of a squared gradient by its age, one line a γ, theory over it, the half-life marked.
 
@@ -76,7 +86,6 @@ def weights_panel(weights: pd.DataFrame, windows: pd.DataFrame) -> Figure:
         axes.plot(half, (1 - value) / 2, "o", color=color, mec="white", ms=7, zorder=6)
         labels.append((value, color))
     top = float(weights["weight"].max())
-    at = min(table_rows(windows), key=lambda row: abs(row["gamma"] - 0.9))
     for rank, (value, color) in enumerate(reversed(labels)):
         text = f"γ = {value_text(value, 'log1m')}"
         axes.text(
@@ -84,12 +93,7 @@ def weights_panel(weights: pd.DataFrame, windows: pd.DataFrame) -> Figure:
         )
     axes.set_xlim(0, float(weights["age"].max()))
     axes.set_ylim(0, top * 1.05)
-    write(
-        axes,
-        "age of the squared gradient, steps",
-        "its weight in s",
-        f"At γ = {value_text(at['gamma'], 'log1m')} a weight halves in {number(at['half_life'], 2)} steps",
-    )
+    write(axes, "age of the squared gradient, steps", "its weight in s", "The weight of a squared gradient by its age")
     return figure
 
 
@@ -110,7 +114,7 @@ def half_life_panel(windows: pd.DataFrame) -> Figure:
     axes.set_ylim(0, 1.05 * float(1 / (1 - gammas[-1])))
     label_ends(axes, [EndLabel(1, float(theory[-1]), text, color) for text, theory, _, color in curves])
     axes.axvline(0.9, color=INK, lw=0.7, ls=":")
-    write(axes, "γ", "steps", "The book's half-life is not one")
+    write(axes, "γ", "steps", "Steps that γ remembers, three ways to count")
     return figure
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.chapter.panels import BOOK, panel, write
-from analysis.chapter.part import Part, Plate, Row, TextTable, count, exactly, question_of, seeds_text
+from analysis.chapter.part import Part, Plate, Row, TextTable, capital, count, exactly, question_of, seeds_text
 from analysis.figures.style import GREY, PALETTE, drawing
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
@@ -22,6 +22,8 @@ __all__ = ["numbers_part", "numbers_reading"]
 
 SAME: Final = 0.5
 """Standard deviations between seeds within which the means of two data sets tell the same story."""
+MOST_ROWS: Final = 12
+"""Runs that one panel shows; more are shown in two, so that panels beside each other are about as high."""
 DIAMOND: Final[dict[str, Any]] = {"marker": "D", "mec": "white", "ms": 5.5}
 SYMBOLS: Final = {"x1": "x₁", "x2": "x₂"}
 COLUMNS: Final = {
@@ -41,10 +43,15 @@ def numbers_part(exhibit: Exhibit[NumbersFacts]) -> Part:
     draws = table[table["kind"] == "distribution"]
     regression = draws[(draws["quantity"] == "loss") & (draws["data"] == facts.data)]
     with drawing():
-        panels = {"regression": range_panel(regression, "The regression", facts.floor)}
+        halves = _halves(regression)
+        panels = {name: range_panel(half, "Regression", facts.floor, regression) for name, half in halves.items()}
+        finds = {name: _inside(half, "losses") for name, half in halves.items()}
+        if len(halves) > 1:
+            finds = {name: f"{_ends(half)}: {finds[name]}" for name, half in halves.items()}
         noisy = draws[draws["quantity"].isin(["x1", "x2"])]
         if len(noisy):
             panels["noisy"] = range_panel(noisy, "Noisy descent", 0.0)
+            finds["noisy"] = _inside(noisy, "end points of noisy descent")
     differing = [_row(row) for row in table_rows(table[table["verdict"] == "differs"])]
     tables = [TextTable({**COLUMNS, "reason": "why"}, differing, "What differs, and why.")] if differing else []
     if facts.has_file:
@@ -66,9 +73,10 @@ def numbers_part(exhibit: Exhibit[NumbersFacts]) -> Part:
                 "lowest reachable loss, or the minimum.",
                 panels,
                 {
-                    "regression": "Final loss of every regression, range over seeds, with the book's numbers marked",
+                    **dict.fromkeys(halves, "Final loss of regressions, range over seeds, the book's numbers marked"),
                     "noisy": "End points of noisy descent, range over seeds, with the book's numbers marked",
                 },
+                finds,
             )
         ],
         tables=[*tables, every],
@@ -104,6 +112,27 @@ def numbers_reading(table: pd.DataFrame, facts: NumbersFacts, sets: pd.DataFrame
             f"{count(int(first['seeds']), 'seed')}; no loss below {facts.floor:.4f} can be reached at all."
         )
     return [*sentences, *_data(facts, sets, _run_labels(table))]
+
+
+def _halves(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of ``table`` as panels: half of the runs each where they are more than `MOST_ROWS`."""
+    runs = list(dict.fromkeys(table["run"]))
+    if len(runs) <= MOST_ROWS:
+        return {"regression": table}
+    first = table["run"].isin(runs[: (len(runs) + 1) // 2])
+    return {"regression": table[first], "regression-more": table[~first]}
+
+
+def _ends(runs: pd.DataFrame) -> str:
+    """From which run to which ``runs`` go."""
+    return capital(f"{runs['title'].iloc[0]} to {runs['title'].iloc[-1]}")
+
+
+def _inside(table: pd.DataFrame, what: str) -> str:
+    """How many of the numbers that the newest edition prints lie within the range over our seeds."""
+    newest = table[table["edition"] != "older"]
+    within = int(((newest["low"] <= newest["printed"]) & (newest["printed"] <= newest["high"])).sum())
+    return f"{within} of {len(newest)} printed {what} lie within our middle 90%"
 
 
 def _data(facts: NumbersFacts, sets: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
@@ -169,8 +198,11 @@ def _row(row: Mapping[str, Any]) -> Row:
     }
 
 
-def range_panel(table: pd.DataFrame, title: str, floor: float) -> Figure:
-    """Draw one row a run and quantity: middle 90% and median of ours, the book's printouts, and the ``floor``."""
+def range_panel(table: pd.DataFrame, title: str, floor: float, whole: pd.DataFrame | None = None) -> Figure:
+    """Draw one row a run and quantity: middle 90% and median of ours, the book's printouts, and the ``floor``.
+
+    ``whole`` is the table whose values the axis spans, and whose titles tell its runs apart.
+    """
     runs = table.drop_duplicates(["run", "quantity"])
     figure, axes = panel(0.29 * len(runs) + 1.6)
     for y, row in enumerate(table_rows(runs)):
@@ -183,7 +215,12 @@ def range_panel(table: pd.DataFrame, title: str, floor: float) -> Figure:
             values = printed[(printed["edition"] == "older") == (edition == "older")]["printed"]
             axes.plot(values, np.full(len(values), y + 0.3), color=BOOK, ls="none", **sign)
     axes.axvline(floor, color=GREY, ls=":", lw=1.2)
-    axes.set_yticks(range(len(runs)), _labels(table_rows(runs)), fontsize=7.5)
+    every = runs if whole is None else whole.drop_duplicates(["run", "quantity"])
+    named = dict(zip(every.index, _labels(table_rows(every)), strict=True))
+    axes.set_yticks(range(len(runs)), [named[at] for at in runs.index], fontsize=7.5)
+    spanned = (table if whole is None else whole)[["low", "high", "printed", "stored_low", "stored_high"]].to_numpy()
+    low, high = (float(pick([pick(spanned[np.isfinite(spanned)]), floor])) for pick in (np.min, np.max))
+    axes.set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))
     axes.set_ylim(len(runs) - 0.3, -0.7)
     axes.grid(visible=False, axis="y")
     ours = Line2D(

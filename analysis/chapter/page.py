@@ -16,13 +16,13 @@ from analysis.chapter.gamma_one import gamma_one_part
 from analysis.chapter.landscapes import landscapes_method, landscapes_part
 from analysis.chapter.memory import memory_part
 from analysis.chapter.numbers import numbers_part
-from analysis.chapter.panels import letter_title
 from analysis.chapter.part import Part, Plate
 from analysis.chapter.real_problem import real_problem_part
 from analysis.chapter.rotation import rotation_part
 from analysis.chapter.schedules import schedules_part
 from analysis.chapter.stall import stall_part
 from analysis.chapter.variants import variants_part
+from analysis.figures.small import webp_uri
 from analysis.figures.style import Form, drawn_as
 from analysis.pages.drawing import drawn
 from analysis.pages.problem_section import Section as ReportSection
@@ -50,22 +50,23 @@ PARTS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
 
 @dataclass(frozen=True)
 class Image:
-    """A panel as the page holds it: its data URI, or the file beside the page, its text alternative and its size in CSS
-    pixels.
-    """
+    """A panel as the page holds it: its data URI, its text alternative, its title and its size in CSS pixels."""
 
     uri: str
     says: str
+    finding: str
     width: int
     height: int
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part with its panels as images, ``plates`` with their images, and how it was measured."""
+    """A part with its panels as images, ``plates`` with their images and the scale of those, if they have one, and how
+    it was measured.
+    """
 
     part: Part
-    plates: Sequence[tuple[Plate, Sequence[Image]]]
+    plates: Sequence[tuple[Plate, Sequence[Image], Image | None]]
     method: Sequence[str]
     facts: Sequence[tuple[str, str]]
 
@@ -150,17 +151,17 @@ def _saved(
     """Write the panels and tables of ``part`` below ``folder``; its figures are not kept in memory."""
     for name, frame in part.data.items():
         frame.to_csv(folder / "tables" / f"{part.name}-{name}.csv", index=False)
-    plates = []
+    figures, plates = folder / "figures", []
     for plate in part.plates:
         images = []
         for letter, (name, figure) in zip(ascii_lowercase, plate.panels.items(), strict=False):
-            if "(a)" in plate.caption:
-                letter_title(figure, letter)
-            stem = _stem(part.name, name)
-            image = _image(figure, plate.says[name], folder / "figures" / stem, forms)
-            # where maps answer, pictures of them are folded, and the files beside the page are enough
-            images.append(replace(image, uri=f"figures/chapter/{stem}.png") if plate.live else image)
-        plates.append((replace(plate, panels={}), images))
+            title = f"({letter}) {plate.finds[name]}" if "(a)" in plate.caption else plate.finds[name]
+            images.append(_image(figure, plate.says[name], title, figures / _stem(part.name, name), forms))
+        scale = None
+        if plate.scale is not None:
+            stem = _stem(part.name, f"{plate.subject}-scale")
+            scale = _image(plate.scale, f"The colour scale of the maps of {plate.subject}", "", figures / stem, forms)
+        plates.append((replace(plate, panels={}, scale=None), images, scale))
     return Section(replace(part, plates=()), plates, method, facts)
 
 
@@ -168,11 +169,12 @@ def _stem(part: str, name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in f"{part}-{name}")
 
 
-def _image(figure: Figure, says: str, stem: Path, forms: Collection[Form]) -> Image:
+def _image(figure: Figure, says: str, finding: str, stem: Path, forms: Collection[Form]) -> Image:
     """Save a panel as PNG and in the further ``forms``; return what the page needs of it."""
     made = drawn_as(figure, forms)
     made.save(stem)
-    return Image(made.uri, says, made.width, made.height)
+    uri = made.uri if made.uri.startswith("data:image/svg") else webp_uri(made.files["png"])
+    return Image(uri, says, finding, made.width, made.height)
 
 
 def _page(record: Record, sections: Sequence[Section], explorer: Explorer | None, forms: Collection[Form]) -> str:
@@ -181,7 +183,7 @@ def _page(record: Record, sections: Sequence[Section], explorer: Explorer | None
         record=record,
         sections=sections,
         explorer=explorer,
-        maps=any(plate.live is not None for section in sections for plate, _ in section.plates),
+        maps=any(plate.live is not None for section in sections for plate, *_ in section.plates),
         totals=_totals(record),
         forms=forms_text(forms),
     )

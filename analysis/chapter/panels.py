@@ -16,7 +16,7 @@ from matplotlib.patches import ConnectionPatch
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 
-from analysis.figures.style import INK, Look, drawing, log_axis, looks_of, luminance, new_figure
+from analysis.figures.style import INK, Look, log_axis, looks_of, luminance, new_figure
 from analysis.statistics.arrays import Array
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "EndLabel",
     "floored",
     "label_ends",
-    "letter_title",
     "look_of",
     "matrix",
     "panel",
@@ -41,6 +40,9 @@ WIDTH: Final = 4.9
 
 BOOK: Final = "#c00000"
 """The colour of what the book says."""
+
+SOFT: Final = "#5b6570"
+"""The grey of subtitles, as the page's."""
 
 THEORY: Final[dict[str, Any]] = {"color": INK, "lw": 1.1, "ls": (0, (4, 2)), "zorder": 5}
 """Theory is a dashed dark line over the measurement."""
@@ -82,14 +84,8 @@ def readable(color: str) -> str:
 
 def sequential(count: int) -> list[str]:
     """Colours from dark to light, one for each of ``count`` values that have an order, or are no optimizers."""
-    return [mpl.colors.to_hex(color) for color in mpl.colormaps["viridis"](np.linspace(0, 0.85, count))]
-
-
-def letter_title(figure: Figure, letter: str) -> None:
-    """Put ``letter`` before the title of a panel, for captions to name it by."""
-    axes = figure.axes[0]
-    with drawing():
-        axes.set_title(f"({letter}) {axes.get_title(loc='left')}")
+    lightest = min(0.75, 0.3 + 0.12 * count)  # few are far enough apart without the pale end
+    return [mpl.colors.to_hex(color) for color in mpl.colormaps["viridis"](np.linspace(0, lightest, count))]
 
 
 def label_ends(axes: Axes, labels: Sequence[EndLabel], size: float = 8.5) -> None:
@@ -189,10 +185,10 @@ def matrix(table: pd.DataFrame, rows: str, columns: str, values: str) -> tuple[A
     )
 
 
-def write(axes: Axes, x: str, y: str, title: str) -> None:
-    """Name the axes and the panel; steps are whole numbers."""
+def write(axes: Axes, x: str, y: str, shows: str) -> None:
+    """Name the axes and, in grey, what the panel shows: what it finds is its title on the page."""
     if x == "step" and axes.get_xscale() == "linear":
         axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.set_title(title)
+    axes.set_title(shows, color=SOFT, fontweight="normal", fontsize=9)

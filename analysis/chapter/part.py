@@ -19,6 +19,7 @@ __all__ = [
     "Plate",
     "Row",
     "TextTable",
+    "capital",
     "count",
     "exactly",
     "lost_text",
@@ -64,21 +65,26 @@ class TextTable:
 
 @dataclass(frozen=True)
 class Plate:
-    """Panels ``{name: figure}`` beside each other under one caption; ``says`` are their text alternatives, by name;
-    ``table`` follows below them.
+    """Panels ``{name: figure}`` beside each other under one caption; ``says`` are their text alternatives and
+    ``finds`` what they show, their titles, by name; ``table`` follows below them.
 
     A panel moves below its neighbour where the screen is narrow, so each is drawn at most half a page wide, and a
-    caption names panels by letters, (a), (b), …, which the page then writes on them.
+    caption names panels by letters, (a), (b), …, which the page then writes before their titles.
     """
 
     caption: str
     panels: Mapping[str, Figure]
     says: Mapping[str, str]
+    finds: Mapping[str, str]
     table: TextTable | None = None
     live: LiveMaps | None = None
     """Maps that answer the pointer and the keys, before the panels, which are then folded."""
     subject: str = ""
     """The problem of the maps."""
+    finding: str = ""
+    """What the maps show, their title."""
+    scale: Figure | None = None
+    """The one colour scale of all panels, before them."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,12 @@ def name_of(optimizer: str) -> str:
 def question_of(exhibit: Exhibit[Any]) -> str:
     """The question of an exhibit without the number of its exercise, which is in the title."""
     question = exhibit.info.question.split(": ", 1)[-1].replace("gamma", "γ")
-    return question[0].upper() + question[1:]
+    return capital(question)
+
+
+def capital(text: str) -> str:
+    """``text`` as a sentence begins."""
+    return text[:1].upper() + text[1:]
 
 
 def exactly(value: float, digits: int) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.chapter.panels import EndLabel, label_ends, matrix, panel, sequential, span, write
-from analysis.chapter.part import Part, Plate, TextTable, count, lost_text, question_of
+from analysis.chapter.part import Part, Plate, TextTable, capital, count, lost_text, question_of
 from analysis.figures.style import GREY, Look, drawing, looks_in_order
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
@@ -65,6 +65,7 @@ def real_problem_part(exhibit: Exhibit[RealProblemFacts]) -> Part:
                     "loss": "Training loss by step for each schedule",
                     "accuracy": "Held-out accuracy by step for each schedule",
                 },
+                _finds(choices, curves, facts),
             )
         ],
         tables=[_table(choices)],
@@ -109,6 +110,28 @@ def real_problem_reading(choices: pd.DataFrame, facts: RealProblemFacts) -> list
             f"The chosen η lies at the edge of the grid for {', '.join(edges)}: a wider one may do better."
         )
     return sentences
+
+
+def _finds(choices: pd.DataFrame, curves: pd.DataFrame, facts: RealProblemFacts) -> dict[str, str]:
+    """Where the schedules end, which forgives a wrong η most, ends lowest and is most accurate."""
+    last = curves[curves["step"] == curves["step"].max()].groupby("schedule")["lr"].first()
+    share = last / curves.groupby("schedule")["lr"].max()
+    rows = {str(row["schedule"]): row for row in table_rows(choices)}
+    wide = max(rows, key=lambda name: rows[name]["width"])
+    ends = {}
+    if facts.best is not None and facts.best_accuracy is not None:
+        low, sharp = (WORDS.get(name, name) for name in (facts.best, facts.best_accuracy))
+        ends = {
+            "loss": f"{capital(low)} ends lowest: {number(rows[low]['median'])}",
+            "accuracy": f"{capital(sharp)} is most accurate: {rows[sharp]['heldout_accuracy']:.1%}",
+        }
+    none = dict.fromkeys(("loss", "accuracy"), "No schedule finished on every test seed")
+    return {
+        "shapes": f"{int((share < 0.05).sum())} of {count(len(share), 'schedule')} end below a twentieth of their η",
+        "rates": f"{capital(wide)} forgives most: a factor of {number(10 ** rows[wide]['width'], 2)} in η",
+        **none,
+        **ends,
+    }
 
 
 def shape_panel(curves: pd.DataFrame, looks: Looks) -> Figure:

@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 
 from analysis.chapter.panels import EndLabel, floored, label_ends, look_of, panel, sequential, span, write
 from analysis.chapter.part import Part, Plate, TextTable, count, lost_text, question_of
-from analysis.figures.style import GREY, INK, PALETTE, drawing, place_ticks
+from analysis.figures.style import GREY, INK, drawing, place_ticks
 from analysis.measures.axis import Axis
 from analysis.measures.changing_gamma import Contest, contests, contests_frame
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
 from analysis.record.exhibits.gamma_schedules import GammaSchedulesFacts
-from analysis.words import estimate_text, listing, number, value_text
+from analysis.words import estimate_text, listing, number, times, value_text
 
 __all__ = ["explained_text", "schedules_part", "schedules_reading"]
 
@@ -27,7 +27,7 @@ RULES: Final = {
     "plain": ("as in the book", look_of("rmsprop").color),
     "corrected": ("bias-corrected", look_of("rmsprop-corrected").color),
 }
-KINDS: Final = {"constant": PALETTE[0], "gamma=": PALETTE[1], "lr=": PALETTE[2]}
+KINDS: Final = dict(zip(("constant", "gamma=", "lr="), zip(sequential(3), "osD", strict=True), strict=True))
 """A constant γ, one that changes, a constant one under a learning rate that changes: how their schedules begin."""
 ANSWERS: Final = {"better": "yes", "worse": "no", "equal": "no (equal within 1%)", "undecided": "not decided"}
 """Should γ change? By the verdict on the way of changing it."""
@@ -43,7 +43,10 @@ def schedules_part(exhibit: Exhibit[GammaSchedulesFacts]) -> Part:
     with drawing():
         shares = {
             f"{rule}": gamma_panel(one[one["rule"] == rule], limits, words)
-            for rule, words in (("plain", "As in the book"), ("corrected", "Bias-corrected, all else equal"))
+            for rule, words in (
+                ("plain", "Gap by γ, as in the book"),
+                ("corrected", "Gap by γ, bias-corrected, all else equal"),
+            )
         }
         shares["shares"] = share_panel(tables["shares"])
         shares["threshold"] = threshold_panel(tables["threshold"])
@@ -71,13 +74,15 @@ def schedules_part(exhibit: Exhibit[GammaSchedulesFacts]) -> Part:
                     "shares": "Variance over gamma, plain and corrected, by learning rate",
                     "threshold": "Share of seeds that find the minimum against gamma",
                 },
+                _share_finds(one, tables["shares"], exhibit.facts.thresholds),
             ),
             Plate(
                 "γ kept constant against γ that changes, each with its η and γ chosen on tuning seeds: median and "
-                "middle 90% of the gap on test seeds. Blue: γ constant (hollow: bias-corrected; dotted line: the "
-                "better of both); red: γ changes; green: γ constant and the learning rate changes.",
+                "middle 90% of the gap on test seeds. Circles: γ constant (hollow: bias-corrected; dotted line: the "
+                "better of both); squares: γ changes; diamonds: γ constant and the learning rate changes.",
                 chosen,
                 {name: f"Gap of every γ schedule: {name}" for name in chosen},
+                _chosen_finds(exhibit.facts.problems, held),
             ),
         ],
         tables=[*([_contest_table(held, tables["schedules"])] if held else []), _table(tables["schedules"])],
@@ -237,6 +242,37 @@ def explained_text(shares: pd.DataFrame) -> str:
     return f"{begin}: of the variance over γ it explains {listing(parts)}."
 
 
+def _share_finds(one: pd.DataFrame, shares: pd.DataFrame, thresholds: Mapping[str, float | None]) -> dict[str, str]:
+    """How far γ moves the gap with and without correction, what share of that is the correction, and the thresholds."""
+    finite = one[np.isfinite(one["gap"]) & (one["gap"] > 0)].groupby(["rule", "lr"])["gap"]
+    moves = (finite.max() / finite.min()).groupby("rule").max()
+    problem = str(one["problem"].iloc[0])
+    share = shares[(shares["over"] == "all") & (shares["problem"] == problem)]["explained"].dropna()
+    sums = {n: value for n, value in thresholds.items() if value is not None}
+    most = max(sums, key=lambda n: sums[n], default=None)
+    return {
+        "plain": f"As in the book, γ moves the gap by up to {times(float(moves.get('plain', np.nan)))}",
+        "corrected": f"Bias-corrected, it moves it by up to {times(float(moves.get('corrected', np.nan)))}",
+        "shares": f"The missing correction is {max(0.0, float(share.iloc[0])):.0%} of γ's influence"
+        if len(share)
+        else "γ's influence, plain and corrected",
+        "threshold": "No γ tried finds the minimum of a finite sum"
+        if most is None
+        else f"A sum of {most} functions needs γ from {value_text(sums[most], 'log1m')} on",
+    }
+
+
+def _chosen_finds(problems: Sequence[str], held: Sequence[Contest]) -> dict[str, str]:
+    """Whether γ should change on each problem."""
+    found = {f"schedules-{name}": f"Every γ schedule on {name}" for name in problems}
+    for each in held:
+        does = {"better": "helps", "worse": "hurts", "equal": "changes nothing"}.get(each.verdict, "is not told apart")
+        found[f"schedules-{each.problem}"] = (
+            f"Changing γ {does} on {each.problem}: {number(each.ratio.value)} times the gap"
+        )
+    return found
+
+
 def gamma_panel(table: pd.DataFrame, limits: tuple[float, float], title: str) -> Figure:
     """Draw the gap against γ, a line a learning rate; both panels share ``limits``."""
     figure, axes = panel()
@@ -265,7 +301,7 @@ def share_panel(shares: pd.DataFrame) -> Figure:
     span(axes, "x", part["lr"])
     span(axes, "y", np.r_[floored(part["plain"], 1e-9), floored(part["corrected"], 1e-9)], margin=2)
     label_ends(axes, [EndLabel(0, float(max(part[rule].iloc[-1], 1e-9)), *words) for rule, words in RULES.items()])
-    write(axes, "learning rate η", "variance of log₁₀ gap over γ", "γ's influence")
+    write(axes, "learning rate η", "variance of log₁₀ gap over γ", "Variance over γ at every η")
     return figure
 
 
@@ -282,7 +318,7 @@ def threshold_panel(threshold: pd.DataFrame) -> Figure:
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.legend(loc="center left")
     place_ticks(axes, "x", axis)
-    write(axes, "γ", "seeds that find the minimum", "A finite sum with a threshold")
+    write(axes, "γ", "seeds that find the minimum", "A finite sum of n functions")
     return figure
 
 
@@ -292,10 +328,10 @@ def schedule_panel(table: pd.DataFrame, problem: str) -> Figure:
     figure, axes = panel(0.38 * len(names) + 1.2)
     for y, row in enumerate(table_rows(table)):
         plain = row["rule"] == "plain"
-        color = next(color for begin, color in KINDS.items() if str(row["schedule"]).startswith(begin))
+        color, marker = next(look for begin, look in KINDS.items() if str(row["schedule"]).startswith(begin))
         low, middle, high = floored([row["gap_low"], row["gap"], row["gap_high"]], 1e-12)
         axes.hlines(y, low, high, color=color, lw=2.2, alpha=0.7)
-        axes.plot(middle, y, "o", color=color, mfc=color if plain else "white", mec=color, ms=6.5, zorder=4)
+        axes.plot(middle, y, marker, color=color, mfc=color if plain else "white", mec=color, ms=6.5, zorder=4)
     span(axes, "x", floored(np.r_[table["gap_low"], table["gap"], table["gap_high"]], 1e-12), margin=1.3)
     best = float(max(table.loc[table["schedule"] == "constant", "gap"].min(), 1e-12))
     axes.axvline(best, color=INK if np.isfinite(best) else GREY, lw=0.9, ls=":")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,12 +10,24 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.chapter.panels import THEORY, EndLabel, floored, label_ends, look_of, matrix, panel, span, write
-from analysis.chapter.part import Part, Plate, exactly, name_of, question_of
-from analysis.figures.style import INK, PALETTE, drawing
+from analysis.chapter.panels import (
+    THEORY,
+    EndLabel,
+    floored,
+    label_ends,
+    look_of,
+    matrix,
+    panel,
+    sequential,
+    span,
+    write,
+)
+from analysis.chapter.part import Part, Plate, capital, exactly, name_of, question_of
+from analysis.figures.style import INK, drawing
+from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
 from analysis.record.exhibits.stall import StallFacts
-from analysis.words import number, value_text
+from analysis.words import number, times, value_text
 
 __all__ = ["draw_contours", "draw_path", "stall_part", "stall_reading"]
 
@@ -48,6 +61,7 @@ def stall_part(exhibit: Exhibit[StallFacts]) -> Part:
                 "loss after them; the star is the minimum.",
                 runs,
                 {name: f"Path of {name} over the contours of the ellipse" for name in runs},
+                _ways_left(paths, facts.book_steps),
             ),
             Plate(
                 "(a) What stands under the root, for x₁ (solid) and x₂ (dashed): a sum, a mean or a leaky average of "
@@ -61,6 +75,7 @@ def stall_part(exhibit: Exhibit[StallFacts]) -> Part:
                     "noise-s": "s by step under gradient noise",
                     "noise-loss": "Loss by step under gradient noise",
                 },
+                _inside_finds(exhibit),
             ),
             Plate(
                 f"(a) The same runs far beyond the book's {facts.book_steps} steps (dotted line). (b) Where "
@@ -71,6 +86,7 @@ def stall_part(exhibit: Exhibit[StallFacts]) -> Part:
                     "long-run": "Loss by step, RMSProp levels off at the two-cycle",
                     "cycles": "Final loss against learning rate, points on the theory line",
                 },
+                _end_finds(exhibit),
             ),
         ],
         data={"trajectories": paths, "states": states, "noise": noise, "cycles": cycles},
@@ -166,6 +182,54 @@ def _bounces(paths: pd.DataFrame) -> str:
     )
 
 
+def _ways_left(paths: pd.DataFrame, steps: int) -> dict[str, str]:
+    """How much of the way from its start to the minimum each run has left after ``steps``, and which ends lowest."""
+    found, last = {}, paths[paths["step"] == steps]
+    lowest = str(last["run"].to_numpy()[int(np.argmin(last["loss"]))])
+    for name, path in paths[paths["step"].isin([0, steps])].groupby("run", sort=False):
+        first, end = table_rows(path.sort_values("step"))
+        left = math.hypot(end["x1"], end["x2"]) / math.hypot(first["x1"], first["x2"])
+        who = f"{capital(name_of(str(end['optimizer'])))} at η = {number(float(end['lr']))}"
+        share = f"{number(100 * left, 2)}% of the way left"
+        found[str(name)] = f"{who} ends lowest: {share}" if name == lowest else f"{who} has {share}"
+    return found
+
+
+def _inside_finds(exhibit: Exhibit[StallFacts]) -> dict[str, str]:
+    """What a gradient is divided and multiplied by, and what noise changes, Adagrad against RMSProp."""
+    facts, noise, states = exhibit.facts, exhibit.table("noise"), exhibit.table("states")
+    own = states[(states["coordinate"] == 1) & np.isclose(states["lr"], facts.lr)]
+    s, factor = (own.set_index(["optimizer", "step"])[column] for column in ("s", "effective_step"))
+    late = noise[noise["step"] > facts.steps // 2].groupby("optimizer")[["s", "loss"]].mean()
+    loss, book = late["loss"], facts.book_steps
+    multiplied = [number(float(factor[name, book]), 2) for name in ("rmsprop", "adagrad")]
+    below = "lower" if loss["adagrad"] < loss["rmsprop"] else "higher"
+    return {
+        "s": f"At step {facts.steps} Adagrad's sum is "
+        f"{times(float(s['adagrad', facts.steps] / s['rmsprop', facts.steps]))} RMSProp's average",
+        "effective-step": f"At step {book} RMSProp multiplies a gradient by {multiplied[0]}, "
+        f"Adagrad by {multiplied[1]}",
+        "noise-s": f"Under noise Adagrad's sum grows by {number(facts.noisy_sum_slope)} a step, RMSProp's average "
+        f"stays near {number(float(late['s']['rmsprop']), 2)}",
+        "noise-loss": f"Under noise Adagrad ends {below} than RMSProp: {number(float(loss['adagrad']), 2)} against "
+        f"{number(float(loss['rmsprop']), 2)}",
+    }
+
+
+def _end_finds(exhibit: Exhibit[StallFacts]) -> dict[str, str]:
+    """Who is highest at the end, and whether RMSProp cycles."""
+    facts, cycles = exhibit.facts, exhibit.table("cycles")
+    loss = _losses(exhibit, facts.steps)
+    repeat = int(cycles["cycling"].astype(bool).sum())
+    return {
+        "long-run": f"By step {facts.steps} {name_of(str(loss.idxmax()))} ends highest, at "
+        f"{number(float(loss.max()), 2)}",
+        "cycles": f"RMSProp ends in a two-cycle: {repeat} of {len(cycles)} settings repeat to rounding"
+        if repeat
+        else f"No setting repeats to rounding by step {int(cycles['steps'].max())}",
+    }
+
+
 def draw_contours(axes: Axes, surface: pd.DataFrame) -> None:
     """Draw contours of a ``surface`` table (x1, x2, loss) at even distances of the logarithm."""
     x1, x2, loss = matrix(surface, "x2", "x1", "loss")
@@ -258,7 +322,7 @@ def long_panel(paths: pd.DataFrame, limit: float, book: int) -> Figure:
     span(axes, "x", paths["step"], margin=1.0)
     span(axes, "y", losses, margin=4)
     label_ends(axes, labels)
-    write(axes, "step", "loss", f"Beyond step {book}")
+    write(axes, "step", "loss", f"Loss far beyond step {book}")
     return figure
 
 
@@ -268,12 +332,12 @@ def cycle_panel(cycles: pd.DataFrame) -> Figure:
     theory = cycles.drop_duplicates("lr").sort_values("lr")
     axes.plot(theory["lr"], floored(theory["loss_theory"], DEEPEST), **THEORY, label="two-cycle, theory")
     sizes = np.linspace(12, 4, cycles["gamma"].nunique())
-    for color, size, (gamma, points) in zip(PALETTE, sizes, cycles.groupby("gamma"), strict=False):
+    for color, size, (gamma, points) in zip(sequential(sizes.size), sizes, cycles.groupby("gamma"), strict=True):
         label = f"γ = {value_text(float(str(gamma)), 'log1m')}"
         ends = floored(points["loss"], DEEPEST)
         axes.plot(points["lr"], ends, "o", mfc="none", mec=color, mew=1.7, ms=size, label=label)
     span(axes, "x", cycles["lr"])
     span(axes, "y", np.r_[floored(cycles["loss"], DEEPEST), floored(cycles["loss_theory"], DEEPEST)], margin=3)
     axes.legend(loc="upper left")
-    write(axes, "learning rate η", f"loss after {int(cycles['steps'].max())} steps", "RMSProp ends in a two-cycle")
+    write(axes, "learning rate η", f"loss after {int(cycles['steps'].max())} steps", "RMSProp at a constant η")
     return figure

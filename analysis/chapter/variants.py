@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.chapter.panels import panel, span, write
-from analysis.chapter.part import Part, Plate, TextTable, count, question_of
-from analysis.figures.style import GREY, INK, PALETTE, drawing
+from analysis.chapter.panels import panel, sequential, span, write
+from analysis.chapter.part import Part, Plate, TextTable, capital, count, question_of
+from analysis.figures.style import GREY, INK, drawing
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
 from analysis.record.exhibits.variants import VariantsFacts
@@ -19,7 +19,8 @@ from analysis.words import number
 
 __all__ = ["variants_part", "variants_reading"]
 
-MODES: Final = {"alone": (PALETTE[0], "o", -0.14), "together": (PALETTE[1], "s", 0.14)}
+DARK, LIGHT = sequential(2)  # an optimizer's hue means that optimizer
+MODES: Final = {"alone": (DARK, "o", -0.14), "together": (LIGHT, "s", 0.14)}
 
 
 def variants_part(exhibit: Exhibit[VariantsFacts]) -> Part:
@@ -50,6 +51,7 @@ def variants_part(exhibit: Exhibit[VariantsFacts]) -> Part:
                     "outcomes": "Range of final losses for each difference",
                     "curves": "Median gap by step of the two programs",
                 },
+                _finds(table, curves, facts),
             )
         ],
         tables=[_table(table)],
@@ -92,6 +94,29 @@ def _doubled(alone: pd.DataFrame) -> list[str]:
     ]
 
 
+def _finds(table: pd.DataFrame, curves: pd.DataFrame, facts: VariantsFacts) -> dict[str, str]:
+    """What each difference does, whether the book's two numbers are like ours, and how far the two programs part."""
+    most = table[(table["mode"] == "alone") & (table["name"] == facts.largest)].iloc[0]
+    together = table[(table["mode"] == "together") | (table["order"] == 0)].sort_values("order")
+    ends = zip((together.iloc[0], together.iloc[-1]), (facts.printed.scratch, facts.printed.concise), strict=True)
+    like = sum(row["low"] <= printed <= row["high"] for row, printed in ends)
+    both = {name: line.set_index("step")["median"] - facts.floor for name, line in curves.groupby("name")}
+    found = {
+        "shifts": f"“{capital(str(most['title']))}” moves the loss most: {_signed(most['shift'])}",
+        "outcomes": f"{('Neither', 'One', 'Both')[like]} of the book's two numbers lies within our spread"
+        if like < 2
+        else "Both of the book's numbers lie within our spread",
+        "curves": "The two programs step by step",
+    }
+    if {"scratch", "bias"} <= both.keys():
+        ratio = (both["bias"] / both["scratch"]).dropna()
+        apart = float((ratio - 1).abs().max())
+        found["curves"] = (
+            f"Up to step {int(ratio.index[-1])} the gaps of the two programs differ by at most {apart:.1%}"
+        )
+    return found
+
+
 def _signed(value: float) -> str:
     return f"{'+' if value > 0 else '−' if value < 0 else ''}{number(abs(value), 2)}"
 
@@ -111,7 +136,9 @@ def shift_panel(table: pd.DataFrame) -> Figure:
     axes.margins(x=0.12)
     axes.legend(loc="best")
     axes.grid(visible=False, axis="y")
-    write(axes, "shift of the mean final loss, thousandths", "", "What each difference does")
+    write(
+        axes, "shift of the mean final loss, thousandths", "", "Each difference alone, and together with those before"
+    )
     return figure
 
 
@@ -138,7 +165,7 @@ def curve_panel(curves: pd.DataFrame, floor: float) -> Figure:
     """Draw median and middle 90% of the gap by step of the two programs."""
     figure, axes = panel()
     words = {"scratch": "from scratch", "bias": "concise"}
-    for (name, word), color in zip(words.items(), (PALETTE[0], PALETTE[1]), strict=True):
+    for (name, word), color in zip(words.items(), (DARK, LIGHT), strict=True):
         line = curves[curves["name"] == name].sort_values("step")
         if line.empty:
             continue

@@ -174,19 +174,23 @@ def _outline(axes: Axes, x: Array, y: Array, mask: Mask, color: str) -> None:
         axes.contour(*_fields(x, y, mask), levels=[0.5], colors=color, linewidths=1.1)
 
 
-def colorbar(figure: Figure, panels: Sequence[Axes], landscapes: Sequence[Landscape], norm: Normalize) -> None:
-    """Add the one colour bar of the heat maps ``landscapes`` beside ``panels``, its ticks readable for one decade or
-    ten; an arrow below where any of them holds values that ``norm`` does not.
+def colorbar(
+    figure: Figure, panels: Sequence[Axes], landscapes: Sequence[Landscape], norm: Normalize, into: Axes | None = None
+) -> None:
+    """Add the one colour bar of the heat maps ``landscapes`` beside ``panels``, or lying in the axes ``into``.
+
+    Its ticks are readable for one decade or ten; an arrow below where any of them holds values that ``norm`` does not.
     """
     measure = landscapes[0].measure
     lowest = min(float(measure.shown(one.median).min()) for one in landscapes)
     below = bool(lowest < (norm.vmin or 0.0) * (1 - 1e-9))
     image = ScalarMappable(norm, _colors())
-    bar = figure.colorbar(
-        image, ax=list(panels), extend="both" if below else "max", fraction=0.05, pad=0.015, aspect=28
-    )
+    place: Any = {"cax": into, "orientation": "horizontal"}
+    if into is None:
+        place = {"ax": list(panels), "fraction": 0.05, "pad": 0.015, "aspect": 28}
+    bar = figure.colorbar(image, extend="both" if below else "max", **place)
     bar.set_label(measure.label_over(max(one.n for one in landscapes)))
     if measure.log:
-        bar.ax.yaxis.set_major_locator(log_ticks(norm.vmin or 0.0, norm.vmax or 0.0))
-        bar.ax.yaxis.set_major_formatter(FuncFormatter(tick_text))
-        bar.ax.yaxis.set_minor_formatter(NullFormatter())
+        bar.long_axis.set_major_locator(log_ticks(norm.vmin or 0.0, norm.vmax or 0.0))
+        bar.long_axis.set_major_formatter(FuncFormatter(tick_text))
+        bar.long_axis.set_minor_formatter(NullFormatter())

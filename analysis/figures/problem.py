@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from analysis.figures import contours as plane
 from analysis.figures import heat_maps as maps
 from analysis.figures import lines
+from analysis.figures.horizons import horizons_figure
 from analysis.figures.outcome import outcome_figure
 from analysis.figures.style import INK, Look, among, drawing, looks_of, new_figure, put_title, wrapped
 from analysis.figures.titles import finding_of, titled
@@ -161,6 +162,11 @@ def lowest_first(panels: Mapping[str, Shown], value: Callable[[Shown], float]) -
     return {label: panels[label] for label in sorted(panels, key=lambda label: value(panels[label]))[:MOST_PANELS]}
 
 
+def _horizons(results: ProblemResults, looks: Mapping[str, Look]) -> Figure | None:
+    found = {cell.label: cell.horizons for cell in results.cells if cell.horizons}
+    return horizons_figure(found, results.measure, looks) if found else None
+
+
 def _trajectories(results: ProblemResults, looks: Mapping[str, Look]) -> Figure | None:
     surface = results.surface
     if surface is None:
@@ -180,6 +186,7 @@ DRAWN: Final[Mapping[str, Callable[[ProblemResults, Mapping[str, Look]], Figure 
     "convergence": _convergence,
     "sensitivity": _sensitivity,
     "landscape": _landscapes,
+    "horizons": _horizons,
     "trajectory": _trajectories,
 }
 """The figures of a problem by name, in reading order."""

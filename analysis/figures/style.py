@@ -13,7 +13,7 @@ import math
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator, ScalarFormatter
 
 from analysis.figures.families import FAMILIES, color_of, family_of, place_of
+from analysis.figures.inline import inline_svg
 from analysis.figures.small import data_uri, small_png, small_svg
 from analysis.figures.theme import SEABORN
 from analysis.measures.axis import Axis
@@ -110,7 +111,7 @@ THEME: Final[Any] = {
     "lines.linewidth": 1.7,
     "hatch.linewidth": 0.6,
     "hatch.color": "#9a9a9a",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     "svg.hashsalt": "stepscape",
     "path.simplify": True,
 }
@@ -290,11 +291,14 @@ def _lay_out(figure: Figure) -> None:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure as a page and its folder hold it: the ``files`` by their ending, and its size in CSS pixels."""
+    """A figure as a page and its folder hold it: the ``files`` by their ending, its size in CSS pixels, and its
+    ``shapes`` for the page (`inline_svg`), empty where the page shows none of it.
+    """
 
     files: Mapping[str, bytes]
     width: int
     height: int
+    shapes: str = ""
 
     @property
     def uri(self) -> str:
@@ -310,12 +314,14 @@ class Drawn:
             stem.with_name(f"{stem.name}.{form}").write_bytes(content)
 
 
-def drawn_as(figure: Figure, forms: Collection[Form] = ()) -> Drawn:
-    """``figure`` as PNG, and in the further ``forms`` that are asked for, each of which costs another drawing."""
-    makers: Mapping[Form, Callable[[Figure], bytes]] = {"svg": svg, "pdf": pdf}
-    files = {"png": png(figure), **{str(form): makers[form](figure) for form in forms}}
+def drawn_as(figure: Figure, forms: Collection[Form] = (), *, inline: bool = False) -> Drawn:
+    """``figure`` as PNG, in the further ``forms`` that are asked for and, if ``inline``, as part of a page."""
+    files = {"png": png(figure)}
+    vector = _saved(figure, "svg", Date=None).decode() if inline or "svg" in forms else ""
+    for form in forms:
+        files[form] = small_svg(vector).encode() if form == "svg" else pdf(figure)
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
-    return Drawn(files, width, height)
+    return Drawn(files, width, height, inline_svg(vector) if inline else "")
 
 
 def put_title(axes: Axes, text: str, pad: float | None = None) -> None:

@@ -35,6 +35,7 @@ TITLES: Final = {
     "convergence": "convergence",
     "sensitivity": "sensitivity to the learning rate",
     "landscape": "landscape of the two hyperparameters",
+    "horizons": "best setting after fewer steps",
     "trajectory": "trajectories on the contours of the loss",
     "budget": "what tuning buys",
     "replay": "samplers replayed over the landscape",
@@ -143,6 +144,21 @@ def _landscape(results: ProblemResults) -> str:
     return text if most == least else f"{text}, {least} on {area[least]:.0%}"
 
 
+def _horizons(results: ProblemResults) -> str:
+    """Who led before, and who does at the end."""
+    leads = results.leads
+    if not leads:
+        return ""
+    if len(leads) == 1:
+        return f"{leads[0].label} has the lowest point after {leads[0].first:,} steps, and at every later look"
+    if len(leads) == 2:
+        before, after = leads
+        return f"{before.label} leads up to {before.last:,} steps, {after.label} from {after.first:,} on"
+    first, last = leads[0].label, leads[-1]
+    to = f"and is {last.label}'s again" if first == last.label else f"from {first} to {last.label}"
+    return f"The lead changes {len(leads) - 1} times, {to} after {last.first:,} steps"
+
+
 def _trajectory(results: ProblemResults) -> str:
     """Whose tuned path is straightest, and whose goes the longest way."""
     ways = {
@@ -163,6 +179,7 @@ FINDINGS: Final[Mapping[str, Callable[[ProblemResults], str]]] = {
     "convergence": _convergence,
     "sensitivity": _sensitivity,
     "landscape": _landscape,
+    "horizons": _horizons,
     "trajectory": _trajectory,
 }
 

@@ -8,11 +8,13 @@ than not to train.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from analysis.measures.axis import Axis, axis_of
 from analysis.measures.measure import Measure
@@ -30,7 +32,9 @@ from analysis.statistics.bootstrap import (
 )
 from analysis.statistics.resamples import GRID
 
-__all__ = ["Grid", "grid_of", "over_seeds", "progress", "regret"]
+__all__ = ["Grid", "grid_of", "grids_before", "over_seeds", "progress", "regret"]
+
+Kind = TypeVar("Kind", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -84,25 +88,65 @@ def grid_of(cell: Cell, measure: Measure) -> Grid | None:
     """The grid of ``cell``; None where the suite asked for none. Raises `RecordError` where a run is missing."""
     if not cell.landscape_rows:
         return None
-    x_name, y_name = cell.info.optimizer.axes
-    table = cell.landscape_columns({"seed", "status", "start_loss", "final_loss", x_name, y_name or x_name})
-    keys = [name for name in (y_name, x_name) if name is not None and name in table]
-    places = [np.unique(table[name], return_inverse=True) for name in ("seed", *keys)]
-    shape = tuple(values.size for values, _ in places)
-    at = np.ravel_multi_index([place for _, place in places], shape)
-    if at.size != np.prod(shape) or np.unique(at).size != at.size:
-        size = " x ".join(str(count) for count in reversed(shape[1:]))
-        raise RecordError(
-            f"the landscape of {cell.name} is no full {size} grid over its {shape[0]} seeds: {at.size} runs; "
-            f"delete the folder {cell.path} and run the suite again"
-        )
-    x, y = axis_of(cell.info, x_name, places[-1][0]), None
-    if y_name is not None and len(keys) == 2:
-        y = axis_of(cell.info, y_name, places[1][0])
-    order, full = np.argsort(at), (shape[0], 1 if y is None else shape[1], shape[-1])
-    ended, began = (measure(table[name].to_numpy())[order].reshape(full) for name in ("final_loss", "start_loss"))
-    lost = (table["status"] == Outcome.DIVERGED.word).to_numpy()[order].reshape(full)
-    return Grid(x, y, ended, began, lost, measure)
+    table = cell.landscape_columns({"seed", "status", "start_loss", "final_loss", *_axes(cell)})
+    shape = _Shape.of(cell, table)
+    ended, began = (shape.grid(measure(table[name].to_numpy())) for name in ("final_loss", "start_loss"))
+    lost = shape.grid((table["status"] == Outcome.DIVERGED.word).to_numpy())
+    return Grid(shape.x, shape.y, ended, began, lost, measure)
+
+
+def grids_before(cell: Cell, measure: Measure) -> Iterator[tuple[int, Grid]]:
+    """The grids of ``cell`` after fewer steps than were made, each with their number, rising; none where nothing was
+    kept on the way.
+    """
+    kept = cell.anytime
+    if kept is None:
+        return
+    table = cell.landscape_columns({"seed", "start_loss", *_axes(cell)})
+    shape = _Shape.of(cell, table)
+    began = shape.grid(measure(table["start_loss"].to_numpy()))
+    above = (cell.floor or 0.0) - (measure.floor or 0.0)  # what is kept is above the stated minimum
+    for step in sorted(kept):
+        values = shape.grid(kept[step])
+        lost = np.isnan(values)
+        yield step, Grid(shape.x, shape.y, np.where(lost, np.inf, values + above), began, lost, measure)
+
+
+def _axes(cell: Cell) -> set[str]:
+    return {name for name in cell.info.optimizer.axes if name is not None}
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """How the rows of a landscape lie on its axes: in ``order`` they are ``full`` ``[S, Y, X]``."""
+
+    x: Axis
+    y: Axis | None
+    order: npt.NDArray[np.intp]
+    full: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, cell: Cell, table: pd.DataFrame) -> _Shape:
+        """That of the ``table``; raises `RecordError` where a run is missing."""
+        x_name, y_name = cell.info.optimizer.axes
+        keys = [name for name in (y_name, x_name) if name is not None and name in table]
+        places = [np.unique(table[name], return_inverse=True) for name in ("seed", *keys)]
+        shape = tuple(values.size for values, _ in places)
+        at = np.ravel_multi_index([place for _, place in places], shape)
+        if at.size != np.prod(shape) or np.unique(at).size != at.size:
+            size = " x ".join(str(count) for count in reversed(shape[1:]))
+            raise RecordError(
+                f"the landscape of {cell.name} is no full {size} grid over its {shape[0]} seeds: {at.size} runs; "
+                f"delete the folder {cell.path} and run the suite again"
+            )
+        x, y = axis_of(cell.info, x_name, places[-1][0]), None
+        if y_name is not None and len(keys) == 2:
+            y = axis_of(cell.info, y_name, places[1][0])
+        return cls(x, y, np.argsort(at), (shape[0], 1 if y is None else shape[1], shape[-1]))
+
+    def grid(self, rows: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
+        """A column of the table as ``[S, Y, X]``."""
+        return rows[self.order].reshape(self.full)
 
 
 def progress(measure: Measure, values: npt.ArrayLike) -> Array:

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.measures.convergence import SETTINGS, Convergence, by_study, curve_matrix, measure_of, metric_curves
-from analysis.measures.landscape_grid import Grid, grid_of
+from analysis.measures.horizons import Horizon, horizon_of
+from analysis.measures.landscape_grid import Grid, grid_of, grids_before
 from analysis.measures.lr_sensitivity import Landscape, RateCurve, landscape_from, rate_curve
 from analysis.measures.measure import Measure, steps_to_target
 from analysis.record.cell_info import CellInfo, WinnerInfo
@@ -242,6 +243,19 @@ class CellResult:
     def landscape(self) -> Landscape | None:
         """What is typical of the landscape over its seeds; None where the suite asked for none."""
         return None if self.grid is None else landscape_from(self.grid)
+
+    @cached_property
+    def horizons(self) -> tuple[Horizon, ...]:
+        """What the landscape says after so many steps, rising, the end included; none where nothing was kept before."""
+        if self.landscape is None or self.last_horizon is None:
+            return ()
+        before = [horizon_of(step, landscape_from(grid)) for step, grid in grids_before(self.cell, self.measure)]
+        return (*before, self.last_horizon) if before else ()
+
+    @property
+    def last_horizon(self) -> Horizon | None:
+        """What the landscape says at its end; None where the suite asked for none."""
+        return None if self.landscape is None else horizon_of(self.info.protocol.steps, self.landscape)
 
     @cached_property
     def rates(self) -> RateCurve | None:

@@ -49,6 +49,7 @@ FIGURES: Final[Mapping[str, Kind]] = {
     "convergence": Kind("the typical run over the steps, tuned and by default"),
     "sensitivity": Kind("what a learning rate leads to, over the grid"),
     "landscape": Kind("the map over learning rate and second hyperparameter, of each optimizer"),
+    "horizons": Kind("the best setting after fewer steps, and where runs diverge"),
     "trajectory": Kind("the paths of runs on the contours, of problems in the plane"),
     "budget": Kind("what tuning buys: the expected outcome after k trials"),
     "replay": Kind("samplers replayed over the landscapes"),
@@ -61,7 +62,7 @@ FIGURES: Final[Mapping[str, Kind]] = {
 """Every figure, in the order of the report."""
 
 
-BESIDE: Final = ("convergence", "budget", "profiles")
+BESIDE: Final = ("convergence", "horizons", "budget", "profiles")
 """Figures whose captions say what is left and right, which in a column is above and below."""
 
 BESIDE_BELOW: Final = {"left": "upper", "Left": "Upper", "right": "lower"}
@@ -171,6 +172,8 @@ def _has(cell: Cell, name: str) -> bool:
         return (cell.path / "replays.parquet").is_file()
     if name == "landscape":
         return cell.info.optimizer.axes[1] is not None and cell.landscape_rows > 0
+    if name == "horizons":
+        return (cell.path / "anytime.parquet").is_file() and cell.landscape_rows > 0
     return name not in ("sensitivity", "budget") or cell.landscape_rows > 0
 
 

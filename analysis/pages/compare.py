@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -17,6 +17,9 @@ from analysis.statistics.bootstrap import ALPHA, Estimate
 from analysis.words import named_first, number
 
 __all__ = ["Comparison", "compare"]
+
+NARROW: Final = 0.1
+"""A difference that is no more than this is small."""
 
 MARKS: Final = {"better": "+", "worse": "!", "equal": "=", "undecided": " "}
 
@@ -72,6 +75,7 @@ def _notes(found: Compared) -> list[str]:
             f"With {fewest} studies a side a cell alone is told apart, 4 times in 5, where it differs by "
             f"{number(away, 2)} standard deviations among its studies."
         )
+        notes.append(_sufficed(tuned))
     tested = [each for each in found.pairs if each.setting == "default" and not each.exact]
     if tested:
         seeds = min(each.change.n for each in tested)
@@ -89,6 +93,21 @@ def _notes(found: Compared) -> list[str]:
             "The difference is what the other search bought, at the same number of trials."
         )
     return notes
+
+
+def _sufficed(tuned: Sequence[Pair]) -> str:
+    """In how many cells there were studies and seeds enough: what differs is known, or that it hardly does."""
+    known = [pair for pair in tuned if pair.verdict != "undecided" or _narrow(pair)]
+    return (
+        f"Studies and seeds sufficed in {len(known)} of {len(tuned)} cells: decided, or known to differ by less than "
+        f"{NARROW:.0%}; `stepscape plan` says how many it takes."
+    )
+
+
+def _narrow(pair: Pair) -> bool:
+    """Whether the whole interval lies within `NARROW`."""
+    reach = math.log10(1 + NARROW) if pair.unit == "decades" else NARROW * abs(pair.a.value)
+    return max(abs(pair.change.low), abs(pair.change.high)) <= reach
 
 
 def _line(pair: Pair) -> tuple[str, ...]:

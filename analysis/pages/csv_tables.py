@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
 from analysis.measures.results import CellResult
 
-__all__ = ["convergence_table", "costs_table", "metrics_table", "sensitivity_table"]
+__all__ = ["convergence_table", "costs_table", "horizons_table", "metrics_table", "sensitivity_table"]
 
 
 def convergence_table(cells: Sequence[CellResult]) -> pd.DataFrame:
@@ -85,6 +86,18 @@ def sensitivity_table(cells: Sequence[CellResult]) -> pd.DataFrame:
             "n": landscape.n,
         }
         parts.append(_keyed(pd.DataFrame([values]), cell))
+    return _joined(parts)
+
+
+def horizons_table(cells: Sequence[CellResult]) -> pd.DataFrame:
+    """One row a landscape and horizon: its best setting after so many steps, and where runs fail and diverge."""
+    parts = []
+    for cell in cells:
+        if cell.horizons and cell.landscape is not None:
+            frame = pd.DataFrame([asdict(one) for one in cell.horizons])
+            name = "" if cell.landscape.y is None else cell.landscape.y.name
+            frame.insert(3, "second_name", name)
+            parts.append(_keyed(frame, cell, measure=cell.measure.name, n=cell.landscape.n))
     return _joined(parts)
 
 

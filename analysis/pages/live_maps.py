@@ -22,6 +22,7 @@ from analysis.figures.style import Look
 from analysis.measures.axis import Axis
 from analysis.measures.lr_sensitivity import Landscape
 from analysis.measures.results import CellResult
+from analysis.pages.maps_over_steps import MOST_DIVERGED, landscapes_before, over_steps
 from analysis.problem_results import ProblemResults
 from analysis.words import hyperparameter_text
 
@@ -29,8 +30,6 @@ __all__ = ["MOST_DIVERGED", "MOST_POINTS", "POWER", "LiveMaps", "live_maps", "pa
 
 POWER: Final = 256
 """What is added to the power of ten of a value, so that it is not negative."""
-MOST_DIVERGED: Final = 7
-"""Diverged seeds up to which they are counted; it stands for more as well."""
 MOST_POINTS: Final = 40_000
 """Grid points of a problem's maps up to which its page holds them: beyond, they weigh more than a picture."""
 STEEPEST: Final = 1e250
@@ -45,12 +44,15 @@ class LiveMaps:
     ``low`` and ``high`` (the ends of the colour scale; high is the start) and ``maps``, each with ``label``, ``color``,
     ``n`` (seeds), ``x`` and ``y`` (axes: ``name``, ``at``, ``text`` of the grid's values, ``ticks``; y is null where
     there is one knob), ``grid`` (see above), ``best`` (row and column of the lowest; null: all diverged) and ``marks``:
-    what was ``tuned`` and the ``default``, as places on the axes with their setting as ``text``.
+    what was ``tuned`` and the ``default``, as places on the axes with their setting as ``text``. Where landscapes were
+    kept on their way (``horizons`` is true) there are ``over``, as `analysis.pages.maps_over_steps` says, the number of
+    steps at the ``end``, and each map has ``bests``, its best after each of the steps of ``over``.
     """
 
     data: str
     labels: tuple[str, ...]
     note: str
+    horizons: bool = False
 
 
 def live_maps(results: ProblemResults, looks: Mapping[str, Look]) -> LiveMaps | None:
@@ -65,17 +67,24 @@ def live_maps(results: ProblemResults, looks: Mapping[str, Look]) -> LiveMaps | 
         return None
     shown = dict(sorted(shown.items(), key=lambda one: one[1].y is None))  # strips in a row of their own
     norm, measure = heat_norm(list(shown.values())), results.measure
-    content = {
+    maps = [_map(cells[label], landscape, looks[label]) for label, landscape in shown.items()]
+    content: dict[str, object] = {
         "measure": measure.label_over(max(one.n for one in shown.values())),
         "name": measure.name,
         "log": measure.log,
         "smallest": _held(measure.smallest) if math.isfinite(measure.smallest) else None,
         "low": _held(norm.vmin or 0.0),
         "high": _held(norm.vmax or 0.0),
-        "maps": [_map(cells[label], landscape, looks[label]) for label, landscape in shown.items()],
+        "maps": maps,
     }
+    ends = {cells[label].info.protocol.steps for label in shown}
+    before = landscapes_before([cells[label] for label in shown]) if len(ends) == 1 else {}
+    if before:
+        content |= {"over": over_steps(before, measure), "end": ends.pop()}
+        for place, one in enumerate(maps):
+            one["bests"] = [None if each[place].best is None else each[place].best for each in before.values()]
     note = f"The {len(shown)} lowest of {len(found)} landscapes." if len(shown) < len(found) else ""
-    return LiveMaps(json.dumps(content, allow_nan=False, separators=(",", ":")), tuple(shown), note)
+    return LiveMaps(json.dumps(content, allow_nan=False, separators=(",", ":")), tuple(shown), note, bool(before))
 
 
 def _map(cell: CellResult, landscape: Landscape, look: Look) -> dict[str, object]:

@@ -20,8 +20,9 @@ from analysis.measures.comparable import PoolingError
 from analysis.measures.paired_curves import paired_frame
 from analysis.measures.recommendation import Recommendation
 from analysis.measures.stability import Stability, boundary_frame, stability_frame
-from analysis.pages.csv_tables import convergence_table, costs_table, metrics_table, sensitivity_table
+from analysis.pages.csv_tables import convergence_table, costs_table, horizons_table, metrics_table, sensitivity_table
 from analysis.pages.live_maps import LiveMaps, live_maps
+from analysis.pages.plan_text import sufficed_text
 from analysis.pages.results_text import intervals_text
 from analysis.pages.sentences import problem_reading
 from analysis.problem_results import ProblemResults
@@ -43,6 +44,9 @@ CAPTIONS: Final = {
     "lowest of the grid.",
     "landscape": "Every point of the grid, trained on seeds of its own; darker is better. A memory is drawn by its "
     "distance from 1. The star is the lowest of many points on few seeds, and not trained again.",
+    "horizons": "What the landscapes said after fewer steps: the lowest point of each (left) and the learning rate "
+    "there (right), the second hyperparameter best for it; the faint line is the lowest rate above it at which a seed "
+    "had diverged. A run of fewer steps ends there, unless a schedule knows the end.",
     "budget": "What k trials of random search over the landscape lead to, exactly, in the mean over searches (left), "
     "and which optimizer then ends lowest (right). No seed reports what it chose itself, but where there is only one. "
     "Shaded: 90% intervals over seeds and grid points. A search that found nothing stays at the start.",
@@ -166,6 +170,7 @@ def section_of(
         budget, refused = budget_results(results.cells), ""
     except PoolingError as error:
         budget, refused = [], f"No curves of what tuning buys, for {error}."
+    live = live_maps(results, looks_on(results, looks))
     figured = [*figures_of(results, looks), *budget_figures(results, budget, looks_on(results, looks))]
     cells = [result.cell for result in results.cells]
     order = [cell.label for cell in results.by_result]
@@ -175,8 +180,11 @@ def section_of(
         problem=results.problem,
         steps=" or ".join(map(str, sorted({cell.info.protocol.steps for cell in cells}))),
         reading=problem_reading(results),
-        intervals=list(intervals_text([results])),
-        pictures=[picture_of(anchor, name, figure, forms) for name, figure in figured],
+        intervals=[*intervals_text([results]), *([sufficed] if (sufficed := sufficed_text(results)) else [])],
+        pictures=[
+            picture_of(anchor, name, figure, forms, inline=live is None or name != "landscape")
+            for name, figure in figured
+        ],
         measured=_measured(cells),
         advice=sorted(results.recommendations, key=lambda one: order.index(one.label)),
         stability=sorted(results.stability, key=lambda one: order.index(one.label)),
@@ -187,12 +195,13 @@ def section_of(
             "metrics": metrics_table(results.cells),
             "sensitivity": sensitivity_table(results.cells),
             "costs": costs_table(results.cells),
+            "horizons": horizons_table(results.cells),
             "stability": stability_frame(results.stability),
             "boundary": boundary_frame(results.stability),
             "budget": budget_frame(budget),
         },
         undecided=results.undecided,
-        live=live_maps(results, looks_on(results, looks)),
+        live=live,
     )
 
 
@@ -214,15 +223,15 @@ def budget_figures(
         yield "replay", titled(replay_figure(panels, measure), problem, "replay", replay_finding(panels))
 
 
-def picture_of(anchor: str, name: str, figure: Figure, forms: Collection[Form] = ()) -> Picture:
-    """``figure`` drawn as PNG and in the further ``forms``, with its words."""
+def picture_of(anchor: str, name: str, figure: Figure, forms: Collection[Form] = (), *, inline: bool = True) -> Picture:
+    """``figure`` drawn as PNG, in the further ``forms`` and, if ``inline``, as part of the page, with its words."""
     stem = anchor if anchor == name else f"{anchor}-{name}"
     title = TITLES.get(name, name)
     return Picture(
         title[0].upper() + title[1:],
         caption_of(name, figure),
         stem,
-        drawn_as(figure, forms),
+        drawn_as(figure, forms, inline=inline),
         found_in(name, figure),
         SEEN.get(name, ""),
     )

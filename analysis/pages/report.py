@@ -126,7 +126,8 @@ class _Page:
             overview = picture_of("overview", "overview", ratios_figure(ratios), self.forms)
         across, focus = across_of(results, looks, self.forms), focus_of(results, self.mine)
         pictures = [picture for section in sections for picture in section.pictures]
-        for picture in (*pictures, *([overview] if overview else []), *(across.pictures if across else [])):
+        pictures += [*([overview] if overview else []), *(across.pictures if across else [])]
+        for picture in pictures:
             picture.drawn.save(new / "figures" / picture.stem)
         tables = {name: pd.concat([section.tables[name] for section in sections]) for name in sections[0].tables}
         for name in ("metrics", "paired"):  # no problem has any
@@ -143,7 +144,7 @@ class _Page:
         anchors = {section.problem.name: section.anchor for section in sections}
         verdict = verdict_of(record, results, ratios, across.ranking if across else None, anchors)
         small = miniatures(results, ratios)
-        page = self._html(sections, overview, across, focus, looks, verdict, small)
+        page = self._html(sections, overview, across, focus, looks, verdict, small, pictures)
         (new / "index.html").write_text(page, encoding="utf-8")
 
     def _sections(self, looks: Mapping[str, Look], jobs: int, ahead: Mapping[str, Section]) -> Iterator[Section]:
@@ -175,9 +176,14 @@ class _Page:
         looks: Mapping[str, Look],
         verdict: Verdict,
         small: Mapping[str, Miniature],
+        pictures: Sequence[Picture],
     ) -> str:
         """The HTML page; everything that comes from the record is escaped."""
+        from analysis.figures.inline import on_a_page
+
         colors = {label: look.color for label, look in looks.items()}
+        variables = {color: f"--c{place}" for place, color in enumerate(dict.fromkeys(colors.values()))}
+        shapes, rules = on_a_page({picture.stem: picture.drawn.shapes for picture in pictures}, variables)
         return template("report.html.j2").render(
             record=self.record,
             verdict=verdict,
@@ -190,7 +196,13 @@ class _Page:
             totals=_totals(self.record),
             small=small,
             colors=colors,
-            variables={color: f"--c{place}" for place, color in enumerate(dict.fromkeys(colors.values()))},
+            variables=variables,
+            shapes={
+                picture.stem: Markup(shapes[picture.stem])
+                for picture in pictures
+                if len(shapes[picture.stem]) <= len(picture.drawn.uri)
+            },
+            rules=Markup(rules),
             places={label: place for place, label in enumerate(colors)},
             forms=forms_text(self.forms),
             resamples=SEEDS,
@@ -249,7 +261,7 @@ def template(name: str) -> jinja2.Template:
 
 def _unbroken(text: str) -> Markup:
     """A value with its interval, which may stand in the next line, but is not broken itself."""
-    return Markup(re.sub(r"\[[^\]]*\]", r'<span class="interval">\g<0></span>', escape(text)))
+    return Markup(re.sub(r"\[[^\]]*\]", r'<span class="interval">\g<0></span>', str(escape(text))))
 
 
 def _totals(record: Record) -> dict[str, str]:

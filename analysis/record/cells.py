@@ -11,6 +11,7 @@
             runs.parquet        one row a run                    -> ``Cell.runs``
             curves.parquet      one row a run and evaluation     -> ``Cell.curves``
             landscape.parquet   one row a grid point and seed    -> ``Cell.landscape`` (may be empty)
+            anytime.parquet     the same rows, on their way      -> ``Cell.anytime`` (not of older records)
             paths.parquet       one row a step of a 2-D run      -> ``Cell.paths`` (2-D problems only)
             surface.parquet     the loss on a grid of the plane  -> ``Cell.surface`` (2-D problems only)
             replays.parquet     one row a replayed search and k  -> ``Cell.replays`` (where searches were replayed)
@@ -30,10 +31,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.record.anytime import unpacked
 from analysis.record.cell_info import CellInfo
 from analysis.record.errors import OtherSchemaError, RecordError
 from analysis.record.notebook import as_html
@@ -121,6 +125,24 @@ class Cell:
     def landscape_columns(self, names: Collection[str]) -> pd.DataFrame:
         """Some columns of the landscape, those of ``names`` that it has: read anew each time, for they may be large."""
         return read_table(self.path, "landscape", only=names)
+
+    @property
+    def anytime(self) -> Mapping[int, npt.NDArray[np.float64]] | None:
+        """What every row of the landscape was after fewer steps, by their number: the gap to the stated minimum, else
+        the loss, to within `analysis.record.anytime.ACCURACY`; NaN once it has diverged. Read anew each time.
+
+        None where nothing was kept, as in records of earlier versions. Raises `RecordError` where it does not fit.
+        """
+        if not self.landscape_rows or not has_table(self.path, "anytime"):
+            return None
+        table = self._table("anytime")
+        names = [str(name) for name in table.columns]
+        if len(table) != self.landscape_rows or not all(name.isdecimal() for name in names):
+            raise RecordError(
+                f"{self.path / 'anytime.parquet'} does not fit the landscape beside it; delete the folder {self.path} "
+                "and run the suite again"
+            )
+        return {int(name): unpacked(table[name].to_numpy()) for name in names}
 
     @cached_property
     def paths(self) -> pd.DataFrame | None:

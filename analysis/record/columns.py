@@ -118,6 +118,7 @@ TABLES: Final[Mapping[str, Table]] = {
         ("setting", "study", "trial", "seed", "step"),
     ),
     "landscape": Table(ENDED),
+    "anytime": Table({}),
     "paths": Table(
         {
             "setting": replace(SETTING, meaning="tuned | default", words=("tuned", "default")),

@@ -8,12 +8,13 @@
   const trimmed = (text) => text.replace(/\.(\d*?)0+(e|$)/, (_, digits, end) => (digits && `.${digits}`) + end);
 
   // A value as the tables write it, to three digits.
-  function number(value) {
+  function number(value, digits = 3) {
     const size = Math.abs(value);
     if (value === Infinity) return "∞";
     if (value === 0) return "0";
-    if (size < 1e-4 || size >= 1e5) return trimmed(value.toExponential(2)).replace("e+", "e");
-    return size < 1000 ? trimmed(value.toPrecision(3)) : Math.round(value).toLocaleString("en-US");
+    if (size < 1e-4 || size >= 1e5) return trimmed(value.toExponential(digits - 1)).replace("e+", "e");
+    const exact = Number(value.toPrecision(digits));
+    return size < 1000 ? trimmed(size < 100 || digits > 2 ? value.toPrecision(digits) : `${exact}`) : (digits > 2 ? Math.round(value) : exact).toLocaleString("en-US");
   }
 
   function unpacked(text) {
@@ -60,6 +61,8 @@
       this.rows = own.y ? own.y.at.length : 1;
       this.texts = { x: own.x.text.split(" "), y: own.y ? own.y.text.split(" ") : [] };
       this.edges = { x: edges(own.x.at), y: edges(own.y ? own.y.at : [0]) };
+      this.best = own.best;
+      this.step = null;  // the end
       [this.row, this.column] = own.best ?? [0, 0];
       this.tall = own.y ? PLANE : STRIP;
       if (own.marks.default && !this.holds(own.marks.default)) {
@@ -178,7 +181,7 @@
     get below() { return TOP + this.tall + TICKS; }
 
     drawMarks(pen, colors) {
-      const { best, marks, x, y } = this.own;
+      const { marks, x, y } = this.own, { best } = this;
       const place = (mark) => [this.px(held(mark.at[0], this.edges.x[0], this.edges.x[this.columns])),
         this.py(held(mark.at[1], this.edges.y[0], this.edges.y[this.rows]))];
       const draw = (shape, filled) => {
@@ -271,13 +274,26 @@
       }
     }
 
+    numberText(value) { return number(value); }
+    valueText({ value }, digits) {
+      const { smallest } = this.data;
+      if (value === Infinity) return "diverged";
+      return smallest !== null && value < smallest * (digits > 2 ? 1 : 1.02) ? `<${number(Number(smallest.toPrecision(1)))}` : number(value, digits);
+    }
+    settingText(row, column) {
+      const { x, y } = this.own;
+      return `${x.name} ${this.texts.x[column]}${y ? `, ${y.name} ${this.texts.y[row]}` : ""}`;
+    }
+
+    // The map after some steps: its points, the best of them, and the number of steps (null: the end).
+    turn(points, best, step) { Object.assign(this, { points, best, step }); }
+
     say() {
-      const { x, y, n } = this.own, { name, smallest } = this.data, point = this.at(this.row, this.column);
-      const setting = `${x.name} ${this.texts.x[this.column]}${y ? `, ${y.name} ${this.texts.y[this.row]}` : ""}`;
-      const value = smallest !== null && point.value < smallest ? `<${number(Number(smallest.toPrecision(1)))}` : number(point.value);
+      const { n } = this.own, { name } = this.data, point = this.at(this.row, this.column);
+      const setting = this.settingText(this.row, this.column), value = this.valueText(point, this.step === null ? 3 : 2);
       const lost = n > 1 ? `${point.lost === 7 && n > 7 ? "7 or more" : point.lost} of ${n} seeds diverged` : "diverged";
       const said = point.value === Infinity ? lost : `${name} ${value}${point.lost ? ` (${lost})` : ""}${point.worse ? ", above its start" : ""}`;
-      this.out.textContent = `${setting}: ${said}`;
+      this.out.textContent = `${setting}: ${said}${this.step === null ? "" : ` after ${this.step.toLocaleString("en-US")} step${this.step === 1 ? "" : "s"}`}`;
       Object.assign(this.out.dataset, { row: this.row, column: this.column, value: point.value });
     }
   }
@@ -285,13 +301,14 @@
   function live(figure) {
     const data = JSON.parse(figure.dataset.maps), blocks = figure.querySelectorAll(".map");
     const maps = data.maps.map((own, i) => new LandscapeMap(data, own, blocks[i]));
-    let colors = palette();
+    let colors = palette(), run = null, shown = 0;
     const visible = (map) => map.canvas.clientWidth > 0;
 
     function paint() {
       colors = palette();
       figure.querySelector(".bar").style.background = `linear-gradient(90deg, ${[...colors.stops].reverse().join()})`;
       for (const map of maps.filter(visible)) { map.drawGround(colors); map.draw(colors); }
+      run?.draw(colors, shown);
     }
 
     // The cross-hair of a map goes to a grid point; those of the others to the same learning rate.
@@ -320,6 +337,29 @@
       });
       map.say();
     }
+
+    // A slider over the steps that were kept, and the convergence of the setting that is clicked.
+    async function overSteps() {
+      const steps = [...data.over.steps, data.end], kept = await OverSteps.unpacked(data.over, data.log, maps);
+      maps.forEach((map, i) => { map.over = [...kept[i], map.points]; });
+      run = new OverSteps.Run(figure, steps);
+      shown = steps.length - 1;
+      OverSteps.slider(figure, steps, (place) => {
+        shown = place;
+        const atEnd = place === steps.length - 1;
+        for (const map of maps) {
+          map.turn(map.over[place], atEnd ? map.own.best : map.own.bests[place], atEnd ? null : steps[place]);
+          map.say();
+        }
+        paint();
+      });
+      const show = (map) => { run.show(map, map.row, map.column); run.draw(colors, shown); };
+      for (const map of maps) {
+        map.canvas.addEventListener("click", () => show(map));
+        map.canvas.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); show(map); } });
+      }
+    }
+    if (data.over) overSteps();
     const part = (name) => figure.querySelector(`[data-part="${name}"]`);
     const deepest = Math.min(...maps.flatMap((map) => map.points.map((point) => point.value)));
     part("low").textContent = `${data.measure}: ${deepest < data.low ? "≤ " : ""}${number(data.low)}`;

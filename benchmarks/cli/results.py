@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmarks.cli.dashboard import dashboard
+from benchmarks.cli.export_tables import tables
 from benchmarks.cli.figure import figure
 from benchmarks.cli.options import COUNT, RECORD
+from benchmarks.cli.plan import plan
 from benchmarks.cli.progress import Bar, counted, say, terminal_width
 
 if TYPE_CHECKING:
@@ -190,6 +192,9 @@ def export() -> None:
     """Write a results folder in another tool's form."""
 
 
+export.add_command(tables)
+
+
 @export.command("optuna", short_help="Into an Optuna storage.")
 @click.argument("folder", metavar="DIR", type=RECORD)
 @click.argument("url", metavar="URL")
@@ -298,6 +303,7 @@ COMMANDS: tuple[click.Command, ...] = (
     report,
     figure,
     compare,
+    plan,
     replay,
     merge_,
     export,

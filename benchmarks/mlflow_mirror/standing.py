@@ -44,7 +44,7 @@ def linked_note(note: str, cell: Cell, experiment: str, report: str) -> str:
     """The ``note`` of a cell with a link to the run ``report``, in place of one to an earlier one.
 
     The link is to MLflow's own page: a file that MLflow serves by itself is downloaded, so that no link can go to a
-    section.
+    section. Without the type of workflow it opens among the pages for language models.
     """
-    where = f"#/experiments/{experiment}/runs/{report}/artifacts/report/index.html"
+    where = f"#/experiments/{experiment}/runs/{report}/artifacts/report/index.html?workflowType=machine_learning"
     return f"{note.partition(HEADING)[0]}{HEADING}[the section on {cell.problem}]({where})."

@@ -54,10 +54,11 @@ def _checked(table: str, frame: Parts) -> Parts:
 def _small(frame: pd.DataFrame) -> dict[str, Any]:
     """The options by which the table of ``frame`` becomes a small file.
 
-    Measured numbers hardly repeat, and resemble each other in their first bytes: those are kept together. All other
+    Measured numbers (int16 are codes of such) hardly repeat, and resemble each other in their first bytes: those are
+    kept together. All other
     columns, seeds and settings and hyperparameters, are kept as numbers of what they repeat.
     """
-    measured = [name for name in frame.select_dtypes("float") if 2 * frame[name].nunique() > len(frame)]
+    measured = [name for name in frame.select_dtypes(["float", "int16"]) if 2 * frame[name].nunique() > len(frame)]
     others = [name for name in frame.columns if name not in measured]
     encoding = dict.fromkeys(measured, "BYTE_STREAM_SPLIT")
     return {"compression": "zstd", "use_dictionary": others, "column_encoding": encoding or None}

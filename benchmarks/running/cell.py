@@ -112,9 +112,7 @@ def study_of(cell: ReadyCell, number: int, checkpoints: Checkpoints, storage: st
 
 def groups_of(cell: ReadyCell, space: Space) -> Groups:
     """The cell's landscape over ``space``, in the groups that are trained by one call each."""
-    wanted = cell.plan.landscape
-    training = cell.training(cell.seeds(wanted.seeds), max(1, cell.steps // wanted.evaluations))
-    return Groups.of(training, space, wanted.grid)
+    return Groups.of(cell.mapping, space, cell.plan.landscape.grid)
 
 
 def searched_space(cell: ReadyCell, checkpoints: Checkpoints) -> Space:

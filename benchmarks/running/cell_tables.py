@@ -33,6 +33,7 @@ def cell_tables(cell: ReadyCell, result: FinishedCell) -> dict[str, pd.DataFrame
         "trials": trials_table(result.studies),
         **_tables_of_runs(cell, result),
         "landscape": landscape_table(result.grid, landscape_seeds) if result.grid else empty_table("landscape"),
+        **({"anytime": anytime_table(result.grid)} if result.grid and result.grid.horizons else {}),
         **_tables_of_the_plane(cell, result),
     }
 
@@ -175,6 +176,16 @@ def landscape_table(grid: GridMap, seeds: Sequence[int]) -> Iterator[pd.DataFram
                 "best_loss": best.where(best.isfinite(), torch.nan).flatten().numpy(),
             }
         )
+
+
+def anytime_table(grid: GridMap) -> Iterator[pd.DataFrame]:
+    """What the rows of `landscape_table` were after fewer steps: a column of codes for each horizon, by its number."""
+    assert grid.anytime is not None, "whoever asks has looked"
+    codes = grid.anytime.flatten(0, 1).numpy()
+    size = max(1, ROWS // grid.anytime.shape[1]) * grid.anytime.shape[1]
+    names = [str(step) for step in grid.horizons]
+    for first in range(0, len(codes), size):
+        yield pd.DataFrame(codes[first : first + size], columns=names)
 
 
 def paths_table(of: Origin, trace: Trace, seeds: Sequence[int]) -> pd.DataFrame:

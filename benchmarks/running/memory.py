@@ -70,8 +70,7 @@ def slice_bytes(cell: ReadyCell) -> int:
         rows += (studies + 1) * test * cell.steps
     held, runs = lanes * lane_numbers(tested), landscape_runs(cell)
     if runs:
-        wanted = cell.plan.landscape
-        mapped = cell.training(cell.seeds(wanted.seeds), max(1, cell.steps // wanted.evaluations))
+        mapped = cell.mapping
         held = max(held, min(group_numbers(mapped), runs * lane_numbers(mapped)))
     return PROCESS + NUMBER * held + ROW * rows
 

@@ -57,6 +57,9 @@ SECOND: Final = 3e6
 MODULE: Final = 1e-3  # seconds that a step of a module as it is takes, small as it may be
 FOREIGN: Final = 1e-4  # and a step of a foreign optimizer
 
+KEPT: Final = 32_000_000
+"""Numbers that are kept of a landscape's runs on their way, of two bytes each: 64 MB, as the file has at most."""
+
 
 Tried = MutableMapping[str, OwnCodeError | None]
 """What came of problems of the user's own that were tried: by the text that names them, the error, or None."""
@@ -130,6 +133,16 @@ class ReadyCell:
         """When the runs of studies are evaluated."""
         return trial_evaluations(self.plan.tuning, self.steps, self.evaluate)
 
+    @property
+    def mapping(self) -> Training:
+        """The training of the landscape, evaluated at steps at even distances of their logarithm: as often as the plan
+        says, or less where the runs are so many that they would keep more than `KEPT` numbers.
+        """
+        wanted = self.plan.landscape
+        count = max(1, min(wanted.evaluations, KEPT // self._mapped))
+        steps = sorted({round(self.steps ** (place / count)) for place in range(1, count + 1)})
+        return self.training(self.seeds(wanted.seeds), steps)
+
     def seeds(self, listed: Sequence[int]) -> list[int]:
         """Those of the ``listed`` seeds to train on: only the first where the problem is deterministic."""
         return list(listed[:1] if self.problem.deterministic else listed)
@@ -149,10 +162,14 @@ class ReadyCell:
             trials = 1 + trial_count(tuning, self.space)
             blocks = [tuning.block] * (trials // tuning.block) + [trials % tuning.block] * (trials % tuning.block > 0)
             trainings += studies * [block * seeds for block in blocks]
-        if plan.landscape.enabled:
-            points = math.prod(count for _, count in grid_axes(self.spec, self.space, plan.landscape.grid))
-            trainings.append(points * len(self.seeds(plan.landscape.seeds)))
-        return trainings
+        return [*trainings, self._mapped] if plan.landscape.enabled else trainings
+
+    @property
+    def _mapped(self) -> int:
+        """The lanes of a landscape, if the plan has one."""
+        wanted = self.plan.landscape
+        points = math.prod(count for _, count in grid_axes(self.spec, self.space, wanted.grid))
+        return points * len(self.seeds(wanted.seeds))
 
     @property
     def cost(self) -> float:

@@ -125,10 +125,9 @@ class _Work:
         tests = (studies + 1) * len(cell.seeds(plan.test.seeds))
         mapped, groups, size = landscape_runs(cell), 0, 1
         if mapped:
-            seeds = cell.seeds(plan.landscape.seeds)
-            training = cell.training(seeds, max(1, cell.steps // plan.landscape.evaluations))
+            training = cell.mapping
             size = group_size(training)
-            groups = math.ceil(mapped / len(seeds) / size)
+            groups = math.ceil(mapped / len(training.seeds) / size)
         study, test, landscape = (lanes * cell.steps * each for lanes in (trials, tests, mapped))
         seconds = studies * study + test + landscape
         return cls(seconds, studies, study, trials * cell.steps, groups, size, landscape, mapped * cell.steps)

@@ -198,7 +198,7 @@ class Landscape(Strict):
     enabled: bool = True
     grid: Grid = (32, 24)
     seeds: _seeds(FIRST_LANDSCAPE_SEED) = 2  # type: ignore[valid-type]
-    evaluations: Count = 2
+    evaluations: Count = 12
 
 
 Range = Annotated[list[float | str], Field(min_length=2, max_length=3)]

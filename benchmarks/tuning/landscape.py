@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from analysis.record.anytime import packed
 from benchmarks.engine.engines import Used
 from benchmarks.engine.kernel_lanes import planned
 from benchmarks.engine.trace import Trace
@@ -35,7 +36,8 @@ class GridMap:
     """A trained grid: the value of each axis at each point ``{name: [C]}``, and per seed ``[C, S]`` how it ended.
 
     ``status`` holds codes of `analysis.record.outcome.Outcome`; ``start_loss``, ``final_loss`` and ``best_loss`` are in
-    float64.
+    float64. ``anytime [C, S, H]`` holds codes of `analysis.record.anytime` of the gap (where no minimum is stated, the
+    loss) after so many steps, the ``horizons``, the last of which lies before the end; None where there are none.
     """
 
     values: Mapping[str, Tensor]
@@ -47,6 +49,8 @@ class GridMap:
     seconds: float
     lane_steps: int
     engines: frozenset[Used] = frozenset()
+    horizons: tuple[int, ...] = ()
+    anytime: Tensor | None = None
 
     @classmethod
     def of(
@@ -59,10 +63,12 @@ class GridMap:
             if on_progress is not None:
                 on_progress(min((number + 1) * groups.size, count), count)
         columns = zip(*(part.columns for part in parts), strict=True)
-        status, stopped_at, start, final, best = (torch.cat(each) for each in columns)
+        status, stopped_at, start, final, best, anytime = (torch.cat(each) for each in columns)
         seconds, lane_steps = sum(part.seconds for part in parts), sum(part.lane_steps for part in parts)
         engines = frozenset(part.engine for part in parts)
-        return cls(groups.values, status, stopped_at, start, final, best, seconds, lane_steps, engines)
+        horizons = tuple(groups.training.evaluations[1:-1])
+        ends = status, stopped_at, start, final, best
+        return cls(groups.values, *ends, seconds, lane_steps, engines, horizons, anytime if horizons else None)
 
 
 def grid_axes(spec: AnyOptimizer, space: Space, grid: tuple[int, int]) -> list[tuple[Hyperparameter, int]]:
@@ -125,7 +131,8 @@ class Groups:
         """Group ``number``: that which ``checkpoints`` keep, or trained. Raises `OutOfTime` after their deadline."""
 
         def make(part: Configurations) -> _Ends:
-            return _Ends.of(train(self.training, part, on_segment=checkpoints.passed))
+            trace = train(self.training, part, on_segment=checkpoints.passed)
+            return _Ends.of(trace, self.training.problem.minimum or 0.0)
 
         first = number * self.size
         return checkpoints.part(f"landscape-{first:06d}", self.every[first : first + self.size], make, _Ends)
@@ -135,7 +142,7 @@ class Groups:
 class _Ends:
     """What is kept of a group's trace, whose curves are many times as large: columns of `GridMap`, ``[C, S]``.
 
-    ``updates`` counts those of lanes that have left too.
+    ``anytime`` is ``[C, S, H]``; ``updates`` counts those of lanes that have left too.
     """
 
     status: Tensor
@@ -143,13 +150,14 @@ class _Ends:
     start_loss: Tensor
     final_loss: Tensor
     best_loss: Tensor
+    anytime: Tensor
     seconds: float
     lane_steps: int
     engine: Used
     updates: int
 
     @classmethod
-    def of(cls, trace: Trace) -> _Ends:
+    def of(cls, trace: Trace, floor: float) -> _Ends:
         loss = trace.loss
         return cls(
             trace.status,
@@ -157,6 +165,7 @@ class _Ends:
             start_loss=loss[..., 0].clone(),  # a view would keep the whole curve
             final_loss=loss[..., -1].clone(),
             best_loss=loss.nan_to_num(torch.inf).amin(-1),
+            anytime=torch.from_numpy(packed((loss[..., 1:-1] - floor).numpy())),
             seconds=trace.seconds,
             lane_steps=trace.lane_steps,
             engine=trace.engine,
@@ -164,9 +173,9 @@ class _Ends:
         )
 
     @property
-    def columns(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The status, the steps, and the loss at the start, at the end and at best."""
-        return self.status, self.stopped_at, self.start_loss, self.final_loss, self.best_loss
+    def columns(self) -> tuple[Tensor, ...]:
+        """The status, the steps, the loss at the start, at the end and at best, and on the way."""
+        return self.status, self.stopped_at, self.start_loss, self.final_loss, self.best_loss, self.anytime
 
 
 def group_size(training: Training) -> int:

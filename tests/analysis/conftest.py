@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.record.anytime import packed
 from analysis.record.cell_info import (
     CellInfo,
     HyperparameterInfo,
@@ -30,6 +31,9 @@ from analysis.record.cell_info import (
 )
 from analysis.record.cells import Cell, Record
 from analysis.record.columns import COLUMNS
+
+HORIZONS = (1, 3, 10, 22)
+"""Steps after which the runs of landscapes are kept, besides those at the end."""
 
 LR = HyperparameterInfo("lr", 0.01, 1e-4, 10.0, "log")
 
@@ -196,7 +200,7 @@ class Builder:
             parts["paths"].append(pd.DataFrame(flat).assign(**of))
         tables = {key: pd.concat(frames, ignore_index=True) for key, frames in parts.items()}
         tables["trials"] = pd.concat([trials for trials, *_ in searched], ignore_index=True)
-        tables["landscape"] = self._landscape(toy, name, names)
+        tables["landscape"], tables["anytime"] = self._landscape(toy, name, names)
         if len(toy.start) == 2:
             x1, x2 = np.meshgrid(np.linspace(-6, 6, 41), np.linspace(-4, 4, 31))
             loss_there = toy.loss(np.stack([x1, x2], -1)).ravel()
@@ -226,16 +230,19 @@ class Builder:
         at_edge = tuple(key for key in names if key == "lr" and chosen["lr"] > 5)
         return trials, trial_runs, WinnerInfo(best, float(loss[best]), chosen, at_edge)
 
-    def _landscape(self, toy: Toy, name: str, names: list[str]) -> pd.DataFrame:
+    def _landscape(self, toy: Toy, name: str, names: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
         seeds = [10, 11, 12] if toy.noise else [10]
         columns, rows = np.logspace(-4, 1, self.grid[0]), 1 - np.logspace(0, -3, self.grid[1])
         rows = rows if len(names) > 1 else rows[:1]
         lr, knob = (axis.ravel() for axis in np.meshgrid(columns, rows))
-        frame = run_rows(toy, train(toy, name, (lr, knob), seeds, self.steps), seeds)
+        points = train(toy, name, (lr, knob), seeds, self.steps)
+        frame = run_rows(toy, points, seeds)
+        kept = toy.loss(points)[[step for step in HORIZONS if step < self.steps]] - (toy.floor or 0.0)
+        anytime = pd.DataFrame({str(step): packed(loss.ravel()) for step, loss in zip(HORIZONS, kept, strict=False)})
         if len(names) > 1:
             frame.insert(0, names[1], np.repeat(knob, len(seeds)))
         frame.insert(0, "lr", np.repeat(lr, len(seeds)))
-        return frame
+        return frame, anytime
 
     def _info(
         self, toy: Toy, name: str, names: list[str], test: list[int], position: int, studies: tuple[StudyInfo, ...]
@@ -326,6 +333,8 @@ def edited_cell(tmp_path: Path, builder: Builder) -> Callable[..., Cell]:
         for table, change in tables.items():
             file = folder / f"{table}.parquet"
             change(pd.read_parquet(file)).to_parquet(file)
+        if "landscape" in tables and "anytime" not in tables:  # whose rows are those of the landscape
+            (folder / "anytime.parquet").unlink()
         return Cell.load(folder)
 
     return edit

@@ -36,7 +36,7 @@ from analysis.measures.trajectory import contour_levels, path_of, surface_of
 from analysis.problem_results import results_of
 from analysis.record.cells import Cell, Record
 
-NAMES = {"outcome", "convergence", "sensitivity", "landscape"}
+NAMES = {"outcome", "convergence", "sensitivity", "landscape", "horizons"}
 
 
 def drawn(*cells: Cell, laid_out: bool = True) -> dict[str, Figure]:
@@ -62,7 +62,12 @@ def test_a_problem_in_the_plane_has_trajectories_and_others_have_not(
 
 
 def test_one_knob_optimizers_alone_have_no_heat_map(record: Record) -> None:
-    assert set(drawn(record.of_problem("noisy")[0], laid_out=False)) == {"outcome", "convergence", "sensitivity"}
+    assert set(drawn(record.of_problem("noisy")[0], laid_out=False)) == {
+        "outcome",
+        "convergence",
+        "sensitivity",
+        "horizons",
+    }
 
 
 def test_every_axis_of_a_figure_is_labelled(ellipse: dict[str, Figure]) -> None:

@@ -29,7 +29,7 @@ def test_what_needs_landscapes_is_of_no_record_without_them(record: Record) -> N
         cell.__dict__["landscape_rows"] = 0
     bare = replace(record, cells=cells)
     assert [name for name in FIGURES if not problems_with(bare, name)] == [
-        *("sensitivity", "landscape", "budget", "replay"),
+        *("sensitivity", "landscape", "horizons", "budget", "replay"),
         *("transfer", "transfer-matrix"),
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from analysis.figures.style import looks_of
 from analysis.measures.lr_sensitivity import Landscape
 from analysis.pages import live_maps as module
 from analysis.pages.live_maps import MOST_DIVERGED, POWER, LiveMaps, live_maps, packed
+from analysis.pages.maps_over_steps import landscapes_before
 from analysis.problem_results import ProblemResults
 from analysis.record.cells import Record
 
@@ -77,8 +79,9 @@ def test_optimizers_of_one_knob_come_last_as_strips(results: ProblemResults) -> 
 def test_a_point_of_a_map_takes_four_characters(results: ProblemResults) -> None:
     found = made(results)
     points = sum(cell.landscape.median.size for cell in results.cells if cell.landscape is not None)
-    assert sum(len(one["grid"]) for one in json.loads(found.data)["maps"]) == 4 * points
-    assert len(found.data) < 4 * points + 1500 * len(results.cells)
+    content = json.loads(found.data)
+    assert sum(len(one["grid"]) for one in content["maps"]) == 4 * points
+    assert len(found.data) - len(content["over"]["data"]) < 4 * points + 1500 * len(results.cells)
 
 
 def test_more_points_than_a_picture_weighs_stay_a_picture(
@@ -102,3 +105,33 @@ def test_any_value_survives_packing_to_three_digits(results: ProblemResults, val
     landscape: Landscape = replace(one, median=shaped, diverged=np.zeros((1, 1)), rise=np.zeros((1, 1)))
     expected = 0.0 if value == 1e-300 else float(f"{value:.2e}")
     assert unpacked(packed(landscape)) == [(expected, False, 0)]
+
+
+def test_maps_hold_what_they_were_after_fewer_steps_to_two_digits(results: ProblemResults) -> None:
+    content = json.loads(made(results).data)
+    over, measure = content["over"], results.measure
+    assert over["steps"] == [1, 3, 10, 22]
+    assert content["end"] == 40
+    planes = np.frombuffer(zlib.decompress(base64.b64decode(over["data"])), np.uint8).reshape(3, -1).astype(int)
+    levels = np.cumsum(planes[0] * 256 + planes[1]) % 2**16
+    cells = {cell.label: cell for cell in results.cells}
+    before = landscapes_before([cells[one["label"]] for one in content["maps"]])
+    order = [before[step][place] for place in range(len(content["maps"])) for step in over["steps"]]
+    expected = np.concatenate([measure.shown(each.median).ravel() for each in order])
+    place = over["offset"] + over["unit"] * (levels - 1)
+    with np.errstate(over="ignore"):
+        found = np.where(levels == 0, np.inf, 10.0**place if content["log"] else place)
+    atol = 0.0 if content["log"] else over["unit"] / 2 * 1.001
+    np.testing.assert_allclose(found, expected, rtol=0.012, atol=atol)
+    assert (planes[2] >= 8).tolist() == np.concatenate([each.worse_than_start.ravel() for each in order]).tolist()
+    for at, one in enumerate(content["maps"]):
+        bests = [before[step][at].best for step in over["steps"]]
+        assert one["bests"] == [None if best is None else list(best) for best in bests]
+
+
+def test_maps_of_landscapes_that_kept_nothing_have_no_slider(edited_cell: Any) -> None:
+    cells = [edited_cell(1, name) for name in ("rmsprop", "momentum")]
+    (cells[0].path / "anytime.parquet").unlink()
+    found = made(ProblemResults.of(cells))
+    assert not found.horizons
+    assert "over" not in json.loads(found.data)

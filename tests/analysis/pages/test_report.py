@@ -81,9 +81,11 @@ class Links(HTMLParser):
         found = {name: value or "" for name, value in attrs}
         self.tags.add(tag)
         self.loads += [found[name] for name in ("src", "srcset", "data", "poster") if name in found]
-        self.hrefs += [found["href"]] if "href" in found else []
+        pictures = self.loads if tag == "image" else self.hrefs
+        pictures += [found["href"]] if "href" in found else []
         self.ids += [found["id"]] if "id" in found else []
         self.pictures += [found["alt"]] if tag == "img" else []
+        self.pictures += [found["aria-label"]] if tag == "svg" and found["class"].startswith("plot") else []
         self.pictures += [found["aria-label"]] if "data-maps" in found else []
 
 
@@ -126,7 +128,10 @@ def test_the_links_of_the_page_lead_to_places_on_it(links: Links) -> None:
 
 def test_every_figure_is_on_the_page_and_in_the_files_that_were_asked_for(page: Path, links: Links) -> None:
     expected = {"overview", *(f"{p}-{name}" for p in ("ellipse", "classes") for name in COMMON)}
-    expected |= {"ellipse-trajectory", "ellipse-budget", "classes-budget"}
+    expected |= {
+        "ellipse-trajectory",
+        *(f"{p}-{name}" for p in ("ellipse", "classes") for name in ("budget", "horizons")),
+    }
     expected |= {f"across-{name}" for name in ("ranks", "profiles", "transfer", "transfer-matrix")}
     for kind in ("png", "svg"):
         assert {file.stem for file in (page.parent / "figures").glob(f"*.{kind}")} == expected
@@ -139,6 +144,8 @@ def test_text_from_the_record_is_escaped(page: Path) -> None:
     assert "<b>tests</b>" not in text
     assert "&lt;b&gt;tests&lt;/b&gt;" in text
     assert "toy &lt;suite&gt;" in text
+    assert "&lt;span" not in text  # and what is ours is not
+    assert '<span class="interval">[' in text
 
 
 def test_the_page_says_how_it_was_measured(page: Path) -> None:
@@ -203,15 +210,22 @@ def test_the_report_is_the_same_to_the_byte_whatever_the_number_of_processes(twi
     assert [file for file in files if (twin_report / file).read_bytes() != (second / file).read_bytes()] == []
 
 
-def test_a_figure_is_drawn_once_as_png_where_nothing_else_is_asked_for(twin_report: Path, page: Path) -> None:
+def test_figures_are_files_as_png_where_nothing_else_is_asked_for(twin_report: Path, page: Path) -> None:
     assert {file.suffix for file in (twin_report / "figures").iterdir()} == {".png"}
-    text = (twin_report / "index.html").read_text(encoding="utf-8")
-    assert "data:image/png" in text
-    assert "data:image/svg" not in text
-    assert "the figures as PNG: " in text
-    asked = page.read_text(encoding="utf-8")
-    assert "data:image/svg" in asked
-    assert "the figures as PNG and SVG: " in asked
+    assert "the figures as PNG: " in (twin_report / "index.html").read_text(encoding="utf-8")
+    assert "the figures as PNG and SVG: " in page.read_text(encoding="utf-8")
+
+
+def test_figures_stand_in_the_page_as_shapes_and_text_in_its_colours(twin_report: Path, page: Path) -> None:
+    for file in (twin_report / "index.html", page):
+        text = file.read_text(encoding="utf-8")
+        figures = re.findall(r'<svg class="plot[ \w]*" role="img".*?</svg>', text, flags=re.DOTALL)
+        assert len(figures) == text.count("<figure id=") > 4
+        assert "data:image/svg" not in text
+        assert all("<text" in figure for figure in figures)
+        assert re.search(r"\._\w+\{[^}]*var\(--c0\)", text)  # off and dark as its optimizer is
+        defined = set(re.findall(r' id="(i\d+-\d+)"', text))
+        assert {*re.findall(r'(?:href="|url\()#(i\d+-\d+)', text)} == defined
 
 
 def test_sections_drawn_ahead_are_those_of_the_report_and_taken_where_they_look_the_same(

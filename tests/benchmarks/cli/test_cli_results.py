@@ -48,6 +48,16 @@ def test_equal_runs_compare_as_equal(
 
 
 @pytest.mark.slow
+def test_one_optimizer_alone_is_no_plan(
+    call: Callable[..., int], two_runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("plan", two_runs[0]) != 0
+    assert "has no problem with two tuned optimizers and two studies of each" in capsys.readouterr().err
+    assert call("compare", *two_runs) == 0
+    assert "Studies and seeds sufficed in 1 of 1 cells" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.slow
 def test_studies_are_exported_and_landscapes_replayed(
     call: Callable[..., int], two_runs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

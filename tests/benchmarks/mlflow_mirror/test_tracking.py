@@ -152,6 +152,7 @@ def test_a_report_tells_cells_their_rank_and_its_place_once(record, tracker, sto
     assert [run.data.tags["verdict"] for run in found] == ["not told apart from the best", "best"]
     note = found[1].data.tags["mlflow.note.content"]
     page = f"#/experiments/{found[1].info.experiment_id}/runs/{report}/artifacts/report/index.html"
+    page += "?workflowType=machine_learning"
     assert note == before.data.tags["mlflow.note.content"] + f"\n\nIn the report: [the section on toy]({page})."
     assert found[1].info.end_time == before.info.end_time
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 import torch
 
+from analysis.record.anytime import ACCURACY, LOST, packed
 from analysis.record.cells import Record
 from analysis.record.outcome import Outcome
 from benchmarks.engine.training import Training, train
 from benchmarks.errors import UsageError
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
+from benchmarks.running import prepare
+from benchmarks.running.prepare import look_up
 from benchmarks.running.run_suite import run
 from benchmarks.suite.settings import Searching
 from benchmarks.suite.suite import Suite
@@ -120,3 +124,68 @@ def test_a_landscape_covers_the_ranges_that_the_study_was_widened_to(tmp_path):
     assert lr.high > 2e-3
     assert (cell.landscape["lr"].min(), cell.landscape["lr"].max()) == (lr.low, lr.high)
     assert cell.landscape["lr"].max() >= cell.info.winner.hyperparameters["lr"]
+
+
+def test_after_fewer_steps_a_run_is_where_a_run_of_fewer_steps_ends() -> None:
+    steps, space = [3, 10, 32], Space.of(OPTIMIZERS["rmsprop"], Searching(search={"lr": [1e-3, 1e3]}))
+    for problem in ("quadratic", "ellipse"):
+        long = Training(make_problem(problem), OPTIMIZERS["rmsprop"], (1, 2), 100, evaluate_every=steps)
+        grid = landscape(long, space, (6, 4))
+        assert grid.horizons == (3, 10, 32)
+        assert grid.anytime is not None
+        assert grid.anytime.dtype == torch.int16
+        for place, step in enumerate(grid.horizons):
+            short = landscape(replace(long, steps=step), space, (6, 4))
+            gap = short.final_loss - (long.problem.minimum or 0.0)
+            assert grid.anytime[..., place].tolist() == packed(gap.numpy()).tolist()
+        assert bool((grid.anytime[..., -1] == LOST).any())
+
+
+def test_the_horizons_are_the_same_by_torch_and_by_a_kernel() -> None:
+    space = Space.of(OPTIMIZERS["momentum"], Searching())
+    eager, compiled = (
+        landscape(
+            Training(make_problem("ellipse"), OPTIMIZERS["momentum"], (1,), 60, [4, 15], engine=engine), space, (6, 4)
+        )
+        for engine in ("eager", "kernel")
+    )
+    assert eager.horizons == compiled.horizons == (4, 15)
+    assert eager.anytime is not None
+    assert compiled.anytime is not None
+    assert int((eager.anytime.int() - compiled.anytime.int()).abs().max()) <= 1  # rounding, at the border of a code
+
+
+def test_a_landscape_without_a_look_on_the_way_keeps_none() -> None:
+    assert map_of("sgd").horizons == ()
+    assert map_of("sgd").anytime is None
+
+
+def test_a_cell_keeps_twelve_looks_of_every_run_or_as_many_as_its_size_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    definition = {"name": "looks", "problems": ["ellipse"], "optimizers": ["rmsprop"], "steps": 1000}
+    cell = look_up(Suite.checked({**definition, "landscape": {"grid": "20x10"}}, "test").cells()[0])
+    assert cell.mapping.evaluations == [0, 2, 3, 6, 10, 18, 32, 56, 100, 178, 316, 562, 1000]
+    monkeypatch.setattr(prepare, "KEPT", 600)
+    assert cell.mapping.evaluations == [0, 10, 100, 1000]  # 200 runs
+    monkeypatch.setattr(prepare, "KEPT", 1)
+    assert cell.mapping.evaluations == [0, 1000]
+
+
+def test_a_record_holds_what_its_landscape_kept(tmp_path):
+    suite = {
+        "name": "kept",
+        "problems": ["ellipse"],
+        "optimizers": ["sgd"],
+        "steps": 64,
+        "tuning": {"enabled": False},
+        "landscape": {"grid": "9x2", "evaluations": 3},
+    }
+    (cell,) = Record.load(run(Suite.checked(suite, "test"), tmp_path / "kept").folder).cells
+    kept = cell.anytime
+    assert kept is not None
+    assert list(kept) == [4, 16]
+    for step, values in kept.items():
+        short = train(
+            Training(make_problem("ellipse"), OPTIMIZERS["sgd"], [0], step),
+            {"lr": torch.tensor(cell.landscape["lr"].to_numpy())},
+        )
+        assert values.tolist() == pytest.approx(short.final_loss[:, 0].tolist(), rel=ACCURACY * 1.001, nan_ok=True)

@@ -172,7 +172,9 @@ def test_of_four_drivers_on_one_study_one_is_killed_and_no_trial_is_lost_or_coun
     assert {trial.state for trial in given_up} == {TrialState.FAIL}
     assert {trial.number for trial in given_up} == {trial.number for trial in left if trial.state not in FINISHED}
     assert {trial.number for trial in left if trial.state in FINISHED} <= set(told)  # what it told before is kept
-    assert len({tuple(sorted(trial.params.items())) for trial in told.values()}) == len(told)  # none trained twice
+    sampled = [tuple(sorted(trial.params.items())) for trial in told.values() if trial.params != trials[0].params]
+    assert len(set(sampled)) == len(sampled)  # none trained twice
+    assert len(told) - len(sampled) <= 4  # but the defaults, by drivers that begin in the same moment
 
     again = driver(server, suite, tmp_path / "0")  # it goes on from what is there, and asks nothing
     assert again.wait(timeout=120) == 0

@@ -99,3 +99,10 @@ def test_the_axis_of_losses_fits_the_run_and_steps_can_be_logarithmic(page: Any)
     ticks = page.run("return [...document.querySelectorAll('[data-part=loss-ticks] text')].map(t => t.textContent)")
     assert ticks == ["1e2", "1e1", "1e0"]
     assert page.run("return document.querySelector('[data-part=loss-axis]').textContent") == "step, logarithmic"
+
+
+def test_on_a_phone_both_pictures_stand_before_the_controls(browser: Any, chapter_page: Path) -> None:
+    browser.open(chapter_page, 390)
+    tops = """return [...document.querySelectorAll("#explorer .plane, #explorer .losses, #explorer .knobs")]
+        .map(part => [part.getBoundingClientRect().top, part.classList[0]]).sort((a, b) => a[0] - b[0])"""
+    assert [name for _, name in browser.run(tops)] == ["plane", "losses", "knobs"]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from analysis.measures.lr_sensitivity import Landscape
+from analysis.pages.maps_over_steps import landscapes_before
 from analysis.problem_results import results_of
 from analysis.record.cells import Record
 from analysis.words import held_text
@@ -18,6 +19,7 @@ from analysis.words import held_text
 pytestmark = pytest.mark.browser
 
 PROBLEM = "noisy"
+ENTER = "\ue007"
 DOWN, UP, LEFT, RIGHT = "\ue015", "\ue013", "\ue012", "\ue014"
 
 
@@ -191,3 +193,80 @@ def bar_of(browser: Any, chapter_page: Path, scheme: str) -> tuple[int, int]:
     shown = browser.run("return getComputedStyle(document.querySelector('.key .bar')).backgroundImage")
     stops = brightness(shown)
     return stops[0], stops[-1]
+
+
+SLIDE = """
+    const figure = document.querySelector(`#${arguments[0]} .live`), input = figure.querySelector(".horizon input");
+    input.value = arguments[1];
+    input.dispatchEvent(new Event("input"));
+    return figure.querySelector(".horizon output").textContent;"""
+
+
+def horizons_shown(record: Path) -> dict[int, list[Landscape]]:
+    """The landscapes of `PROBLEM` after fewer steps, as its page has them."""
+    cells = results_of(Record.load(record))[PROBLEM].cells
+    found = landscapes_before([cell for cell in cells if cell.landscape is not None])
+    return {step: sorted(each, key=lambda landscape: landscape.y is None) for step, each in found.items()}
+
+
+def value_said(text: str) -> float:
+    """The number in what a map says of a point; inf where it says that runs diverged."""
+    found = re.search(r": (?:gap|loss) <?([-0-9.,e]+)", text)
+    return float(found[1].replace(",", "")) if found else np.inf
+
+
+def test_the_maps_after_fewer_steps_are_those_of_the_record(opened: Any, chapter_record: Path) -> None:
+    opened.driver.implicitly_wait(5)
+    assert opened.driver.find_elements("css selector", f"#{PROBLEM} .horizon:not([hidden])")
+    before = horizons_shown(chapter_record)
+    assert before
+    for place, (step, landscapes) in enumerate(before.items()):
+        assert opened.run(SLIDE, PROBLEM, place) == f"{step} step{'s' * (step > 1)}"
+        for at, landscape in enumerate(landscapes):
+            for across, up in ((0.1, 0.3), (0.6, 0.9)):
+                point_at(opened, at, across, up)
+                text, behind = said(opened, at)
+                value = float(landscape.median[int(behind["row"]), int(behind["column"])])
+                assert text.endswith(f"after {step} step{'s' * (step > 1)}")
+                expected = value if np.isinf(value) else max(value, landscape.measure.smallest)
+                assert value_said(text) == pytest.approx(expected, rel=0.062)  # half of the second digit, and the level
+    opened.run(SLIDE, PROBLEM, len(before))
+    point_at(opened, 0, 0.4, 0.6)
+    text, behind = said(opened, 0)
+    assert text == sentence(shown_maps(chapter_record, PROBLEM)[0], int(behind["row"]), int(behind["column"]))
+    assert opened.complaints == []
+
+
+def test_the_slider_is_moved_by_keys_and_says_its_steps(opened: Any, chapter_record: Path) -> None:
+    steps = list(horizons_shown(chapter_record))
+    (slider,) = opened.driver.find_elements("css selector", f"#{PROBLEM} .horizon input")
+    opened.run("arguments[0].focus()", slider)
+    slider.send_keys(LEFT)
+    told = opened.run("return [arguments[0].ariaValueText, arguments[0].ariaLabel]", slider)
+    assert told == [f"{steps[-1]} steps", f"{PROBLEM}: steps after which the maps are shown"]
+    assert said(opened, 0)[0].endswith(f"after {steps[-1]} steps")
+
+
+def test_enter_and_a_click_show_how_a_setting_converges(opened: Any, chapter_record: Path) -> None:
+    landscapes = shown_maps(chapter_record, PROBLEM)
+    assert opened.run(f"return document.querySelector('#{PROBLEM} .run').hidden")
+    canvas = opened.driver.find_elements("css selector", f"#{PROBLEM} .map canvas")[0]
+    opened.run("arguments[0].focus()", canvas)
+    canvas.send_keys(ENTER)
+    text = opened.run(f"return document.querySelector('#{PROBLEM} .run output').textContent")
+    before, end, best = horizons_shown(chapter_record), landscapes[0], landscapes[0].best
+    assert best is not None
+    steps = [int(each) for each in re.findall(r" after (\d+)", text)]
+    assert steps == [*before, 40]
+    values = [float(each) for each in re.findall(r"<?([-0-9.e]+) after", text)]
+    expected = [float(each[0].median[best]) for each in before.values()]
+    assert values[:-1] == pytest.approx([max(each, end.measure.smallest) for each in expected], rel=0.062)
+    assert f"{held_text(float(end.median[best]), end.measure.smallest)} after 40 steps" in text
+    opened.run("arguments[0].click()", opened.driver.find_elements("css selector", f"#{PROBLEM} .map canvas")[1])
+    assert opened.run(f"return document.querySelector('#{PROBLEM} .run output').textContent").startswith("sgd, lr")
+    drawn = opened.run(
+        f"const c = document.querySelector('#{PROBLEM} .run canvas');"
+        "return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(value => value > 0)"
+    )
+    assert drawn
+    assert opened.complaints == []

@@ -23,7 +23,7 @@ def test_the_report_shows_every_figure_without_a_complaint(browser: Any, report:
     browser.open(report, width)
     assert browser.complaints == []
     assert browser.broken_images() == []
-    assert browser.run("return document.images.length") >= 8
+    assert browser.run("return document.querySelectorAll('img, svg.plot').length") >= 8
 
 
 @pytest.mark.parametrize("width", [390, 768, 1280])
@@ -43,7 +43,7 @@ def test_the_report_leads_to_the_chapter_and_back(browser: Any, report: Path, ch
 
 def test_figures_of_the_report_fit_on_paper(browser: Any, report: Path) -> None:
     browser.open(report, A4, paper=True)
-    cut = """return [...document.querySelectorAll("img")]
-        .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.alt)"""
+    cut = """return [...document.querySelectorAll("img, svg.plot")]
+        .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.alt ?? e.ariaLabel)"""
     assert browser.run(cut) == []
     assert 2 <= browser.pdf_pages() <= 30

@@ -1,0 +1,117 @@
+"""A figure in a page is the figure: its shapes, its text, its colours as the page's variables."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from analysis.figures.inline import inline_svg, on_a_page
+from analysis.figures.style import drawing, svg
+
+PATH = re.compile(r"[a-z]|-?\d*\.?\d+")
+SIZES = {"m": 2, "l": 2, "h": 1, "v": 1, "q": 4, "c": 6, "z": 0}
+
+
+@pytest.fixture(scope="module")
+def figure() -> Figure:
+    with drawing():
+        figure = Figure(figsize=(4, 3))
+        axes = figure.subplots()
+        x = np.linspace(0, 1, 50)
+        axes.plot(x, np.sin(9 * x), color="#53acd7", marker="o", label='one & <two> "three" #@0')
+        axes.fill_between(x, -x, x, color="#53acd7", alpha=0.3)
+        axes.plot(x, np.exp(x), color="#123456")
+        axes.set_ylim(-2, 2)
+        axes.set_ylabel("upright")
+        axes.set_title("words, and 1.2345")
+        axes.legend()
+    return figure
+
+
+@pytest.fixture(scope="module")
+def large(figure: Figure) -> str:
+    from analysis.figures.style import _saved
+
+    return _saved(figure, "svg", Date=None).decode()
+
+
+def read(shapes: str) -> ElementTree.Element:
+    return ElementTree.fromstring(f"<svg>{shapes}</svg>")
+
+
+def local(part: ElementTree.Element) -> str:
+    return part.tag.rpartition("}")[2]
+
+
+def ends(path: str) -> list[tuple[float, float]]:
+    """Where the steps of a relative path lead."""
+    x = y = start_x = start_y = 0.0
+    found, command, numbers = [], "", PATH.findall(path)
+    while numbers:
+        if numbers[0].isalpha():
+            command = numbers.pop(0)
+        taken = [float(numbers.pop(0)) for _ in range(SIZES[command])]
+        if command == "z":
+            x, y = start_x, start_y
+        else:
+            x += taken[0] if command == "h" else 0.0 if command == "v" else taken[-2]
+            y += taken[0] if command == "v" else 0.0 if command == "h" else taken[-1]
+        if command == "m":
+            start_x, start_y = x, y
+        found.append((x, y))
+    return found
+
+
+def test_no_shape_and_no_letter_is_lost(large: str) -> None:
+    shapes = inline_svg(large)
+    assert len(shapes) < 0.5 * len(large)
+    before, after = ElementTree.fromstring(large), read(shapes)
+    for tag in ("path", "use", "text", "clipPath"):
+        assert len([p for p in after.iter() if local(p) == tag]) == len([p for p in before.iter() if local(p) == tag])
+    texts = [[p.text for p in tree.iter() if local(p) == "text"] for tree in (before, after)]
+    assert texts[0] == texts[1]
+    assert 'one & <two> "three" #@0' in texts[1]
+
+
+def test_every_path_leads_where_it_led_to_a_twentieth_of_a_point(large: str) -> None:
+    before = [p for p in ElementTree.fromstring(large).iter() if local(p) == "path"]
+    for old, new in zip(before, read(inline_svg(large)).iter("path"), strict=True):
+        numbers = [float(number) for number in re.findall(r"-?\d+\.?\d*", old.attrib["d"])]
+        corners = np.array(numbers).reshape(-1, 2)
+        reached = np.array(ends(new.attrib["d"]))
+        assert np.abs(corners.min(axis=0) - reached.min(axis=0)).max() < 0.051 or "c" in new.attrib["d"]
+        assert np.abs(corners.max(axis=0) - reached.max(axis=0)).max() < 0.051 or "c" in new.attrib["d"]
+        gaps = np.abs(reached[:, None] - corners[None]).max(axis=-1).min(axis=1)
+        assert gaps.max() < 0.051  # every corner is one of the old ones
+
+
+def test_what_leaves_the_axes_is_still_clipped(large: str) -> None:
+    clipped = [part for part in read(inline_svg(large)).iter("path") if "clip-path" in part.attrib]
+    assert len(clipped) == 1  # exp(x) beyond 2
+    assert "#123456" in clipped[0].attrib["style"]
+
+
+def test_figures_of_a_page_share_their_styles_and_none_of_their_names(large: str) -> None:
+    shapes = inline_svg(large)
+    figures, rules = on_a_page({"a": shapes, "b": shapes}, {"#53acd7": "--c0"})
+    ids = [name for one in figures.values() for name in re.findall(r' id="([^"]*)"', one)]
+    assert max(Counter(ids).values()) == 1
+    for one in figures.values():
+        read(one)
+        assert {*re.findall(r'(?:href="|url\()#([^")]*)', one)} <= set(ids)
+    assert "style=" not in "".join(figures.values())
+    assert "#53acd7" not in rules + "".join(figures.values())
+    assert "var(--c0)" in rules
+    assert "var(--ink)" in rules
+    assert "#222222" not in rules
+    assert "#123456" in rules
+    assert {*re.findall(r'class="([^"]*)"', figures["a"])} <= {*re.findall(r"\.(_\w+)\{", rules)}
+
+
+def test_a_file_holds_text_as_text_too(figure: Figure) -> None:
+    assert ">words, and 1.2345</text>" in svg(figure).decode()
