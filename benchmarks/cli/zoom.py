@@ -11,7 +11,6 @@ import click
 from benchmarks.cli.complete import completing
 from benchmarks.cli.options import COUNT, data_option
 from benchmarks.cli.progress import Bar, counted, duration, say
-from benchmarks.cli.single_cell import range_of
 from benchmarks.engine.engines import ENGINES
 
 if TYPE_CHECKING:
@@ -79,6 +78,7 @@ def zoom(problem: str, optimizer: str, at: str | None, depth: int, out: Path | N
 
 def _plane(problem: str, optimizer: str, depth: int, options: dict[str, Any]) -> Plane:
     """What the command's options ask to be watched; raises `StepscapeError` for what is unknown or cannot be."""
+    from benchmarks.cli.single_cell import range_of
     from benchmarks.engine.training import Training
     from benchmarks.naming.call_syntax import number_of
     from benchmarks.naming.plugins import load_plugin_file
