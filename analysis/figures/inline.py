@@ -7,9 +7,11 @@ each figure ids of its own, and what is styled alike on the whole page becomes a
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
+from itertools import cycle
 from typing import Final
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -43,24 +45,27 @@ XLINK: Final = "{http://www.w3.org/1999/xlink}"
 NUMBER: Final = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
 LEVEL: Final = re.compile(r"\s*rotate\(-?0 [^)]*\)")
 REFERENCE: Final = re.compile(r"url\(#([^)]*)\)")
+SHORT: Final = 120
 NEAR: Final = 0.05
 MARKER_PLACES: Final = 2
 PLACES: Final = 1
-ATTRIBUTES: Final = ("x", "y", "width", "height", "points")
+ATTRIBUTES: Final = ("x", "y", "width", "height", "points", "cx", "cy")
 
 
 def inline_svg(drawn: str) -> str:
     """What stands between ``<svg>`` and ``</svg>`` of the SVG ``drawn`` by matplotlib, as `on_a_page` takes it."""
     tree = ElementTree.fromstring(drawn)
-    used = set(re.findall(r'(?:xlink:href="#|url\(#)([^")]*)', drawn))
-    names = {
-        str(part.get("id")): f"{OWN}{place}" for place, part in enumerate(p for p in tree.iter() if p.get("id") in used)
-    }
+    _draw_uses(tree)
     clips = {str(clip.get("id")): _box(clip) for clip in tree.iter() if _tag(clip) == "clipPath"}
     for part in tree.iter():
         clip = str(part.get("clip-path"))[5:-1]
         if clip in clips and "d" in part.attrib and _within(part.attrib["d"], clips[clip]):
             del part.attrib["clip-path"]
+    said = " ".join(value for part in tree.iter() for value in part.attrib.values() if "#" in value)
+    used = set(re.findall(r"#([\w.-]+)", said))
+    names = {
+        str(part.get("id")): f"{OWN}{place}" for place, part in enumerate(p for p in tree.iter() if p.get("id") in used)
+    }
     return "".join(_written(part, names, PLACES) for part in tree if _tag(part) != "metadata")
 
 
@@ -93,7 +98,7 @@ def _tag(part: Element) -> str:
 def _written(part: Element, names: Mapping[str, str], places: int) -> str:
     """``part`` and what is in it; a group that says nothing is not written, nor is an empty one."""
     tag = _tag(part)
-    if tag == "style":
+    if tag == "style" or (tag in ("clipPath", "path") and part.get("id", "") not in {"", *names}):
         return ""
     if tag == "g":
         _share_style(part)
@@ -106,6 +111,45 @@ def _written(part: Element, names: Mapping[str, str], places: int) -> str:
         return content if tag == "g" or not content else f"<defs>{content}</defs>"
     said = "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
     return f"<{tag}{said}>{content}</{tag}>" if content else f"<{tag}{said}/>"
+
+
+def _draw_uses(tree: Element) -> None:
+    """Put in place of a use what it uses, where that is a circle, short, or used once: browsers build a tree for each
+    use, which takes them longer than all else.
+    """
+    uses = [part for part in tree.iter() if _tag(part) == "use"]
+    shapes = {str(part.get("id")): part for part in tree.iter() if _tag(part) == "path"}
+    counts = Counter(use.get(f"{XLINK}href") for use in uses)
+    for use in uses:
+        shape = shapes.get(str(use.get(f"{XLINK}href"))[1:])
+        if shape is None or "transform" in shape.attrib or "transform" in use.attrib:
+            continue
+        path, x, y = shape.attrib["d"], float(use.get("x", 0)), float(use.get("y", 0))
+        radius = _radius(path)
+        if radius:
+            use.tag, drawn = "circle", {"cx": f"{x}", "cy": f"{y}", "r": f"{radius}"}
+        elif len(path) <= SHORT or counts[use.get(f"{XLINK}href")] == 1:
+            use.tag, drawn = "path", {"d": _moved(path, x, y)}
+        else:
+            continue
+        own = {**_said(use.get("style", "")), **_said(shape.get("style", ""))}
+        clip = {name: value for name, value in use.items() if name == "clip-path"}
+        use.attrib = {**drawn, **clip, "style": ";".join(f"{name}:{value}" for name, value in own.items())}
+
+
+def _radius(path: str) -> float:
+    """The radius of the circle around nothing that ``path`` is, 0 where it is none."""
+    if re.sub(r"[^A-Za-z]", "", path) != "MCCCCCCCCz":
+        return 0.0
+    numbers = [float(number) for number in NUMBER.findall(path)]
+    corners = list(zip(numbers[::6], numbers[1::6], strict=True))
+    sizes = [math.hypot(x, y) for x, y in corners]
+    return max(sizes) if max(sizes) - min(sizes) < NEAR / 10 else 0.0
+
+
+def _moved(path: str, x: float, y: float) -> str:
+    places = cycle((x, y))
+    return NUMBER.sub(lambda number: f"{float(number[0]) + next(places):.6f}", path)
 
 
 def _share_style(group: Element) -> None:
@@ -165,6 +209,8 @@ def _attributes(part: Element, names: Mapping[str, str], places: int) -> dict[st
             if moved:
                 fine = 5 if moved.startswith(("matrix", "scale")) else places
                 found["transform"] = _rounded(moved, fine)
+        elif name == "r":
+            found["r"] = _rounded(value, MARKER_PLACES)
         elif name in ATTRIBUTES:
             found[name] = _rounded(value, places)
         else:
@@ -175,13 +221,19 @@ def _attributes(part: Element, names: Mapping[str, str], places: int) -> dict[st
 def _style(style: str, names: Mapping[str, str]) -> str:
     """A style without what is there by itself, its colours as variables where they are the theme's."""
     said = []
-    for each in style.split(";"):
-        name, _, value = (part.strip() for part in each.partition(":"))
-        if not name or name in NOWHERE or (name, value) in DEFAULTS:
+    for name, value in _said(style).items():
+        if name in NOWHERE or (name, value) in DEFAULTS:
             continue
-        value = THEMED.get(value, REFERENCE.sub(lambda to: f"url(#{names[to[1]]})", value))
-        said.append(f"{name}:{_rounded(value, MARKER_PLACES) if name.startswith('stroke-') else value}")
+        if name.startswith("stroke-"):
+            said.append(f"{name}:{_rounded(value, MARKER_PLACES)}")
+        else:
+            said.append(f"{name}:{THEMED.get(value, REFERENCE.sub(lambda to: f'url(#{names[to[1]]})', value))}")
     return ";".join(said)
+
+
+def _said(style: str) -> dict[str, str]:
+    parts = (each.partition(":") for each in style.split(";") if each.strip())
+    return {name.strip(): value.strip() for name, _, value in parts}
 
 
 def _rounded(text: str, places: int) -> str:

@@ -67,27 +67,66 @@ def ends(path: str) -> list[tuple[float, float]]:
     return found
 
 
+def drawn(tree: ElementTree.Element) -> list[ElementTree.Element]:
+    """The shapes of a figure from back to front."""
+    found = []
+    for part in tree:
+        if local(part) in ("path", "use", "circle"):
+            found.append(part)
+        elif local(part) not in ("defs", "clipPath"):
+            found += drawn(part)
+    return found
+
+
+def corners(path: str) -> np.ndarray:
+    return np.array([float(number) for number in re.findall(r"-?\d+\.?\d*", path)]).reshape(-1, 2)
+
+
 def test_no_shape_and_no_letter_is_lost(large: str) -> None:
     shapes = inline_svg(large)
     assert len(shapes) < 0.5 * len(large)
     before, after = ElementTree.fromstring(large), read(shapes)
-    for tag in ("path", "use", "text", "clipPath"):
-        assert len([p for p in after.iter() if local(p) == tag]) == len([p for p in before.iter() if local(p) == tag])
+    assert len(drawn(before)) == len(drawn(after)) > 70
     texts = [[p.text for p in tree.iter() if local(p) == "text"] for tree in (before, after)]
     assert texts[0] == texts[1]
     assert 'one & <two> "three" #@0' in texts[1]
 
 
 def test_every_path_leads_where_it_led_to_a_twentieth_of_a_point(large: str) -> None:
-    before = [p for p in ElementTree.fromstring(large).iter() if local(p) == "path"]
-    for old, new in zip(before, read(inline_svg(large)).iter("path"), strict=True):
-        numbers = [float(number) for number in re.findall(r"-?\d+\.?\d*", old.attrib["d"])]
-        corners = np.array(numbers).reshape(-1, 2)
-        reached = np.array(ends(new.attrib["d"]))
-        assert np.abs(corners.min(axis=0) - reached.min(axis=0)).max() < 0.051 or "c" in new.attrib["d"]
-        assert np.abs(corners.max(axis=0) - reached.max(axis=0)).max() < 0.051 or "c" in new.attrib["d"]
-        gaps = np.abs(reached[:, None] - corners[None]).max(axis=-1).min(axis=1)
-        assert gaps.max() < 0.051  # every corner is one of the old ones
+    before = ElementTree.fromstring(large)
+    named = {f"#{part.get('id')}": part.attrib["d"] for part in before.iter() if local(part) == "path"}
+    met = Counter()
+    for old, new in zip(drawn(before), drawn(read(inline_svg(large))), strict=True):
+        kind = (local(old), local(new))
+        met[kind] += 1
+        if kind[0] == "path":
+            places = corners(old.attrib["d"])
+        else:
+            at = [float(old.get("x", 0)), float(old.get("y", 0))]
+            places = corners(named[old.attrib["{http://www.w3.org/1999/xlink}href"]]) + at
+        if kind[1] == "circle":
+            center, radius = [float(new.attrib["cx"]), float(new.attrib["cy"])], float(new.attrib["r"])
+            assert np.abs(places.max(axis=0) - center - radius).max() < 0.06
+        else:
+            reached = np.array(ends(new.attrib["d"]))
+            assert np.abs(places.max(axis=0) - reached.max(axis=0)).max() < 0.051
+            assert np.abs(places.min(axis=0) - reached.min(axis=0)).max() < 0.051
+            gaps = np.abs(reached[:, None] - places[None]).max(axis=-1).min(axis=1)
+            assert gaps.max() < 0.051  # every corner is one of the old ones
+    assert met["use", "circle"] >= 50
+    assert met["use", "path"] >= 10
+    assert not met["use", "use"]
+
+
+def test_a_long_shape_that_is_used_often_stays_one(large: str) -> None:
+    again = large.replace("</svg>", "")
+    long = "M 0 0 " + " ".join(f"L {place} {place % 3} " for place in range(40))
+    uses = "".join(f'<use xlink:href="#long" x="{place}" y="9" style="fill: #123456"/>' for place in range(3))
+    shapes = inline_svg(f'{again}<defs><path id="long" d="{long}"/></defs>{uses}</svg>')
+    (figure,) = on_a_page({"a": shapes}, {})[0].values()
+    used = re.findall(r'<use href="#([^"]+)"', figure)
+    assert len(used) == 3
+    assert set(used) <= set(re.findall(r' id="([^"]+)"', figure))
 
 
 def test_what_leaves_the_axes_is_still_clipped(large: str) -> None:
@@ -101,6 +140,7 @@ def test_figures_of_a_page_share_their_styles_and_none_of_their_names(large: str
     figures, rules = on_a_page({"a": shapes, "b": shapes}, {"#53acd7": "--c0"})
     ids = [name for one in figures.values() for name in re.findall(r' id="([^"]*)"', one)]
     assert max(Counter(ids).values()) == 1
+    assert ids
     for one in figures.values():
         read(one)
         assert {*re.findall(r'(?:href="|url\()#([^")]*)', one)} <= set(ids)
