@@ -94,7 +94,7 @@ def _middle(values: Array) -> str:
     """A range as text: its ends where they differ soon, else its middle with as many digits as tell what it holds."""
     low, high = float(values[0]), float(values[-1])
     if high - low > 0.01 * abs(high):
-        return f"{low:.3g} … {high:.3g}"
+        return f"{low:.4g} … {high:.4g}"
     middle, half = (low + high) / 2, (high - low) / 2
     return f"{middle:.{max(0, math.ceil(-math.log10(half)))}f} ± {half:.1e}"
 
