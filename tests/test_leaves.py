@@ -10,7 +10,7 @@ import pytest
 TESTS = Path(__file__).parent
 OURS = {"analysis", "benchmarks", "optimizers", "problems"}
 LEAVES = ("analysis", "optimizers", "problems")
-MEANT = {"analysis/chapter/browser/test_chapter_in_a_browser.py"}
+MEANT = {f"analysis/chapter/browser/test_{page}_in_a_browser.py" for page in ("chapter", "explorer")}
 """Integration tests that stand beside the fixtures they need: the explorer in the page trains as the engine does."""
 
 

@@ -186,7 +186,7 @@ def _plate(results: ProblemResults) -> Plate:
             else _map(label, landscape, norm, tuned[label])
             for label, landscape in shown.items()
         }
-        scale = _scale(maps, norm)
+        scale = None if maps[0].y is None else _scale(maps, norm)
     seeds = f"median of {n} seeds" if n > 1 else "one run says all"
     lost = "hatched: a seed diverged, grey: the median did" if n > 1 else "grey and hatched: diverged"
     ring = "ring: tuned; " if any(tuned.values()) else ""

@@ -124,11 +124,11 @@ def _finds(choices: pd.DataFrame, curves: pd.DataFrame, facts: RealProblemFacts)
         ends = {
             "loss": f"{capital(low)} ends lowest: {number(rows[low]['median'])}",
             "accuracy": f"{capital(sharp)} is most accurate: {rows[sharp]['heldout_accuracy']:.1%}",
+            "rates": f"{capital(wide)} forgives most: a factor of {number(10 ** rows[wide]['width'], 2)} in η",
         }
-    none = dict.fromkeys(("loss", "accuracy"), "No schedule finished on every test seed")
+    none = dict.fromkeys(("rates", "loss", "accuracy"), "No schedule finished on every test seed")
     return {
         "shapes": f"{int((share < 0.05).sum())} of {count(len(share), 'schedule')} end below a twentieth of their η",
-        "rates": f"{capital(wide)} forgives most: a factor of {number(10 ** rows[wide]['width'], 2)} in η",
         **none,
         **ends,
     }

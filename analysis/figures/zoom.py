@@ -17,17 +17,18 @@ from analysis.figures.style import INK, drawing, new_figure
 from analysis.measures.fractal import Level, Zoom
 from analysis.statistics.arrays import Array
 
-__all__ = ["zoom_figure"]
+__all__ = ["CONVERGED", "DIVERGED", "colors_of", "zoom_figure"]
 
 TILE: Final = 2.6  # inches
 WORDS: Final = 0.5  # inches below a tile
 RAISED: Final = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-CONVERGED: Final = ("YlGnBu_r", 0.0, 0.75)
-"""The colour map of converged runs, and its part: the slower, the lighter."""
+CONVERGED: Final = ("YlGnBu_r", 0.0, 0.62)
+"""The colour map of converged runs, and its part: the slower, the lighter; bluer than red, whoever looks."""
 
 DIVERGED: Final = ("YlOrBr", 0.25, 1.0)
-"""That of the others: the slower, the darker, so that along the boundary light lies beside dark, in grey too."""
+"""That of the others, redder than blue: the slower, the darker, so that along the boundary light lies beside dark, in
+grey too."""
 
 
 def zoom_figure(zoom: Zoom, title: str) -> Figure:
@@ -41,7 +42,7 @@ def zoom_figure(zoom: Zoom, title: str) -> Figure:
         assert isinstance(engine, ConstrainedLayoutEngine), "as every figure of ours"
         engine.set(h_pad=0.04, w_pad=0.04, hspace=0.0, wspace=0.0)
         figure.suptitle(
-            f"{title}: where training converges, {zoom.x_name} to the right, {zoom.y_name} upwards",
+            f"{title}: where training converges",
             fontsize=11,
             fontweight="bold",
         )
@@ -58,7 +59,8 @@ def zoom_figure(zoom: Zoom, title: str) -> Figure:
     return figure
 
 
-def _map(which: tuple[str, float, float]) -> Colormap:
+def colors_of(which: tuple[str, float, float]) -> Colormap:
+    """The part of a colour map that `CONVERGED` and `DIVERGED` are written as."""
     name, low, high = which
     return mpl.colors.ListedColormap(mpl.colormaps[name](np.linspace(low, high, 128)))
 
@@ -66,7 +68,7 @@ def _map(which: tuple[str, float, float]) -> Colormap:
 def _colors(level: Level) -> Array:
     """The colours ``[Y, X, 4]`` of a level."""
     shade = level.shade
-    return np.where(level.converged[..., None], _map(CONVERGED)(shade), _map(DIVERGED)(shade))
+    return np.where(level.converged[..., None], colors_of(CONVERGED)(shade), colors_of(DIVERGED)(shade))
 
 
 def _outline(axes: Axes, level: Level, inner: Level) -> None:
@@ -92,7 +94,7 @@ def _middle(values: Array) -> str:
     """A range as text: its ends where they differ soon, else its middle with as many digits as tell what it holds."""
     low, high = float(values[0]), float(values[-1])
     if high - low > 0.01 * abs(high):
-        return f"{low:.3g} … {high:.3g}"
+        return f"{low:.4g} … {high:.4g}"
     middle, half = (low + high) / 2, (high - low) / 2
     return f"{middle:.{max(0, math.ceil(-math.log10(half)))}f} ± {half:.1e}"
 
@@ -102,11 +104,12 @@ def _legend(axes: Axes, zoom: Zoom) -> None:
     ramp = np.linspace(0, 1, 128)[None]
     parts = ((0.78, CONVERGED, "converged: quickly … slowly", ramp), (0.56, DIVERGED, "not: late … at once", 1 - ramp))
     for bottom, which, text, shades in parts:
-        axes.imshow(_map(which)(shades), extent=(0.04, 0.96, bottom, bottom + 0.09), aspect="auto")
+        axes.imshow(colors_of(which)(shades), extent=(0.04, 0.96, bottom, bottom + 0.09), aspect="auto")
         axes.text(0.04, bottom - 0.02, text, fontsize=7.5, va="top", color=INK)
     found = zoom.dimension
     interval = f"\n[{found.low:.2f}, {found.high:.2f}] over {found.n} levels" if found.n > 1 else ""
     said = f"box dimension {found.value:.2f}{interval}" if found.n else "no boundary"
+    axes.text(0.04, 0.98, f"{zoom.x_name} to the right, {zoom.y_name} upwards", fontsize=7.5, va="top", color=INK)
     axes.text(0.04, 0.34, said, fontsize=10, fontweight="bold", va="top", color=INK, linespacing=1.4)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)

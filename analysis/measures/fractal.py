@@ -21,6 +21,7 @@ from analysis.statistics.bootstrap import LEVEL, Estimate
 
 __all__ = [
     "FACTOR",
+    "LARGEST",
     "Level",
     "Window",
     "Zoom",

@@ -51,7 +51,7 @@ def figure(
 
     \b
     Of each problem (--problem): outcome, convergence, sensitivity, landscape,
-      trajectory (problems in the plane), budget, replay (after `stepscape replay`)
+      horizons, trajectory (problems in the plane), budget, replay (after `stepscape replay`)
     Across problems: overview, ranks, profiles, transfer, transfer-matrix
 
     \b

@@ -11,7 +11,6 @@ import click
 from benchmarks.cli.complete import completing
 from benchmarks.cli.options import COUNT, data_option
 from benchmarks.cli.progress import Bar, counted, duration, say
-from benchmarks.cli.single_cell import range_of
 from benchmarks.engine.engines import ENGINES
 
 if TYPE_CHECKING:
@@ -67,18 +66,21 @@ def zoom(problem: str, optimizer: str, at: str | None, depth: int, out: Path | N
     place = None if at is None else _place(at)
     plane = _plane(problem, optimizer, depth, options)
     title = f"{plane.training.name} on {plane.training.problem.name}"
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", f"zoom-{problem}-{optimizer}").strip("-.")[:120]
+    folder = (out or Path(stem)).resolve()
+    folder.mkdir(parents=True, exist_ok=True)  # now, lest the work be lost where it cannot be
     with Bar(f"zoom {title}") as bar:
         seconds, total = plane.seconds(depth + 1), float(plane.updates * (depth + 1))
         bar.bar.clear()
         runs = f"{counted(depth + 1, 'window')} of {(plane.size + 1) ** 2:,} runs"
         say(f"zoom {title}: {runs}, about {duration(seconds)}", err=True)
         found = zoomed(plane, depth, place, lambda updates: bar.show(bar.done + updates, total))
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", f"zoom-{problem}-{optimizer}").strip("-.")[:120]
-    _write(found, title, out or Path(stem))
+    _write(found, title, folder)
 
 
 def _plane(problem: str, optimizer: str, depth: int, options: dict[str, Any]) -> Plane:
     """What the command's options ask to be watched; raises `StepscapeError` for what is unknown or cannot be."""
+    from benchmarks.cli.single_cell import range_of
     from benchmarks.engine.training import Training
     from benchmarks.naming.call_syntax import number_of
     from benchmarks.naming.plugins import load_plugin_file
@@ -126,9 +128,7 @@ def _write(found: Zoom, title: str, folder: Path) -> None:
     from analysis.measures.fractal import zoom_frame
     from analysis.words import number
 
-    frame, folder = zoom_frame(found), folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(folder / "zoom.csv", index=False)
+    zoom_frame(found).to_csv(folder / "zoom.csv", index=False)
     (folder / "zoom.png").write_bytes(png(zoom_figure(found, title), DPI))
     for row, level in enumerate(found.levels):
         window = ", ".join(

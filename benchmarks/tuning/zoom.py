@@ -74,8 +74,8 @@ class Plane:
             raise UsageError(f"a zoom needs two hyperparameters of {spec.name}: {has}")
         if names[0] == names[1] or not {*names} <= {*ranged}:
             raise UsageError(
-                f"a zoom of {spec.name} needs two different hyperparameters with ranges, got {names[0]} and {names[1]}; "
-                f"{', '.join(ranged)} have one, and --search NAME=LOW:HIGH gives one"
+                f"a zoom of {spec.name} needs two different hyperparameters with ranges, got {names[0]} and "
+                f"{names[1]}; {', '.join(ranged)} have one, and --search NAME=LOW:HIGH gives one"
             )
         if training.native is not None:
             raise UsageError(

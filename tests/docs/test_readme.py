@@ -18,7 +18,7 @@ from optimizers import BUILTIN, SCHEDULES
 ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/tutorial.md", "docs/extending.md", "docs/suites.md",
-    "docs/protocol.md", "docs/parity.md", "docs/scale.md",
+    "docs/protocol.md", "docs/parity.md", "docs/scale.md", "docs/zoom.md",
 )  # fmt: skip
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)

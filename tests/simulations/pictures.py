@@ -4,7 +4,7 @@
     python tests/simulations/pictures.py report.png figures.png      # these, of results/quick with its report
 
 The first two are of a record (``--record``, by default results/quick) whose report is there; report.png needs Chromium.
-The others are measured or simulated by the scripts that write their pages, tables with them.
+The others are measured or simulated by the scripts that write their pages, tables with them; zoom.png by its command.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import io
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -77,6 +78,15 @@ def gallery(record: Path, file: Path) -> None:
     _save(sheet, file)
 
 
+def zoomed(record: Path, file: Path) -> None:
+    """The zoom that docs/zoom.md shows, by its command."""
+    command = next(line for line in (DOCS / "zoom.md").read_text(encoding="utf-8").splitlines() if "--at 0.002" in line)
+    with tempfile.TemporaryDirectory() as folder:
+        words = [*shlex.split(command.partition("stepscape ")[2], comments=True), "--out", folder]
+        subprocess.run([sys.executable, "-m", "benchmarks", *words], check=True, cwd=ROOT)
+        _save(Image.open(Path(folder) / "zoom.png"), file)
+
+
 def _save(picture: Image.Image, file: Path) -> None:
     """Write a PNG of 256 colours: a third of the size, and no difference is seen in text and figures."""
     picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
@@ -96,6 +106,7 @@ MAKERS: Final[Mapping[str, Callable[[Path, Path], None]]] = {
     "figures.png": gallery,
     "scale.svg": _by("scale_page.py", "atlas:league", "--budget", "--write"),
     "scaling.svg": _by("speed_page.py", "scaling"),
+    "zoom.png": zoomed,
 }
 """What makes each picture below docs/, given a record and the file."""
 

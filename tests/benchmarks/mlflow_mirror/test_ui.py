@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
@@ -78,6 +79,39 @@ def test_the_user_is_told_how_to_leave_the_genai_pages(logged, monkeypatch):
     with pytest.raises(TrackingError, match="ended by itself"):
         serve(logged.path, say=said.append)
     assert "choose *Model training* at the top left" in said[0]
+
+
+STUBBORN = """
+import json, signal, subprocess, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # children inherit it
+child = subprocess.Popen(["sleep", "60"])
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        found = {"artifact_location": sys.argv[2], "experiment_id": str(child.pid)}
+        self.wfile.write(json.dumps({"experiment": found}).encode())
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def test_a_server_that_will_not_end_is_gone_in_two_seconds_with_what_it_started(record, free_port, monkeypatch):
+    place = (record.path / "mlartifacts").as_uri()
+    stubborn = [sys.executable, "-c", STUBBORN, str(free_port), place]
+    monkeypatch.setattr("benchmarks.mlflow_mirror.ui._command", lambda folder, port: stubborn)
+    with serving(record.path, free_port) as (url, server):
+        child = int(url.partition("experiments/")[2].partition("/")[0])
+        os.kill(child, 0)
+        asked = time.monotonic()
+    assert time.monotonic() - asked < 2.5  # a second to end by itself; before: five
+    assert server.poll() == -signal.SIGKILL
+    for _ in range(50):  # whoever takes in orphans reaps it
+        state = Path(f"/proc/{child}/stat")
+        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.02)
+    pytest.fail("what the server started outlived it")
 
 
 def test_a_taken_port_is_named_with_another_to_choose(record):

@@ -1,4 +1,4 @@
-"""Zooms into the boundary of divergence: it lies where theory has it, decades deep, and they stop where float64 ends."""
+"""Zooms into the boundary of divergence: it lies where theory has it, and they stop where float64 ends."""
 
 from __future__ import annotations
 
