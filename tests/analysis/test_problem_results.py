@@ -67,7 +67,7 @@ def test_a_report_computes_the_measure_once_a_problem_and_all_else_once_a_cell(
     finals = counted(monkeypatch, final_values, lambda cell, setting, _: (cell.name, setting))
     curves = counted(monkeypatch, curve_matrix, lambda cell, setting, quantity="loss": (setting, quantity))
     monkeypatch.setattr(
-        problem_section, "drawn_as", lambda *_: Drawn({"png": b""}, 1, 1)
+        problem_section, "drawn_as", lambda *_, **__: Drawn({"png": b""}, 1, 1)
     )  # drawing it is another matter
     folder = shutil.copytree(record_folder, tmp_path / "record")
     write_report(folder)
