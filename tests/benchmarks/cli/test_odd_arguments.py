@@ -157,7 +157,7 @@ def test_no_experimental_warning_reaches_the_user(sampler: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arguments", [["list", "problems"], ["show", "adam"], ["check", "sgd"], ["--help"]])
+@pytest.mark.parametrize("arguments", [["list", "problems"], ["check", "sgd"], ["--help"]])
 def test_python_without_docstrings_and_asserts_does_the_same(arguments: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-B", "-m", "benchmarks", *arguments],

@@ -1,6 +1,6 @@
 """Whatever befell a record, every command says so in a sentence that names the file, or does its work: no traceback.
 
-The table of damages has every table, column and key; of each kind a few are tried always, hundreds among the slow
+The table of damages has every table, column and key; of each kind a few are tried always, every sixth among the slow
 tests.
 """
 
@@ -226,7 +226,7 @@ def _of_folders() -> Iterator[Damage]:
 
 DAMAGES = {damage.name: damage for of in (_of_files, _of_tables, _of_cell_json, _of_folders) for damage in of()}
 FEW = [name for place, name in enumerate(DAMAGES) if place % 120 == 50]
-TRIED = [name for place, name in enumerate(DAMAGES) if place % 3 == 1 and name not in FEW]  # hundreds; all take minutes
+TRIED = [name for place, name in enumerate(DAMAGES) if place % 6 == 1 and name not in FEW]  # all take minutes
 DRAWN = [name for place, name in enumerate(DAMAGES) if place % 40 == 7]
 
 
@@ -302,7 +302,7 @@ def test_a_damaged_record_ends_every_command_in_a_sentence(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRIED)
-def test_hundreds_of_damages_end_every_command_in_a_sentence(
+def test_every_sixth_damage_ends_every_command_in_a_sentence(
     name: str, whole: Path, damage_record: Callable[..., Path], outcome: Any
 ) -> None:
     _try(name, TRIED.index(name) % 4 == 0, whole, damage_record, outcome)  # with digests they end alike
@@ -317,7 +317,8 @@ def test_the_report_of_a_damaged_record_is_written_or_refused_in_a_sentence(
 
 
 def test_there_are_hundreds_of_damages_of_every_kind() -> None:
-    assert len(DAMAGES) >= len(TRIED) >= 200
+    assert len(DAMAGES) >= 600
+    assert len(TRIED) >= 100
     assert {damage.file.partition("/")[0] for damage in DAMAGES.values()} >= {"cells", "suite.toml", "environment.json"}
 
 
