@@ -80,7 +80,7 @@ def _limits(curves: list[PairedCurve], measure: Measure) -> tuple[float, float]:
     held = MOST if measure.log else np.inf
     lines = np.concatenate([curve.change for curve in curves])
     lines = lines[np.isfinite(lines) & (np.abs(lines) <= held)]
-    least = LEAST if measure.log else LEAST * abs(measure.start)
+    least = LEAST if measure.log else LEAST * (abs(measure.start) or 1.0)  # a start at zero has no share
     low, high = min(float(lines.min(initial=0.0)), -least), max(float(lines.max(initial=0.0)), least)
     room = ROOM * (high - low)
     ends = np.concatenate([part for curve in curves for part in (curve.low, curve.high)])

@@ -344,8 +344,8 @@ def luminance(color: npt.ArrayLike) -> float:
 def log_axis(axes: Axes, which: str, low: float, high: float) -> None:
     """Make the axis ``which``, "x" or "y", logarithmic from ``low`` to ``high``, with readable ticks."""
     axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)  # first: lines of one value have no limits
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
-    (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
     axis.set_major_locator(log_ticks(low, high))
     axis.set_major_formatter(FuncFormatter(tick_text))
     axis.set_minor_formatter(NullFormatter())

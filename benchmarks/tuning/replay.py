@@ -43,7 +43,8 @@ def replay(
 
     Columns are those of the record's ``replays``. Equal arguments give equal rows, and a longer budget begins like a
     shorter one of whole blocks. Raises `UsageError` for an unknown sampler, a budget, block or number of repeats below
-    one, or a cell without a landscape. ``seed`` and the number of the repeat seed the sampler.
+    one, or a cell without a landscape or with one of a single value. ``seed`` and the number of the repeat seed the
+    sampler.
     """
     if sampler not in REPLAYED:
         raise UsageError(f"no sampler {sampler!r} can be replayed{nearest(sampler, REPLAYED)}; there are {REPLAYED}")
@@ -52,7 +53,11 @@ def replay(
     grid = CellResult.alone(cell).grid
     if grid is None:
         raise UsageError(f"{cell.name} has no landscape: nothing can be replayed")
-    table, axes = search_table(grid), [axis for axis in (grid.y, grid.x) if axis is not None]
+    axes = [axis for axis in (grid.y, grid.x) if axis is not None]
+    for axis in axes:
+        if axis.values[0] == axis.values[-1]:
+            raise UsageError(f"the landscape of {cell.name} has one value of {axis.name}: nothing can be replayed")
+    table = search_table(grid)
     space = Space(tuple(_knob(axis) for axis in axes), {})
     tuning = Tuning(sampler=sampler, trials=budget, block=block)
     rows = []
