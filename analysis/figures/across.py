@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
-from analysis.figures.lines import START, frame_limits, legend_columns, legend_height, named
-from analysis.figures.style import GREY, INK, LINES, Look, drawing, log_axis, new_figure, panel_grid, put_title, wrapped
+from analysis.figures.lines import START, frame_limits, legend_columns, legend_height, measure_axis, named
+from analysis.figures.style import GREY, INK, LINES, Look, drawing, new_figure, panel_grid, put_title, wrapped
 from analysis.measures.budget import BudgetCurve, BudgetResult, ReplayCurve
 from analysis.measures.measure import Measure
 from analysis.statistics.arrays import Integers
@@ -93,11 +93,7 @@ def _budget_axis(axes: Axes, curves: Sequence[BudgetCurve | ReplayCurve], measur
     limits = frame_limits(
         np.concatenate([[curve.expected, curve.low, curve.high] for curve in curves], axis=1), measure
     )
-    if measure.log:
-        log_axis(axes, "y", *limits)
-    else:
-        axes.set_ylim(*limits)
-    axes.axhline(measure.start, **START)
+    measure_axis(axes, measure, limits)
     axes.set_ylabel(f"{measure.label} after k trials")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.figures.lines import START, frame_limits, is_crowd, legend_height, named
-from analysis.figures.style import Look, drawing, log_axis, new_figure, put_title
+from analysis.figures.style import Look, drawing, log_axis, new_figure, put_title, set_limits
 from analysis.measures.horizons import Horizon
 from analysis.measures.measure import Measure
 
@@ -30,10 +30,7 @@ def horizons_figure(found: Mapping[str, Sequence[Horizon]], measure: Measure, lo
             right.plot(steps, _finite([one.rate for one in each]), **line, **sign)
             right.plot(steps, _finite([one.diverges_from for one in each]), **{**line, "alpha": 0.35, "lw": 0.9})
         left.axhline(float(measure.shown(measure.start)), label="start", **START)
-        low, high = frame_limits(measure.shown(values), measure)
-        if measure.log:
-            log_axis(left, "y", low, high)
-        left.set_ylim(low, high)
+        set_limits(left, "y", *frame_limits(measure.shown(values), measure), log=measure.log)
         rates = np.array([each for one in found.values() for h in one for each in (h.rate, h.diverges_from)])
         rates = rates[np.isfinite(rates)]
         if rates.size:

@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.paired import LEVEL_LINE, LEVEL_WITH, draw_paired
-from analysis.figures.style import GREY, INK, Look, drawing, log_axis, new_figure, put_title
+from analysis.figures.style import GREY, INK, Look, drawing, log_axis, new_figure, put_title, set_limits
 from analysis.measures.convergence import Convergence
 from analysis.measures.lr_sensitivity import RateCurve
 from analysis.measures.measure import Measure
@@ -39,6 +39,7 @@ __all__ = [
     "is_crowd",
     "legend_columns",
     "legend_height",
+    "measure_axis",
     "n_text",
     "named",
     "sensitivity_figure",
@@ -146,7 +147,7 @@ def draw_curves(
 
     ``lines`` and ``looks`` are those of the optimizers by label; ``limits`` are the ends of the vertical axis.
     """
-    _measure_axis(axes, measure, limits)
+    measure_axis(axes, measure, limits)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     crowd = is_crowd(looks)
     for label, line in lines.items():
@@ -197,12 +198,9 @@ def _line(axes: Axes, line: Convergence, band: Band, look: Look, label: str, *, 
     axes.plot(line.steps, band.median, label=label, zorder=look.layer, **style)
 
 
-def _measure_axis(axes: Axes, measure: Measure, limits: tuple[float, float]) -> None:
+def measure_axis(axes: Axes, measure: Measure, limits: tuple[float, float]) -> None:
     """Scale the vertical axis for ``measure`` and mark where every run starts."""
-    if measure.log:
-        log_axis(axes, "y", *limits)
-    else:
-        axes.set_ylim(*limits)
+    set_limits(axes, "y", *limits, log=measure.log)
     axes.axhline(measure.start, **START)
 
 
@@ -244,7 +242,7 @@ def draw_rates(axes: Axes, rates: Rates, looks: Mapping[str, Look], limits: tupl
     measure = next(iter(rates.values())).measure
     every = np.concatenate([curve.rates for curve in rates.values()])
     log_axis(axes, "x", float(every.min()) / 1.25, float(every.max()) * 1.25)
-    _measure_axis(axes, measure, limits)
+    measure_axis(axes, measure, limits)
     crowd = is_crowd(looks)
     for label, curve in rates.items():
         look = looks[label]

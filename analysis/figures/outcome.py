@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures.lines import LOST, START, frame_limits, is_crowd
-from analysis.figures.style import GREY, INK, Look, drawing, log_axis, new_figure, wrapped
+from analysis.figures.style import GREY, INK, Look, drawing, new_figure, set_limits, wrapped
 from analysis.measures.measure import Measure
 from analysis.measures.results import SettingResult
 from analysis.words import number
@@ -43,10 +43,7 @@ def outcome_figure(tuned: Outcomes, default: Outcomes, measure: Measure, looks: 
     with drawing():
         figure = new_figure(9, pitch * len(labels) + 1.6)
         axes = figure.subplots()
-        if measure.log:
-            log_axis(axes, "x", low, high)
-        else:
-            axes.set_xlim(low, high)
+        set_limits(axes, "x", low, high, log=measure.log)
         for row, label in enumerate(labels):
             for side, offset, filled in ((tuned, -0.17, True), (default, 0.17, False)):
                 if label in side:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.style import INK, Look, log_axis, put_title
+from analysis.figures.style import INK, Look, put_title, set_limits
 from analysis.measures.measure import Measure
 from analysis.measures.paired_curves import Against, PairedCurve
 from analysis.statistics.arrays import Array
@@ -40,12 +40,10 @@ def draw_paired(
     and of grey lines. The words of the signs that stand there.
     """
     limits = _limits([curve for side in paired.values() for curve in side.curves.values()], measure)
+    ends = tuple(10.0**end if measure.log else end for end in limits)
     for setting, axes in panels.items():
         axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
-        if measure.log:
-            log_axis(axes, "y", *(10.0**end for end in limits))
-        else:
-            axes.set_ylim(*limits)
+        set_limits(axes, "y", *ends, log=measure.log)
         axes.axhline(1.0 if measure.log else 0.0, **LEVEL_LINE)
         against = paired.get(setting)
         if against is None:

@@ -57,6 +57,7 @@ __all__ = [
     "place_ticks",
     "png",
     "put_title",
+    "set_limits",
     "styled",
     "svg",
     "tick_text",
@@ -351,6 +352,14 @@ def log_axis(axes: Axes, which: str, low: float, high: float) -> None:
     axis.set_minor_formatter(NullFormatter())
     if high / low > 1e4:
         axis.set_minor_locator(NullLocator())
+
+
+def set_limits(axes: Axes, which: str, low: float, high: float, *, log: bool) -> None:
+    """Let the axis ``which``, "x" or "y", go from ``low`` to ``high``, logarithmic or linear."""
+    if log:
+        log_axis(axes, which, low, high)
+    else:
+        (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
 
 
 def log_ticks(low: float, high: float) -> LogLocator:
