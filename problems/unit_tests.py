@@ -21,7 +21,7 @@ from problems.problem import Batch, Facts, Problem, ProblemSpec
 from problems.unit_list import CHANGES, STRESSES, Unit
 from problems.unit_pieces import Chain, Corner, Parabola, chain_of
 
-__all__ = ["EVERY", "SPECS", "UnitTests", "unit", "variants_together"]
+__all__ = ["EVERY", "SPECS", "Units", "unit", "variants_together"]
 
 EVERY: Final = 10
 """Steps after which what changes is drawn anew."""
@@ -61,7 +61,7 @@ class _Numbers:
 
 
 @dataclass(frozen=True)
-class UnitTests(Problem):
+class Units(Problem):
     """V variants of one function, R repetitions of each, as the S = V R seeds of one problem.
 
     Seeds go variant by variant: those of the first stand for the repetitions of all, so that all variants see the same
@@ -318,7 +318,7 @@ def _quarter_turn(x: Tensor) -> Tensor:
     return torch.stack((-second, first), -1).flatten(-2)
 
 
-def _lowest(problem: UnitTests) -> tuple[float, tuple[float, ...]] | None:
+def _lowest(problem: Units) -> tuple[float, tuple[float, ...]] | None:
     """The minimum of a single test and where it is taken, of those that are bowls of one piece in every variable."""
     first = problem.units[0]
     if len(problem.units) > 1 or first.rotated or first.curled or STRESSES[first.stress].stretch != 1:
@@ -338,12 +338,12 @@ def _lowest(problem: UnitTests) -> tuple[float, tuple[float, ...]] | None:
     return value, tuple(bottoms)
 
 
-def variants_together(units: Sequence[Unit]) -> list[UnitTests]:
+def variants_together(units: Sequence[Unit]) -> list[Units]:
     """The problems in which ``units`` are trained: those that differ only in noise, scale and change are together."""
     together: dict[tuple[object, ...], list[Unit]] = {}
     for each in units:
         together.setdefault((each.function, each.rotated, each.curled, each.stress), []).append(each)
-    return [UnitTests(tuple(of)) for of in together.values()]
+    return [Units(tuple(of)) for of in together.values()]
 
 
 def unit(
@@ -354,7 +354,7 @@ def unit(
     curled: bool = False,
     change: str = "none",
     stress: str = "none",
-) -> UnitTests:
+) -> Units:
     """One unit test. Evaluated without noise, as the function stands before anything changes.
 
     Raises ``ValueError`` for what there is not, and for a delay, which is around an optimizer: ``delayed(sgd, by=3)``.
@@ -362,7 +362,7 @@ def unit(
     one = Unit(function, noise, scale, rotated, curled, change, stress)
     if by := STRESSES[stress].delay:
         raise ValueError(f"a delay is not the function's: train the optimizer delayed(…, by={by}) without that stress")
-    return UnitTests((one,))
+    return Units((one,))
 
 
 SPECS: tuple[ProblemSpec, ...] = (ProblemSpec("unit", unit, "one of the unit tests of optimizers", SOURCE),)

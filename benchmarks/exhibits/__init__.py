@@ -19,6 +19,7 @@ from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.real_problem import RealProblem
 from benchmarks.exhibits.rotation import Rotation
 from benchmarks.exhibits.stall import Stall
+from benchmarks.exhibits.unit_tests import UnitTests
 from benchmarks.exhibits.variants import Variants
 
 __all__ = ["EXHIBITS", "Answer", "Question", "make_question"]
@@ -34,6 +35,7 @@ EXHIBITS: Mapping[str, type[Question]] = {
         Rotation,
         RealProblem,
         GammaSchedules,
+        UnitTests,
     )
 }
 """Every question by the name of its exhibit."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from problems.problem import Problem
 from problems.unit_list import GROUPS, NOISES, STRESSES, Unit, named_units, stressed_units, units_of_the_paper
-from problems.unit_tests import UnitTests, unit, variants_together
+from problems.unit_tests import Units, unit, variants_together
 
 EXACT = {"rtol": 1e-12, "atol": 1e-12}
 
@@ -77,7 +77,7 @@ def test_a_test_that_there_is_not_says_what_there_is(given: dict[str, str], word
 
 def test_functions_that_differ_are_not_variants() -> None:
     with pytest.raises(ValueError, match="got 2 functions"):
-        UnitTests((Unit("abs"), Unit("line")))
+        Units((Unit("abs"), Unit("line")))
 
 
 def test_gradient_descent_on_the_bowl_ends_where_the_closed_form_says() -> None:
@@ -189,14 +189,14 @@ def test_slopes_are_rounded_reduced_to_signs_or_seen_now_and_then() -> None:
 def test_a_variant_among_others_is_the_same_as_alone_to_the_bit(function: str) -> None:
     changes = ("none", "scale", "noise", "offset")
     variants = tuple(Unit(function, noise, change=change) for noise in NOISES for change in changes)
-    together, steps, repetitions = UnitTests(variants), 25, 2
+    together, steps, repetitions = Units(variants), 25, 2
     x = torch.linspace(-1, 2, len(variants) * repetitions * together.dim, dtype=torch.float64).view(-1, together.dim)
     seen = [
         (slope_of(together, x, batch), together.judged(x, batch))
         for batch in together.batches(range(len(variants) * repetitions), steps)
     ]
     for place, variant in islice(enumerate(variants), None, None, 7):
-        alone, lanes = UnitTests((variant,)), slice(repetitions * place, repetitions * (place + 1))
+        alone, lanes = Units((variant,)), slice(repetitions * place, repetitions * (place + 1))
         for (slope, value), batch in zip(seen, alone.batches(range(repetitions), steps), strict=True):
             assert torch.equal(slope_of(alone, x[lanes], batch), slope[lanes])
             assert torch.equal(alone.judged(x[lanes], batch), value[lanes])

@@ -25,6 +25,7 @@ from analysis.record.exhibits.real_problem import REAL_PROBLEM
 from analysis.record.exhibits.rotation import ROTATION
 from analysis.record.exhibits.schema import ExhibitSchema, Facts
 from analysis.record.exhibits.stall import STALL
+from analysis.record.exhibits.unit_tests import UNIT_TESTS
 from analysis.record.exhibits.variants import VARIANTS
 from analysis.record.tables import read_json, read_table
 from analysis.record.typed_json import from_json, to_json
@@ -55,6 +56,7 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
         ROTATION,
         REAL_PROBLEM,
         GAMMA_SCHEDULES,
+        UNIT_TESTS,
     )
 }
 """Every exhibit of ours by name."""
