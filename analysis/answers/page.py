@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from analysis.answers.part import Part
 from analysis.answers.sections import Section, section_of
+from analysis.answers.unit_tests import unit_tests_part
 from analysis.figures.style import Form
 from analysis.pages.drawing import drawn
 from analysis.pages.report import forms_text, template
@@ -19,7 +20,9 @@ __all__ = ["ANSWERS", "PAGE", "write_answers"]
 
 PAGE: Final = "questions.html"
 
-ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {}
+ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
+    "unit-tests": unit_tests_part,
+}
 """The part that answers each exhibit of this page, in reading order."""
 
 
