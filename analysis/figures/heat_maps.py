@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 GAINED: Final = ("#f2f4f6", "#cbdcea", "#8db9d8", "#3f86bb", "#14518c", "#06254d")
-"""From nothing gained, the page's paper, to the best: the colours of the maps that answer the pointer (``maps.css``)."""
+"""From nothing gained, the page's paper, to the best: as the maps that answer the pointer (``maps.css``)."""
 GAINED_COLORS: Final[Colormap] = LinearSegmentedColormap.from_list("gained", GAINED[::-1])
 """Colours of a loss: the lowest is the darkest."""
 DIVERGED_COLOR: Final = "#d5d7da"
