@@ -22,7 +22,6 @@ from analysis.chapter.rotation import rotation_part
 from analysis.chapter.schedules import schedules_part
 from analysis.chapter.stall import stall_part
 from analysis.chapter.variants import variants_part
-from analysis.figures.small import webp_uri
 from analysis.figures.style import Form, drawn_as
 from analysis.pages.drawing import drawn
 from analysis.pages.problem_section import Section as ReportSection
@@ -171,10 +170,9 @@ def _stem(part: str, name: str) -> str:
 
 def _image(figure: Figure, says: str, finding: str, stem: Path, forms: Collection[Form]) -> Image:
     """Save a panel as PNG and in the further ``forms``; return what the page needs of it."""
-    made = drawn_as(figure, forms)
+    made = drawn_as(figure, ("png", *forms))
     made.save(stem)
-    uri = made.uri if made.uri.startswith("data:image/svg") else webp_uri(made.files["png"])
-    return Image(uri, says, finding, made.width, made.height)
+    return Image(made.uri, says, finding, made.width, made.height)
 
 
 def _page(record: Record, sections: Sequence[Section], explorer: Explorer | None, forms: Collection[Form]) -> str:
@@ -185,7 +183,7 @@ def _page(record: Record, sections: Sequence[Section], explorer: Explorer | None
         explorer=explorer,
         maps=any(plate.live is not None for section in sections for plate, *_ in section.plates),
         totals=_totals(record),
-        forms=forms_text(forms),
+        forms=forms_text(("png", *forms)),
     )
 
 

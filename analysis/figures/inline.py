@@ -2,7 +2,8 @@
 
 What only a program wants to know is gone: metadata, names that nothing refers to, groups, defaults. Numbers have one
 decimal (a tenth of a point is a seventh of a pixel) and paths are relative. `on_a_page` gives
-each figure ids of its own, and what is styled alike on the whole page becomes a class.
+each figure ids of its own, what is styled alike on the whole page becomes a class, and the straight lines of a style
+that stand between the words of an axis, its ticks and grid, become one path.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from itertools import cycle
 from typing import Final
 from xml.etree import ElementTree
@@ -45,6 +47,10 @@ XLINK: Final = "{http://www.w3.org/1999/xlink}"
 NUMBER: Final = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
 LEVEL: Final = re.compile(r"\s*rotate\(-?0 [^)]*\)")
 REFERENCE: Final = re.compile(r"url\(#([^)]*)\)")
+STRAIGHT: Final = r'<path d="m([-\d. ]+[hv][-\d.]+)" class="(\w+)"/>'
+AXIS: Final = re.compile(rf'(?:(?:{STRAIGHT}|<text [^>]*>[^<]*</text>)\s*){{2,}}')
+"""Ticks, grid lines and the words between them."""
+
 SHORT: Final = 120
 NEAR: Final = 0.05
 MARKER_PLACES: Final = 2
@@ -88,7 +94,27 @@ def on_a_page(figures: Mapping[str, str], colors: Mapping[str, str]) -> tuple[di
         return f' class="{often[style]}"' if style in often else f' style="{styled(style)}"'
 
     rules = "".join(f".{name}{{{styled(style)}}}" for style, name in often.items())
-    return {name: re.sub(r' style="([^"]*)"', short, shapes) for name, shapes in apart.items()}, rules
+    opaque = {name for style, name in often.items() if "opacity" not in style}
+    joined = partial(_joined, opaque=opaque)
+    return {
+        name: AXIS.sub(joined, re.sub(r' style="([^"]*)"', short, shapes)) for name, shapes in apart.items()
+    }, rules
+
+
+def _joined(axis: re.Match[str], opaque: Collection[str]) -> str:
+    """The lines and words of an ``axis``, straight lines of one style that is ``opaque`` as one path."""
+    lines: dict[str, list[str]] = {}
+    for path, style in re.findall(STRAIGHT, axis[0]):
+        lines.setdefault(style, []).append(path)
+
+    def first(line: re.Match[str]) -> str:
+        style = line[2]
+        if style not in opaque:
+            return line[0]
+        paths = lines.pop(style, ())
+        return f'<path d="M{"M".join(paths)}" class="{style}"/>' if paths else ""
+
+    return re.sub(STRAIGHT, first, axis[0])
 
 
 def _tag(part: Element) -> str:
@@ -161,7 +187,7 @@ def _share_style(group: Element) -> None:
         and len(styles) == 1
         and style
         and "style" not in group.attrib
-        and not re.search(r"\bopacity", style)
+        and not re.search(r"(?<![-\w])opacity", style)
     ):
         group.set("style", style)
         for child in group:
@@ -271,9 +297,9 @@ def _one_way(a: list[int], b: list[int]) -> bool:
 
 
 def _packed(steps: list[tuple[str, list[int]]], places: int) -> str:
-    """``steps`` of a relative path as text: no letter twice in a row, no blank where a sign parts two numbers."""
+    """``steps`` of a relative path as text: no letter twice in a row, no blank where a sign or a point parts numbers."""
     pieces: list[str] = []
-    before = ""
+    before = last = ""
     for letter, at in steps:
         command, numbers = letter, at
         if letter == "l" and 0 in at:
@@ -285,8 +311,9 @@ def _packed(steps: list[tuple[str, list[int]]], places: int) -> str:
             joined = True
         for number in numbers:
             text = _text(number / 10**places, places)
-            pieces.append(text if not joined or text[0] == "-" else f" {text}")
-            joined = True
+            parted = not joined or text[0] == "-" or (text[0] == "." and "." in last)
+            pieces.append(text if parted else f" {text}")
+            joined, last = True, text
         before = command
     return "".join(pieces)
 
