@@ -307,7 +307,7 @@ class Drawn:
 
     @property
     def uri(self) -> str:
-        """The data URI of a file, for a page: of the SVG where there is one and it is not too large, else of the PNG."""
+        """The data URI of a file, for a page: of the SVG where there is one that is not too large, else of the PNG."""
         vector = self.files.get("svg")
         if vector is not None and len(vector) <= LARGEST_SVG:
             return data_uri(vector)
@@ -323,7 +323,7 @@ def drawn_as(figure: Figure, forms: Collection[Form], *, inline: bool = False) -
     """``figure`` as files of all ``forms`` and, if ``inline``, as part of a page; file and page share one drawing."""
     vector = _saved(figure, "svg", Date=None).decode() if inline or "svg" in forms else ""
     shapes, picture = inline_svg(vector) if inline else "", ""
-    files = {
+    files: dict[str, bytes] = {
         form: small_svg(vector).encode() if form == "svg" else png(figure) if form == "png" else pdf(figure)
         for form in forms
     }

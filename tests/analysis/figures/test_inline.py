@@ -160,7 +160,7 @@ LINE = re.compile(r"[mM](-?[\d.]+) ?(-?[\d.]+)([hv])(-?[\d.]+)")
 def straight(shapes: str) -> Counter[tuple[str | None, tuple[str, ...]]]:
     """Every straight line of ``shapes`` with its style."""
     paths = [(part.get("class"), part.attrib["d"]) for part in read(shapes).iter("path")]
-    return Counter((style, line.groups()) for style, path in paths for line in LINE.finditer(path))
+    return Counter((style, line.groups()) for style, path in paths for line in LINE.finditer(path) if line[4] != "0")
 
 
 def test_ticks_and_grid_of_an_axis_are_a_path_a_style_and_lines_that_shine_through_stay_apart(large: str) -> None:
@@ -180,6 +180,27 @@ def test_ticks_and_grid_of_an_axis_are_a_path_a_style_and_lines_that_shine_throu
     )
     assert [part.text for part in read(page).iter("text")] == [part.text for part in read(alone).iter("text")]
     assert page.count("<path") < alone.count("<path") - 8
+
+
+def test_marks_of_a_line_are_a_path_of_dots_as_large_and_where_the_circles_were(large: str) -> None:
+    shapes = inline_svg(large)
+    was = [tuple(float(part.attrib[name]) for name in ("cx", "cy", "r")) for part in read(shapes).iter("circle")]
+    page = read(on_a_page({"a": shapes, "b": shapes}, {})[0]["a"])
+    now = [tuple(float(part.attrib[name]) for name in ("cx", "cy", "r")) for part in page.iter("circle")]
+    for part in page.iter("path"):
+        if part.get("stroke-linecap") == "round":
+            radius = (float(part.attrib["stroke-width"]) - 1) / 2  # the edge of a mark is a point wide
+            now += [(float(x), float(y), radius) for x, y, _, length in LINE.findall(part.attrib["d"]) if length == "0"]
+    assert sorted(now) == sorted(was)
+    assert sum(1 for _ in page.iter("circle")) < 3 < len(was)
+
+
+def test_corners_on_the_straight_way_are_left_out_and_no_other() -> None:
+    path = "M 0 0 L 1 0.05 L 2 0 L 3 0.2 L 4 0 L 3 0 L 9 0 L 9 9 z L 5 5 L 6 6 L 0 3"
+    shapes = inline_svg(f'<svg xmlns="http://www.w3.org/2000/svg"><path d="{path}" style="fill: none"/></svg>')
+    (found,) = (part.attrib["d"] for part in read(shapes).iter("path"))
+    left = [(0, 0), (2, 0), (3, 0.2), (4, 0), (3, 0), (9, 0), (9, 9), (0, 0), (6, 6), (0, 3)]
+    np.testing.assert_allclose(ends(found), left, atol=1e-9)
 
 
 def test_no_blank_stands_before_a_point_that_parts_two_numbers(large: str) -> None:
