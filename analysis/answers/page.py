@@ -67,5 +67,5 @@ def _page(
         sections=sections,
         seconds=sum(exhibit.info.seconds for exhibit in exhibits),
         report=(target / "index.html").is_file(),
-        forms=forms_text(forms),
+        forms=forms_text(("png", *forms)),
     )
