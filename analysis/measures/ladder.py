@@ -1,7 +1,8 @@
 """What one ingredient of an optimizer is worth: the rule with it against the rule without, both tuned alike.
 
-The difference is that of `analysis.measures.paired_tests`; what it is worth in steps is read off the convergence of
-the lower of the two: so many steps earlier it was where the other one ends.
+The difference is that of `analysis.measures.paired_tests`, study by study, for all optimizers are tried at the same
+points on the same seeds; what it is worth in steps is read off the convergence of the lower of the two: so many steps
+earlier it was where the other one ends.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from analysis.measures.measure import Measure
-from analysis.measures.paired_tests import Difference, difference, holm
+from analysis.measures.paired_tests import Difference, Side, difference, holm, study_difference
 from analysis.measures.power import worth_in_steps
 from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import typical
@@ -33,6 +34,8 @@ class Verdict(StrEnum):
     HURTS = "hurts"
     NOTHING = "adds nothing"
     UNDECIDED = "undecided"
+    SOLVED = "both solve it"
+    """All that is left of the gap, with and without it, is rounding: the problem says nothing of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,15 +84,22 @@ def climb(
 ) -> list[Climbed]:
     """The verdict on each of ``pairs``, (without, with) an ingredient, of one problem; p-values are Holm's for them all.
 
-    ``exact`` says that the problem is deterministic, where one study a side has no luck. Raises `ValueError` where only
-    one side of a pair has several studies.
+    ``exact`` says that the problem is deterministic, where one study a side has no luck. Raises `ValueError` where the
+    sides of a pair differ in their number of studies.
     """
-    found = [difference(before.ends, after.ends, measure, exact=exact) for before, after in pairs]
+    found = [_apart(before.ends, after.ends, measure, exact=exact) for before, after in pairs]
     adjusted = holm([each.p_value for each in found])
     return [
         _climbed(before, after, each, float(p), measure, enough)
         for (before, after), each, p in zip(pairs, found, adjusted, strict=True)
     ]
+
+
+def _apart(before: Array, after: Array, measure: Measure, *, exact: bool) -> Difference:
+    """How much higher ``after`` ends than ``before``, both ``[K, S]``."""
+    if len(before) == len(after) == 1:
+        return difference(before, after, measure, exact=exact)
+    return study_difference(Side.of(before, measure), Side.of(after, measure), measure, paired=True)
 
 
 def _climbed(
@@ -106,7 +116,9 @@ def _climbed(
 
     steps, low, high = saved(change.value), saved(change.high), saved(change.low)
     told = found.verdict(p_holm)
-    if told in ("better", "worse"):
+    if all(float(typical(each.ends)) <= measure.smallest for each in (before, after)):
+        verdict = Verdict.SOLVED
+    elif told in ("better", "worse"):
         verdict = Verdict.HELPS if told == "better" else Verdict.HURTS
     else:
         verdict = Verdict.NOTHING if max(abs(low), abs(high)) <= enough * total else Verdict.UNDECIDED

@@ -28,7 +28,7 @@ from benchmarks.errors import UsageError
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import make_optimizer, make_problem
-from benchmarks.suite.settings import FIRST_TEST_SEED, Count, Sampler, Searching, Tuning
+from benchmarks.suite.settings import FIRST_TEST_SEED, Count, Sampler, Searching, Trials, Tuning
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.study import tune
 from benchmarks.tuning.trials import Study, Winner
@@ -109,7 +109,7 @@ class Ladder(Question):
     name = "ladder"
     seconds = 75.0
 
-    on: list[str] = ["quadratic(dim=20)", "airfoil", "deep-linear(depth=2)"]
+    on: list[str] = ["quadratic(dim=20, noise='none', rotated=True)", "airfoil", "deep-linear(depth=2)"]
     optimizers: list[str] = [
         "sgd -> momentum",
         "sgd -> adagrad",
@@ -129,8 +129,8 @@ class Ladder(Question):
         "sgd -> schedule-free-sgd",
     ]
     sampler: Sampler = "qmc"
-    studies: Count = 3
-    trials: Count = 24
+    studies: Annotated[Count, Field(le=1000)] = 5
+    trials: Trials = 16
     tuning_seeds: Count = 4
     seeds: Annotated[Count, Field(ge=2)] = 10
     steps: Count | None = None
@@ -150,7 +150,7 @@ class Ladder(Question):
     def answer(self, data: Path | None) -> Answer:
         specs = {name: make_optimizer(name) for name in self._named}
         rows: dict[str, list[pd.DataFrame]] = {}
-        left_out, measures, steps = {}, {}, {}
+        left_out, measures, steps, at_zero = {}, {}, {}, list[str]()
         for problem in self.problems(data):
             ladder = self._answered(problem, specs)
             names = list(dict.fromkeys(name for step in ladder for name in (step.before, step.after)))
@@ -168,9 +168,10 @@ class Ladder(Question):
             measures[problem.name], steps[problem.name] = measure.name, self._steps(problem)
             without = tuple(name for name in self._named if name not in rungs)
             left_out |= {problem.name: without} if without else {}
+            at_zero += [problem.name] if any(not any(x) for x in problem.minimisers) else []
         tables = {table: pd.concat(frames, ignore_index=True) for table, frames in rows.items()}
         facts = LadderFacts(
-            tuple(measures), measures, steps, left_out, self.sampler, self.studies, self.trials, self.tuning_seeds,
+            tuple(measures), measures, steps, left_out, tuple(at_zero), self.sampler, self.studies, self.trials, self.tuning_seeds,
             self.enough,
         )  # fmt: skip
         return Answer(tables, facts, self._method())
@@ -264,9 +265,9 @@ class Ladder(Question):
             f"({self.sampler}; the same points of its ranges for all, none of them its defaults, nothing pruned), each on "
             f"{self.tuning_seeds} tuning seeds of its own; what they found is tested on {self.seeds} fresh seeds, the "
             "same for all; one seed says all of a deterministic problem.",
-            "A step of the ladder is a difference of two optimizers: of the means over studies, Student's interval and "
-            "test as in the protocol, adjusted by Holm's method for all steps of a problem. Searched are the axes of "
-            "each optimizer's landscape; whatever else it has stands at its default.",
+            "A step of the ladder is a difference of two optimizers, search by search, in the mean over searches: "
+            "Student's interval and test as in the protocol, adjusted by Holm's method for all steps of a problem. "
+            "Searched are the axes of each optimizer's landscape; whatever else it has stands at its default.",
             "In steps: how much earlier the lower of the two was where the other one ends, read off the typical run. What "
             f"is not told apart adds nothing if its interval is worth at most {self.enough:.0%} of the steps, and is "
             "undecided otherwise.",

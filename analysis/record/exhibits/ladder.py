@@ -23,6 +23,8 @@ class LadderFacts(Facts):
     """For each problem the updates of a run."""
     left_out: Mapping[str, tuple[str, ...]]
     """For each problem without matrices, the optimizers that need them."""
+    at_zero: tuple[str, ...]
+    """The problems whose minimum lies at 0, where weight decay pulls to."""
     sampler: str
     """What chose the settings."""
     studies: int
@@ -51,7 +53,7 @@ LADDER: Final = ExhibitSchema(
             "low": "low end of its 90% interval",
             "high": "high end",
             "p_holm": "p-value, adjusted for all ingredients of the problem; missing where the difference is exact",
-            "verdict": "helps | hurts | adds nothing | undecided",
+            "verdict": "helps | hurts | adds nothing | undecided | both solve it",
             "saved": "steps that the change saves, read off the convergence of the lower one; negative: it costs them",
             "saved_low": "the same of the high end of the interval",
             "saved_high": "of the low end",
