@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from benchmarks.errors import SuiteError, UnknownNameError, nearest
 from benchmarks.exhibits.gamma_one import GammaOne
 from benchmarks.exhibits.gamma_schedules import GammaSchedules
+from benchmarks.exhibits.ladder import Ladder
 from benchmarks.exhibits.memory import Memory
 from benchmarks.exhibits.numbers import Numbers
 from benchmarks.exhibits.question import Answer, Question
@@ -34,6 +35,7 @@ EXHIBITS: Mapping[str, type[Question]] = {
         Rotation,
         RealProblem,
         GammaSchedules,
+        Ladder,
     )
 }
 """Every question by the name of its exhibit."""

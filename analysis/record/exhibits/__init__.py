@@ -19,6 +19,7 @@ import pandas as pd
 from analysis.record.errors import OtherSchemaError, RecordError
 from analysis.record.exhibits.gamma_one import GAMMA_ONE
 from analysis.record.exhibits.gamma_schedules import GAMMA_SCHEDULES
+from analysis.record.exhibits.ladder import LADDER
 from analysis.record.exhibits.memory import MEMORY
 from analysis.record.exhibits.numbers import NUMBERS
 from analysis.record.exhibits.real_problem import REAL_PROBLEM
@@ -55,6 +56,7 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
         ROTATION,
         REAL_PROBLEM,
         GAMMA_SCHEDULES,
+        LADDER,
     )
 }
 """Every exhibit of ours by name."""
