@@ -14,7 +14,15 @@ from typing import Final
 import numpy as np
 
 from analysis.statistics.arrays import Array, Mask
-from analysis.statistics.bootstrap import SEED, Estimate, bootstrap_weights, estimate_of, interval, resampled_means
+from analysis.statistics.bootstrap import (
+    LEVEL,
+    SEED,
+    Estimate,
+    bootstrap_weights,
+    estimate_of,
+    interval,
+    resampled_means,
+)
 from analysis.statistics.resamples import INFLUENCE
 
 __all__ = ["FEWEST", "NEAR", "Places", "Verdict", "exponent", "judge", "lowest", "places", "tuned_out"]
@@ -93,7 +101,7 @@ def places(at: Array, losses: Array, floor: float, resamples: int = INFLUENCE) -
     best, _ = lowest(at, mean)
     found, edge = lowest(at, drawn)
     step = float(np.ptp(at)) / max(at.size - 1, 1)
-    found = found + rng.uniform(-READING, READING, found.shape) * step
+    found = np.clip(found + rng.uniform(-READING, READING, found.shape) * step, at[0], at[-1])
     low, high = interval(found)
     flat = [_flat(at, row) for row in mean]
     lost = ~np.isfinite(best)
@@ -136,10 +144,10 @@ def lowest(at: Array, curves: Array) -> tuple[Array, Mask]:
     return np.where(gone, np.nan, place), np.asarray(edge)
 
 
-def exponent(found: Places, x: Array) -> tuple[Estimate, float] | None:
+def exponent(found: Places, x: Array, level: float = LEVEL) -> tuple[Estimate, float] | None:
     """The slope of the places ``[K]`` over ``x`` ``[K]``, both in decades, and how far the places lie from that line.
 
-    The distance is the root of the mean square, in decades. Least squares, over the values where the best place lies
+    The slope has its interval of ``level``. The distance is the root of the mean square, in decades. Least squares, over the values where the best place lies
     within the grid (`Places.told`); None where those are fewer than `FEWEST`.
     """
     kept = found.told & np.isfinite(x)
@@ -152,7 +160,7 @@ def exponent(found: Places, x: Array) -> tuple[Estimate, float] | None:
     drawn = found.resampled[:, kept]
     whole = drawn[np.isfinite(drawn).all(axis=1)]
     misfit = float(np.sqrt(np.mean((at - at.mean() - slope * along) ** 2)))
-    estimate = estimate_of(slope, whole @ weights if len(whole) else np.array([slope]), found.n)
+    estimate = estimate_of(slope, whole @ weights if len(whole) else np.array([slope]), found.n, level)
     return Estimate(slope, min(estimate.low, slope), max(estimate.high, slope), found.n), misfit
 
 
