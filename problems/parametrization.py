@@ -3,20 +3,20 @@
 Source: Yang et al. 2022, "Tensor Programs V", arXiv 2203.03466, as its authors' package `mup` does it. With m the width
 over a base width, at which nothing changes:
 
-| what                  | its start, against torch's | its learning rate, normalised gradients | its learning rate, plain |
-|-----------------------|----------------------------|-----------------------------------------|--------------------------|
-| first layer           | the same                   | η                                       | η m                      |
-| weights between       | the same                   | η / m                                   | η                        |
-| biases between        | times √m                   | η                                       | η m                      |
-| weights of the output | times √m, and used over m  | η                                       | η m                      |
-| biases of the output  | times √m                   | η                                       | η                        |
+| what                  | start, against torch's    | rate, normalised | rate, plain |
+|-----------------------|---------------------------|------------------|-------------|
+| first layer           | the same                  | η                | η m         |
+| weights between       | the same                  | η / m            | η           |
+| biases between        | times √m                  | η                | η m         |
+| weights of the output | times √m, and used over m | η                | η m         |
+| biases of the output  | times √m                  | η                | η           |
 
 "Normalised" are the rules whose step does not grow with the gradient (Adam, RMSProp, Adagrad, sign descent), "plain"
 those whose step is a multiple of it (gradient descent, momentum).
 
-Every lane has one learning rate for all of its parameters. A learning rate of its own for a tensor W is therefore had by
-training v with W = θ v: a normalised rule moves W by θ η, a plain one by θ² η. Against `mup` this differs in one thing:
-gradients of v are θ times those of W, which ε of a normalised rule feels.
+Every lane has one learning rate for all of its parameters. A tensor W gets one of its own by training v with W = θ v: a
+normalised rule moves W by θ η, a plain one by θ² η. Against `mup` this differs in one thing: gradients of v are θ times
+those of W, which ε of a normalised rule feels.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ class MuMLP(MLP):
         parts = [part for place in range(len(self.shapes)) for part in self._parts(place)]
         sizes = [size for shape in self.shapes for size in (math.prod(shape), shape[0])]
         self._factor, self._begin = (
-            torch.cat([torch.full((size,), part[of], dtype=torch.float64) for size, part in zip(sizes, parts, strict=True)])
+            torch.cat(
+                [torch.full((size,), part[of], dtype=torch.float64) for size, part in zip(sizes, parts, strict=True)]
+            )
             for of in (0, 1)
         )
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from analysis.answers.memory_laws import memory_laws_part
 from analysis.answers.part import Part
+from analysis.answers.scale_laws import scale_laws_part
 from analysis.answers.sections import Section, section_of
 from analysis.figures.style import Form
 from analysis.pages.drawing import drawn
@@ -19,7 +21,10 @@ __all__ = ["ANSWERS", "PAGE", "write_answers"]
 
 PAGE: Final = "questions.html"
 
-ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {}
+ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
+    "memory-laws": memory_laws_part,
+    "scale-laws": scale_laws_part,
+}
 """The part that answers each exhibit of this page, in reading order."""
 
 

@@ -1,4 +1,4 @@
-"""Which published law the best learning rate follows as the batch grows: no law, linear, root, critical batch, surge."""
+"""Which published law the best learning rate follows as the batch grows: linear, root, critical batch, surge."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ LAWS: Final[tuple[BatchLaw, ...]] = (
     BatchLaw("constant", lambda b, n: np.ones_like(b) * np.ones_like(n), scale=False, source="no law"),
     BatchLaw("square root", lambda b, n: np.sqrt(b) * np.ones_like(n), scale=False, source="Krizhevsky 2014"),
     BatchLaw("linear", lambda b, n: b * np.ones_like(n), scale=False, source="Goyal et al. 2017"),
-    BatchLaw("critical batch", lambda b, n: 1 / (1 + n / b), scale=True, source="McCandlish et al. 2018, η / (1 + N/B)"),
+    BatchLaw(
+        "critical batch", lambda b, n: 1 / (1 + n / b), scale=True, source="McCandlish et al. 2018, η / (1 + N/B)"
+    ),
     BatchLaw(
         "surge",
         lambda b, n: 2 / (np.sqrt(n / b) + np.sqrt(b / n)),
@@ -95,7 +97,7 @@ def choose_law(found: Places, batches: Array) -> LawChoice | None:
     b = batches[kept].astype(np.float64)
     drawn = found.resampled[:, kept]
     whole = drawn[np.isfinite(drawn).all(axis=1)]
-    rows = np.concatenate([found.at[kept][None], whole])
+    rows = np.concatenate([found.best[kept][None], whole])
     fits = [_fit(law, b, rows) for law in LAWS]
     chosen = np.argmin([score for score, *_ in fits], axis=0)
     of = chosen[1:] if len(whole) else chosen

@@ -1,13 +1,13 @@
 """Two published laws of how a memory γ should change with batch size and horizon, and which of them a best γ follows.
 
 *Samples*: the half-life, log ½ / log γ in steps, is so many samples, however many a step takes: γ to the power of the
-ratio of the batch sizes (Marek et al. 2025, arXiv 2507.07101). *Refreshes*: (1 - γ) T, how often a run of T steps renews
+ratio of batch sizes (Marek et al. 2025, arXiv 2507.07101). *Refreshes*: (1 - γ) T, how often a run of T steps renews
 its average, is constant (Fernández-Hernández et al. 2026, arXiv 2605.10119; there of Adam with one memory for both
 averages, and of the steps after which validation stops improving). *Constant*: neither matters.
 
-At equal samples a larger batch makes fewer steps, and both laws say the same; at equal steps, and over the horizon, they
-part. The memory is told by its half-life where batches are compared and by its window, 1 / (1 - γ), over the horizon, so
-that each law is exact in its own terms.
+At equal samples a larger batch makes fewer steps, and both laws say the same; at equal steps and over the horizon they
+part. The memory is told by its half-life where batches are compared and by its window, 1 / (1 - γ), over the horizon,
+so that each law is exact in its own terms.
 """
 
 from __future__ import annotations

@@ -35,9 +35,9 @@ NEAR: Final = 1.1
 
 READING: Final = 0.25
 """How far, in steps of the grid, a parabola through three points may be off the lowest place between them. Measured on
-SGD's expected loss on the noisy quadratic: 0.09 in the mean and 0.2 at the 90% quantile on a grid of factors of √2; 0.2
-and 0.5 on one of factors of 2, whose own points are off by 0.26 and 0.5. Every resample moves each place by as much at
-random, so that an interval is never narrower than the reading."""
+SGD's expected loss on the noisy quadratic: 0.09 in the mean and 0.2 at the 90% quantile on a grid of factors of √2;
+0.2 and 0.5 on one of factors of 2, whose own points are off by 0.26 and 0.5. Every resample moves each place by as much
+at random, so that no interval is narrower than the reading."""
 
 LARGEST: Final = 1e300
 
@@ -46,13 +46,14 @@ LARGEST: Final = 1e300
 class Places:
     """Where the hyperparameter is best at each of K values of what grows.
 
-    ``at`` ``[K]`` in decades, ``low`` and ``high`` its interval over resampled seeds, ``resampled`` ``[B, K]`` what that
-    rests on. ``edge`` ``[K]`` is the share of resamples whose best grid point is at an end of the grid; ``flat_low`` and
-    ``flat_high`` ``[K]`` are the ends of the unbroken range around the best whose gap is within `NEAR` times the lowest.
+    ``best`` ``[K]`` in decades, ``low`` and ``high`` its interval over resampled seeds, ``resampled`` ``[B, K]`` what
+    that rests on. ``edge`` ``[K]`` is the share of resamples whose best grid point is at an end of the grid;
+    ``flat_low`` and ``flat_high`` ``[K]`` are the ends of the unbroken range around the best whose gap is within `NEAR`
+    times the lowest.
     ``value`` ``[K]`` is the lowest gap, NaN where every run diverged, as the places are then.
     """
 
-    at: Array
+    best: Array
     low: Array
     high: Array
     resampled: Array
@@ -65,7 +66,7 @@ class Places:
     @property
     def told(self) -> Mask:
         """``[K]``: where the best place lies within the grid in at least half of the resamples."""
-        return np.asarray(np.isfinite(self.at) & (self.edge <= 0.5))
+        return np.asarray(np.isfinite(self.best) & (self.edge <= 0.5))
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def places(at: Array, losses: Array, floor: float, resamples: int = INFLUENCE) -
     """Where the mean gap over seeds of ``losses`` ``[K, S, G, L]`` to ``floor`` is lowest on the grid ``at`` ``[G]``.
 
     The lowest place is read between grid points by a parabola through the logarithm of the gap; where the mean is below
-    the floor, or the floor is not known to lie below it, through the gap itself. Seeds are resampled for all K together.
+    the floor, through the gap itself. Seeds are resampled for all K together.
     """
     count, seeds = losses.shape[:2]
     finite = np.where(np.isfinite(losses), losses - floor, LARGEST).clip(max=LARGEST)
@@ -106,7 +107,7 @@ def places(at: Array, losses: Array, floor: float, resamples: int = INFLUENCE) -
     flat = [_flat(at, row) for row in mean]
     lost = ~np.isfinite(best)
     return Places(
-        at=best,
+        best=best,
         low=np.where(lost, np.nan, np.minimum(low, best)),
         high=np.where(lost, np.nan, np.maximum(high, best)),
         resampled=found,
@@ -147,15 +148,15 @@ def lowest(at: Array, curves: Array) -> tuple[Array, Mask]:
 def exponent(found: Places, x: Array, level: float = LEVEL) -> tuple[Estimate, float] | None:
     """The slope of the places ``[K]`` over ``x`` ``[K]``, both in decades, and how far the places lie from that line.
 
-    The slope has its interval of ``level``. The distance is the root of the mean square, in decades. Least squares, over the values where the best place lies
-    within the grid (`Places.told`); None where those are fewer than `FEWEST`.
+    The slope has its interval of ``level``; the distance is the root of the mean square. Least squares, over the values
+    where the best place lies within the grid (`Places.told`); None where those are fewer than `FEWEST`.
     """
     kept = found.told & np.isfinite(x)
     if kept.sum() < FEWEST:
         return None
     along = x[kept] - x[kept].mean()
     weights = along / (along**2).sum()
-    at = found.at[kept]
+    at = found.best[kept]
     slope = float(weights @ at)
     drawn = found.resampled[:, kept]
     whole = drawn[np.isfinite(drawn).all(axis=1)]
@@ -183,7 +184,7 @@ def judge(found: Estimate | None, laws: Mapping[str, float], censored: int = 0) 
 
 
 def _flat(at: Array, curve: Array) -> tuple[float, float]:
-    """The ends of the unbroken range of ``at`` around the lowest of ``curve`` ``[G]`` that stays within `NEAR` of it."""
+    """The ends of the unbroken range of ``at`` around the lowest of ``curve`` ``[G]`` that is within `NEAR` of it."""
     index = int(np.argmin(curve))
     if curve[index] >= LARGEST / 2:
         return np.nan, np.nan

@@ -147,9 +147,7 @@ class MemoryLaws(Question):
         }[sweep]
         return Swept(sweep, points, np.stack([losses[point] for point in points]))
 
-    def _map_rows(
-        self, labels: Mapping[str, str], floor: float, losses: Mapping[Point, Array]
-    ) -> list[dict[str, Any]]:
+    def _map_rows(self, labels: Mapping[str, str], floor: float, losses: Mapping[Point, Array]) -> list[dict[str, Any]]:
         rows = []
         for (batch, steps), runs in losses.items():
             gaps = runs.mean(axis=0) - floor  # [G, L]
@@ -158,9 +156,7 @@ class MemoryLaws(Question):
                 at = int(chosen[place])
                 where = {"batch": batch, "steps": steps, "memory": gamma, "lr": self.lrs[at]}
                 edge = len(self.lrs) > 1 and at in (0, len(self.lrs) - 1)
-                rows.append(
-                    {**labels, **where, "lr_edge": edge, "gap": float(gaps[place, at]), "seeds": self.seeds}
-                )
+                rows.append({**labels, **where, "lr_edge": edge, "gap": float(gaps[place, at]), "seeds": self.seeds})
         return rows
 
     def _fit_row(
@@ -193,7 +189,7 @@ class MemoryLaws(Question):
             f"{self.seeds} seeds, and looked at after {', '.join(map(str, self.horizons))} steps: no schedule tells a "
             "run how long it will be. At each memory the learning rate of the lowest mean gap counts.",
             "The best memory is read between grid points by a parabola through the logarithm of the gap; its interval "
-            "and that of the exponent resample the seeds. A best memory at an end of the grid is censored and left out.",
+            "and that of the exponent resample the seeds. A best memory at an end of the grid is left out.",
             f"Batch sizes are compared at equal steps ({self.horizons[-1]}) and at equal samples ({self._samples}), "
             f"horizons at batch {middle}. The exponent is that of the half-life over the batch size, and of the window "
             "1 / (1 − γ) over the horizon.",
@@ -234,10 +230,10 @@ def _best_rows(labels: Mapping[str, str], swept: Swept, found: Places) -> list[d
             "batch": batch,
             "steps": steps,
             "x": int(swept.x[k]),
-            "memory": gamma(found.at[k]),
+            "memory": gamma(found.best[k]),
             "low": gamma(found.low[k]),
             "high": gamma(found.high[k]),
-            "steps_back": float(10.0 ** found.at[k]),
+            "steps_back": float(10.0 ** found.best[k]),
             "edge": float(found.edge[k]),
             "flat_low": gamma(found.flat_low[k]),
             "flat_high": gamma(found.flat_high[k]),

@@ -85,9 +85,7 @@ class ScaleLaws(Question):
             if not answered:
                 what, names = ("width", WIDTHS) if "width" in self.sweeps else ("batch size", ("batch",))
                 having = ", ".join(problems_with(names))
-                raise UsageError(
-                    f"{self.name}: the problem {name!r} has no {what}; those that have one are {having}"
-                )
+                raise UsageError(f"{self.name}: the problem {name!r} has no {what}; those that have one are {having}")
             if any(sweep.startswith("batch") for sweep in answered):
                 found += [varied(name, data, batch=batch) for batch in self.batches]
             if "horizon" in answered:
@@ -216,15 +214,15 @@ class ScaleLaws(Question):
 
     def _method(self) -> list[str]:
         lacking = [
-            f"{name} has no parameter for {', '.join(sweep for sweep in self.sweeps if sweep not in self._answered(name))}"
+            f"{name} has no parameter to answer for: {'; '.join(missing)}."
             for name in self.on
-            if len(self._answered(name)) < len(self.sweeps)
+            if (missing := [sweep for sweep in self.sweeps if sweep not in self._answered(name)])
         ]
         return [
-            f"Learning rates, {'as listed' if self.lrs else f'{self.per_decade} a decade of the range of each optimizer'}"
-            f", on {self.seeds} seeds; the other hyperparameters are the defaults. The best is that of the lowest mean "
+            f"Learning rates, {'as listed' if self.lrs else f'{self.per_decade} a decade of the optimizer’s range'}, on "
+            f"{self.seeds} seeds; the other hyperparameters are the defaults. The best is that of the lowest mean "
             "gap, read between grid points by a parabola through its logarithm; intervals resample the seeds.",
-            f"Batches are compared after {self.horizons[-1]} steps and after as many samples as the smallest batch sees "
+            f"Batches are compared after {self.horizons[-1]} steps and after as many samples as the smallest batch has "
             f"in them, widths after {self.horizons[-1]} steps.",
             f"Over batches the laws compared are {', '.join(law.name for law in LAWS)}, by Akaike's criterion in every "
             "resample; a law is the verdict that is nearest in nine of ten.",
@@ -238,8 +236,12 @@ def exact_rate(problem: Problem, optimizer: AnyOptimizer, steps: int) -> float:
     """
     if not isinstance(problem, NoisyQuadratic) or optimizer.name != "sgd":
         return float("nan")
-    rates = np.geomspace(1e-4, 2.0, 2001)  # beyond 2 the steepest direction diverges
-    return float(rates[np.argmin([problem.expected_loss(float(lr), steps) for lr in rates])])
+    low, high = 1e-4, 2.0  # beyond 2 the steepest direction diverges
+    for _ in range(3):
+        rates = np.geomspace(low, high, 81)
+        at = int(np.argmin([problem.expected_loss(float(lr), steps) for lr in rates]))
+        low, high = rates[max(at - 1, 0)], rates[min(at + 1, 80)]
+    return float(rates[at])
 
 
 def mup_of(optimizer: AnyOptimizer) -> str | None:
@@ -288,7 +290,7 @@ def _along(
 
 
 def _fitted(swept: Swept, found: Places) -> tuple[dict[str, Any], Array, dict[str, float]]:
-    """The row of a fit, the learning rates ``[K]`` that it has, and the share of resamples of every law over batches."""
+    """The row of a fit, its rates ``[K]``, and the share of the resamples where each law over batches is nearest."""
     fitted = exponent(found, np.log10(swept.x))
     estimate, misfit = (None, np.nan) if fitted is None else fitted
     told = found.told
@@ -297,7 +299,7 @@ def _fitted(swept: Swept, found: Places) -> tuple[dict[str, Any], Array, dict[st
     curve, law, scale, law_misfit, shares = np.full(swept.x.size, np.nan), "", np.nan, np.nan, dict[str, float]()
     if estimate is not None:
         along = np.log10(swept.x)
-        curve = 10 ** (found.at[told].mean() + estimate.value * (along - along[told].mean()))
+        curve = 10 ** (found.best[told].mean() + estimate.value * (along - along[told].mean()))
     choice = choose_law(found, swept.x) if swept.sweep.startswith("batch") else None
     if choice is not None:
         curve, verdict, law = np.array(choice.curve), choice.word, choice.best
@@ -343,7 +345,7 @@ def _best_rows(labels: Mapping[str, str], swept: Swept, found: Places, law: Arra
             **labels,
             "x": int(x),
             "steps": swept.steps[k],
-            "lr": float(10 ** found.at[k]),
+            "lr": float(10 ** found.best[k]),
             "low": float(10 ** found.low[k]),
             "high": float(10 ** found.high[k]),
             "edge": float(found.edge[k]),

@@ -1,4 +1,4 @@
-"""What questions of scale share: problems with one parameter changed, and their losses on a grid at several horizons."""
+"""What questions of scale share: problems with a parameter changed, and their losses on a grid at several horizons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import PROBLEMS, make_problem, parse_call
 from problems import Problem
 
-__all__ = ["GAP_FLOOR", "check_parameter", "floor_of", "grid_of", "losses_at", "parameter_of", "problems_with", "varied"]
+__all__ = [
+    "GAP_FLOOR",
+    "check_parameter",
+    "floor_of",
+    "grid_of",
+    "losses_at",
+    "parameter_of",
+    "problems_with",
+    "varied",
+]
 
 GAP_FLOOR = 0.0
 """What a gap is counted from where no floor is known: it is then the loss."""

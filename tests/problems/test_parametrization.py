@@ -46,7 +46,10 @@ def test_every_step_is_that_of_torch_with_a_rate_for_each_tensor(plain: bool):
     groups = [{"params": [p], "lr": rate} for p, rate in zip(theirs, rates(hidden, lr, plain=plain), strict=True)]
     kind = torch.optim.SGD if plain else lambda params: torch.optim.Adam(params, eps=0.0)
     ours = network.start([1])[0].requires_grad_()
-    both = [(kind(groups), lambda: outputs(theirs, inputs, network.wider)), (kind([{"params": [ours], "lr": lr}]), lambda: network(ours, inputs).T)]
+    both = [
+        (kind(groups), lambda: outputs(theirs, inputs, network.wider)),
+        (kind([{"params": [ours], "lr": lr}]), lambda: network(ours, inputs).T),
+    ]
     for _ in range(5):
         losses = []
         for optimizer, predicted in both:

@@ -55,7 +55,7 @@ MEMORY_LAWS: Final = ExhibitSchema(
             "low": "low end of its 90% interval over resampled seeds",
             "high": "high end",
             "steps_back": "the memory in steps: half-life (batch sweeps) or window 1 / (1 - memory) (horizon)",
-            "edge": "share of resamples whose best grid point is an end of the grid; above one half the place is censored",
+            "edge": "share of resamples whose best grid point is an end of the grid; censored above one half",
             "flat_low": "lowest value of the knob of the unbroken range within 1.1 times the lowest gap",
             "flat_high": "highest",
             "gap": "lowest gap",

@@ -65,12 +65,12 @@ def test_a_best_place_at_the_end_of_the_grid_is_censored():
 def test_a_tuned_out_learning_rate_leaves_the_lowest_of_its_losses():
     losses = table(1.0, start=1.4)
     rates = np.concatenate([losses * 3, losses, np.full_like(losses, np.inf)], axis=-1)
-    assert places(AT, rates, 0.0).at == pytest.approx(places(AT, losses, 0.0).at)
+    assert places(AT, rates, 0.0).best == pytest.approx(places(AT, losses, 0.0).best)
 
 
 def test_where_everything_diverged_there_is_no_place():
     found = places(AT, np.full((2, 3, AT.size, 1), np.inf), 0.0)
-    assert np.isnan(found.at).all()
+    assert np.isnan(found.best).all()
     assert not found.told.any()
 
 
