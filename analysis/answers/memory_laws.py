@@ -61,7 +61,7 @@ def memory_laws_part(exhibit: Exhibit[MemoryLawsFacts]) -> Part:
         f"resampled seeds that is 90% for the three of a problem together ({seeds_text(facts.seeds) or 'one seed'}). "
         "Vertical lines: the exponents of the laws. Where there is no point the best γ is at an end of the grid.",
         panels,
-        {name: "Exponents of the best memory with their intervals, laws as vertical lines" for name in panels},
+        dict.fromkeys(panels, "Exponents of the best memory with their intervals, laws as vertical lines"),
         {f"exponents-{_slug(sweep)}": _forest_finding(tables["fits"], sweep) for sweep in SWEEPS},
     )
     return Part(

@@ -62,7 +62,7 @@ def costs_table(cells: Sequence[CellResult]) -> pd.DataFrame:
 
 
 def sensitivity_table(cells: Sequence[CellResult]) -> pd.DataFrame:
-    """One row a landscape: its best point, the learning rates near it, how much they matter and the factor to divergence."""
+    """One row a landscape: its best point, the rates near it, how much a rate matters and the factor to divergence."""
     parts = []
     for cell in cells:
         landscape, curve = cell.landscape, cell.rates

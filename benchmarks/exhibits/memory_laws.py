@@ -18,7 +18,7 @@ from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import Estimate
 from benchmarks.errors import UsageError
 from benchmarks.exhibits.question import Answer, Question
-from benchmarks.exhibits.scaled import check_parameter, floor_of, grid_of, losses_at, varied
+from benchmarks.exhibits.scaled import check_parameter, floor_of, grid_of, losses_at, pace, varied
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import OPTIMIZERS, make_optimizer
 from benchmarks.suite.settings import FIRST_LANDSCAPE_SEED, Count
@@ -58,9 +58,9 @@ class MemoryLaws(Question):
     name = "memory-laws"
     seconds = 60.0
 
-    on: list[str] = Field(default=["noisy-quadratic(dim=20)", "digits-mlp"], min_length=1)
+    on: list[str] = Field(default=["noisy-quadratic(dim=20)", "airfoil"], min_length=1)
     optimizers: list[str] = Field(default=["rmsprop", "rmsprop-corrected", "adam"], min_length=1)
-    seeds: Count = 4
+    seeds: Count = 8
     batches: list[Count] = Field(default=[8, 16, 32, 64], min_length=1)
     horizons: list[Count] = Field(default=[32, 64, 128, 256], min_length=1)
     gammas: list[Gamma] = Field(default=[0.5, 0.75, 0.87, 0.94, 0.97, 0.984, 0.992, 0.996, 0.998], min_length=3)
@@ -81,6 +81,16 @@ class MemoryLaws(Question):
         for name in self.on:
             check_parameter(name, ("batch",), "batch size", self.name)
         return [varied(name, data, batch=batch) for name in self.on for batch in self.batches]
+
+    def estimate(self, data: Path | None) -> float:
+        found = 0.0
+        for name in self.on:
+            for optimizer in map(make_optimizer, self.optimizers):
+                grid = grid_of(**{knob_of(optimizer): self.gammas, "lr": self.lrs})
+                for batch in self.batches:
+                    a_step = pace(varied(name, data, batch=batch), optimizer, grid, self._seeds)
+                    found += a_step * max(self.horizons[-1], self._steps(batch))
+        return found
 
     def answer(self, data: Path | None) -> Answer:
         self.problems(data)
@@ -117,6 +127,10 @@ class MemoryLaws(Question):
         return Answer(tables, facts, self._method())
 
     @property
+    def _seeds(self) -> range:
+        return range(FIRST_LANDSCAPE_SEED, FIRST_LANDSCAPE_SEED + self.seeds)
+
+    @property
     def _samples(self) -> int:
         """What is equal at equal samples: the smallest batch over the longest horizon."""
         return self.batches[0] * self.horizons[-1]
@@ -128,13 +142,12 @@ class MemoryLaws(Question):
     def _measured(self, name: str, optimizer: AnyOptimizer, data: Path | None) -> tuple[float, dict[Point, Array]]:
         """The floor, and the losses ``[S, G, L]`` at every batch size and horizon that is looked at."""
         grid = grid_of(**{knob_of(optimizer): self.gammas, "lr": self.lrs})
-        seeds = range(FIRST_LANDSCAPE_SEED, FIRST_LANDSCAPE_SEED + self.seeds)
         found: dict[Point, Array] = {}
         for batch in self.batches:
             problem = varied(name, data, batch=batch)
             floor = floor_of(problem)
             looks = {*self.horizons, self._steps(batch)}
-            for steps, losses in losses_at(problem, optimizer, grid, seeds, looks).items():
+            for steps, losses in losses_at(problem, optimizer, grid, self._seeds, looks).items():
                 found[batch, steps] = losses.reshape(self.seeds, len(self.gammas), len(self.lrs))
         return floor, found
 

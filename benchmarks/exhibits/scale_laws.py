@@ -19,7 +19,7 @@ from analysis.record.exhibits.scale_laws import ScaleLawsFacts
 from analysis.statistics.arrays import Array
 from benchmarks.errors import UsageError
 from benchmarks.exhibits.question import Answer, Question
-from benchmarks.exhibits.scaled import floor_of, grid_of, losses_at, parameter_of, problems_with, varied
+from benchmarks.exhibits.scaled import floor_of, grid_of, losses_at, pace, parameter_of, problems_with, varied
 from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
 from benchmarks.naming.registry import make_optimizer, make_problem, parse_call
 from benchmarks.suite.settings import FIRST_LANDSCAPE_SEED, Count
@@ -63,7 +63,7 @@ class ScaleLaws(Question):
     sweeps: list[RateSweep] = Field(default=list(RATE_SWEEPS), min_length=1)
     seeds: Count = 4
     batches: list[Count] = Field(default=[4, 8, 16, 32, 64, 128], min_length=1)
-    horizons: list[Count] = Field(default=[16, 32, 64, 128], min_length=1)
+    horizons: list[Count] = Field(default=[8, 16, 32, 64], min_length=1)
     widths: list[Count] = Field(default=[8, 16, 32, 64, 128], min_length=1)
     lrs: list[Annotated[float, Field(gt=0)]] = []
     """The learning rates of every optimizer, in place of its own range."""
@@ -96,6 +96,13 @@ class ScaleLaws(Question):
                     for kind in self._kinds(name)
                     for width in self.widths
                 ]
+        return found
+
+    def estimate(self, data: Path | None) -> float:
+        found, longest = 0.0, self.horizons[-1]
+        for optimizer in map(make_optimizer, self.optimizers):
+            grid = grid_of(lr=self._rates(optimizer).tolist())
+            found += longest * sum(pace(problem, optimizer, grid, self._seeds) for problem in self.problems(data))
         return found
 
     def answer(self, data: Path | None) -> Answer:
@@ -144,6 +151,10 @@ class ScaleLaws(Question):
         }
         return [sweep for sweep in self.sweeps if has[sweep]]
 
+    @property
+    def _seeds(self) -> range:
+        return range(FIRST_LANDSCAPE_SEED, FIRST_LANDSCAPE_SEED + self.seeds)
+
     def _width(self, name: str) -> str:
         return parameter_of(name, WIDTHS) or "hidden"
 
@@ -164,7 +175,7 @@ class ScaleLaws(Question):
     def _swept(self, name: str, optimizer: AnyOptimizer, rates: Array, data: Path | None) -> Iterator[Swept]:
         """Every sweep that the problem called ``name`` answers; its longest is trained once for those that share it."""
         grid = grid_of(lr=rates.tolist())
-        seeds = range(FIRST_LANDSCAPE_SEED, FIRST_LANDSCAPE_SEED + self.seeds)
+        seeds = self._seeds
         answered, longest = self._answered(name), self.horizons[-1]
         if "horizon" in answered:
             problem = make_problem(name, data)
@@ -219,7 +230,7 @@ class ScaleLaws(Question):
             if (missing := [sweep for sweep in self.sweeps if sweep not in self._answered(name)])
         ]
         return [
-            f"Learning rates, {'as listed' if self.lrs else f'{self.per_decade} a decade of the optimizer’s range'}, on "
+            f"Learning rates, {'listed' if self.lrs else f'{self.per_decade} a decade of the optimizer’s range'}, on "
             f"{self.seeds} seeds; the other hyperparameters are the defaults. The best is that of the lowest mean "
             "gap, read between grid points by a parabola through its logarithm; intervals resample the seeds.",
             f"Batches are compared after {self.horizons[-1]} steps and after as many samples as the smallest batch has "
