@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from analysis.answers.ladder import ladder_part
+from analysis.answers.memory_laws import memory_laws_part
 from analysis.answers.part import Part
+from analysis.answers.scale_laws import scale_laws_part
 from analysis.answers.sections import Section, section_of
 from analysis.figures.style import Form
 from analysis.pages.drawing import drawn
@@ -22,6 +24,8 @@ PAGE: Final = "questions.html"
 
 ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
     "ladder": ladder_part,
+    "memory-laws": memory_laws_part,
+    "scale-laws": scale_laws_part,
 }
 """The part that answers each exhibit of this page, in reading order."""
 
