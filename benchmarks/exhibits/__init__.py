@@ -22,6 +22,7 @@ from benchmarks.exhibits.real_problem import RealProblem
 from benchmarks.exhibits.rotation import Rotation
 from benchmarks.exhibits.scale_laws import ScaleLaws
 from benchmarks.exhibits.stall import Stall
+from benchmarks.exhibits.unit_tests import UnitTests
 from benchmarks.exhibits.variants import Variants
 
 __all__ = ["EXHIBITS", "Answer", "Question", "make_question"]
@@ -40,6 +41,7 @@ EXHIBITS: Mapping[str, type[Question]] = {
         Ladder,
         MemoryLaws,
         ScaleLaws,
+        UnitTests,
     )
 }
 """Every question by the name of its exhibit."""

@@ -28,6 +28,7 @@ from analysis.record.exhibits.rotation import ROTATION
 from analysis.record.exhibits.scale_laws import SCALE_LAWS
 from analysis.record.exhibits.schema import ExhibitSchema, Facts
 from analysis.record.exhibits.stall import STALL
+from analysis.record.exhibits.unit_tests import UNIT_TESTS
 from analysis.record.exhibits.variants import VARIANTS
 from analysis.record.tables import read_json, read_table
 from analysis.record.typed_json import from_json, to_json
@@ -61,6 +62,7 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
         LADDER,
         MEMORY_LAWS,
         SCALE_LAWS,
+        UNIT_TESTS,
     )
 }
 """Every exhibit of ours by name."""
