@@ -88,7 +88,7 @@ def _verdicts(exhibit: Exhibit[Any], optimizer: str) -> Sequence[str]:
         for row in groups[groups["choice"] == choice].itertuples():
             numbers = [tests[row.group, verdict] for verdict in VERDICTS] if row.telling else []
             text = "".join(f"{count or '·':>12}" for count in numbers)
-            lines.append(f"{str(row.group):<{wide}}{text or f'none of {row.tests} tells'}")
+            lines.append(f"{row.group!s:<{wide}}{text or f'none of {row.tests} tells'}")
     verdicts = exhibit.table("verdicts")
     verdicts = verdicts[verdicts["choice"] == "each"].assign(passed=lambda rows: rows["verdict"].isin(PASSED))
     share = verdicts.groupby("test", sort=False)["passed"].mean()

@@ -33,7 +33,7 @@ from problems import Problem
 from problems.unit_list import GROUPS, STRESSES, Unit, stressed_units, units_of_the_paper
 from problems.unit_tests import Units, variants_together
 
-__all__ = ["UnitTests"]
+__all__ = ["UnitTests", "solved_at_start"]
 
 SGD: Final = "sgd"
 REFERENCE: Final = (1e-10, 1.0)
@@ -103,7 +103,7 @@ class UnitTests(Question):
         best = self._outcome(OPTIMIZERS[SGD], together, of_sgd)
         outcomes = {name: best if name == SGD else self._outcome(spec, together, own) for name, spec in specs.items()}
         units = [unit for problem in together for unit in problem.units]
-        solved = np.concatenate([_solved(each) for each in together])
+        solved = np.concatenate([solved_at_start(each) for each in together])
         found = unit_results(_described(units), solved, best, outcomes, GROUPS)
         facts = UnitTestsFacts(
             optimizers=tuple(specs),
@@ -196,7 +196,7 @@ def _described(units: Sequence[Unit]) -> pd.DataFrame:
     )
 
 
-def _solved(problem: Units) -> Mask:
+def solved_at_start(problem: Units) -> Mask:
     """Which variants ``[V]`` of a function of one variable have no lower value than the start's, far and near."""
     count = len(problem.units)
     if problem.dim > 1:
