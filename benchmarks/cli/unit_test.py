@@ -75,6 +75,7 @@ def unit_test(
 
 def _verdicts(exhibit: Exhibit[Any], optimizer: str) -> Sequence[str]:
     """The verdicts on ``optimizer`` by group as a table, then the tests that it fails and most others pass."""
+    from analysis.measures.results import table_rows
     from analysis.measures.unit_verdicts import PASSED, VERDICTS
 
     lines = []
@@ -84,11 +85,12 @@ def _verdicts(exhibit: Exhibit[Any], optimizer: str) -> Sequence[str]:
         lines += ["", f"{optimizer}, {words}: tests that tell, by verdict"]
         lines.append(" " * wide + "".join(f"{verdict:>12}" for verdict in VERDICTS))
         mine = counts[(counts["choice"] == choice) & (counts["optimizer"] == optimizer)]
-        tests = {(row.group, row.verdict): row.tests for row in mine.itertuples()}
-        for row in groups[groups["choice"] == choice].itertuples():
-            numbers = [tests[row.group, verdict] for verdict in VERDICTS] if row.telling else []
+        tests = {(row["group"], row["verdict"]): int(row["tests"]) for row in table_rows(mine)}
+        for row in table_rows(groups[groups["choice"] == choice]):
+            numbers = [tests[row["group"], verdict] for verdict in VERDICTS] if row["telling"] else []
             text = "".join(f"{count or '·':>12}" for count in numbers)
-            lines.append(f"{row.group!s:<{wide}}{text or f'none of {row.tests} tells'}")
+            none = f"none of {row['tests']} tells"
+            lines.append(f"{row['group']:<{wide}}{text or none}")
     verdicts = exhibit.table("verdicts")
     verdicts = verdicts[verdicts["choice"] == "each"].assign(passed=lambda rows: rows["verdict"].isin(PASSED))
     share = verdicts.groupby("test", sort=False)["passed"].mean()
