@@ -172,6 +172,7 @@ class UnitTests(Question):
             "other hyperparameters at their defaults. All optimizers and learning rates see the same noise.",
             f"A run is judged by the function as it stands at the end, without noise. 1 is the gain of the best of "
             f"{self.reference_rates} SGD learning rates from {REFERENCE[0]:g} to {REFERENCE[1]:g}.",
+            "The learning rates of (a), and the one of (b), are chosen on the runs that are shown, as the best SGD is.",
             *(f"{verdict.capitalize()}: {meaning}." for verdict, meaning in VERDICTS.items()),
         ]
 
