@@ -6,18 +6,25 @@ Two runs of `pack` over one record give the same bytes, so that the digest of th
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from analysis.record.tables import DIGESTS, digests_of
 from benchmarks.errors import UsageError, nearest
 from benchmarks.record.folder import RecordFolder, landing
 from problems.download import cache_folder
 
-__all__ = ["ATLAS", "ENDING", "atlas", "opened", "pack"]
+__all__ = ["ATLAS", "ENDING", "SHIPPED", "atlas", "opened", "pack"]
 
 ENDING: Final = ".tar.xz"
+CURVES: Final = "curves.parquet"
 ATLAS: Final = "atlas:"
 """What precedes the name of a record that comes with the suite."""
 
@@ -29,8 +36,11 @@ def atlas() -> dict[str, Path]:
     return {path.name.removesuffix(ENDING): path for path in sorted(SHIPPED.glob(f"*{ENDING}"))}
 
 
-def pack(folder: Path, file: Path) -> int:
+def pack(folder: Path, file: Path, *, light: bool = False) -> int:
     """Write what makes the record in ``folder``, without report, stores and checkpoints, to ``file``; its bytes.
+
+    A ``light`` one lacks the losses that tuning trials had on their way, which are most of a record: how each ended is
+    kept, and all that a report shows.
 
     Raises `UsageError` where ``folder`` holds no record or ``file`` is not called ``….tar.xz``.
     """
@@ -42,7 +52,14 @@ def pack(folder: Path, file: Path) -> int:
     file.parent.mkdir(parents=True, exist_ok=True)
     with landing(file) as working, tarfile.open(working, "w:xz", preset=9) as archive:
         for path in sorted(_members(record), key=lambda path: (path.suffix, path.name, path)):  # likes beside likes
-            archive.add(path, str(path.relative_to(folder)), recursive=False, filter=_bare)
+            name = str(path.relative_to(folder))
+            if light and path.name in (CURVES, DIGESTS):
+                content = _light(path.parent) if path.name == CURVES else _light_digests(path.parent)
+                member = _bare(tarfile.TarInfo(name))
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+            else:
+                archive.add(path, name, recursive=False, filter=_bare)
     return file.stat().st_size
 
 
@@ -69,6 +86,21 @@ def _members(record: RecordFolder) -> Iterator[Path]:
         for path in (record.path / place).rglob("*"):
             if path.is_file() and not any(part.startswith(".") for part in path.relative_to(record.path).parts):
                 yield path
+
+
+def _light(cell: Path) -> bytes:
+    """The curves of a cell without those of its tuning trials, as a parquet file."""
+    table, file = pq.read_table(cell / CURVES), io.BytesIO()
+    pq.write_table(table.filter(pc.field("setting") != "trial"), file, compression="none")  # xz does it, over all
+    return file.getvalue()
+
+
+def _light_digests(cell: Path) -> bytes:
+    """The digests of a cell's tables with that of its `_light` curves."""
+    digests = dict(digests_of(cell))
+    if CURVES in digests:
+        digests[CURVES] = hashlib.sha256(_light(cell)).hexdigest()
+    return json.dumps(digests).encode()
 
 
 def _bare(member: tarfile.TarInfo) -> tarfile.TarInfo:
