@@ -9,10 +9,11 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -24,9 +25,14 @@ from problems.download import cache_folder
 __all__ = ["ATLAS", "ENDING", "SHIPPED", "atlas", "opened", "pack"]
 
 ENDING: Final = ".tar.xz"
-CURVES: Final = "curves.parquet"
 ATLAS: Final = "atlas:"
 """What precedes the name of a record that comes with the suite."""
+
+SHOWN: Final[Mapping[str, Callable[[pa.Table], pa.ChunkedArray]]] = {
+    "curves.parquet": lambda table: pc.not_equal(table["setting"], "trial"),
+    "paths.parquet": lambda table: pc.equal(table["seed"], pc.min(table["seed"])),
+}
+"""Which rows of the largest tables a report shows."""
 
 SHIPPED: Final = Path(__file__).with_name("atlas")
 
@@ -39,8 +45,8 @@ def atlas() -> dict[str, Path]:
 def pack(folder: Path, file: Path, *, light: bool = False) -> int:
     """Write what makes the record in ``folder``, without report, stores and checkpoints, to ``file``; its bytes.
 
-    A ``light`` one lacks the losses that tuning trials had on their way, which are most of a record: how each ended is
-    kept, and all that a report shows.
+    A ``light`` one lacks the losses that tuning trials had on their way and the paths of all test seeds but the first,
+    which are most of a record: how each run ended is kept, and all that a report shows.
 
     Raises `UsageError` where ``folder`` holds no record or ``file`` is not called ``….tar.xz``.
     """
@@ -53,8 +59,8 @@ def pack(folder: Path, file: Path, *, light: bool = False) -> int:
     with landing(file) as working, tarfile.open(working, "w:xz", preset=9) as archive:
         for path in sorted(_members(record), key=lambda path: (path.suffix, path.name, path)):  # likes beside likes
             name = str(path.relative_to(folder))
-            if light and path.name in (CURVES, DIGESTS):
-                content = _light(path.parent) if path.name == CURVES else _light_digests(path.parent)
+            if light and path.name in (*SHOWN, DIGESTS):
+                content = _light_digests(path.parent) if path.name == DIGESTS else _light(path)
                 member = _bare(tarfile.TarInfo(name))
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
@@ -88,19 +94,18 @@ def _members(record: RecordFolder) -> Iterator[Path]:
                 yield path
 
 
-def _light(cell: Path) -> bytes:
-    """The curves of a cell without those of its tuning trials, as a parquet file."""
-    table, file = pq.read_table(cell / CURVES), io.BytesIO()
-    pq.write_table(table.filter(pc.field("setting") != "trial"), file, compression="none")  # xz does it, over all
-    return file.getvalue()
+def _light(file: Path) -> bytes:
+    """What a report shows of a table of `SHOWN`, as a parquet file."""
+    table, light = pq.read_table(file), io.BytesIO()
+    pq.write_table(table.filter(SHOWN[file.name](table)), light, compression="none")  # xz does it, over all
+    return light.getvalue()
 
 
 def _light_digests(cell: Path) -> bytes:
-    """The digests of a cell's tables with that of its `_light` curves."""
-    digests = dict(digests_of(cell))
-    if CURVES in digests:
-        digests[CURVES] = hashlib.sha256(_light(cell)).hexdigest()
-    return json.dumps(digests).encode()
+    """The digests of a cell's tables, with those of its `_light` ones."""
+    light = {name: hashlib.sha256(_light(cell / name)).hexdigest() for name in SHOWN if (cell / name).is_file()}
+    noted = digests_of(cell)
+    return json.dumps({name: light.get(name, digest) for name, digest in noted.items()}).encode()
 
 
 def _bare(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -21,7 +21,6 @@ from analysis.figures.style import GREY, INK, drawing, log_axis, new_figure, put
 from analysis.measures.landscape_grid import grid_of
 from analysis.measures.pairs import paired_table
 from analysis.measures.pooling import Pool
-from analysis.measures.ranking import Ranking, ranking
 from analysis.measures.results import CellResult
 from analysis.problem_results import ProblemResults, results_of
 from analysis.record.cells import Record
@@ -36,7 +35,7 @@ __all__ = [
     "Finding",
     "adagrad",
     "bars",
-    "decades",
+    "times",
     "defaults",
     "gammas",
     "listed",
@@ -99,15 +98,17 @@ class Family:
         others = ("rmsprop-graves", "rmsprop-momentum", "rmsprop-mh")
         return [name for name in self.labels if name.startswith("rmsprop") and name not in others]
 
-    @cached_property
-    def ranked(self) -> Ranking:
-        """Mean ranks of all optimizers, tuned."""
-        return ranking(self.pool)
+    @property
+    def budget(self) -> str:
+        """How much each was tuned, as a sentence."""
+        counts = [cell.info.protocol.trials for cell in self.pool.cells.values()]
+        return f"Each was tuned by three studies of {min(counts)} to {max(counts)} settings."
 
     @cached_property
     def pairs(self) -> pd.DataFrame:
-        """Every pair of optimizers on every problem, by the report's test."""
-        return paired_table(self.pool)
+        """Every pair of the variants of RMSProp and Adagrad on every problem, by the report's test."""
+        chosen = {*self.rmsprops, "adagrad"}
+        return paired_table(Pool.of([cell for (_, label), cell in self.pool.cells.items() if label in chosen]))
 
     def memory(self, label: str, problem: str) -> pd.Series[float]:
         """The lowest median of the landscape at any learning rate, by γ (its index), over the lowest of all."""
@@ -119,9 +120,9 @@ class Family:
         return pd.Series(shown / shown.min(), index=grid.y.values)
 
 
-def decades(ratio: float) -> str:
+def times(ratio: float) -> str:
     """A ratio as a user reads it."""
-    return f"{number(ratio, 2)} times"
+    return f"{ratio:.1f} times" if ratio < 9.95 else f"{number(ratio, 2)} times"
 
 
 def middle(values: Sequence[float] | Array) -> float:
@@ -144,7 +145,7 @@ def strip(columns: Mapping[str, Sequence[float]], words: str, title: str, *, col
             axes.plot([middle(values)] * 2, [place - 0.36, place + 0.36], color=INK, lw=2)
         axes.set_yticks(range(len(names)), names)
         axes.grid(axis="y", visible=False)
-        log_axis(axes, "x", min(finite), max(finite))
+        log_axis(axes, "x", min(finite) / 1.25, max(finite) * 1.25)
         axes.set_xlabel(words)
         put_title(axes, title)
     return figure
@@ -156,10 +157,11 @@ def variants(family: Family) -> Finding:
     ratio = table.div(table.min(axis=1), axis=0)
     order = sorted(ratio.columns, key=lambda name: (middle(ratio[name]), ratio[name].mean()))
     best, worst = order[0], order[-1]
-    near = {name: int((ratio[name] <= CLOSE).sum()) for name in order}
-    most = max(near, key=lambda name: (near[name], -middle(ratio[name])))
+    near, most = near_of(ratio), most_often_near(family)
     count = len(family.problems)
     apart = verdicts(family, most)
+    memories = [family.memory(most, problem) for problem in family.problems]
+    short = middle([nearest(memory, GAMMAS[0]) for memory in memories if len(memory)])
     return Finding(
         "variants",
         f"Tuned, `{most}` is the RMSProp to take: within twice the best variant on {near[most]} of {count} problems",
@@ -167,15 +169,13 @@ def variants(family: Family) -> Finding:
             f"Of the {len(order)} variants that differ in how the square is averaged and rooted, `{most}` ends "
             f"within twice the lowest on "
             f"{near[most]} of {count} problems, `{worst}` on {near[worst]}; at the median problem `{best}` ends "
-            f"{decades(middle(ratio[best]))} as "
-            f"high as the best of them and `{worst}` {decades(middle(ratio[worst]))}.",
-            f"The report's own test, with Holm's correction for all pairs of optimizers, tells `{most}` from another "
-            f"of them as lower on "
-            f"{count_of(apart, 'worse')} and as higher on {count_of(apart, 'better')} of {len(apart)} pairs of "
-            f"problem and variant: "
-            "where variants are tuned, the choice among them is small beside the choice of γ.",
+            f"{times(middle(ratio[best]))} as high as the best of them and `{worst}` {times(middle(ratio[worst]))}.",
+            f"The report's own test, with Holm's correction for all pairs of these and Adagrad, tells `{most}` from "
+            f"another of them as lower on {count_of(apart, 'worse')} and as higher on {count_of(apart, 'better')} of "
+            f"{len(apart)} pairs of problem and variant; for comparison, {GAMMAS[0]:g} in place of the best γ costs "
+            f"{times(short)} the lowest at the median problem.",
         ],
-        "Momentum and growing memories are left out here: they have another knob. Each was tuned on 96 settings.",
+        f"Momentum and growing memories are left out here: they have another knob. {family.budget}",
         f"End result of every tuned variant over that of the best of them, a dot a problem (n = {count}), the bar "
         f"their median.",
         lambda: strip(
@@ -184,6 +184,19 @@ def variants(family: Family) -> Finding:
             "Variants of RMSProp, tuned",
         ),
     )
+
+
+def near_of(ratio: pd.DataFrame) -> dict[str, int]:
+    """On how many problems each column is close to the lowest."""
+    return {str(name): int((ratio[name] <= CLOSE).sum()) for name in ratio}
+
+
+def most_often_near(family: Family) -> str:
+    """The variant of RMSProp that is close to the best of them on most problems, tuned."""
+    table = family.table(family.rmsprops)
+    ratio = table.div(table.min(axis=1), axis=0)
+    near = near_of(ratio)
+    return max(near, key=lambda name: (near[name], -middle(ratio[name])))
 
 
 def verdicts(family: Family, label: str) -> pd.DataFrame:
@@ -205,12 +218,13 @@ def count_of(table: pd.DataFrame, verdict: str) -> int:
 
 def gammas(family: Family) -> Finding:
     """Which γ to use."""
-    label = "rmsprop-corrected" if "rmsprop-corrected" in family.labels else family.rmsprops[0]
+    label = most_often_near(family)
     found = {problem: family.memory(label, problem) for problem in family.problems}
     found = {problem: ratio for problem, ratio in found.items() if len(ratio)}
     near = {gamma: sum(nearest(ratio, gamma) <= CLOSE for ratio in found.values()) for gamma in GAMMAS}
     costs = {gamma: middle([nearest(ratio, gamma) for ratio in found.values()]) for gamma in GAMMAS}
     best = max(near, key=lambda gamma: (near[gamma], -costs[gamma]))
+    fewest, largest = min(map(len, found.values())), max(map(len, found.values()))
     noisy = [p for p in found if not family.cell(p, label).exact]
     exact = [p for p in found if family.cell(p, label).exact]
     longest = {p: float(found[p].idxmin()) for p in found}
@@ -221,19 +235,19 @@ def gammas(family: Family) -> Finding:
     }
     return Finding(
         "gamma",
-        f"γ = {best:g} is the safest single value: within twice the best γ on {near[best]} of {len(found)} problems, "
-        f"if lr is tuned with it",
+        f"No γ is safe: the best single value, {best:g}, is within twice the best γ on {near[best]} of {len(found)} "
+        "problems",
         [
             f"With the learning rate best for each γ, `{label}` is within twice its lowest at "
             + listing([f"γ = {gamma:g} on {near[gamma]}" for gamma in GAMMAS])
             + f" of {len(found)} problems; at the median problem those cost "
-            + listing([decades(costs[gamma]) for gamma in GAMMAS])
+            + listing([times(costs[gamma]) for gamma in GAMMAS])
             + " the lowest result.",
             f"The best memory 1/(1 − γ) is {words.get('noisy', '–')} steps at the median of the {len(noisy)} "
-            f"problems with noise and "
-            f"{words.get('exact', '–')} at that of the {len(exact)} without.",
+            f"problems with noise and {words.get('exact', '–')} at that of the {len(exact)} without.",
         ],
-        "The grid has 16 values of γ and two seeds: what lies within a factor of two is not told apart here.",
+        f"The landscapes have {fewest} to {largest} values of γ and a seed or two: what is within twice is not told "
+        f"apart.",
         f"For every problem the γ whose best learning rate ends within twice the lowest of the landscape (lines), "
         f"and the lowest (dots); `{label}`.",
         lambda: memory_figure(found, label),
@@ -290,9 +304,9 @@ def defaults(family: Family) -> Finding:
         [
             f"Defaults end within twice the tuned result on {near[keep[0]]} of {count} problems for `{keep[0]}`, "
             f"{near[keep[1]]} for `{keep[1]}` and {near[keep[-1]]} for `{keep[-1]}`.",
-            f"At the median problem the default of `{keep[0]}` ends {decades(middle(ratio[keep[0]]))} as high as "
+            f"At the median problem the default of `{keep[0]}` ends {times(middle(ratio[keep[0]]))} as high as "
             f"tuned, that of `{keep[-1]}` "
-            f"{decades(middle(ratio[keep[-1]]))}; the default of `{lost}` gains nothing on {useless[lost]} problems.",
+            f"{times(middle(ratio[keep[-1]]))}; the default of `{lost}` gains nothing on {useless[lost]} problems.",
         ],
         "Defaults are those of the registry (`stepscape show NAME`), which are the authors' or the framework's; "
         "problems are small.",
@@ -315,7 +329,6 @@ def adagrad(family: Family) -> Finding:
     wins = [p for p in family.problems if rows.loc[p, "verdict"] == "worse"]
     losses = [p for p in family.problems if rows.loc[p, "verdict"] == "better"]
     ahead = ratio[ratio > CLOSE]
-    noisy = [p for p in ahead.index if not family.cell(p, a).exact]
     behind = ratio[ratio < 1 / CLOSE]
     return Finding(
         "adagrad",
@@ -323,14 +336,12 @@ def adagrad(family: Family) -> Finding:
         f"on {len(behind)}",
         [
             f"Tuned, Adagrad ends at least {CLOSE:g} times lower on {listed(ahead.index)}"
-            + (f" ({len(noisy)} of them with noise, where a step that shrinks is what is wanted)" if noisy else "")
             + f"; RMSProp on {listed(behind.index)}.",
             f"The report's test tells Adagrad as lower on {len(wins)} ({listed(wins)}) and RMSProp on {len(losses)} "
             f"({listed(losses)}); "
             f"on the other {len(ratio) - len(wins) - len(losses)} three studies a side do not tell them apart.",
         ],
-        "Constant lr for both. With lr lowered over the run, the reason for Adagrad's lead on noisy problems goes "
-        "(suite `learning`).",
+        "Constant lr for both; with a schedule that lowers lr the order may be another (suite `learning`).",
         "How many times as high tuned RMSProp ends as tuned Adagrad, by problem; to the right Adagrad is ahead.",
         lambda: bars(ratio, "RMSProp over Adagrad", "When Adagrad beats RMSProp", (color_of(b), color_of(a))),
     )

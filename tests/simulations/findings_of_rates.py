@@ -14,12 +14,12 @@ from findings_of import (
     Finding,
     adagrad,
     bars,
-    decades,
     defaults,
     gammas,
     listed,
     middle,
     strip,
+    times,
     variants,
 )
 
@@ -51,7 +51,7 @@ def headroom(family: Family) -> Finding:
     count = len(family.problems)
     return Finding(
         "headroom",
-        f"`{near}` is best {decades(middle(factors[near]))} below the learning rate that fails, `{far}` "
+        f"`{near}` is best {times(middle(factors[near]))} below the learning rate that fails, `{far}` "
         f"{far_text(middle(factors[far]))}",
         [
             f"From the best lr to the next of the grid that ends above its start or diverges is a factor of "
@@ -87,18 +87,16 @@ def tuning(family: Family) -> Finding:
     first = min(choice, key=lambda name: middle(choice[name]))
     return Finding(
         "tuning",
-        f"Tuning buys {'more' if bought > chosen else 'less'} than the right optimizer does: {decades(bought)} "
-        f"against {decades(chosen)}",
+        f"Tuning buys {'more' if bought > chosen else 'less'} than the right optimizer does: {times(bought)} "
+        f"against {times(chosen)}",
         [
             f"Over all {len(family.labels)} optimizers and {len(family.problems)} problems, tuning lowers the end "
-            f"result {decades(bought)} at the median; "
-            f"tuned, what the best optimizer of the problem has ahead is {decades(chosen)}.",
-            f"Tuning `rmsprop` buys {decades(rms)} at the median problem and leaves {decades(left)} to the best of "
-            f"all; `{first}` leaves least, "
-            f"{decades(middle(choice[first]))}.",
+            f"result {times(bought)} at the median; "
+            f"tuned, what the best optimizer of the problem has ahead is {times(chosen)}.",
+            f"Tuning `rmsprop` buys {times(rms)} at the median problem and leaves {times(left)} to the best of "
+            f"all; `{first}` leaves least, {times(middle(choice[first]))}.",
         ],
-        "Every optimizer had the same number of trials, whatever number of knobs it has; 96 settings are few for "
-        "needles.",
+        f"Every optimizer had the same number of trials, whatever number of knobs it has. {family.budget}",
         f"End result of every tuned optimizer over the lowest of its problem, a dot a problem (n = "
         f"{len(family.problems)}), the bar their median.",
         lambda: strip(
@@ -164,11 +162,10 @@ def robust(family: Family) -> Finding:
             f"on average and {best.regrets[best.worst].value:.0%} on `{best.worst}`; that of `{last.label}` misses "
             f"{last.mean:.0%}.",
             f"Even so it loses more than half of the progress on {half[best.label]} of {len(family.problems)} "
-            f"problems "
-            f"({half[last.label]} for `{last.label}`): tune lr for every problem anew.",
+            f"problems ({half[last.label]} for `{last.label}`): tune lr for every problem anew.",
         ],
-        "Progress is decades of the gap from the start, or the loss that was lost where no floor is known. One "
-        "setting of a grid of 24 × 16.",
+        "Progress is decades of the gap from the start, or the loss that was lost where no floor is known. A "
+        "setting is a point of the grid that an optimizer's landscapes share.",
         f"Share of the progress that the most robust setting of each optimizer misses on each problem, in percent (n "
         f"= {len(family.problems)}).",
         lambda: strip(regrets, "progress missed by one setting for all, %", "What one setting for all problems costs"),
@@ -201,7 +198,7 @@ def horizons(family: Family) -> Finding:
             f"The optimizer with the lowest point of its landscape after {EARLY:.0%} of the steps is not the one "
             f"that has it at the end on "
             f"{len(changed)} of {kept} problems ({listed(changed[:6])}{' and others' if len(changed) > 6 else ''}).",
-            f"The best lr of `rmsprop` after {EARLY:.0%} of the steps is {decades(middle(list(ratio)))} that at the "
+            f"The best lr of `rmsprop` after {EARLY:.0%} of the steps is {times(middle(list(ratio)))} that at the "
             f"end at the median problem, "
             f"and higher by half or more on {higher} of {len(ratio)}: short runs choose learning rates that are too "
             f"high for long ones.",
@@ -230,22 +227,21 @@ def turned(family: Family) -> Finding:
     ahead = {problem: min(family.labels, key=lambda name: family.ended(problem, name)) for problem in TURNED}
     return Finding(
         "turned",
-        f"Turn the axes and adaptive steps lose: `{worst}` ends {decades(lost[worst])} as high, `sgd` "
-        f"{decades(lost['sgd'])}",
+        f"Turn the axes and adaptive steps lose: `{worst}` ends {times(lost[worst])} as high, `sgd` "
+        f"{times(lost['sgd'])}",
         [
             f"On `{rotated}`, which is `{straight}` with its axes along no coordinate, "
             + listing(
                 [
-                    f"`{name}` ends {decades(lost[name])} as high"
+                    f"`{name}` ends {times(lost[name])} as high"
                     for name in (*rest, "rmsprop", "adam", "adagrad")
                     if name in lost.index
                 ]
             )
             + f" as on `{straight}`; the median of the {len(adaptive)} that scale coordinates is "
-            f"{decades(middle(list(lost[adaptive])))}.",
+            f"{times(middle(list(lost[adaptive])))}.",
             f"Lowest is `{ahead[straight]}` while the axes are the coordinates and `{ahead[rotated]}` when they are "
-            f"not: "
-            "what a diagonal preconditioner gains, it gains from axes that happen to be the coordinates.",
+            f"not: what a diagonal preconditioner gains, it gains from axes that happen to be the coordinates.",
         ],
         "One pair of problems, ten parameters, condition 1e6, without noise.",
         f"End result on `{rotated}` over that on `{straight}`, both tuned, by optimizer.",

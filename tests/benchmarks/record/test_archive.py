@@ -64,6 +64,9 @@ def test_a_light_archive_lacks_the_curves_of_trials_only_and_is_a_whole_record(f
         assert {*light.curves["setting"]} == {"tuned", "default"} < {*whole.curves["setting"]}
         kept = whole.curves[whole.curves["setting"] != "trial"].reset_index(drop=True)
         pd.testing.assert_frame_equal(light.curves, kept)
+        if whole.paths is not None:
+            assert light.paths is not None
+            pd.testing.assert_frame_equal(light.paths, whole.paths[whole.paths["seed"] == whole.paths["seed"].min()])
         pd.testing.assert_frame_equal(light.trials, whole.trials)
         pd.testing.assert_frame_equal(light.runs, whole.runs)
     pd.testing.assert_frame_equal(results_table(Record.load(opened(file))), results_table(Record.load(folder)))
