@@ -12,6 +12,7 @@ from analysis.answers.memory_laws import memory_laws_part
 from analysis.answers.part import Part
 from analysis.answers.scale_laws import scale_laws_part
 from analysis.answers.sections import Section, section_of
+from analysis.answers.unit_tests import unit_tests_part
 from analysis.figures.style import Form
 from analysis.pages.drawing import drawn
 from analysis.pages.report import forms_text, template
@@ -23,6 +24,7 @@ __all__ = ["ANSWERS", "PAGE", "write_answers"]
 PAGE: Final = "questions.html"
 
 ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
+    "unit-tests": unit_tests_part,
     "ladder": ladder_part,
     "memory-laws": memory_laws_part,
     "scale-laws": scale_laws_part,
