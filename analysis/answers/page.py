@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from analysis.answers.ladder import ladder_part
 from analysis.answers.memory_laws import memory_laws_part
 from analysis.answers.part import Part
 from analysis.answers.scale_laws import scale_laws_part
@@ -22,6 +23,7 @@ __all__ = ["ANSWERS", "PAGE", "write_answers"]
 PAGE: Final = "questions.html"
 
 ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
+    "ladder": ladder_part,
     "memory-laws": memory_laws_part,
     "scale-laws": scale_laws_part,
 }
@@ -72,5 +74,5 @@ def _page(
         sections=sections,
         seconds=sum(exhibit.info.seconds for exhibit in exhibits),
         report=(target / "index.html").is_file(),
-        forms=forms_text(forms),
+        forms=forms_text(("png", *forms)),
     )

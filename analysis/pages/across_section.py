@@ -86,7 +86,7 @@ class Across:
 def across_of(
     results: Mapping[str, ProblemResults], looks: Mapping[str, Look], forms: Collection[Form] = ()
 ) -> Across | None:
-    """The part across the problems of a record, its figures as PNG and in the further ``forms``; None where it has only
+    """The part across the problems of a record, its figures as SVG and in the further ``forms``; None where it has only
     one problem.
 
     Nothing here raises for a record that cannot be pooled: the part then says why.
