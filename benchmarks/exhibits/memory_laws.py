@@ -58,9 +58,9 @@ class MemoryLaws(Question):
     name = "memory-laws"
     seconds = 60.0
 
-    on: list[str] = Field(default=["noisy-quadratic(dim=20)", "airfoil"], min_length=1)
+    on: list[str] = Field(default=["noisy-quadratic(dim=20)", "digits-mlp"], min_length=1)
     optimizers: list[str] = Field(default=["rmsprop", "rmsprop-corrected", "adam"], min_length=1)
-    seeds: Count = 8
+    seeds: Count = 4
     batches: list[Count] = Field(default=[8, 16, 32, 64], min_length=1)
     horizons: list[Count] = Field(default=[32, 64, 128, 256], min_length=1)
     gammas: list[Gamma] = Field(default=[0.5, 0.75, 0.87, 0.94, 0.97, 0.984, 0.992, 0.996, 0.998], min_length=3)
