@@ -314,7 +314,9 @@ def _measure(problem: Problem, rungs: Sequence[Rung]) -> Measure:
     every = np.concatenate([rung.losses.ravel() for rung in rungs])
     starts = np.concatenate([rung.losses[..., 0].ravel() for rung in rungs])
     if np.isnan(every).all():
-        raise UsageError(f"no setting of any optimizer finished on {problem.name}; ask with fewer steps or other ranges")
+        raise UsageError(
+            f"no setting of any optimizer finished on {problem.name}; ask with fewer steps or other ranges"
+        )
     return Measure.of(problem.minimum, float(np.nanmedian(starts)), float(np.nanmin(every)))
 
 

@@ -18,7 +18,7 @@ from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import Estimate
 from benchmarks.errors import UsageError
 from benchmarks.exhibits.question import Answer, Question
-from benchmarks.exhibits.scaled import check_parameter, floor_of, grid_of, losses_at, pace, varied
+from benchmarks.exhibits.scaled import check_parameter, floor_of, grid_of, losses_at, seconds_of, varied
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import OPTIMIZERS, make_optimizer
 from benchmarks.suite.settings import FIRST_LANDSCAPE_SEED, Count
@@ -88,8 +88,8 @@ class MemoryLaws(Question):
             for optimizer in map(make_optimizer, self.optimizers):
                 grid = grid_of(**{knob_of(optimizer): self.gammas, "lr": self.lrs})
                 for batch in self.batches:
-                    a_step = pace(varied(name, data, batch=batch), optimizer, grid, self._seeds)
-                    found += a_step * max(self.horizons[-1], self._steps(batch))
+                    looks = [*self.horizons, self._steps(batch)]
+                    found += seconds_of(varied(name, data, batch=batch), optimizer, grid, self._seeds, looks)
         return found
 
     def answer(self, data: Path | None) -> Answer:
