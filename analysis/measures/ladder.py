@@ -102,9 +102,7 @@ def _apart(before: Array, after: Array, measure: Measure, *, exact: bool) -> Dif
     return study_difference(Side.of(before, measure), Side.of(after, measure), measure, paired=True)
 
 
-def _climbed(
-    before: Tuned, after: Tuned, found: Difference, p_holm: float, measure: Measure, enough: float
-) -> Climbed:
+def _climbed(before: Tuned, after: Tuned, found: Difference, p_holm: float, measure: Measure, enough: float) -> Climbed:
     total, change = float(before.steps[-1]), found.change
 
     def saved(effect: float) -> float:
