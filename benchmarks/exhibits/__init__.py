@@ -23,6 +23,7 @@ from benchmarks.exhibits.rotation import Rotation
 from benchmarks.exhibits.scale_laws import ScaleLaws
 from benchmarks.exhibits.stall import Stall
 from benchmarks.exhibits.unit_tests import UnitTests
+from benchmarks.exhibits.tuning_free import TuningFree
 from benchmarks.exhibits.variants import Variants
 
 __all__ = ["EXHIBITS", "Answer", "Question", "make_question"]
@@ -39,6 +40,7 @@ EXHIBITS: Mapping[str, type[Question]] = {
         RealProblem,
         GammaSchedules,
         Ladder,
+        TuningFree,
         MemoryLaws,
         ScaleLaws,
         UnitTests,
