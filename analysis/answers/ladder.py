@@ -196,8 +196,13 @@ def levels_panel(rows: pd.DataFrame, measure: str) -> Figure:
 
 def _table(ingredients: pd.DataFrame) -> TextTable:
     columns = {
-        "problem": "problem", "way": "ingredient is", "name": "ingredient", "change": "change [90%]", "p": "p (Holm)",
-        "verdict": "verdict", "saved": "steps saved [90%]",
+        "problem": "problem",
+        "way": "ingredient is",
+        "name": "ingredient",
+        "change": "change [90%]",
+        "p": "p (Holm)",
+        "verdict": "verdict",
+        "saved": "steps saved [90%]",
     }
     rows = [
         {

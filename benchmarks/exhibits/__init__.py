@@ -22,8 +22,8 @@ from benchmarks.exhibits.real_problem import RealProblem
 from benchmarks.exhibits.rotation import Rotation
 from benchmarks.exhibits.scale_laws import ScaleLaws
 from benchmarks.exhibits.stall import Stall
-from benchmarks.exhibits.unit_tests import UnitTests
 from benchmarks.exhibits.tuning_free import TuningFree
+from benchmarks.exhibits.unit_tests import UnitTests
 from benchmarks.exhibits.variants import Variants
 
 __all__ = ["EXHIBITS", "Answer", "Question", "make_question"]

@@ -207,7 +207,11 @@ class Ladder(Question):
     def _tuned(self, problem: Problem, spec: AnyOptimizer) -> Rung:
         """``spec`` tuned on ``problem`` and tested."""
         tuning = Tuning(
-            sampler=self.sampler, trials=self.trials, block=self.trials, studies=self.studies, pruner="none",
+            sampler=self.sampler,
+            trials=self.trials,
+            block=self.trials,
+            studies=self.studies,
+            pruner="none",
             seeds=1 if problem.deterministic else self.tuning_seeds,
         )
         space, steps = Space.of(spec, Searching()), self._steps(problem)

@@ -74,12 +74,24 @@ class TuningFree(Question):
     seconds = 90.0
 
     on: list[str] = [
-        "quadratic(dim=20)", "ellipsoid-rotated", "rosenbrock", "airfoil", "diabetes", "breast-cancer", "robust-huber",
+        "quadratic(dim=20)",
+        "ellipsoid-rotated",
+        "rosenbrock",
+        "airfoil",
+        "diabetes",
+        "breast-cancer",
+        "robust-huber",
         "phase-retrieval",
     ]
     optimizers: list[str] = [
-        "prodigy", "dadapt-adam", "average(dog)", "mechanic(sgd)", "mechanic(adam)", "schedule-free-sgd",
-        "schedule-free-adamw", "adadelta",
+        "prodigy",
+        "dadapt-adam",
+        "average(dog)",
+        "mechanic(sgd)",
+        "mechanic(adam)",
+        "schedule-free-sgd",
+        "schedule-free-adamw",
+        "adadelta",
     ]
     settings: dict[str, dict[str, float]] = {"mechanic(sgd)": {"lr": 1.0}, "mechanic(adam)": {"lr": 1.0}}
     references: Annotated[list[str], Field(min_length=1)] = ["momentum", "adam"]
@@ -110,9 +122,12 @@ class TuningFree(Question):
 
     def answer(self, data: Path | None) -> Answer:
         tables: dict[str, list[pd.DataFrame]] = {name: [] for name in ("regrets", "optima", "rates", "runs")}
-        measures, points = {}, dict[str, int]()
+        measures, points, without = {}, dict[str, int](), list[str]()
         for problem in self.problems(data):
             references = {name: self._reference(problem, name, points) for name in self.references}
+            if all(np.isinf(each.median) for each in references.values()):
+                without.append(problem.name)
+                continue
             suggested_rates = {name: self._rates(problem, name) for name in self.references} if self.suggestions else {}
             losses = [self._losses(problem, method, suggested_rates) for method in self._methods]
             measure = _measure(problem, self._start(problem), [*losses, *(each.tested for each in references.values())])
@@ -126,18 +141,24 @@ class TuningFree(Question):
             }
             for table, frame in made.items():
                 tables[table].append(frame.assign(problem=problem.name))
+        if not measures:
+            raise UsageError(
+                f"no point of the landscape of {' or '.join(self.references)} finished on {', '.join(without)}, so that "
+                "there is no optimum to hold anything against; ask with fewer steps, or give another reference"
+            )
         joined = {table: pd.concat(frames, ignore_index=True) for table, frames in tables.items()}
         kinds = joined["regrets"].drop_duplicates("method").set_index("method")
         shares = shares_of(joined["regrets"])
         joined["shares"] = shares.assign(**{key: shares["method"].map(kinds[key]) for key in ("kind", "optimizer")})
         facts = TuningFreeFacts(
-            tuple(measures),
-            measures,
-            tuple(self.references),
-            points,
-            self.landscape_seeds,
-            self.seeds,
-            self.range_steps,
+            problems=tuple(measures),
+            measures=measures,
+            without=tuple(without),
+            references=tuple(self.references),
+            points=points,
+            landscape_seeds=self.landscape_seeds,
+            seeds=self.seeds,
+            range_steps=self.range_steps,
         )
         return Answer(joined, facts, self._method())
 
@@ -274,11 +295,8 @@ def _seeds(problem: Problem, first: int, count: int) -> list[int]:
 
 
 def _measure(problem: Problem, start: float, losses: Sequence[Array]) -> Measure:
-    """What ``problem`` is judged by; raises `UsageError` where no run finished."""
-    every = np.concatenate(losses)
-    if np.isnan(every).all():
-        raise UsageError(f"no run finished on {problem.name}; ask with fewer steps or of other problems")
-    return Measure.of(problem.minimum, start, float(np.nanmin(every)))
+    """What ``problem`` is judged by."""
+    return Measure.of(problem.minimum, start, float(np.fmin.reduce(np.concatenate(losses))))
 
 
 def _optima(references: Mapping[str, Reference], best: str, measure: Measure) -> pd.DataFrame:

@@ -19,6 +19,8 @@ class TuningFreeFacts(Facts):
     """Names, in order."""
     measures: Mapping[str, str]
     """For each problem what it is judged by: gap | loss."""
+    without: tuple[str, ...]
+    """Problems asked of on which no point of any reference's landscape finished: there is no optimum there."""
     references: tuple[str, ...]
     """Optimizers whose landscapes are the truth."""
     points: Mapping[str, int]

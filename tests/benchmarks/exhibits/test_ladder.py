@@ -17,7 +17,11 @@ BOWL = "quadratic(dim=10, noise='none')"  # of the condition that is the default
 def climbed():
     """Momentum, and gradient descent again under another name, over gradient descent on a bowl without noise."""
     question = Ladder(
-        on=[BOWL], optimizers=["sgd", "sgd(maximize=False)", "sgd -> momentum", "muon"], alone=[], trials=16, studies=6,
+        on=[BOWL],
+        optimizers=["sgd", "sgd(maximize=False)", "sgd -> momentum", "muon"],
+        alone=[],
+        trials=16,
+        studies=6,
         steps=STEPS,
     )
     answer = question.answer(None)

@@ -13,10 +13,15 @@ BOWL, STEEP = "quadratic(dim=5, condition=10.0)", "discus"
 
 @pytest.fixture(scope="module")
 def asked():
-    """Two rules, and range tests of gradient descent, on a bowl and where lr 0.01 is far too large."""
+    """Two rules, one of them far beyond what is stable, on a bowl, and on one where gradient descent never is."""
     question = TuningFree(
-        on=[BOWL, STEEP], optimizers=["prodigy", "sgd"], settings={"sgd": {"lr": 0.05}}, references=["sgd"],
-        suggestions=["valley", "steep", "minimum"], grid=(16, 2), seeds=4, steps=50,
+        on=[BOWL, STEEP],
+        optimizers=["prodigy", "sgd"],
+        settings={"sgd": {"lr": 3.0}},
+        references=["sgd"],
+        grid=(16, 2),
+        seeds=4,
+        steps=50,
     )
     answer = question.answer(None)
     check_exhibit("tuning-free", answer.tables, answer.facts)
@@ -26,30 +31,31 @@ def asked():
 @pytest.mark.slow
 def test_a_learning_rate_beyond_what_is_stable_is_counted_as_diverged(asked) -> None:
     shares = asked.tables["shares"].set_index("method")
-    assert shares.loc["sgd, its defaults", ["problems", "diverged"]].tolist() == [2, 1]
-    assert shares.loc["prodigy", "diverged"] == 0
+    assert shares.loc["sgd", ["problems", "diverged", "near"]].tolist() == [1, 1, 0]  # lr 3, and 2 is the edge
+    assert shares.loc["sgd", "regret"] == float("inf")
+    assert shares.loc[["prodigy", "sgd, its defaults"], "diverged"].tolist() == [0, 0]
 
 
 @pytest.mark.slow
 def test_what_a_range_test_suggests_is_below_the_edge_of_stability(asked) -> None:
     rates = asked.tables["rates"]
-    for problem, sharpness in ((BOWL, 1.0), (STEEP, 2e6)):
-        assert (rates[rates["problem"] == problem]["lr"] < 2 / sharpness).all()
-    assert len(rates) == 3 * (4 + 1)  # a suggestion for every test seed, one of a deterministic problem
+    assert (rates["lr"] < 2.0).all()
+    assert len(rates) == 3 * 4  # three suggestions for every test seed
 
 
 @pytest.mark.slow
 def test_nothing_of_the_reference_is_far_below_the_best_point_of_its_landscape(asked) -> None:
     regrets = asked.tables["regrets"]
-    own = regrets[(regrets["optimizer"] == "sgd") & (regrets["problem"] == BOWL)]
-    assert (own["regret"] > 0.5).all()  # other seeds chose the point, of a grid
+    assert (regrets[regrets["kind"] != "rule"]["regret"] > 0.5).all()  # other seeds chose the point, of a grid
     assert asked.tables["optima"]["best"].all()
 
 
 @pytest.mark.slow
-def test_settings_of_the_authors_replace_defaults(asked) -> None:
-    ends = asked.tables["runs"].groupby(["problem", "method"])["loss"].first()[BOWL]
-    assert ends["sgd"] < ends["sgd, its defaults"]  # lr 0.05 comes further than 0.01
+def test_a_problem_on_which_every_point_of_the_landscape_diverges_has_no_optimum(asked) -> None:
+    assert asked.facts.without == (STEEP,)
+    assert set(asked.tables["regrets"]["problem"]) == {BOWL}
+    with pytest.raises(StepscapeError, match=f"finished on {STEEP}"):
+        TuningFree(on=[STEEP], optimizers=[], references=["sgd"], grid=(3, 2), seeds=2, steps=50).answer(None)
 
 
 @pytest.mark.parametrize(
