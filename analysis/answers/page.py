@@ -13,6 +13,7 @@ from analysis.answers.part import Part
 from analysis.answers.scale_laws import scale_laws_part
 from analysis.answers.sections import Section, section_of
 from analysis.answers.unit_tests import unit_tests_part
+from analysis.answers.tuning_free import tuning_free_part
 from analysis.figures.style import Form
 from analysis.pages.drawing import drawn
 from analysis.pages.report import forms_text, template
@@ -26,6 +27,7 @@ PAGE: Final = "questions.html"
 ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
     "unit-tests": unit_tests_part,
     "ladder": ladder_part,
+    "tuning-free": tuning_free_part,
     "memory-laws": memory_laws_part,
     "scale-laws": scale_laws_part,
 }
