@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from benchmarks.errors import SuiteError, UnknownNameError, nearest
+from benchmarks.exhibits.curvature import Curvature
 from benchmarks.exhibits.gamma_one import GammaOne
 from benchmarks.exhibits.gamma_schedules import GammaSchedules
 from benchmarks.exhibits.memory import Memory
@@ -34,6 +35,7 @@ EXHIBITS: Mapping[str, type[Question]] = {
         Rotation,
         RealProblem,
         GammaSchedules,
+        Curvature,
     )
 }
 """Every question by the name of its exhibit."""

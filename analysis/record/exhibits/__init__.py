@@ -17,6 +17,7 @@ from typing import Any, Final, Generic, TypeVar
 import pandas as pd
 
 from analysis.record.errors import OtherSchemaError, RecordError
+from analysis.record.exhibits.curvature import CURVATURE
 from analysis.record.exhibits.gamma_one import GAMMA_ONE
 from analysis.record.exhibits.gamma_schedules import GAMMA_SCHEDULES
 from analysis.record.exhibits.memory import MEMORY
@@ -55,6 +56,7 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
         ROTATION,
         REAL_PROBLEM,
         GAMMA_SCHEDULES,
+        CURVATURE,
     )
 }
 """Every exhibit of ours by name."""
