@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from analysis.answers.curvature import curvature_part
 from analysis.answers.part import Part
 from analysis.answers.sections import Section, section_of
 from analysis.figures.style import Form
@@ -19,7 +20,9 @@ __all__ = ["ANSWERS", "PAGE", "write_answers"]
 
 PAGE: Final = "questions.html"
 
-ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {}
+ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
+    "curvature": curvature_part,
+}
 """The part that answers each exhibit of this page, in reading order."""
 
 

@@ -32,8 +32,8 @@ def by_optimizer(boundary: pd.DataFrame, predictor: str) -> dict[str, RateRatio]
     for name, of in pairs(boundary).groupby("optimizer", sort=False):
         logs = _logs(of, predictor)
         if logs.size:
-            ends = (float(np.exp(of_logs(logs))) for of_logs in (np.median, np.min, np.max))
-            found[str(name)] = RateRatio(*ends, logs.size)
+            middle, low, high = (float(np.exp(of_logs(logs))) for of_logs in (np.median, np.min, np.max))
+            found[str(name)] = RateRatio(middle, low, high, logs.size)
     return found
 
 

@@ -164,7 +164,7 @@ def boundary(grid: Grid, theory: Array | None = None) -> Boundary:
 
 
 def row_boundary(rates: Array, stable: Mask) -> tuple[float, float]:
-    """The last of the rising ``rates [X]`` in the unbroken run of ``stable`` ones from the lowest on, and the next rate.
+    """The last of the rising ``rates [X]`` in the unbroken run of ``stable`` ones from the lowest on, and the next one.
 
     NaN and the lowest rate where none is stable; the second is inf where all above are stable.
     """

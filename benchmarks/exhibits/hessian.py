@@ -64,7 +64,9 @@ def require_gradients(problem: Problem) -> bool:
     """
     named = name_of(problem)
     if problem.native is not None:
-        raise UsageError(f"{named} has no curvature over lanes, for it is trained natively ({problem.native}); {ANSWER}")
+        raise UsageError(
+            f"{named} has no curvature over lanes, for it is trained natively ({problem.native}); {ANSWER}"
+        )
     x = problem.start([1]).double().requires_grad_()
     loss = evaluation_of(problem, x)["loss"]
     if not loss.requires_grad:
@@ -104,7 +106,9 @@ def largest_eigenvalue(problem: Problem, x: Tensor, scale: Tensor | None = None,
     value, residual = flat.new_full((len(flat),), math.nan), flat.new_full((len(flat),), math.nan)
     sound = torch.nonzero(flat.isfinite().all(-1) & roots.isfinite().all(-1)).flatten()
     for places in torch.split(sound, TOGETHER):
-        value[places], residual[places] = lanczos(hessian(problem, flat[places], roots[places]), flat[places], iterations)
+        value[places], residual[places] = lanczos(
+            hessian(problem, flat[places], roots[places]), flat[places], iterations
+        )
     return Largest(value.reshape(x.shape[:-1]), residual.reshape(x.shape[:-1]))
 
 

@@ -62,7 +62,7 @@ def upcoming(rule: Rule, x: Tensor, g: Tensor, state: State, hp: Mapping[str, Va
 
 
 def preconditioner(rule: Rule, x: Tensor, state: State, hp: Mapping[str, Value], t: int) -> Tensor | None:
-    """The diagonal ``[..., P]`` of P⁻¹ in ``state``, which is only read: what the rule's step multiplies gradients with.
+    """The diagonal ``[..., P]`` of P⁻¹ in ``state``, which is only read: what the rule's step has gradients times.
 
     None where its step is no such product, entry by entry: where it is the sign of something, sees matrices, or depends
     on a memory that cannot be frozen. Weight decay is left out.
@@ -84,7 +84,7 @@ def stability_limit(rule: Rule, hp: Mapping[str, float], t: int) -> float:
     x, rule, hp = torch.ones(TRIED, 1, dtype=torch.float64), rule.bound([(1,)]), {**hp, "weight_decay": 0.0}
     state = rule.init(x)
     rule.step_at(x, x.clone(), state, hp, t)
-    remembering = {name: hp[name] for name in OF_GRADIENTS if name in hp}
+    remembering: dict[str, Value] = {name: hp[name] for name in OF_GRADIENTS if name in hp}
     for frozen in _frozen(rule):
         still, held = {**hp, **frozen, "lr": 1.0}, _own(state)
         rule.step_at(x, torch.zeros_like(x), held, still, t)  # forgets the gradient of 1

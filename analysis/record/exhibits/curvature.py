@@ -75,7 +75,7 @@ CURVATURE: Final = ExhibitSchema(
             "loss": "full-data loss",
             "sharpness": "largest eigenvalue of the Hessian",
             "preconditioned": "largest eigenvalue of P^-1 H, P of the step about to be taken",
-            "critical": "critical sharpness: 2 over the rate at which that step would raise the loss; inf where any does",
+            "critical": "critical sharpness: 2 over the rate at which that step would raise the loss",
             "limit_over_lr": "limit / lr: what a settling run's preconditioned eigenvalue stays below",
             "edge": "preconditioned / limit_over_lr; 1 is the edge of stability",
         },
