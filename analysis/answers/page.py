@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from analysis.answers.curvature import curvature_part
+from analysis.answers.effective_rates import effective_rates_part
 from analysis.answers.part import Part
 from analysis.answers.sections import Section, section_of
 from analysis.figures.style import Form
@@ -22,6 +23,7 @@ PAGE: Final = "questions.html"
 
 ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
     "curvature": curvature_part,
+    "effective-rates": effective_rates_part,
 }
 """The part that answers each exhibit of this page, in reading order."""
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from benchmarks.errors import SuiteError, UnknownNameError, nearest
 from benchmarks.exhibits.curvature import Curvature
+from benchmarks.exhibits.effective_rates import EffectiveRates
 from benchmarks.exhibits.gamma_one import GammaOne
 from benchmarks.exhibits.gamma_schedules import GammaSchedules
 from benchmarks.exhibits.memory import Memory
@@ -36,6 +37,7 @@ EXHIBITS: Mapping[str, type[Question]] = {
         RealProblem,
         GammaSchedules,
         Curvature,
+        EffectiveRates,
     )
 }
 """Every question by the name of its exhibit."""

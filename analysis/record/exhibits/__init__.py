@@ -18,6 +18,7 @@ import pandas as pd
 
 from analysis.record.errors import OtherSchemaError, RecordError
 from analysis.record.exhibits.curvature import CURVATURE
+from analysis.record.exhibits.effective_rates import EFFECTIVE_RATES
 from analysis.record.exhibits.gamma_one import GAMMA_ONE
 from analysis.record.exhibits.gamma_schedules import GAMMA_SCHEDULES
 from analysis.record.exhibits.memory import MEMORY
@@ -57,6 +58,7 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
         REAL_PROBLEM,
         GAMMA_SCHEDULES,
         CURVATURE,
+        EFFECTIVE_RATES,
     )
 }
 """Every exhibit of ours by name."""

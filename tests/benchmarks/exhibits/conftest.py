@@ -26,6 +26,9 @@ QUICK: dict[str, dict[str, Any]] = {
         "on": ["airfoil"], "few": [], "seeds": 4, "tuning_seeds": 2, "lrs": [0.001, 0.01], "tuned_lrs": [0.003, 0.01],
         "sums": [5], "sum_steps": 1500, "sum_seeds": 4,
     },
+    "effective-rates": {
+        "on": ["ellipse"], "optimizers": ["sgd"], "evaluations": 2, "steps": 4, "rates": 2, "draws": 2,
+    },
     "curvature": {"on": ["ellipse"], "optimizers": ["sgd"], "evaluations": 2, "steps": 20},
 }  # fmt: skip
 
