@@ -27,6 +27,12 @@ DETAILED: Final = 1
 AT_THE_EDGE: Final = 1.5
 """Within this factor of its limit a run counts as at the edge of stability."""
 
+PREDICTORS: Final = {
+    "predicted": "limit / largest eigenvalue of P⁻¹H at the start",
+    "critical": "critical rate at the start",
+}
+"""What is held against the measured boundary, by the name of its column."""
+
 ALIKE: Final = 1.1
 """Two predictions that are off by factors so close are as good as each other."""
 
@@ -36,20 +42,21 @@ def curvature_part(exhibit: Exhibit[CurvatureFacts]) -> Part:
     facts, boundary, runs = exhibit.facts, exhibit.table("boundary"), exhibit.table("runs")
     each = pairs(boundary)
     fast = runs[runs["share"] == runs["share"].max()]
-    detailed = _changing_most(fast)
+    detailed, edged = _changing_most(fast), _by(fast[fast["edge"] > 0], "problem")
     with drawing():
         boundaries = {
-            "predicted": boundary_panel(each, "predicted_lr", "limit / largest eigenvalue of P⁻¹H at the start"),
-            "critical": boundary_panel(each, "critical_lr", "critical rate at the start"),
+            name: boundary_panel(each, f"{name}_lr", called)
+            for name, called in PREDICTORS.items()
+            if each[f"{name}_lr"].between(0, np.inf, inclusive="neither").any()
         }
-        edges = {f"edge-{place}": edge_panel(of, str(name)) for place, (name, of) in enumerate(_by(fast, "problem"))}
+        edges = {f"edge-{place}": edge_panel(of, str(name)) for place, (name, of) in enumerate(edged)}
         runs_of = {
             f"runs-{problem}-{optimizer}": sharpness_panel(of, f"{name_of(str(optimizer))} on {problem}")
             for problem in detailed
             for optimizer, of in _by(fast[fast["problem"] == problem], "optimizer")
         }
     share = f"{float(runs['share'].max()):.0%}" if len(runs) else ""
-    edge_finds = {f"edge-{place}": _edge_finding(of) for place, (_, of) in enumerate(_by(fast, "problem"))}
+    edge_finds = {f"edge-{place}": _edge_finding(of) for place, (_, of) in enumerate(edged)}
     run_finds = {
         f"runs-{problem}-{optimizer}": _run_finding(of)
         for problem in detailed
@@ -108,13 +115,16 @@ def curvature_reading(facts: CurvatureFacts) -> list[str]:
             f"Just below the boundary {listing(values)} train{'s' * (len(values) == 1)} at the edge of stability: the "
             "largest eigenvalue of P⁻¹H ends near limit / lr (the number is their ratio)."
         )
-    better = _better(facts.measured_over_critical, facts.measured_over_predicted)
+    critical, predicted = facts.measured_over_critical, facts.measured_over_predicted
     passes = f"Critical rates, found by {number(facts.forward_passes)} forward passes,"
-    said.append(
-        f"{passes} are the better prediction for {listing([name_of(name) for name in better])}."
-        if better
-        else f"{passes} predict no optimizer's boundary better than eigenvalues do."
-    )
+    if predicted:
+        better = listing([name_of(name) for name in _better(critical, predicted)] or ["no optimizer"])
+        said.append(f"{passes} are the better prediction for {better}.")
+    alone = [f"{name_of(name)} {_ratio_text(of)}" for name, of in critical.items() if name not in predicted]
+    if alone:
+        said.append(
+            f"{passes} are all there is where a rule has no preconditioner; measured over them: {listing(alone)}."
+        )
     return said
 
 
@@ -233,14 +243,15 @@ def _changing_most(fast: pd.DataFrame) -> list[str]:
     """The problems whose Hessian's largest eigenvalue, where positive, changes by the largest factor along runs."""
     positive = fast[fast["sharpness"] > 0]
     factors = positive.groupby(["problem", "optimizer"], sort=False)["sharpness"].agg(lambda s: s.max() / s.min())
-    return [str(name) for name in factors.groupby("problem", sort=False).median().nlargest(DETAILED).index]
+    changes = factors.astype(float).groupby("problem", sort=False).median().sort_values(ascending=False, kind="stable")
+    return [str(name) for name in changes.index[:DETAILED]]
 
 
 def _better(one: Mapping[str, RateRatio], other: Mapping[str, RateRatio]) -> list[str]:
-    """The optimizers that ``one`` predicts better than ``other`` does, or alone, by the median."""
+    """The optimizers whose boundary ``one`` predicts better than ``other`` does, by the median."""
     off = {name: abs(float(np.log(of.median))) for name, of in one.items()}
     rival = {name: abs(float(np.log(of.median))) for name, of in other.items()}
-    return [name for name, value in off.items() if value + np.log(ALIKE) < rival.get(name, np.inf)]
+    return [name for name, value in off.items() if value + np.log(ALIKE) < rival.get(name, 0.0)]
 
 
 def _ratio_text(of: RateRatio) -> str:

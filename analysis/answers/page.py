@@ -9,7 +9,10 @@ from typing import Any, Final
 
 from analysis.answers.curvature import curvature_part
 from analysis.answers.effective_rates import effective_rates_part
+from analysis.answers.ladder import ladder_part
+from analysis.answers.memory_laws import memory_laws_part
 from analysis.answers.part import Part
+from analysis.answers.scale_laws import scale_laws_part
 from analysis.answers.sections import Section, section_of
 from analysis.figures.style import Form
 from analysis.pages.drawing import drawn
@@ -24,6 +27,9 @@ PAGE: Final = "questions.html"
 ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
     "curvature": curvature_part,
     "effective-rates": effective_rates_part,
+    "ladder": ladder_part,
+    "memory-laws": memory_laws_part,
+    "scale-laws": scale_laws_part,
 }
 """The part that answers each exhibit of this page, in reading order."""
 
@@ -72,5 +78,5 @@ def _page(
         sections=sections,
         seconds=sum(exhibit.info.seconds for exhibit in exhibits),
         report=(target / "index.html").is_file(),
-        forms=forms_text(forms),
+        forms=forms_text(("png", *forms)),
     )

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from analysis.measures.predicted_boundary import by_optimizer, edge_ratios, within
 from analysis.measures.stability import row_boundary
-from analysis.record.exhibits.curvature import CurvatureFacts
+from analysis.record.exhibits.curvature import CURVATURE, CurvatureFacts
 from analysis.record.outcome import Outcome
 from benchmarks.engine.training import Training, train
 from benchmarks.errors import UsageError
@@ -32,8 +32,8 @@ from problems import Problem
 
 __all__ = ["Curvature", "rule_named"]
 
-DECADES: Final = (-2.0, 3.0)
-"""Where the boundary is sought, in decades from the rate that curvature predicts."""
+DECADES: Final = ((-2.0, 3.0), (-7.0, 7.0))
+"""Where the boundary is sought, in decades from the rate that curvature predicts: where most are, then far and wide."""
 
 EACH_DECADE: Final = 12
 """Rates a decade of that search, and of the finer one between the two at the boundary for each of these."""
@@ -138,7 +138,7 @@ class Curvature(Question):
                 residuals += [_largest(each.residual / each.sharpness.abs()) for each in (start, *measured)]
         tables = {
             "boundary": pd.concat(boundaries, ignore_index=True),
-            "runs": pd.concat(runs, ignore_index=True),
+            "runs": pd.concat([of for of in runs if len(of)] or runs[:1], ignore_index=True),
         }
         facts = CurvatureFacts(
             problems=tuple(self.on),
@@ -185,7 +185,7 @@ class Curvature(Question):
         """The curvature along runs at every share of the largest stable rate, a row an evaluation."""
         stable = float(boundary["largest_stable_lr"].min())
         if not math.isfinite(stable):
-            return pd.DataFrame(), []
+            return pd.DataFrame(columns=list(CURVATURE.tables["runs"])), []
         rates = torch.tensor([share * stable for share in self.shares], dtype=torch.float64)
         at = sorted({round(step) for step in np.geomspace(1, pair.steps, self.evaluations)})
         trace = train(pair.training(at), {**pair.values, "lr": rates})
@@ -283,17 +283,17 @@ def _stable_between(pair: _Pair, predicted: Tensor, critical: Tensor) -> tuple[n
     """The largest stable rate ``[S]`` of each seed and the first unstable one above it (inf: none was found)."""
     known = torch.cat([predicted[predicted.isfinite()], critical[critical.isfinite() & (critical > 0)]])
     middle = float(known[:1].log10()) if len(known) else math.log10(pair.values["lr"])
-    decades = DECADES[1] - DECADES[0]
-    rates = torch.logspace(
-        middle + DECADES[0], middle + DECADES[1], round(decades * EACH_DECADE) + 1, dtype=torch.float64
-    )
-    largest, first = _row_boundaries(pair, rates)
-    inside = np.isfinite(largest) & np.isfinite(first)
+    for low, high in DECADES:
+        count = round((high - low) * EACH_DECADE) + 1
+        rates = torch.logspace(middle + low, middle + high, count, dtype=torch.float64)
+        largest, first = _row_boundaries(pair, rates)
+        inside = np.isfinite(largest) & np.isfinite(first)
+        if inside.all():
+            break
     if not inside.any():
         return largest, first
-    low, high = float(largest[inside].min()), float(first[inside].max())
-    count = min(round(math.log10(high / low) * EACH_DECADE**2) + 1, MOST)
-    finer = torch.logspace(math.log10(low), math.log10(high), count, dtype=torch.float64)
+    ends = math.log10(largest[inside].min()), math.log10(first[inside].max())
+    finer = torch.logspace(*ends, min(round((ends[1] - ends[0]) * EACH_DECADE**2) + 1, MOST), dtype=torch.float64)
     fine_largest, fine_first = _row_boundaries(pair, finer)
     kept = inside & np.isfinite(fine_largest) & np.isfinite(fine_first)
     return np.where(kept, fine_largest, largest), np.where(kept, fine_first, first)

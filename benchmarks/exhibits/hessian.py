@@ -50,7 +50,7 @@ class Largest:
 class Critical:
     """The critical learning ``rate`` of each lane ``[...]`` and how many forward ``passes`` all together took.
 
-    A rate is inf where the loss never rises, 0 where it rises at once, NaN where a lane is not finite.
+    A rate is inf where the loss never rises, 0 where it rises at once, NaN where a lane is not finite or goes nowhere.
     """
 
     rate: Tensor
@@ -177,4 +177,5 @@ def critical_rates(problem: Problem, x: Tensor, direction: Tensor, guess: Tensor
         rate = torch.where(high.isinf(), 2 * low, torch.where(low == 0, high / 2, (low * high).sqrt()))
         passes += 1
     found = torch.where(high.isinf(), math.inf, (low * high).sqrt())
-    return Critical(torch.where(before.isfinite() & direction.isfinite().all(-1), found, math.nan), passes)
+    moves = before.isfinite() & direction.isfinite().all(-1) & (direction != 0).any(-1)
+    return Critical(torch.where(moves, found, math.nan), passes)

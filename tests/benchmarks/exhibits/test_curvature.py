@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.answers import ANSWERS
+from analysis.answers.curvature import curvature_reading
 from analysis.record.exhibits import Exhibit, check_exhibit
 from benchmarks.errors import UsageError
 from benchmarks.exhibits import make_question
@@ -17,6 +18,9 @@ OPTIONS = {
     "optimizers": ["sgd", "momentum", "rmsprop", "signsgd"],
     "evaluations": 3,
 }
+
+
+SHORT = {"evaluations": 2, "steps": 10, "seeds": 1}
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +84,15 @@ def test_the_part_says_what_each_rule_makes_of_the_prediction(exhibit):
 def test_who_cannot_answer_is_refused_before_anything_is_trained(options, says):
     with pytest.raises(UsageError, match=rf"{says}.* can answer"):
         make_question("curvature", options).problems(None)
+
+
+@pytest.mark.slow
+def test_a_rule_without_a_preconditioner_or_a_stable_rate_nearby_is_answered_by_critical_rates_alone():
+    answer = make_question("curvature", {"on": ["phase-retrieval"], "optimizers": ["dog"], **SHORT}).answer(None)
+    row = answer.tables["boundary"].iloc[0]
+    assert np.isnan(row["predicted_lr"])
+    assert row["largest_stable_lr"] < row["measured_lr"] < row["first_unstable_lr"]
+    assert answer.facts.measured_over_predicted == {}
+    said = curvature_reading(answer.facts)
+    assert len(said) == 1
+    assert "all there is where a rule has no preconditioner" in said[0]
