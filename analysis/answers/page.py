@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from analysis.answers.curvature import curvature_part
+from analysis.answers.effective_rates import effective_rates_part
 from analysis.answers.ladder import ladder_part
 from analysis.answers.memory_laws import memory_laws_part
 from analysis.answers.part import Part
@@ -26,6 +28,8 @@ PAGE: Final = "questions.html"
 
 ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
     "unit-tests": unit_tests_part,
+    "curvature": curvature_part,
+    "effective-rates": effective_rates_part,
     "ladder": ladder_part,
     "tuning-free": tuning_free_part,
     "memory-laws": memory_laws_part,

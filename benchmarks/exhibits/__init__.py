@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from benchmarks.errors import SuiteError, UnknownNameError, nearest
+from benchmarks.exhibits.curvature import Curvature
+from benchmarks.exhibits.effective_rates import EffectiveRates
 from benchmarks.exhibits.gamma_one import GammaOne
 from benchmarks.exhibits.gamma_schedules import GammaSchedules
 from benchmarks.exhibits.ladder import Ladder
@@ -39,6 +41,8 @@ EXHIBITS: Mapping[str, type[Question]] = {
         Rotation,
         RealProblem,
         GammaSchedules,
+        Curvature,
+        EffectiveRates,
         Ladder,
         TuningFree,
         MemoryLaws,

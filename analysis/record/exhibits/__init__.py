@@ -17,6 +17,8 @@ from typing import Any, Final, Generic, TypeVar
 import pandas as pd
 
 from analysis.record.errors import OtherSchemaError, RecordError
+from analysis.record.exhibits.curvature import CURVATURE
+from analysis.record.exhibits.effective_rates import EFFECTIVE_RATES
 from analysis.record.exhibits.gamma_one import GAMMA_ONE
 from analysis.record.exhibits.gamma_schedules import GAMMA_SCHEDULES
 from analysis.record.exhibits.ladder import LADDER
@@ -60,6 +62,8 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
         ROTATION,
         REAL_PROBLEM,
         GAMMA_SCHEDULES,
+        CURVATURE,
+        EFFECTIVE_RATES,
         LADDER,
         TUNING_FREE,
         MEMORY_LAWS,
