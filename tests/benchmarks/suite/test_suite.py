@@ -193,6 +193,6 @@ def test_a_suite_focuses_on_an_optimizer_of_its_own_or_on_one_of_its_labels() ->
 def test_the_atlas_has_every_problem_that_needs_no_download_and_every_optimizer_of_ours() -> None:
     atlas = Suite.load("atlas")
     downloaded = {"fashion-mnist-mlp", "fashion-mnist-lenet", "cifar-10-resnet"}
-    assert {*PROBLEMS} - {*atlas.problems} == downloaded
+    assert {*PROBLEMS} - {*atlas.problems} == {*downloaded, "unit"}  # which is asked by the question unit-tests
     assert {*OPTIMIZERS} == {*atlas.optimizers}
     assert {*atlas.problem} < {*PROBLEMS}
