@@ -38,6 +38,9 @@ QUICK: dict[str, dict[str, Any]] = {
         "on": ["noisy-quadratic(dim=4)", "two-spirals"], "optimizers": ["sgd", "rmsprop"], "seeds": 2,
         "batches": [4, 8], "horizons": [2, 4], "widths": [2, 4, 8], "lrs": [0.01, 0.03, 0.1, 0.3],
     },
+    "unit-tests": {
+        "optimizers": ["adam"], "groups": ["minimax"], "steps": 6, "repetitions": 2, "rates": 2, "reference_rates": 3,
+    },
 }  # fmt: skip
 
 
