@@ -15,6 +15,7 @@ from analysis.answers.unit_tests import unit_tests_part, unit_tests_reading
 from analysis.measures.unit_verdicts import VERDICTS
 from analysis.record.exhibits import Exhibit
 from benchmarks.cli.main import cli
+from benchmarks.cli.unit_test import verdict_lines
 from benchmarks.errors import SuiteError, UsageError
 from benchmarks.exhibits import make_question
 from benchmarks.exhibits.unit_tests import UnitTests, solved_at_start
@@ -148,6 +149,24 @@ def test_fewer_tests_and_rates_are_said_to_take_less_time() -> None:
     whole, part = UnitTests(), UnitTests(groups=["2-D separable"], every=10, rates=3)
     assert part.estimate(None) < 0.2 * whole.estimate(None)
     assert whole.estimate(None) == pytest.approx(UnitTests.seconds, rel=0.5)
+
+
+@pytest.mark.parametrize(("choice", "head"), [("one", "in all tests"), ("each", "its best lr")])
+def test_the_lines_of_the_command_have_all_verdicts_or_say_why_a_group_tells_nothing(
+    exhibit: Exhibit[Any], choice: str, head: str
+) -> None:
+    lines = verdict_lines(exhibit, "momentum")
+    begin = next(at for at, line in enumerate(lines) if head in line) + 2
+    counts = exhibit.table("counts").query("choice == @choice and optimizer == 'momentum'")
+    groups = exhibit.table("groups").query("choice == @choice")
+    assert list(groups["group"]) == ["delay", "minimax"]
+    for row, line in zip(groups.itertuples(), lines[begin : begin + 2], strict=True):
+        assert line.startswith(str(row.group))
+        if row.telling:
+            verdicts = counts[counts["group"] == row.group]["tests"]
+            assert line.split()[1:] == [str(count or "·") for count in verdicts]
+        else:
+            assert f"none of {row.tests} tells: everybody passes {row.everybody}" in line
 
 
 @pytest.mark.parametrize(
