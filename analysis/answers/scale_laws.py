@@ -97,7 +97,8 @@ def _estimate(row: Mapping[str, Any]) -> str:
 
 
 def _signed(value: float) -> str:
-    return number(value, 2).replace("-", "−")
+    """An exponent to two decimals."""
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def _plate(problem: str, tables: Mapping[str, pd.DataFrame], facts: ScaleLawsFacts) -> Plate:
