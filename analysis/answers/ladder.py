@@ -1,4 +1,4 @@
-"""Which ingredient of an optimizer helps: every step of the ladder as a difference with its interval and its verdict."""
+"""Which ingredient of an optimizer helps: every step of the ladder as a difference, with interval and verdict."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def ladder_reading(ingredients: pd.DataFrame, facts: LadderFacts) -> list[str]:
 
 
 def _said(rows: pd.DataFrame, before: str) -> str:
-    """What one problem says: what helps and hurts with the steps that it saves or costs, and what it says nothing of."""
+    """What one problem says: what helps and hurts by how many steps, and what it does not tell."""
     by = {verdict: table_rows(rows[rows["verdict"] == verdict.value]) for verdict in Verdict}
     said = []
     for verdict, word in ((Verdict.HELPS, "help"), (Verdict.HURTS, "hurt")):
@@ -112,9 +112,9 @@ def _plate(name: str, ingredients: pd.DataFrame, rungs: pd.DataFrame, facts: Lad
     n = f"{facts.studies} searches, {rows['seeds'].iloc[0]} test seed{'s' * (rows['seeds'].iloc[0] != 1)}"
     lowest = levels.loc[levels["value"].idxmin()]
     return Plate(
-        f"{name}: (a) how much higher an optimizer ends with an ingredient than without; left of the line it helps. Bars "
-        f"are 90% intervals ({n}); hollow where it is not told apart. Below the rule, ingredients alone. (b) What tuning "
-        "finds of every optimizer, with its interval.",
+        f"{name}: (a) how much higher an optimizer ends with an ingredient than without; left of the line it helps. "
+        f"Bars are 90% intervals ({n}); hollow where it is not told apart. Below the rule, ingredients alone. (b) What "
+        "tuning finds of every optimizer, with its interval.",
         panels,
         {
             f"steps of {name}": f"Change of the {facts.measures[name]} for each ingredient on {name}, with intervals",
@@ -196,9 +196,14 @@ def levels_panel(rows: pd.DataFrame, measure: str) -> Figure:
 
 def _table(ingredients: pd.DataFrame) -> TextTable:
     columns = {
-        "problem": "problem", "way": "ingredient is", "name": "ingredient", "change": "change [90%]", "p": "p (Holm)",
-        "verdict": "verdict", "saved": "steps saved [90%]",
-    }  # fmt: skip
+        "problem": "problem",
+        "way": "ingredient is",
+        "name": "ingredient",
+        "change": "change [90%]",
+        "p": "p (Holm)",
+        "verdict": "verdict",
+        "saved": "steps saved [90%]",
+    }
     rows = [
         {
             "problem": str(row["problem"]),
@@ -207,7 +212,8 @@ def _table(ingredients: pd.DataFrame) -> TextTable:
             "change": f"{_signed(row['change'])} [{_signed(row['low'])}, {_signed(row['high'])}] {row['unit']}",
             "p": "exact" if np.isnan(row["p_holm"]) else number(row["p_holm"], 2),
             "verdict": str(row["verdict"]),
-            "saved": f"{_signed(row['saved'])} [{_signed(row['saved_low'])}, {_signed(row['saved_high'])}] of {row['steps']}",
+            "saved": f"{_signed(row['saved'])} [{_signed(row['saved_low'])}, {_signed(row['saved_high'])}] of "
+            f"{row['steps']}",
         }
         for row in table_rows(ingredients)
     ]

@@ -82,7 +82,7 @@ class Climbed:
 def climb(
     pairs: Sequence[tuple[Tuned, Tuned]], measure: Measure, *, exact: bool = False, enough: float = ENOUGH
 ) -> list[Climbed]:
-    """The verdict on each of ``pairs``, (without, with) an ingredient, of one problem; p-values are Holm's for them all.
+    """The verdict on each of ``pairs``, (without, with) an ingredient, of one problem; p-values are Holm's for all.
 
     ``exact`` says that the problem is deterministic, where one study a side has no luck. Raises `ValueError` where the
     sides of a pair differ in their number of studies.

@@ -29,6 +29,7 @@ __all__ = [
     "CellOverrides",
     "Count",
     "Dtype",
+    "Grid",
     "Group",
     "Landscape",
     "Overrides",
