@@ -24,6 +24,7 @@ from benchmarks.exhibits.real_problem import RealProblem
 from benchmarks.exhibits.rotation import Rotation
 from benchmarks.exhibits.scale_laws import ScaleLaws
 from benchmarks.exhibits.stall import Stall
+from benchmarks.exhibits.tuning_free import TuningFree
 from benchmarks.exhibits.unit_tests import UnitTests
 from benchmarks.exhibits.variants import Variants
 
@@ -43,6 +44,7 @@ EXHIBITS: Mapping[str, type[Question]] = {
         Curvature,
         EffectiveRates,
         Ladder,
+        TuningFree,
         MemoryLaws,
         ScaleLaws,
         UnitTests,

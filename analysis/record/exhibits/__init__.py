@@ -30,6 +30,7 @@ from analysis.record.exhibits.rotation import ROTATION
 from analysis.record.exhibits.scale_laws import SCALE_LAWS
 from analysis.record.exhibits.schema import ExhibitSchema, Facts
 from analysis.record.exhibits.stall import STALL
+from analysis.record.exhibits.tuning_free import TUNING_FREE
 from analysis.record.exhibits.unit_tests import UNIT_TESTS
 from analysis.record.exhibits.variants import VARIANTS
 from analysis.record.tables import read_json, read_table
@@ -64,6 +65,7 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
         CURVATURE,
         EFFECTIVE_RATES,
         LADDER,
+        TUNING_FREE,
         MEMORY_LAWS,
         SCALE_LAWS,
         UNIT_TESTS,

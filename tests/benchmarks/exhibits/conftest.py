@@ -35,8 +35,8 @@ QUICK: dict[str, dict[str, Any]] = {
         "horizons": [4, 8, 16], "gammas": [0.5, 0.9, 0.99], "lrs": [0.03, 0.1, 0.3],
     },
     "scale-laws": {
-        "on": ["noisy-quadratic(dim=4)", "digits-mlp"], "optimizers": ["sgd", "rmsprop"], "seeds": 2, "batches": [4, 8],
-        "horizons": [2, 4], "widths": [2, 4, 8], "lrs": [0.01, 0.03, 0.1, 0.3],
+        "on": ["noisy-quadratic(dim=4)", "two-spirals"], "optimizers": ["sgd", "rmsprop"], "seeds": 2,
+        "batches": [4, 8], "horizons": [2, 4], "widths": [2, 4, 8], "lrs": [0.01, 0.03, 0.1, 0.3],
     },
 }  # fmt: skip
 
