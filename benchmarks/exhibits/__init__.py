@@ -18,6 +18,7 @@ from benchmarks.exhibits.numbers import Numbers
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.real_problem import RealProblem
 from benchmarks.exhibits.rotation import Rotation
+from benchmarks.exhibits.schedules_found import SchedulesFound
 from benchmarks.exhibits.stall import Stall
 from benchmarks.exhibits.variants import Variants
 
@@ -34,6 +35,7 @@ EXHIBITS: Mapping[str, type[Question]] = {
         Rotation,
         RealProblem,
         GammaSchedules,
+        SchedulesFound,
     )
 }
 """Every question by the name of its exhibit."""

@@ -23,6 +23,7 @@ from analysis.record.exhibits.memory import MEMORY
 from analysis.record.exhibits.numbers import NUMBERS
 from analysis.record.exhibits.real_problem import REAL_PROBLEM
 from analysis.record.exhibits.rotation import ROTATION
+from analysis.record.exhibits.schedules_found import SCHEDULES_FOUND
 from analysis.record.exhibits.schema import ExhibitSchema, Facts
 from analysis.record.exhibits.stall import STALL
 from analysis.record.exhibits.variants import VARIANTS
@@ -55,6 +56,7 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
         ROTATION,
         REAL_PROBLEM,
         GAMMA_SCHEDULES,
+        SCHEDULES_FOUND,
     )
 }
 """Every exhibit of ours by name."""
