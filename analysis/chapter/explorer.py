@@ -10,7 +10,7 @@ from typing import Final
 
 import pandas as pd
 
-from analysis.chapter.part import exactly
+from analysis.answers.part import exactly
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
 from analysis.record.exhibits.stall import PlaneFunction, StallFacts

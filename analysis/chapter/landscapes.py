@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from analysis.chapter.panels import WIDTH, look_of, panel
-from analysis.chapter.part import Part, Plate, TextTable, capital, name_of
+from analysis.answers.panels import WIDTH, look_of, panel
+from analysis.answers.part import Part, Plate, TextTable, capital, name_of
 from analysis.figures.heat_maps import colorbar, draw_landscape, heat_norm
 from analysis.figures.lines import draw_rates, frame_limits
 from analysis.figures.style import drawing, new_figure

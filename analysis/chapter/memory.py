@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.chapter.panels import BOOK, THEORY, EndLabel, label_ends, panel, readable, sequential, write
-from analysis.chapter.part import Part, Plate, TextTable, question_of
+from analysis.answers.panels import BOOK, THEORY, EndLabel, label_ends, panel, readable, sequential, write
+from analysis.answers.part import Part, Plate, TextTable, question_of
 from analysis.figures.style import INK, drawing
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit

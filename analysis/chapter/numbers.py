@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.chapter.panels import BOOK, panel, write
-from analysis.chapter.part import Part, Plate, Row, TextTable, capital, count, exactly, question_of, seeds_text
+from analysis.answers.panels import BOOK, panel, write
+from analysis.answers.part import Part, Plate, Row, TextTable, capital, count, exactly, question_of, seeds_text
 from analysis.figures.style import GREY, PALETTE, drawing
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from string import ascii_lowercase
 from typing import Any, Final
 
-from matplotlib.figure import Figure
-
+from analysis.answers.part import Part
+from analysis.answers.sections import Section, saved, section_of
 from analysis.chapter.explorer import Explorer, explorer_of
 from analysis.chapter.gamma_one import gamma_one_part
 from analysis.chapter.landscapes import landscapes_method, landscapes_part
 from analysis.chapter.memory import memory_part
 from analysis.chapter.numbers import numbers_part
-from analysis.chapter.part import Part, Plate
 from analysis.chapter.real_problem import real_problem_part
 from analysis.chapter.rotation import rotation_part
 from analysis.chapter.schedules import schedules_part
 from analysis.chapter.stall import stall_part
 from analysis.chapter.variants import variants_part
-from analysis.figures.small import webp_uri
-from analysis.figures.style import Form, drawn_as
+from analysis.figures.style import Form
 from analysis.pages.drawing import drawn
 from analysis.pages.problem_section import Section as ReportSection
 from analysis.pages.report import forms_text, template, write_report
@@ -31,7 +27,7 @@ from analysis.problem_results import ProblemResults
 from analysis.record.cells import Record
 from analysis.record.errors import RecordError
 from analysis.record.exhibits import Exhibit, load_exhibits
-from analysis.words import number, plain
+from analysis.words import number
 
 __all__ = ["PARTS", "write_chapter"]
 
@@ -46,29 +42,6 @@ PARTS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
     "gamma-schedules": schedules_part,
 }
 """The part that answers each exhibit, in reading order; the landscapes come last."""
-
-
-@dataclass(frozen=True)
-class Image:
-    """A panel as the page holds it: its data URI, its text alternative, its title and its size in CSS pixels."""
-
-    uri: str
-    says: str
-    finding: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part with its panels as images, ``plates`` with their images and the scale of those, if they have one, and how
-    it was measured.
-    """
-
-    part: Part
-    plates: Sequence[tuple[Plate, Sequence[Image], Image | None]]
-    method: Sequence[str]
-    facts: Sequence[tuple[str, str]]
 
 
 def write_chapter(
@@ -125,56 +98,16 @@ def _sections(
     for kind in ("figures", "tables"):
         (folder / kind).mkdir()
     tasks: list[tuple[Callable[..., Section | None], tuple[Any, ...]]]
-    tasks = [(section_of, (exhibit, folder, forms)) for exhibit in exhibits]
+    tasks = [(section_of, (PARTS[exhibit.name], exhibit, folder, forms)) for exhibit in exhibits]
     tasks.append((landscape_section, (record.path, folder, forms)))
     yield from (section for section in drawn(tasks, jobs) if section is not None)
-
-
-def section_of(exhibit: Exhibit[Any], folder: Path, forms: Collection[Form]) -> Section:
-    """The section of one exhibit; writes its panels and tables below ``folder``."""
-    info = exhibit.info
-    facts = [(name.replace("_", " "), plain(value)) for name, value in info.options.items()]
-    facts += [("fingerprint", info.fingerprint), ("seconds", number(info.seconds))]
-    return _saved(PARTS[exhibit.name](exhibit), info.method, facts, folder, forms)
 
 
 def landscape_section(record: Path, folder: Path, forms: Collection[Form]) -> Section | None:
     """The section of a record's landscapes; None where it has none."""
     cells = Record.load(record)
     part = landscapes_part(cells)
-    return None if part is None else _saved(part, *landscapes_method(cells), folder, forms)
-
-
-def _saved(
-    part: Part, method: Sequence[str], facts: Sequence[tuple[str, str]], folder: Path, forms: Collection[Form]
-) -> Section:
-    """Write the panels and tables of ``part`` below ``folder``; its figures are not kept in memory."""
-    for name, frame in part.data.items():
-        frame.to_csv(folder / "tables" / f"{part.name}-{name}.csv", index=False)
-    figures, plates = folder / "figures", []
-    for plate in part.plates:
-        images = []
-        for letter, (name, figure) in zip(ascii_lowercase, plate.panels.items(), strict=False):
-            title = f"({letter}) {plate.finds[name]}" if "(a)" in plate.caption else plate.finds[name]
-            images.append(_image(figure, plate.says[name], title, figures / _stem(part.name, name), forms))
-        scale = None
-        if plate.scale is not None:
-            stem = _stem(part.name, f"{plate.subject}-scale")
-            scale = _image(plate.scale, f"The colour scale of the maps of {plate.subject}", "", figures / stem, forms)
-        plates.append((replace(plate, panels={}, scale=None), images, scale))
-    return Section(replace(part, plates=()), plates, method, facts)
-
-
-def _stem(part: str, name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in f"{part}-{name}")
-
-
-def _image(figure: Figure, says: str, finding: str, stem: Path, forms: Collection[Form]) -> Image:
-    """Save a panel as PNG and in the further ``forms``; return what the page needs of it."""
-    made = drawn_as(figure, forms)
-    made.save(stem)
-    uri = made.uri if made.uri.startswith("data:image/svg") else webp_uri(made.files["png"])
-    return Image(uri, says, finding, made.width, made.height)
+    return None if part is None else saved(part, *landscapes_method(cells), folder, forms)
 
 
 def _page(record: Record, sections: Sequence[Section], explorer: Explorer | None, forms: Collection[Form]) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.chapter.panels import EndLabel, label_ends, matrix, panel, sequential, span, write
-from analysis.chapter.part import Part, Plate, TextTable, capital, count, lost_text, question_of
+from analysis.answers.panels import EndLabel, label_ends, matrix, panel, sequential, span, write
+from analysis.answers.part import Part, Plate, TextTable, capital, count, lost_text, question_of
 from analysis.figures.style import GREY, Look, drawing, looks_in_order
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit

@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from analysis.chapter.panels import EndLabel, floored, label_ends, look_of, matrix, panel, span, write
-from analysis.chapter.part import Part, Plate, TextTable, exactly, name_of, question_of
+from analysis.answers.panels import EndLabel, floored, label_ends, look_of, matrix, panel, span, write
+from analysis.answers.part import Part, Plate, TextTable, exactly, name_of, question_of
 from analysis.figures.style import INK, drawing
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit

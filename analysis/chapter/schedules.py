@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.chapter.panels import EndLabel, floored, label_ends, look_of, panel, sequential, span, write
-from analysis.chapter.part import Part, Plate, TextTable, count, lost_text, question_of
+from analysis.answers.panels import EndLabel, floored, label_ends, look_of, panel, sequential, span, write
+from analysis.answers.part import Part, Plate, TextTable, count, lost_text, question_of
 from analysis.figures.style import GREY, INK, drawing, place_ticks
 from analysis.measures.axis import Axis
 from analysis.measures.changing_gamma import Contest, contests, contests_frame

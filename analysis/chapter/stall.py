@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.chapter.panels import (
+from analysis.answers.panels import (
     THEORY,
     EndLabel,
     floored,
@@ -22,7 +22,7 @@ from analysis.chapter.panels import (
     span,
     write,
 )
-from analysis.chapter.part import Part, Plate, capital, exactly, name_of, question_of
+from analysis.answers.part import Part, Plate, capital, exactly, name_of, question_of
 from analysis.figures.style import INK, drawing
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit

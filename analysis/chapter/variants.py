@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.chapter.panels import panel, sequential, span, write
-from analysis.chapter.part import Part, Plate, TextTable, capital, count, question_of
+from analysis.answers.panels import panel, sequential, span, write
+from analysis.answers.part import Part, Plate, TextTable, capital, count, question_of
 from analysis.figures.style import GREY, INK, drawing
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit

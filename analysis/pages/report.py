@@ -24,6 +24,7 @@ from analysis.pages.results_text import results_text
 from analysis.problem_results import ProblemResults, results_frame, results_of, results_table
 from analysis.record.cells import Cell, Record
 from analysis.record.errors import RecordError
+from analysis.record.exhibits import SCHEMAS, load_exhibits
 from analysis.record.failures import failures_of, in_a_line
 from analysis.statistics.resamples import SEEDS
 from analysis.words import estimate_text, listing, number
@@ -186,6 +187,7 @@ class _Page:
         shapes, rules = on_a_page({picture.stem: picture.drawn.shapes for picture in pictures}, variables)
         return template("report.html.j2").render(
             record=self.record,
+            questions=[name for name in load_exhibits(self.record.path) if SCHEMAS[name].page == "questions"],
             verdict=verdict,
             failures={name: in_a_line(said) for name, said in failures_of(self.record.path).items()},
             results=self.results,

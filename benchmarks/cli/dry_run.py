@@ -45,10 +45,10 @@ def dry_run(suite: Suite, machine: Machine) -> str:
         shown = "finished" if time is None else duration(time)
         rows.append((plan.name, shown, f"{cell.lane_steps:.2g}", tuning, seeds, grid, searched))
     for job in exhibits:
-        rows.append((job.name, "finished" if job.finished else duration(job.question.seconds), "", "", "", "", ""))
+        rows.append((job.name, "finished" if job.finished else duration(job.seconds), "", "", "", "", ""))
     wide = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     table = ["  ".join(part.ljust(size) for part, size in zip(row, wide, strict=True)).rstrip() for row in rows]
-    asked = [job.question.seconds for job in exhibits if not job.finished]
+    asked = [job.seconds for job in exhibits if not job.finished]
     whole = total_seconds([*in_slices(ahead, [*seconds.values()], jobs), *asked], jobs)
     where = f"{jobs} processes" if jobs > 1 else "one process"
     last = f"{counted(len(ahead) + len(asked), 'part')} to run into {folder.path}, about {duration(whole)} in {where}."

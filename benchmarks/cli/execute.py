@@ -155,19 +155,25 @@ def write_page(
     """Write the report of the record at ``folder`` to ``out`` (default ``folder/report``); return its first page.
 
     Its form is the one the suite asks for: the chapter's report has the ordinary one beside it, and there is only that
-    until an exhibit is finished. ``progress`` is called with (parts done, parts in all); the rest is as in
+    until an exhibit is finished. Questions that are not the book's have a page of their own beside either.
+    ``progress`` is called with (parts done, parts in all); the rest is as in
     `analysis.pages.report.write_report`, which says what is raised.
     """
+    from analysis.answers import ANSWERS, write_answers
     from analysis.record.cells import Record
     from analysis.record.exhibits import load_exhibits
 
-    if Record.load(folder).suite.get("report") == "chapter" and load_exhibits(folder):
+    exhibits = load_exhibits(folder)
+    if Record.load(folder).suite.get("report") == "chapter" and exhibits:
         from analysis.chapter import write_chapter as write
     else:
         from analysis.pages.report import write_report as write
-    return write(
+    page = write(
         folder, out, progress=progress, jobs=jobs, focus=focus, forms=forms, results=results, sections=sections
     )
+    if not exhibits.keys().isdisjoint(ANSWERS):
+        write_answers(folder, page.parent, jobs=jobs, forms=forms)
+    return page
 
 
 def _existing_page(record: RecordFolder, suite: Suite) -> Path | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.cli.ask import ask
 from benchmarks.cli.cache import cache
 from benchmarks.cli.complete import completing
 from benchmarks.cli.implementations import COMMANDS as ON_IMPLEMENTATIONS
@@ -246,6 +247,7 @@ def landscape(context: click.Context, /, grid: str, seeds: int, **options: Any) 
 
 
 cli.add_command(zoom)
+cli.add_command(ask)
 
 
 @cli.command(short_help="Measure the engine against a torch loop and JAX.")

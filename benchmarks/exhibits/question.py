@@ -37,6 +37,10 @@ class Question(Strict):
     seconds: ClassVar[float]
     """About how long the answer takes with the default options on one core, for estimates of time."""
 
+    def estimate(self, data: Path | None) -> float:  # noqa: ARG002 - where options change the cost, a class says how
+        """About how many seconds the answer takes on one core."""
+        return self.seconds
+
     @abstractmethod
     def answer(self, data: Path | None) -> Answer:
         """Measure everything; ``data`` is the user's folder of data files."""

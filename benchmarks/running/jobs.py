@@ -216,8 +216,13 @@ class ExhibitJob(Job):
         return f"exhibit {self.question.name}"
 
     @property
+    def seconds(self) -> float:
+        """About how long it takes."""
+        return self.question.estimate(self.data)
+
+    @property
     def cost(self) -> float:
-        return SECOND * self.question.seconds
+        return SECOND * self.seconds
 
     @property
     def finished(self) -> bool:

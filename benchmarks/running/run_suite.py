@@ -178,7 +178,7 @@ def _run(
         record.keep_plugins(suite)
         missing = [job for job in every if job.name not in finished]
         ahead = [cell for cell in ready if cell.plan.name not in finished]
-        asked, waves = sum(job.question.seconds for job in exhibits if job.name not in finished), list[list[Job]]()
+        asked, waves = sum(job.seconds for job in exhibits if job.name not in finished), list[list[Job]]()
         if missing:
             backend.open(suite, observer.noted)
             room = backend.room()

@@ -59,7 +59,8 @@ def storage_failure(error: BaseException) -> str | None:
     from sqlalchemy.exc import SQLAlchemyError
 
     if "grpc" in sys.modules and isinstance(error, sys.modules["grpc"].RpcError):
-        reason = str(getattr(error, "details", str)() or error)
+        said = str(getattr(error, "details", str)() or error).strip().partition("\n")[0]
+        reason = f"a call of its proxy ended ({said})"
     elif isinstance(error, SQLAlchemyError | StorageInternalError):
         cause = error.__cause__ if isinstance(error, StorageInternalError) and error.__cause__ else error
         reason = str(getattr(cause, "orig", None) or cause)

@@ -38,6 +38,7 @@ class GammaOneFacts(Facts):
 
 GAMMA_ONE: Final = ExhibitSchema(
     name="gamma-one",
+    page="chapter",
     question="Exercise 1: what happens at gamma = 1, and why?",
     tables={
         "outcomes": {

@@ -29,6 +29,7 @@ class GammaSchedulesFacts(Facts):
 
 GAMMA_SCHEDULES: Final = ExhibitSchema(
     name="gamma-schedules",
+    page="chapter",
     question="Exercise 4: should gamma change during a run?",
     tables={
         "sensitivity": {

@@ -24,6 +24,7 @@ class MemoryFacts(Facts):
 
 MEMORY: Final = ExhibitSchema(
     name="memory",
+    page="chapter",
     question="How far back does the average of squared gradients look?",
     tables={
         "weights": {

@@ -48,6 +48,7 @@ class NumbersFacts(Facts):
 
 NUMBERS: Final = ExhibitSchema(
     name="numbers",
+    page="chapter",
     question="Do the numbers printed in the book come out again?",
     tables={
         "numbers": {

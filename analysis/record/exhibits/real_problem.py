@@ -46,6 +46,7 @@ class RealProblemFacts(Facts):
 
 REAL_PROBLEM: Final = ExhibitSchema(
     name="real-problem",
+    page="chapter",
     question="Exercise 3: how should the learning rate change on a real problem?",
     tables={
         "grid": {

@@ -43,6 +43,7 @@ class RotationFacts(Facts):
 
 ROTATION: Final = ExhibitSchema(
     name="rotation",
+    page="chapter",
     question="Exercise 2: where does a scale for each coordinate stop helping?",
     tables={
         "losses": {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from analysis.record.typed_json import from_json, to_json
 
@@ -34,12 +34,15 @@ class Facts:
 
 @dataclass(frozen=True)
 class ExhibitSchema:
-    """What an exhibit holds: the question it answers, ``{table: {column: meaning}}`` and the class of its facts."""
+    """What an exhibit holds: the question it answers, ``{table: {column: meaning}}`` and the class of its facts; and on
+    which ``page`` it is answered, that of the book's chapter or that of all other questions.
+    """
 
     name: str
     question: str
     tables: Mapping[str, Mapping[str, str]]
     facts: type[Facts]
+    page: Literal["chapter", "questions"] = "questions"
 
 
 OPTIMIZER: Final = "registered name of the optimizer"

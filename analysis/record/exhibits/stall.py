@@ -65,6 +65,7 @@ class StallFacts(Facts):
 
 STALL: Final = ExhibitSchema(
     name="stall",
+    page="chapter",
     question="Why does Adagrad stall, and RMSProp not?",
     tables={
         "trajectories": {

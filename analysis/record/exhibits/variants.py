@@ -36,6 +36,7 @@ class VariantsFacts(Facts):
 
 VARIANTS: Final = ExhibitSchema(
     name="variants",
+    page="chapter",
     question="From scratch against concise: why are the book's two RMSProp runs not the same algorithm?",
     tables={
         "differences": {

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.answers.panels import EndLabel, label_ends, panel, readable
+from analysis.answers.part import count, exactly, name_of
 from analysis.chapter.explorer import explorer_of
 from analysis.chapter.gamma_one import gamma_one_reading
 from analysis.chapter.memory import memory_reading
 from analysis.chapter.numbers import numbers_part, numbers_reading
 from analysis.chapter.page import PARTS
-from analysis.chapter.panels import EndLabel, label_ends, panel, readable
-from analysis.chapter.part import count, exactly, name_of
 from analysis.chapter.real_problem import real_problem_reading
 from analysis.chapter.rotation import alone_text, rotation_part, rotation_reading
 from analysis.chapter.schedules import explained_text, schedules_part, schedules_reading

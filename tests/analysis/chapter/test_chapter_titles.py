@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
+from analysis.answers.panels import look_of
+from analysis.answers.part import NAMES
 from analysis.chapter.gamma_one import run_panel
 from analysis.chapter.numbers import numbers_part
 from analysis.chapter.page import PARTS
-from analysis.chapter.panels import look_of
-from analysis.chapter.part import NAMES
 from analysis.chapter.schedules import KINDS
 from analysis.chapter.variants import MODES
 from analysis.figures.style import drawing

@@ -1,4 +1,4 @@
-"""What a part of the chapter's page is made of: a question, plates of panels, an answer in sentences, tables."""
+"""What a part of a page of answers is made of: a question, plates of panels, an answer in sentences, tables."""
 
 from __future__ import annotations
 

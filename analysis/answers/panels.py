@@ -1,4 +1,4 @@
-"""Pieces that the chapter's panels share: an empty panel, words at the ends of lines, theory over measurement."""
+"""Pieces that the panels of answers share: an empty panel, words at the ends of lines, theory over measurement."""
 
 from __future__ import annotations
 
