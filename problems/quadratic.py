@@ -29,9 +29,9 @@ class Moments:
     h of ``curvature``, and the loss is ½ Σ h z².
     """
 
-    curvature: Array
-    noise: Array
-    start: Array
+    curvature: npt.NDArray[np.float64]
+    noise: npt.NDArray[np.float64]
+    start: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from analysis.answers.part import Part
+from analysis.answers.schedules_found import schedules_found_part
 from analysis.answers.sections import Section, section_of
 from analysis.figures.style import Form
 from analysis.pages.drawing import drawn
@@ -19,7 +20,9 @@ __all__ = ["ANSWERS", "PAGE", "write_answers"]
 
 PAGE: Final = "questions.html"
 
-ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {}
+ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
+    "schedules-found": schedules_found_part,
+}
 """The part that answers each exhibit of this page, in reading order."""
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from analysis.measures.best_rates import best_rates, expected_loss
 from analysis.record.exhibits.schedules_found import FREE, LR_FOUND, OPTIMUM, SchedulesFoundFacts
 from analysis.record.outcome import Outcome
+from benchmarks.engine.kernel_lanes import seconds_by_torch
 from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Training, train
 from benchmarks.errors import UsageError
@@ -36,6 +37,8 @@ __all__ = ["SchedulesFound"]
 
 DRAWN: Final = 60
 """Steps of a run at which schedules are kept, at most, besides the last."""
+BY_KERNEL: Final = 0.5
+"""What kernels, and large batches of lanes, leave of torch's time, about."""
 KEPT: Final = 3
 """The best schedules of every search that are drawn."""
 
@@ -65,7 +68,7 @@ class SchedulesFound(Question):
     """
 
     name = "schedules-found"
-    seconds = 75.0
+    seconds = 85.0
 
     on: Annotated[list[str], Field(min_length=1)] = ["noisy-quadratic", "airfoil"]
     optimizers: Annotated[list[str], Field(min_length=1)] = ["sgd", "rmsprop"]
@@ -94,9 +97,18 @@ class SchedulesFound(Question):
                 )
         return [make_problem(name, data) for name in self.on]
 
+    def estimate(self, data: Path | None) -> float:
+        ways = sum(len(self.shapes) + len(self._freedoms(self._spec(name))) for name in self.optimizers)
+        seconds = 0.0
+        for problem in self.problems(data):
+            steps, seeds = self.steps or problem.steps, len(self._tuning_seeds(problem, 1))
+            updates = self.population * self.generations * seeds * steps
+            seconds += seconds_by_torch(problem, updates, self.generations * steps)
+        return BY_KERNEL * self.studies * ways * seconds
+
     def answer(self, data: Path | None) -> Answer:
         chosen, curves, runs, exact = [], [], [], []
-        floors, starts, steps, optimum = {}, {}, {}, {}
+        floors, steps, optimum, starts = {}, {}, {}, dict[str, float]()
         for name, problem in zip(self.on, self.problems(data), strict=True):
             steps[name], floors[name] = self.steps or problem.steps, problem.minimum
             rates, optimum[name] = _optimum(problem, steps[name])
@@ -116,7 +128,7 @@ class SchedulesFound(Question):
                         expected = _expected(_moments(problem), _rates(winner, steps[name]))
                         row = {"way": winner.way, "study": winner.study, "expected": expected}
                         exact.append({**labels, **row, "optimum": optimum[name]})
-                if sgd:
+                if sgd and rates is not None:
                     best = _every(steps[name])
                     curves.append(_sampled(OPTIMUM, 1, 0, best, rates[best - 1], np.nan).assign(**labels))
         tables = {
@@ -209,10 +221,11 @@ class SchedulesFound(Question):
     def _method(self) -> list[str]:
         tried, knots = self.population * self.generations, ", ".join(f"{at:g}" for at in self.knots)
         return [
-            f"{', '.join(self.shapes)}: the base lr of lowest mean loss at the end on {self.tuning_seeds} tuning seeds, of "
-            f"{tried} over the whole range of the optimizer's lr.",
-            f"Found: values at {len(self.knots)} knots ({knots} of the run), straight lines between, by CMA-ES on the same seeds: {self.generations} generations of {self.population}, the "
-            "first of constant and falling lines; a run that diverges makes its configuration the worst.",
+            f"{', '.join(self.shapes)}: of {tried} base lr over the optimizer's whole range that of lowest mean loss "
+            f"at the end on {self.tuning_seeds} tuning seeds.",
+            f"Found: values at {len(self.knots)} knots ({knots} of the run), straight lines between, by CMA-ES on the "
+            f"same seeds: {self.generations} generations of {self.population}, the first of constant and falling "
+            "lines; a run that diverges makes its configuration the worst.",
             f"All of it {self.studies} times, each study with tuning seeds and searches of its own; what each chose is "
             f"trained on {self.test_seeds} seeds that nothing was chosen on, the same for all.",
             "The optimum of SGD on a quadratic with additive noise is computed from its expected loss (Zhang et al. "
