@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from analysis.answers.panels import WIDTH, look_of, panel
+from analysis.answers.panels import WIDTH, look_of, panel, write
 from analysis.answers.part import Part, Plate, TextTable, capital, name_of
 from analysis.figures.heat_maps import colorbar, draw_landscape, heat_norm
 from analysis.figures.lines import draw_rates, frame_limits
@@ -30,6 +30,9 @@ from analysis.statistics.bootstrap import Estimate, median
 from analysis.words import hyperparameter_text, listing, number, plain
 
 __all__ = ["RobustChoice", "landscapes_method", "landscapes_part", "recommendation_text", "robust_choices"]
+
+SYMBOLS: Final = {"gamma": "γ", "momentum": "momentum β", "beta1": "β₁", "beta2": "β₂"}
+"""How the book writes the second hyperparameters."""
 
 
 def landscapes_part(record: Record) -> Part | None:
@@ -224,8 +227,8 @@ def _decades(value: float) -> str:
 
 
 def _scale(maps: Sequence[Landscape], norm: Normalize) -> Figure:
-    """Draw the colour scale ``norm`` of all ``maps``, as wide as two panels."""
-    figure = new_figure(2 * WIDTH, 0.62)
+    """Draw the colour scale ``norm`` of all ``maps``, as wide as a panel: a phone shows it without zooming."""
+    figure = new_figure(WIDTH, 0.62)
     colorbar(figure, [], maps, norm, into=figure.subplots())
     return figure
 
@@ -234,8 +237,8 @@ def _map(label: str, landscape: Landscape, norm: Normalize, tuned: Mapping[str, 
     """Draw a map with the setting that was ``tuned``, if any, on the colour scale ``norm``."""
     figure, axes = panel(3.2)
     draw_landscape(axes, landscape, norm, tuned)
-    axes.set_xlabel("learning rate")
-    axes.set_title(name_of(label))
+    assert landscape.y is not None, "a map has a second hyperparameter"
+    write(axes, "learning rate η", SYMBOLS.get(landscape.y.name, landscape.y.name), name_of(label))
     return figure
 
 
@@ -245,9 +248,7 @@ def _curve(label: str, landscape: Landscape) -> Figure:
     measure, curve = landscape.measure, rate_curve(landscape)
     assert curve is not None, "a curve that is not held always exists"
     draw_rates(axes, {label: curve}, {label: look_of(label)}, frame_limits(measure.shown(curve.value), measure))
-    axes.set_xlabel("learning rate")
-    axes.set_ylabel(measure.label)
-    axes.set_title(name_of(label))
+    write(axes, "learning rate η", measure.label_over(landscape.n), name_of(label))
     return figure
 
 

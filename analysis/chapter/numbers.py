@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from analysis.answers.panels import BOOK, panel, write
 from analysis.answers.part import Part, Plate, Row, TextTable, capital, count, exactly, question_of, seeds_text
-from analysis.figures.style import GREY, PALETTE, drawing
+from analysis.figures.style import GREY, PALETTE, drawing, wrapped
 from analysis.measures.results import table_rows
 from analysis.record.exhibits import Exhibit
 from analysis.record.exhibits.numbers import NumbersFacts
@@ -204,7 +204,7 @@ def range_panel(table: pd.DataFrame, title: str, floor: float, whole: pd.DataFra
     ``whole`` is the table whose values the axis spans, and whose titles tell its runs apart.
     """
     runs = table.drop_duplicates(["run", "quantity"])
-    figure, axes = panel(0.29 * len(runs) + 1.6)
+    figure, axes = panel(0.31 * len(runs) + 1.6)
     for y, row in enumerate(table_rows(runs)):
         printed = table[(table["run"] == row["run"]) & (table["quantity"] == row["quantity"])]
         axes.hlines(y, row["low"], row["high"], color=PALETTE[0], lw=5, alpha=0.35)
@@ -217,7 +217,7 @@ def range_panel(table: pd.DataFrame, title: str, floor: float, whole: pd.DataFra
     axes.axvline(floor, color=GREY, ls=":", lw=1.2)
     every = runs if whole is None else whole.drop_duplicates(["run", "quantity"])
     named = dict(zip(every.index, _labels(table_rows(every)), strict=True))
-    axes.set_yticks(range(len(runs)), [named[at] for at in runs.index], fontsize=7.5)
+    axes.set_yticks(range(len(runs)), [wrapped(named[at], 22) for at in runs.index], fontsize=8)
     spanned = (table if whole is None else whole)[["low", "high", "printed", "stored_low", "stored_high"]].to_numpy()
     low, high = (float(pick([pick(spanned[np.isfinite(spanned)]), floor])) for pick in (np.min, np.max))
     axes.set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))

@@ -39,7 +39,8 @@ def schedules_part(exhibit: Exhibit[GammaSchedulesFacts]) -> Part:
     held = _contests(exhibit)
     sensitivity, problem = tables["sensitivity"], str(exhibit.table("sensitivity")["problem"].iloc[0])
     one = sensitivity[sensitivity["problem"] == problem]
-    limits = float(one["gap"].min()), float(one["gap"].quantile(0.97))
+    ends = one["gap"].replace(np.inf, np.nan).dropna()
+    limits = (float(ends.min()), float(ends.quantile(0.97))) if len(ends) else (1.0, 1.0)
     with drawing():
         shares = {
             f"{rule}": gamma_panel(one[one["rule"] == rule], limits, words)
@@ -82,7 +83,7 @@ def schedules_part(exhibit: Exhibit[GammaSchedulesFacts]) -> Part:
                 "better of both); squares: γ changes; diamonds: γ constant and the learning rate changes.",
                 chosen,
                 {name: f"Gap of every γ schedule: {name}" for name in chosen},
-                _chosen_finds(exhibit.facts.problems, held),
+                _chosen_finds(tables["schedules"], held),
             ),
         ],
         tables=[*([_contest_table(held, tables["schedules"])] if held else []), _table(tables["schedules"])],
@@ -245,14 +246,18 @@ def explained_text(shares: pd.DataFrame) -> str:
 def _share_finds(one: pd.DataFrame, shares: pd.DataFrame, thresholds: Mapping[str, float | None]) -> dict[str, str]:
     """How far γ moves the gap with and without correction, what share of that is the correction, and the thresholds."""
     finite = one[np.isfinite(one["gap"]) & (one["gap"] > 0)].groupby(["rule", "lr"])["gap"]
-    moves = (finite.max() / finite.min()).groupby("rule").max()
+    moves = (finite.max() / finite.min()).groupby("rule").max()  # a rule whose runs all diverge is not in it
     problem = str(one["problem"].iloc[0])
     share = shares[(shares["over"] == "all") & (shares["problem"] == problem)]["explained"].dropna()
     sums = {n: value for n, value in thresholds.items() if value is not None}
     most = max(sums, key=lambda n: sums[n], default=None)
     return {
-        "plain": f"As in the book, γ moves the gap by up to {times(float(moves.get('plain', np.nan)))}",
-        "corrected": f"Bias-corrected, it moves it by up to {times(float(moves.get('corrected', np.nan)))}",
+        "plain": f"As in the book, γ moves the gap by up to {times(float(moves['plain']))}"
+        if "plain" in moves
+        else "As in the book, every run diverges",
+        "corrected": f"Bias-corrected, it moves it by up to {times(float(moves['corrected']))}"
+        if "corrected" in moves
+        else "Bias-corrected, every run diverges",
         "shares": f"The missing correction is {max(0.0, float(share.iloc[0])):.0%} of γ's influence"
         if len(share)
         else "γ's influence, plain and corrected",
@@ -262,14 +267,16 @@ def _share_finds(one: pd.DataFrame, shares: pd.DataFrame, thresholds: Mapping[st
     }
 
 
-def _chosen_finds(problems: Sequence[str], held: Sequence[Contest]) -> dict[str, str]:
+def _chosen_finds(schedules: pd.DataFrame, held: Sequence[Contest]) -> dict[str, str]:
     """Whether γ should change on each problem."""
-    found = {f"schedules-{name}": f"Every γ schedule on {name}" for name in problems}
+    found = {
+        f"schedules-{name}": f"Every γ schedule on {name}" + ("" if np.isfinite(gaps).any() else " diverges")
+        for name, gaps in schedules.groupby("problem", sort=False)["gap"]
+    }
     for each in held:
         does = {"better": "helps", "worse": "hurts", "equal": "changes nothing"}.get(each.verdict, "is not told apart")
-        found[f"schedules-{each.problem}"] = (
-            f"Changing γ {does} on {each.problem}: {number(each.ratio.value)} times the gap"
-        )
+        told = f": {number(each.ratio.value)} times the gap" if np.isfinite(each.ratio.value) else ""
+        found[f"schedules-{each.problem}"] = f"Changing γ {does} on {each.problem}{told}"
     return found
 
 
@@ -335,7 +342,7 @@ def schedule_panel(table: pd.DataFrame, problem: str) -> Figure:
     span(axes, "x", floored(np.r_[table["gap_low"], table["gap"], table["gap_high"]], 1e-12), margin=1.3)
     best = float(max(table.loc[table["schedule"] == "constant", "gap"].min(), 1e-12))
     axes.axvline(best, color=INK if np.isfinite(best) else GREY, lw=0.9, ls=":")
-    axes.set_yticks(range(len(names)), names, fontsize=7.5)
+    axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     write(axes, f"gap, {count(int(table['seeds'].max()), 'test seed')}", "", problem)

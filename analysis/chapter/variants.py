@@ -43,8 +43,8 @@ def variants_part(exhibit: Exhibit[VariantsFacts]) -> Part:
             Plate(
                 "(a) What each difference does to the final loss, alone and together with all before it: mean over "
                 f"{n} seeds, paired seed by seed, with 90% bootstrap intervals. (b) Where the runs end: bars hold the "
-                "middle 90% of the seeds, dots are medians, red diamonds the book's numbers, the dotted line the "
-                "lowest reachable loss. (c) The two programs step by step, median and middle 90%.",
+                "middle 90% of the seeds, signs as in (a) are medians, red diamonds the book's numbers, the dotted "
+                "line the lowest reachable loss. (c) The two programs step by step, median and middle 90%.",
                 panels,
                 {
                     "shifts": "Shift of the mean final loss for each difference, with intervals",

@@ -6,12 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import QuadMesh
-from matplotlib.colors import Colormap, LogNorm, Normalize
+from matplotlib.colors import Colormap, LinearSegmentedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -22,10 +21,24 @@ from analysis.measures.lr_sensitivity import Landscape
 from analysis.measures.measure import Measure
 from analysis.statistics.arrays import Array, Mask
 
-__all__ = ["colorbar", "draw_landscape", "heat_norm", "landscape_figure", "signs"]
+__all__ = [
+    "DIVERGED_COLOR",
+    "GAINED",
+    "GAINED_COLORS",
+    "WORSE_COLOR",
+    "colorbar",
+    "draw_landscape",
+    "heat_norm",
+    "landscape_figure",
+    "signs",
+]
 
-DIVERGED_COLOR: Final = "#dedede"
-WORSE_COLOR: Final = "#f4c9b0"
+GAINED: Final = ("#f2f4f6", "#cbdcea", "#8db9d8", "#3f86bb", "#14518c", "#06254d")
+"""From nothing gained, the page's paper, to the best: as the maps that answer the pointer (``maps.css``)."""
+GAINED_COLORS: Final[Colormap] = LinearSegmentedColormap.from_list("gained", GAINED[::-1])
+"""Colours of a loss: the lowest is the darkest."""
+DIVERGED_COLOR: Final = "#d5d7da"
+WORSE_COLOR: Final = "#f0c3a4"
 HATCH: Final = "////"
 RING: Final[dict[str, Any]] = {"marker": "o", "ms": 12, "mfc": "none", "clip_on": False}
 NOTHING: Final[Mapping[str, Mapping[str, float]]] = {}
@@ -114,7 +127,7 @@ def draw_landscape(axes: Axes, landscape: Landscape, norm: Normalize, tuned: Set
 
 
 def _colors() -> Colormap:
-    return mpl.colormaps["viridis"].with_extremes(bad=DIVERGED_COLOR, over=WORSE_COLOR)
+    return GAINED_COLORS.with_extremes(bad=DIVERGED_COLOR, over=WORSE_COLOR)
 
 
 def _mark_tuned(axes: Axes, landscape: Landscape, tuned: Setting) -> None:
@@ -150,7 +163,7 @@ def signs(n: int, measure: Measure, *, tuned: bool) -> list[Any]:
         Line2D([], [], marker="*", ms=11, label="lowest of the grid", **point),
         *([Line2D([], [], color=INK, ls="none", mew=1.5, label="tuned", **RING)] if tuned else []),
         Line2D([], [], marker="D", ms=6, label="default", **point),
-        Patch(facecolor="#453781", edgecolor="#bbbbbb", lw=1.6, label=f"outlined: {near}"),
+        Patch(facecolor=GAINED[-2], edgecolor="#bbbbbb", lw=1.6, label=f"outlined: {near}"),
         Patch(facecolor=DIVERGED_COLOR, edgecolor=GREY, hatch=HATCH if n == 1 else None, label=lost),
         *some,
         Patch(facecolor=WORSE_COLOR, label="worse than the start"),

@@ -10,14 +10,16 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from analysis.answers.panels import look_of
+from analysis.answers.panels import WIDTH, look_of
 from analysis.answers.part import NAMES
 from analysis.chapter.gamma_one import run_panel
+from analysis.chapter.landscapes import landscapes_part
 from analysis.chapter.numbers import numbers_part
 from analysis.chapter.page import PARTS
 from analysis.chapter.schedules import KINDS
 from analysis.chapter.variants import MODES
 from analysis.figures.style import drawing
+from analysis.record.cells import Record
 from analysis.record.exhibits import Exhibit
 
 Make = Callable[..., Exhibit[Any]]
@@ -57,6 +59,21 @@ def test_rmsprops_two_cycle_is_a_title_only_where_runs_repeat(exhibit: Make) -> 
     assert titles(PARTS["stall"](never))["cycles"].startswith("No setting repeats to rounding by step ")
 
 
+def test_a_rule_whose_runs_all_diverge_has_a_title_without_a_number(exhibit: Make) -> None:
+    made = exhibit("gamma-schedules")
+    sensitivity = made.table("sensitivity")
+    lost = changed(made, "sensitivity", gap=sensitivity["gap"].where(sensitivity["rule"] != "plain"))
+    assert titles(PARTS["gamma-schedules"](lost))["plain"] == "As in the book, every run diverges"
+    every = titles(PARTS["gamma-schedules"](changed(lost, "sensitivity", gap=float("inf"))))
+    assert every["corrected"] == "Bias-corrected, every run diverges"
+
+
+def test_a_problem_on_which_no_schedule_of_gamma_finishes_says_so(exhibit: Make) -> None:
+    made = exhibit("gamma-schedules")
+    found = titles(PARTS["gamma-schedules"](changed(made, "schedules", gap=float("inf"), median=float("inf"))))
+    assert found["schedules-airfoil"] == "Every γ schedule on airfoil diverges"
+
+
 def test_many_runs_are_shown_in_two_panels_as_high_as_each_other_on_one_axis(exhibit: Make) -> None:
     made = exhibit("numbers")
     table = made.table("numbers")
@@ -89,3 +106,15 @@ def test_the_word_at_a_run_that_diverges_high_up_stays_within_its_panel() -> Non
             next(text for text in axes.findobj(Text) if begin in text.get_text()) for begin in ("diverges", "γ = 1")
         )
         assert word.get_window_extent().y1 < title.get_window_extent().y0 - 4
+
+
+def test_the_colour_scale_of_the_maps_fits_a_phone_and_their_axes_are_named_as_the_book_names_them(
+    chapter_record: Path,
+) -> None:
+    part = landscapes_part(Record.load(chapter_record))
+    assert part is not None
+    plate = part.plates[0]
+    assert plate.scale is not None
+    assert plate.scale.get_size_inches()[0] == WIDTH
+    axes = next(figure.axes[0] for name, figure in plate.panels.items() if name.endswith("rmsprop"))
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("learning rate η", "γ")

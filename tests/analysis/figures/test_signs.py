@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from analysis.figures.heat_maps import landscape_figure
+from analysis.figures.heat_maps import DIVERGED_COLOR, GAINED, GAINED_COLORS, WORSE_COLOR, landscape_figure
 from analysis.figures.lines import convergence_figure, sensitivity_figure
 from analysis.figures.outcome import outcome_figure
 from analysis.figures.overview import worse_than_best
@@ -160,3 +162,11 @@ def _reading(results: ProblemResults) -> list[str]:
     from analysis.pages.sentences import problem_reading
 
     return problem_reading(results)
+
+
+def test_the_pictures_of_maps_have_the_colours_of_the_maps_that_answer_the_pointer() -> None:
+    sheet = files("analysis").joinpath("templates/maps.css").read_text(encoding="utf-8")
+    light = dict(part.split(": ") for part in sheet.partition("{ ")[2].partition("; }")[0].split("; "))
+    assert tuple(light["--gained"].split()) == GAINED
+    assert (light["--lost"], light["--worse"]) == (DIVERGED_COLOR, WORSE_COLOR)
+    assert to_hex(GAINED_COLORS(0.0)) == GAINED[-1]

@@ -6,10 +6,13 @@ An integration test of the page and the engine; it stands here for the fixtures 
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks.engine.training import Training, train
 from benchmarks.naming.registry import OPTIMIZERS, make_problem
@@ -82,6 +85,15 @@ def test_a_dark_page_is_dark_with_its_pictures(browser: Any, chapter_page: Path)
     style = "const s = getComputedStyle(document.querySelector(arguments[0])); return [s.backgroundColor, s.filter]"
     assert browser.run(style, "body")[0] == "rgb(20, 24, 29)"
     assert browser.run(style, ".panels img")[1] == "invert(1) hue-rotate(180deg)"
+    browser.run("for (const part of document.querySelectorAll('details')) part.open = true")
+    firsts = """return [...document.querySelectorAll("section:not(#try)")]
+        .map(part => part.querySelector(".panels img, .maps")).filter(image => image)"""
+    shown = browser.run(firsts)
+    assert len(shown) == 9
+    for image in shown:
+        browser.run("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", image)
+        pixels = np.asarray(Image.open(BytesIO(image.screenshot_as_png)).convert("L"))
+        assert pixels.mean() < 90, image.get_attribute("alt")
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
 
 
@@ -217,6 +229,20 @@ def test_on_paper_nothing_is_cut_and_folded_parts_are_open(browser: Any, chapter
     assert browser.run(hidden) == 0
     assert browser.run(cut) == []
     assert browser.run("return getComputedStyle(document.querySelector('form')).display") == "none"
+
+
+def test_paper_holds_the_maps_once_and_rows_of_panels_that_part_between_sheets(
+    browser: Any, chapter_page: Path
+) -> None:
+    browser.open(chapter_page, A4, paper=True)
+    assert browser.run("return getComputedStyle(document.querySelector('.live .maps')).display") == "none"
+    assert browser.run("return document.querySelector('#landscapes .plate img').getBoundingClientRect().height") > 0
+    # a grid whose rows part draws a picture over the text that follows: panels are words of a paragraph
+    places = """return [...document.querySelectorAll(".panels")].map(all => [getComputedStyle(all).display,
+        ...[...all.children].slice(0, 2).map(panel => panel.getBoundingClientRect().bottom)])"""
+    for display, *bottoms in browser.run(places):
+        assert display == "block"
+        assert max(bottoms) - min(bottoms) < 1, "two panels a row"
 
 
 def test_the_page_prints_on_a_sensible_number_of_pages(page: Any) -> None:
