@@ -7,6 +7,7 @@ from optimizers.adafactor import Adafactor
 from optimizers.adagrad import Adagrad
 from optimizers.adam import AdaBelief, Adam, AdamW, NAdam, Yogi
 from optimizers.averages import Averaged, Lookahead, PolynomialAverage, ScheduleFree
+from optimizers.delayed import Delayed
 from optimizers.layerwise import LAMB, LARS
 from optimizers.lr_schedules import (
     Cosine,
@@ -274,5 +275,6 @@ WRAPPERS: dict[str, tuple[type[Wrapper], ...]] = {
     "average": (PolynomialAverage,),
     "schedule-free": (ScheduleFree,),
     "mechanic": (Mechanic,),
+    "delayed": (Delayed,),
 }
 """What may stand around a rule, by the name used in suites; of several the first that takes the options given."""

@@ -23,6 +23,7 @@ from problems import (
     scalable,
     sequence,
     text,
+    unit_tests,
 )
 from problems.analytic import Analytic
 from problems.problem import Batch, DataError, Facts, Problem, ProblemSpec
@@ -37,6 +38,7 @@ BUILTIN: tuple[ProblemSpec, ...] = (
     *least_squares.SPECS,
     *quadratic.SPECS,
     *quadratic_deep.SPECS,
+    *unit_tests.SPECS,
     *online.SPECS,
     *regression.SPECS,
     *logistic.SPECS,

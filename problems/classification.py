@@ -14,6 +14,7 @@ from torch import Tensor
 from problems.data import DIGITS, TWO_SPIRALS, DataSet, check_batch, minibatches
 from problems.images import FASHION_MNIST, MNIST_5K
 from problems.network import MLP, ConvNet, Network, accuracy, cross_entropy
+from problems.parametrization import perceptron
 from problems.problem import Batch, Facts, Layout, Problem, ProblemSpec, digest
 
 __all__ = [
@@ -185,13 +186,21 @@ def _network_facts(network: Network, *, steps: int, target: float, tags: Sequenc
     )
 
 
-def digits_mlp(hidden: int = 32, batch: int = 32) -> Classifier:
-    """A tanh network on scikit-learn's digits, 64-hidden-10: 1437 training and 360 held-out images."""
+def digits_mlp(hidden: int = 32, batch: int = 32, parametrization: str = "standard") -> Classifier:
+    """A tanh network on scikit-learn's digits, 64-hidden-10: 1437 training and 360 held-out images.
+
+    ``parametrization`` is one of `problems.parametrization`, which have 32 hidden units for their base.
+    """
     if hidden < 1:
         raise ValueError(f"digits-mlp needs hidden >= 1, got {hidden}")
-    network = MLP((64, hidden, 10))
+    network = perceptron((64, hidden, 10), 32, parametrization)
     facts = _network_facts(network, steps=300, target=0.1, tags=("nonconvex", "neural"))
-    return Classifier(network, DIGITS, {"hidden": hidden}, facts, batch)
+    return Classifier(network, DIGITS, _defining(hidden, parametrization), facts, batch)
+
+
+def _defining(hidden: int, parametrization: str) -> dict[str, Any]:
+    """What makes an instance what it is: its parametrization where that is not torch's own."""
+    return {"hidden": hidden, **({} if parametrization == "standard" else {"parametrization": parametrization})}
 
 
 def digits_cnn(filters: int = 8, batch: int = 32) -> Classifier:
@@ -203,34 +212,41 @@ def digits_cnn(filters: int = 8, batch: int = 32) -> Classifier:
     return Classifier(network, DIGITS, {"filters": filters}, facts, batch)
 
 
-def two_spirals(hidden: int = 32, batch: int = 32) -> Classifier:
+def two_spirals(hidden: int = 32, batch: int = 32, parametrization: str = "standard") -> Classifier:
     """Telling two interlocked spirals of 97 points apart, with a 2-hidden-hidden-2 tanh network.
 
-    Held out are the points halfway between those trained on. Raises ``ValueError`` for a hidden layer without units.
+    Held out are the points halfway between those trained on; ``parametrization`` is as in `digits_mlp`. Raises
+    ``ValueError`` for a hidden layer without units.
     """
     if hidden < 1:
         raise ValueError(f"two-spirals needs hidden >= 1, got {hidden}")
-    network = MLP((2, hidden, hidden, 2))
+    network = perceptron((2, hidden, hidden, 2), 32, parametrization)
     facts = _network_facts(network, steps=3000, target=0.3, tags=("nonconvex", "neural"))
-    return Classifier(network, TWO_SPIRALS, {"hidden": hidden}, facts, batch)
+    return Classifier(network, TWO_SPIRALS, _defining(hidden, parametrization), facts, batch)
 
 
-def mnist_mlp(hidden: int = 64, batch: int = 64) -> Classifier:
-    """A ReLU network on 5000 real MNIST images, 784-hidden-10: 4000 to train on, 1000 held out."""
-    return _image_mlp("mnist-mlp", MNIST_5K, hidden, batch=batch, steps=310, tags=())
+def mnist_mlp(hidden: int = 64, batch: int = 64, parametrization: str = "standard") -> Classifier:
+    """A ReLU network on 5000 real MNIST images, 784-hidden-10: 4000 to train on, 1000 held out.
+
+    ``parametrization`` is one of `problems.parametrization`, which have 64 hidden units for their base.
+    """
+    return _image_mlp("mnist-mlp", MNIST_5K, hidden, parametrization, batch=batch, steps=310, tags=())
 
 
-def fashion_mnist_mlp(hidden: int = 64, batch: int = 64) -> Classifier:
-    """A ReLU network on Fashion-MNIST, 784-hidden-10; the set is downloaded on first use."""
-    return _image_mlp("fashion-mnist-mlp", FASHION_MNIST, hidden, batch=batch, steps=900, tags=("network",))
+def fashion_mnist_mlp(hidden: int = 64, batch: int = 64, parametrization: str = "standard") -> Classifier:
+    """A ReLU network on Fashion-MNIST, 784-hidden-10; the set is downloaded on first use. Else as `mnist_mlp`."""
+    tags = ("network",)
+    return _image_mlp("fashion-mnist-mlp", FASHION_MNIST, hidden, parametrization, batch=batch, steps=900, tags=tags)
 
 
-def _image_mlp(name: str, data: DataSet, hidden: int, *, batch: int, steps: int, tags: Sequence[str]) -> Classifier:
+def _image_mlp(
+    name: str, data: DataSet, hidden: int, parametrization: str, *, batch: int, steps: int, tags: Sequence[str]
+) -> Classifier:
     if hidden < 1:
         raise ValueError(f"{name} needs hidden >= 1, got {hidden}")
-    network = MLP((784, hidden, 10), torch.relu)
+    network = perceptron((784, hidden, 10), 64, parametrization, torch.relu)
     facts = _network_facts(network, steps=steps, target=0.3, tags=("nonconvex", "neural", *tags), chunk=16)
-    return Classifier(network, data, {"hidden": hidden}, facts, batch)
+    return Classifier(network, data, _defining(hidden, parametrization), facts, batch)
 
 
 SPECS: tuple[ProblemSpec, ...] = (

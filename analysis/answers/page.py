@@ -7,8 +7,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from analysis.answers.ladder import ladder_part
+from analysis.answers.memory_laws import memory_laws_part
 from analysis.answers.part import Part
 from analysis.answers.schedules_found import schedules_found_part
+from analysis.answers.scale_laws import scale_laws_part
 from analysis.answers.sections import Section, section_of
 from analysis.figures.style import Form
 from analysis.pages.drawing import drawn
@@ -22,6 +25,9 @@ PAGE: Final = "questions.html"
 
 ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
     "schedules-found": schedules_found_part,
+    "ladder": ladder_part,
+    "memory-laws": memory_laws_part,
+    "scale-laws": scale_laws_part,
 }
 """The part that answers each exhibit of this page, in reading order."""
 
@@ -70,5 +76,5 @@ def _page(
         sections=sections,
         seconds=sum(exhibit.info.seconds for exhibit in exhibits),
         report=(target / "index.html").is_file(),
-        forms=forms_text(forms),
+        forms=forms_text(("png", *forms)),
     )

@@ -11,7 +11,6 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from analysis.answers.part import Part, Plate
-from analysis.figures.small import webp_uri
 from analysis.figures.style import Form, drawn_as
 from analysis.record.exhibits import Exhibit
 from analysis.words import number, plain
@@ -78,7 +77,6 @@ def _stem(part: str, name: str) -> str:
 
 def _image(figure: Figure, says: str, finding: str, stem: Path, forms: Collection[Form]) -> Image:
     """Save a panel as PNG and in the further ``forms``; return what the page needs of it."""
-    made = drawn_as(figure, forms)
+    made = drawn_as(figure, ("png", *forms))
     made.save(stem)
-    uri = made.uri if made.uri.startswith("data:image/svg") else webp_uri(made.files["png"])
-    return Image(uri, says, finding, made.width, made.height)
+    return Image(made.uri, says, finding, made.width, made.height)

@@ -118,7 +118,7 @@ def _page(record: Record, sections: Sequence[Section], explorer: Explorer | None
         explorer=explorer,
         maps=any(plate.live is not None for section in sections for plate, *_ in section.plates),
         totals=_totals(record),
-        forms=forms_text(forms),
+        forms=forms_text(("png", *forms)),
     )
 
 

@@ -2,7 +2,8 @@
 
 What only a program wants to know is gone: metadata, names that nothing refers to, groups, defaults. Numbers have one
 decimal (a tenth of a point is a seventh of a pixel) and paths are relative. `on_a_page` gives
-each figure ids of its own, and what is styled alike on the whole page becomes a class.
+each figure ids of its own, and what is styled alike on the whole page becomes a class. The straight lines of a style
+that stand between the words of an axis, its ticks and grid, become one path there, and so do the marks of a line.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import cycle
 from typing import Final
 from xml.etree import ElementTree
@@ -41,11 +43,22 @@ NOWHERE: Final = {"font-family", "white-space"}
 OWN: Final = "\ue000"
 """What the name of an id begins with until the figure is on a page: a letter that no text has."""
 
+FLAT: Final = re.compile(r"fill:([^;]*);stroke:\1(;stroke-linejoin:miter)?")
+"""The style of marks whose edge has the width 1 and the colour they are filled with."""
+
 XLINK: Final = "{http://www.w3.org/1999/xlink}"
 NUMBER: Final = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
 LEVEL: Final = re.compile(r"\s*rotate\(-?0 [^)]*\)")
 REFERENCE: Final = re.compile(r"url\(#([^)]*)\)")
+GROUP: Final = re.compile(r'<g((?: clip-path="[^"]*")?) class="(\w+)">((?:<(?:path d|circle cx)="[^<]*"/>)+)</g>')
+CIRCLE: Final = re.compile(r'<circle cx="([^"]*)" cy="([^"]*)" r="([^"]*)"/>')
+STRAIGHT: Final = r'<path d="m([-\d. ]+[hv][-\d.]+)" class="(\w+)"/>'
+AXIS: Final = re.compile(rf"(?:(?:{STRAIGHT}|<text [^>]*>[^<]*</text>)\s*){{2,}}")
+"""Ticks, grid lines and the words between them."""
+
 SHORT: Final = 120
+THIN: Final = 1 / 15
+MOST_LEFT_OUT: Final = 60
 NEAR: Final = 0.05
 MARKER_PLACES: Final = 2
 PLACES: Final = 1
@@ -88,7 +101,42 @@ def on_a_page(figures: Mapping[str, str], colors: Mapping[str, str]) -> tuple[di
         return f' class="{often[style]}"' if style in often else f' style="{styled(style)}"'
 
     rules = "".join(f".{name}{{{styled(style)}}}" for style, name in often.items())
-    return {name: re.sub(r' style="([^"]*)"', short, shapes) for name, shapes in apart.items()}, rules
+    opaque = {name for style, name in often.items() if "opacity" not in style}
+    filled = {name for style, name in often.items() if FLAT.fullmatch(style)}
+    lines, marks = partial(_joined, opaque=opaque), partial(_marks, filled=filled)
+    classed = {name: re.sub(r' style="([^"]*)"', short, shapes) for name, shapes in apart.items()}
+    return {name: GROUP.sub(marks, AXIS.sub(lines, shapes)) for name, shapes in classed.items()}, rules
+
+
+def _marks(group: re.Match[str], filled: Collection[str]) -> str:
+    """A ``group`` of marks as one path, where they are ``filled`` with the colour of their edges: circles as dots."""
+    clip, style, marks = group.groups()
+    circles = CIRCLE.findall(marks)
+    radii = {radius for *_, radius in circles}
+    if style not in filled or len(radii) > 1 or (circles and CIRCLE.sub("", marks)):
+        return group[0]
+    if circles:
+        path = "".join(f"M{x} {y}h0" for x, y, _ in circles)
+        width = f' stroke-width="{_text(2 * float(*radii) + 1, MARKER_PLACES)}" stroke-linecap="round"'
+    else:
+        path, width = re.sub(r'"/><path d="m', "M", marks[len('<path d="') : -len('"/>')]), ""
+    return f'<path{clip} class="{style}" d="{path}"{width}/>'
+
+
+def _joined(axis: re.Match[str], opaque: Collection[str]) -> str:
+    """The lines and words of an ``axis``, straight lines of one style that is ``opaque`` as one path."""
+    lines: dict[str, list[str]] = {}
+    for path, style in re.findall(STRAIGHT, axis[0]):
+        lines.setdefault(style, []).append(path)
+
+    def first(line: re.Match[str]) -> str:
+        style = line[2]
+        if style not in opaque:
+            return line[0]
+        paths = lines.pop(style, ())
+        return f'<path d="M{"M".join(paths)}" class="{style}"/>' if paths else ""
+
+    return re.sub(STRAIGHT, first, axis[0])
 
 
 def _tag(part: Element) -> str:
@@ -161,7 +209,7 @@ def _share_style(group: Element) -> None:
         and len(styles) == 1
         and style
         and "style" not in group.attrib
-        and not re.search(r"\bopacity", style)
+        and not re.search(r"(?<![-\w])opacity", style)
     ):
         group.set("style", style)
         for child in group:
@@ -248,7 +296,7 @@ def _relative(path: str, places: int) -> str:
     scale = 10**places
     written: list[tuple[str, list[int]]] = []
     x = y = from_x = from_y = 0
-    for command, numbers in re.findall(r"([MLQCz])([^MLQCz]*)", path):
+    for command, numbers in _thinned(re.findall(r"([MLQCz])([^MLQCz]*)", path)):
         if command == "z":
             written.append(("z", []))
             x, y = from_x, from_y
@@ -266,14 +314,45 @@ def _relative(path: str, places: int) -> str:
     return _packed(written, places)
 
 
+def _thinned(path: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """The steps of ``path`` without corners that lie on the straight way past them, to a fifteenth of a point."""
+    begin = (0.0, 0.0)
+    line = [begin]  # where it is, and where the steps lead that may be left out
+    for place, (command, numbers) in enumerate(path):
+        at = [float(number) for number in numbers.split()]
+        if command == "L":
+            end = (at[0], at[1])
+            if len(line) > MOST_LEFT_OUT or not all(_on_the_way(corner, line[0], end) for corner in line[1:]):
+                yield path[place - 1]
+                line = line[-1:]
+            line.append(end)
+        else:
+            if len(line) > 1:
+                yield path[place - 1]
+            yield command, numbers
+            begin = (at[0], at[1]) if command == "M" else begin
+            line = [(at[-2], at[-1]) if at else begin]
+    if len(line) > 1:
+        yield path[-1]
+
+
+def _on_the_way(corner: tuple[float, float], start: tuple[float, float], end: tuple[float, float]) -> bool:
+    """Whether ``corner`` is within `THIN` of the straight line from ``start`` to ``end``."""
+    across, down = end[0] - start[0], end[1] - start[1]
+    x, y = corner[0] - start[0], corner[1] - start[1]
+    length = across**2 + down**2
+    share = min(max((x * across + y * down) / length, 0.0), 1.0) if length else 0.0
+    return (x - share * across) ** 2 + (y - share * down) ** 2 <= THIN**2
+
+
 def _one_way(a: list[int], b: list[int]) -> bool:
     return a[0] * b[1] == a[1] * b[0] and a[0] * b[0] + a[1] * b[1] >= 0
 
 
 def _packed(steps: list[tuple[str, list[int]]], places: int) -> str:
-    """``steps`` of a relative path as text: no letter twice in a row, no blank where a sign parts two numbers."""
+    """``steps`` of a relative path as text: no letter twice in a row, no blank where a sign or point parts numbers."""
     pieces: list[str] = []
-    before = ""
+    before = last = ""
     for letter, at in steps:
         command, numbers = letter, at
         if letter == "l" and 0 in at:
@@ -285,8 +364,9 @@ def _packed(steps: list[tuple[str, list[int]]], places: int) -> str:
             joined = True
         for number in numbers:
             text = _text(number / 10**places, places)
-            pieces.append(text if not joined or text[0] == "-" else f" {text}")
-            joined = True
+            parted = not joined or text[0] == "-" or (text[0] == "." and "." in last)
+            pieces.append(text if parted else f" {text}")
+            joined, last = True, text
         before = command
     return "".join(pieces)
 

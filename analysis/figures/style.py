@@ -7,7 +7,6 @@ alone.
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 import re
@@ -29,7 +28,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 
 from analysis.figures.families import FAMILIES, color_of, family_of, place_of
 from analysis.figures.inline import inline_svg
-from analysis.figures.small import data_uri, small_png, small_svg
+from analysis.figures.small import data_uri, small_png, small_svg, webp_uri
 from analysis.figures.theme import SEABORN
 from analysis.measures.axis import Axis
 from analysis.words import number
@@ -37,6 +36,7 @@ from analysis.words import number
 __all__ = [
     "GREY",
     "INK",
+    "LARGEST_SHAPES",
     "LINES",
     "PALETTE",
     "THEME",
@@ -71,11 +71,14 @@ INK: Final = "#222222"
 GREY: Final = "#8a8a8a"
 PNG_DPI: Final = 150
 
-Form = Literal["svg", "pdf"]
-"""What a figure may be drawn as besides PNG."""
+Form = Literal["png", "svg", "pdf"]
+"""What a figure may be drawn as."""
 
 LARGEST_SVG: Final = 120_000
-"""Bytes of SVG above which a page holds a figure as PNG all the same: many lines make it slow."""
+"""Bytes of SVG above which a page holds a figure as a picture all the same: many lines make it slow."""
+
+LARGEST_SHAPES: Final = 60_000
+"""Letters of a figure's shapes above which a page holds it as a picture where that is shorter."""
 
 BEHIND: Final = 1.5
 """The layer of grey lines."""
@@ -292,22 +295,23 @@ def _lay_out(figure: Figure) -> None:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure as a page and its folder hold it: the ``files`` by their ending, its size in CSS pixels, and its
-    ``shapes`` for the page (`inline_svg`), empty where the page shows none of it.
+    """A figure as a page and its folder hold it: the ``files`` by their ending, its size in CSS pixels, and what the
+    page shows of it: its ``shapes`` (`inline_svg`), or where these are many and longer, a ``picture`` as a data URI.
     """
 
     files: Mapping[str, bytes]
     width: int
     height: int
     shapes: str = ""
+    picture: str = ""
 
     @property
     def uri(self) -> str:
-        """The data URI for a page: of the SVG where that was asked for and is not too large, else of the PNG."""
+        """The data URI of a file, for a page: of the SVG where there is one that is not too large, else of the PNG."""
         vector = self.files.get("svg")
         if vector is not None and len(vector) <= LARGEST_SVG:
             return data_uri(vector)
-        return f"data:image/png;base64,{base64.b64encode(self.files['png']).decode()}"
+        return webp_uri(self.files["png"])
 
     def save(self, stem: Path) -> None:
         """Write the files under the name ``stem``."""
@@ -315,14 +319,19 @@ class Drawn:
             stem.with_name(f"{stem.name}.{form}").write_bytes(content)
 
 
-def drawn_as(figure: Figure, forms: Collection[Form] = (), *, inline: bool = False) -> Drawn:
-    """``figure`` as PNG, in the further ``forms`` that are asked for and, if ``inline``, as part of a page."""
-    files = {"png": png(figure)}
+def drawn_as(figure: Figure, forms: Collection[Form], *, inline: bool = False) -> Drawn:
+    """``figure`` as files of all ``forms`` and, if ``inline``, as part of a page; file and page share one drawing."""
     vector = _saved(figure, "svg", Date=None).decode() if inline or "svg" in forms else ""
-    for form in forms:
-        files[form] = small_svg(vector).encode() if form == "svg" else pdf(figure)
+    shapes, picture = inline_svg(vector) if inline else "", ""
+    files: dict[str, bytes] = {
+        form: small_svg(vector).encode() if form == "svg" else png(figure) if form == "png" else pdf(figure)
+        for form in forms
+    }
+    if len(shapes) > LARGEST_SHAPES:
+        picture = webp_uri(files.get("png") or png(figure))
+        shapes, picture = (shapes, "") if len(shapes) <= len(picture) else ("", picture)
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
-    return Drawn(files, width, height, inline_svg(vector) if inline else "")
+    return Drawn(files, width, height, shapes, picture)
 
 
 def put_title(axes: Axes, text: str, pad: float | None = None) -> None:

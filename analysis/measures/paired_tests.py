@@ -111,7 +111,7 @@ class Side:
         return cls(median(levels.T), resampled, seeds)
 
 
-def study_difference(a: Side, b: Side, measure: Measure) -> Difference:
+def study_difference(a: Side, b: Side, measure: Measure, *, paired: bool = False) -> Difference:
     """How much higher what tuning finds ends with b than with a, over several studies a side.
 
     The difference is that of the means over studies, of levels: a run that diverged, or ended above its start, counts
@@ -119,14 +119,17 @@ def study_difference(a: Side, b: Side, measure: Measure) -> Difference:
     found by luck of its own), and that which resampled test seeds give the difference. The p-value and the 90% interval
     are Student's with the degrees of freedom of Welch and Satterthwaite, who add up such parts. Where no part varies
     (a search without luck on a deterministic problem) any difference is certain; equal runs are no difference. Of fewer
-    than `FEWEST_STUDIES` the p-value is 1. Raises `ValueError` where a side has less than two studies.
+    than `FEWEST_STUDIES` the p-value is 1. Where studies are ``paired``, the same points tried on the same seeds, the
+    first two parts are one: that among the differences study by study. Raises `ValueError` where a side has less than
+    two studies, or paired ones differ in number.
     """
     sides = (a.levels, b.levels)
     if min(side.size for side in sides) < 2:
         raise ValueError(f"optimizers are told apart by two or more studies a side, got {[s.size for s in sides]}")
     value = float(b.levels.mean() - a.levels.mean())
-    parts = [float(side.var(ddof=1)) / side.size for side in sides]
-    free = [side.size - 1 for side in sides]
+    varying = (b.levels - a.levels,) if paired else sides
+    parts = [float(each.var(ddof=1)) / each.size for each in varying]
+    free = [each.size - 1 for each in varying]
     seeds = min(a.seeds, b.seeds)
     if seeds > 1:
         parts.append(float((b.resampled - a.resampled).var()))

@@ -18,6 +18,7 @@ import pandas as pd
 
 from analysis.measures.paired_tests import FEWEST_STUDIES, Side
 from analysis.measures.results import CellResult
+from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import ALPHA
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "spread_of",
     "steps_worth",
     "studies_for",
+    "worth_in_steps",
 ]
 
 POWER: Final = 0.8
@@ -137,7 +139,13 @@ def steps_worth(cells: Sequence[CellResult], effect: float) -> float:
     best = min(ended, key=lambda cell: ended[cell])
     curve, measure = best.convergence["tuned"], best.measure
     values = measure.shown(np.minimum(np.nan_to_num(curve.band.median, nan=np.inf), measure.start))
-    levels, steps = (np.log10(values) if measure.log else values), np.asarray(curve.steps, dtype=np.float64)
+    return worth_in_steps(np.asarray(curve.steps, dtype=np.float64), np.log10(values) if measure.log else values, effect)
+
+
+def worth_in_steps(steps: Array, levels: Array, effect: float) -> float:
+    """How many steps before its end a curve of ``levels`` ``[E]`` at ``steps`` ``[E]`` was last higher than it ends by
+    ``effect``, on straight lines between evaluations; inf where it was never so high.
+    """
     higher = np.flatnonzero(levels >= levels[-1] + effect)
     if not higher.size:
         return math.inf

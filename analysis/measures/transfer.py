@@ -19,7 +19,17 @@ from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import Estimate, median
 from analysis.words import named_first
 
-__all__ = ["CommonGrid", "RobustSetting", "Transfer", "common_grid", "robust_setting", "suite_setting", "transfer"]
+__all__ = [
+    "CommonGrid",
+    "RobustSetting",
+    "Transfer",
+    "TuningGain",
+    "common_grid",
+    "robust_setting",
+    "suite_setting",
+    "transfer",
+    "tuning_gain",
+]
 
 
 @dataclass(frozen=True)
@@ -128,6 +138,23 @@ class RobustSetting:
         }
 
 
+@dataclass(frozen=True)
+class TuningGain:
+    """What tuning for every problem brings an optimizer over one setting for all: the mean score over problems of the
+    best point of each, ``each``, of the one best point of all, ``one``, and their difference ``gain``.
+
+    Scores are shares of progress, from 0 at the start to 1 at the most that the optimizer makes; ``gain`` is the
+    hyperparameter sensitivity Φ of Adkins, Bowling and White 2024 (arXiv 2412.07165) on such scores: theirs are
+    percentiles among the runs of all algorithms. 0: one setting is best everywhere.
+    """
+
+    label: str
+    each: float
+    one: float
+    gain: Estimate
+    problems: int
+
+
 def common_grid(cells: Sequence[Cell], measures: Mapping[str, Measure] | None = None) -> CommonGrid:
     """`CommonGrid.of` one optimizer's cells, one a problem; raises as it does.
 
@@ -161,6 +188,30 @@ def robust_setting(grid: CommonGrid, goals: Mapping[str, float] | None = None) -
     point = best_point(regrets.mean(axis=0), np.asarray(worst <= worst.min() + 1e-12)) or (0, 0)
     found = {name: grid.regret(name, point, goal.get(name)) for name in grid.progress}
     return RobustSetting(grid.label, grid.setting(point), found)
+
+
+def tuning_gain(grid: CommonGrid) -> TuningGain:
+    """What tuning for every problem brings over the setting of highest mean score; seeds are resampled together.
+
+    Where problems were mapped on different numbers of seeds, the first ones count that all have.
+    """
+    fewest = min(len(made) for made in grid.progress.values())
+    made = np.stack([made[:fewest] for made in grid.progress.values()], axis=1)  # [S, problem, Y, X]
+    scores = _scores(made)
+    each, one = float(scores.max(axis=(1, 2)).mean()), float(scores.mean(axis=0).max())
+    return TuningGain(grid.label, each, one, over_seeds(_gain, made), len(grid.progress))
+
+
+def _scores(made: Array) -> Array:
+    """The median progress over seeds ``[problem, Y, X]`` as a share of the most on each problem; 0 without any."""
+    typical = median(made)
+    most = typical.max(axis=(1, 2), keepdims=True)
+    return np.where(most > 0, np.clip(typical / np.where(most > 0, most, 1.0), 0.0, 1.0), 0.0)
+
+
+def _gain(made: Array) -> float:
+    scores = _scores(made)
+    return float(scores.max(axis=(1, 2)).mean() - scores.mean(axis=0).max())
 
 
 def suite_setting(grids: Sequence[CommonGrid]) -> RobustSetting:

@@ -27,9 +27,11 @@ from analysis.measures.transfer import (
     CommonGrid,
     RobustSetting,
     Transfer,
+    TuningGain,
     robust_setting,
     suite_setting,
     transfer,
+    tuning_gain,
 )
 from analysis.pages.problem_section import Picture, picture_of
 from analysis.problem_results import ProblemResults
@@ -45,10 +47,11 @@ HALF: Final = 0.5
 
 @dataclass(frozen=True)
 class RobustRow:
-    """One setting of an optimizer for all problems, and the setting as ``text``."""
+    """One setting of an optimizer for all problems, the setting as ``text``, and what tuning for each would bring."""
 
     setting: RobustSetting
     text: str
+    gain: TuningGain
 
     @property
     def worst_regret(self) -> Estimate:
@@ -83,7 +86,7 @@ class Across:
 def across_of(
     results: Mapping[str, ProblemResults], looks: Mapping[str, Look], forms: Collection[Form] = ()
 ) -> Across | None:
-    """The part across the problems of a record, its figures as PNG and in the further ``forms``; None where it has only
+    """The part across the problems of a record, its figures as SVG and in the further ``forms``; None where it has only
     one problem.
 
     Nothing here raises for a record that cannot be pooled: the part then says why.
@@ -174,7 +177,12 @@ def _add_transfer(
     settings = [robust_setting(grid) for grid in grids.values()]
     _add_suite_setting(found, groups, grids)
     found.tables["transfer"] = pd.concat([_transfer_table(matrix) for matrix in matrices], ignore_index=True)
-    found.robust = [RobustRow(one, hyperparameter_text(groups[one.label][0].cell, one.setting)) for one in settings]
+    gains = [tuning_gain(grid) for grid in grids.values()]
+    found.tables["tuning-gain"] = _gain_table(gains)
+    found.robust = [
+        RobustRow(one, hyperparameter_text(groups[one.label][0].cell, one.setting), gain)
+        for one, gain in zip(settings, gains, strict=True)
+    ]
     figure = titled(transfer_figure(matrices, looks), SUBJECT, "transfer", transfer_finding(settings))
     found.pictures.append(picture_of("across", "transfer", figure, forms))
     figure = titled(transfer_matrix_figure(matrices_shown(matrices)), SUBJECT, "transfer-matrix")
@@ -253,6 +261,22 @@ def _profile_table(profile: Profile) -> pd.DataFrame:
         for i, label in enumerate(profile.labels)
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def _gain_table(gains: Sequence[TuningGain]) -> pd.DataFrame:
+    """What tuning for every problem brings each optimizer, with its interval: one row an optimizer."""
+    return pd.DataFrame(
+        {
+            "label": [one.label for one in gains],
+            "tuned_for_each": [one.each for one in gains],
+            "one_for_all": [one.one for one in gains],
+            "hyperparameter_sensitivity": [one.gain.value for one in gains],
+            "low": [one.gain.low for one in gains],
+            "high": [one.gain.high for one in gains],
+            "problems": [one.problems for one in gains],
+            "n": [one.gain.n for one in gains],
+        }
+    )
 
 
 def _transfer_table(matrix: Transfer) -> pd.DataFrame:

@@ -62,7 +62,7 @@ def costs_table(cells: Sequence[CellResult]) -> pd.DataFrame:
 
 
 def sensitivity_table(cells: Sequence[CellResult]) -> pd.DataFrame:
-    """One row a landscape: its best point, the learning rates near it and the factor to divergence."""
+    """One row a landscape: its best point, the rates near it, how much a rate matters and the factor to divergence."""
     parts = []
     for cell in cells:
         landscape, curve = cell.landscape, cell.rates
@@ -79,6 +79,8 @@ def sensitivity_table(cells: Sequence[CellResult]) -> pd.DataFrame:
             "near_best_lr_low": low,
             "near_best_lr_high": high,
             "near_best_decades": curve.near_best_decades,
+            "lr_sensitivity": curve.lr_sensitivity,
+            "lr_sensitivity_share": curve.lr_sensitivity_share,
             "factor_to_divergence": curve.factor_to_divergence or (np.inf if found else np.nan),
             "near_best_share": float(landscape.near_best.mean()),
             "diverged_share": float(landscape.diverged.mean()),

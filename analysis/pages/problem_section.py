@@ -165,7 +165,7 @@ class Section:
 def section_of(
     anchor: str, results: ProblemResults, looks: Mapping[str, Look], forms: Collection[Form] = ()
 ) -> Section:
-    """The section of the problem of ``results``, its figures as PNG and in the further ``forms``."""
+    """The section of the problem of ``results``, its figures as SVG and in the further ``forms``."""
     try:
         budget, refused = budget_results(results.cells), ""
     except PoolingError as error:
@@ -224,14 +224,14 @@ def budget_figures(
 
 
 def picture_of(anchor: str, name: str, figure: Figure, forms: Collection[Form] = (), *, inline: bool = True) -> Picture:
-    """``figure`` drawn as PNG, in the further ``forms`` and, if ``inline``, as part of the page, with its words."""
+    """``figure`` drawn as SVG, in the further ``forms`` and, if ``inline``, as part of the page, with its words."""
     stem = anchor if anchor == name else f"{anchor}-{name}"
     title = TITLES.get(name, name)
     return Picture(
         title[0].upper() + title[1:],
         caption_of(name, figure),
         stem,
-        drawn_as(figure, forms, inline=inline),
+        drawn_as(figure, ("svg", *forms), inline=inline),
         found_in(name, figure),
         SEEN.get(name, ""),
     )

@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else, the figures as PNG, the tables as CSV, the advice as JSON.
+"""The report: one HTML file that needs nothing else, the figures as SVG, the tables as CSV, the advice as JSON.
 
 The modules that draw are loaded when a report is written, for importing them takes seconds.
 """
@@ -61,7 +61,7 @@ def write_report(
     The new report is written beside ``out`` and takes its place at the end; an older report there is replaced. Equal
     records give equal files. ``progress`` is called with (problems done, problems in all); ``jobs`` processes draw.
     ``focus`` names one or several that are coloured and held against the others, by default the suite's. Figures are
-    PNG files, and of the further ``forms``. ``results`` are those of the record, where they are known already,
+    SVG files, and of the further ``forms``. ``results`` are those of the record, where they are known already,
     ``sections`` those of its problems that were drawn ahead (`section_ahead`), by problem; one that looks otherwise is
     drawn again.
     Raises `RecordError` where ``folder`` is no record or has no such optimizer, or ``out`` holds something that is no
@@ -199,14 +199,10 @@ class _Page:
             small=small,
             colors=colors,
             variables=variables,
-            shapes={
-                picture.stem: Markup(shapes[picture.stem])
-                for picture in pictures
-                if len(shapes[picture.stem]) <= len(picture.drawn.uri)
-            },
+            shapes={stem: Markup(drawn) for stem, drawn in shapes.items()},
             rules=Markup(rules),
             places={label: place for place, label in enumerate(colors)},
-            forms=forms_text(self.forms),
+            forms=forms_text(("svg", *self.forms)),
             resamples=SEEDS,
             infinity=math.inf,
         )
@@ -229,9 +225,9 @@ def section_ahead(
     return section_of(anchor, results, looks_of(labels, own))
 
 
-def forms_text(forms: Collection[Form]) -> str:
+def forms_text(forms: Iterable[Form]) -> str:
     """The kinds of files that figures are, in words."""
-    return listing(["PNG", *(form.upper() for form in forms)])
+    return listing(list(dict.fromkeys(form.upper() for form in forms)))
 
 
 def _recommendation(record: Record, sections: Sequence[Section], across: Across | None) -> str:
@@ -256,7 +252,7 @@ def template(name: str) -> jinja2.Template:
     )
     environment.filters |= {"number": number, "plain": plain}
     environment.filters |= {"metric": metric_text, "duration": duration_text, "bytes": bytes_text}
-    environment.filters["unbroken"] = _unbroken
+    environment.filters |= {"unbroken": _unbroken, "compact": _compact, "quoted": _quoted}
     environment.filters |= {"estimate": estimate_text, "share": partial(estimate_text, form="{:.0%}".format)}
     return environment.get_template(name)
 
@@ -264,6 +260,16 @@ def template(name: str) -> jinja2.Template:
 def _unbroken(text: str) -> Markup:
     """A value with its interval, which may stand in the next line, but is not broken itself."""
     return Markup(re.sub(r"\[[^\]]*\]", r'<span class="interval">\g<0></span>', str(escape(text))))
+
+
+def _compact(code: str) -> Markup:
+    """A script or style sheet of ours without indentation and the comments that have lines of their own."""
+    return Markup(re.sub(r"^(?:\s*(?://.*|/\*.*\*/)$)*\s+", "", f"\n{code}", flags=re.MULTILINE))
+
+
+def _quoted(text: str) -> Markup:
+    """``text`` for an attribute in single quotes: JSON is a tenth shorter so."""
+    return Markup(text.replace("&", "&amp;").replace("'", "&#39;").replace("<", "&lt;"))
 
 
 def _totals(record: Record) -> dict[str, str]:

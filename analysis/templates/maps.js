@@ -1,4 +1,5 @@
-// Live landscapes: a figure's maps are drawn from its data-maps (analysis/pages/live_maps.py says what that holds).
+// Live landscapes: a figure's maps are drawn from its data-maps (analysis/pages/live_maps.py says what that holds), when
+// it comes near the screen, is touched, or goes to paper: a page may have hundreds of maps.
 // The cross-hairs of a figure share the learning rate; the curves beside a map are its values along the cross-hair.
 (() => {
   "use strict";
@@ -306,7 +307,6 @@
 
     function paint() {
       colors = palette();
-      figure.querySelector(".bar").style.background = `linear-gradient(90deg, ${[...colors.stops].reverse().join()})`;
       for (const map of maps.filter(visible)) { map.drawGround(colors); map.draw(colors); }
       run?.draw(colors, shown);
     }
@@ -366,7 +366,8 @@
     part("high").textContent = `${number(data.high)} (start)`;
     part("tuned").hidden = !maps.some((map) => map.own.marks.tuned);
     part("some").hidden = maps.every((map) => map.own.n === 1);
-    let width = 0;
+    let width = figure.clientWidth;
+    if (width) paint();
     new ResizeObserver(() => {
       if (figure.clientWidth !== width) { width = figure.clientWidth; paint(); }
     }).observe(figure);
@@ -374,6 +375,22 @@
     for (const when of ["beforeprint", "afterprint", "repaint"]) addEventListener(when, paint);
   }
 
+  function paintBars() {
+    document.documentElement.style.setProperty("--bar", `linear-gradient(90deg, ${palette().stops.reverse().join()})`);
+  }
+
   // page.js, which comes first, says when a page is on paper, and when its colours or what is shown change: "repaint"
-  for (const figure of document.querySelectorAll("[data-maps]")) live(figure);
+  const asleep = new Set(document.querySelectorAll("[data-maps]"));
+  const wake = (figure) => { if (asleep.delete(figure)) live(figure); };
+  const near = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) if (isIntersecting) { near.unobserve(target); wake(target); }
+  }, { rootMargin: "100% 0px" });
+  for (const figure of asleep) {
+    near.observe(figure);
+    for (const touch of ["pointermove", "pointerdown", "focusin", "keydown"]) figure.addEventListener(touch, () => wake(figure), { capture: true, once: true });
+  }
+  addEventListener("beforeprint", () => asleep.forEach(wake));
+  paintBars();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paintBars);
+  for (const when of ["beforeprint", "afterprint"]) addEventListener(when, paintBars);
 })();

@@ -78,7 +78,9 @@
     if (!target) return;
     for (let part = target; part; part = part.parentElement) if (part.localName === "details") part.open = true;
     if (target.localName === "details") target.open = true;
-    target.scrollIntoView();
+    // twice: sections on the way are laid out, and found to be taller or lower, when they come near the screen
+    target.scrollIntoView({ behavior: "instant" });
+    requestAnimationFrame(() => requestAnimationFrame(() => target.scrollIntoView({ behavior: "instant" })));
   }
   addEventListener("hashchange", go);
 

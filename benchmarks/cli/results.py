@@ -30,7 +30,8 @@ DEFAULT_CHILDREN = 12  # trials of a cell with runs of their own
 @click.option("--out", type=click.Path(path_type=Path), help="Where the report goes.  [default: DIR/report]")
 @click.option("--tracking-uri", metavar="URI", help="MLflow store of an experiment given as mlflow:NAME.")
 @click.option("--focus", multiple=True, metavar="NAME", help="Colour it, hold it against the others; repeatable.")
-@click.option("--svg", is_flag=True, help="Draw every figure as SVG too; the page then shows that.")
+@click.option("--png", is_flag=True, help="Draw every figure as PNG too.")
+@click.option("--svg", is_flag=True, help="Draw the chapter's panels, which are PNG, as SVG too; its page shows those.")
 @click.option("--pdf", is_flag=True, help="Draw every figure as PDF too.")
 @click.option("--paper", is_flag=True, help="Write paper/ beside it: figures in two widths, LaTeX tables, captions.")
 @click.option("--jobs", "-j", type=COUNT, help="Processes.  [default: one a core]")
@@ -39,12 +40,13 @@ def report(
     out: Path | None,
     tracking_uri: str | None,
     focus: tuple[str, ...],
+    png: bool,
     svg: bool,
     pdf: bool,
     paper: bool,
     jobs: int | None,
 ) -> None:
-    """Write the report of the results folder DIR again: one HTML file, figures as PNG, tables as CSV.
+    """Write the report of the results folder DIR again: one HTML file, figures as SVG, tables as CSV.
 
     DIR may be mlflow:EXPERIMENT: the record is then fetched from MLflow into results/EXPERIMENT first. It may be the
     file of an archive, or atlas:NAME, a record that comes with the suite (`stepscape list atlas`).
@@ -69,7 +71,7 @@ def report(
     if here and not os.access(source, os.W_OK):
         raise UsageError(f"{source} may not be written; say with --out where the report goes")
     with Bar("report") as bar, alone(record) if here else nullcontext():
-        wanted: dict[Form, bool] = {"svg": svg, "pdf": pdf}
+        wanted: dict[Form, bool] = {"png": png, "svg": svg, "pdf": pdf}
         forms = [form for form, asked in wanted.items() if asked]
         page = write_page(source, out, progress=bar.show, jobs=jobs or default_jobs(), focus=focus, forms=forms)
         if paper:

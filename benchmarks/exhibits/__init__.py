@@ -13,13 +13,17 @@ from pydantic import ValidationError
 from benchmarks.errors import SuiteError, UnknownNameError, nearest
 from benchmarks.exhibits.gamma_one import GammaOne
 from benchmarks.exhibits.gamma_schedules import GammaSchedules
+from benchmarks.exhibits.ladder import Ladder
 from benchmarks.exhibits.memory import Memory
+from benchmarks.exhibits.memory_laws import MemoryLaws
 from benchmarks.exhibits.numbers import Numbers
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.real_problem import RealProblem
 from benchmarks.exhibits.rotation import Rotation
 from benchmarks.exhibits.schedules_found import SchedulesFound
+from benchmarks.exhibits.scale_laws import ScaleLaws
 from benchmarks.exhibits.stall import Stall
+from benchmarks.exhibits.unit_tests import UnitTests
 from benchmarks.exhibits.variants import Variants
 
 __all__ = ["EXHIBITS", "Answer", "Question", "make_question"]
@@ -36,6 +40,10 @@ EXHIBITS: Mapping[str, type[Question]] = {
         RealProblem,
         GammaSchedules,
         SchedulesFound,
+        Ladder,
+        MemoryLaws,
+        ScaleLaws,
+        UnitTests,
     )
 }
 """Every question by the name of its exhibit."""

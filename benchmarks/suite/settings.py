@@ -31,10 +31,12 @@ __all__ = [
     "Group",
     "Landscape",
     "Overrides",
+    "Sampler",
     "Searching",
     "Spacing",
     "Strict",
     "Test",
+    "Trials",
     "Tuning",
     "parse_grid",
 ]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from optimizers import BUILTIN, WRAPPERS, Rule, RuleOptimizer
 from optimizers.adam import Adam, AdamW
 from optimizers.averages import Averaged, Lookahead, PolynomialAverage, ScheduleFree
+from optimizers.delayed import Delayed
 from optimizers.layerwise import LAMB
 from optimizers.muon import Muon
 from optimizers.rmsprop import RMSProp
@@ -36,6 +37,7 @@ WRAPPED: tuple[Wrapper, ...] = (
     Mechanic(AdamW()),
     Averaged(DoG()),
     PolynomialAverage(RMSProp()),
+    Delayed(RMSProp(), by=3),
 )
 every_wrapped = pytest.mark.parametrize("rule", WRAPPED, ids=repr)
 every_precision = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
@@ -124,6 +126,12 @@ def test_slow_weights_that_follow_whole_are_the_rule_itself() -> None:
     torch.testing.assert_close(end, plain, rtol=1e-12, atol=1e-12)
 
 
+def test_a_delayed_rule_has_made_the_steps_of_the_gradients_that_have_arrived() -> None:
+    hp, gs, late = {"lr": 0.1}, gradients()[:, 0], start(torch.float64)
+    run(Delayed(SGD(), by=4), late, gs, hp)
+    torch.testing.assert_close(late, start(torch.float64) - 0.1 * gs[:-4].sum(0), rtol=1e-12, atol=1e-12)
+
+
 def test_schedule_free_without_momentum_steps_as_its_rule_and_is_judged_by_the_mean_of_the_path() -> None:
     hp, points = {"lr": 0.1, "momentum": 0.0}, []
     rule, x = ScheduleFree(SGD()), start(torch.float64)
@@ -191,6 +199,8 @@ def test_clipping_bounds_what_the_rule_sees_in_each_lane_alone() -> None:
         (lambda: Cautious(Lookahead(SGD())), "does more in a step than update x; put Cautious inside of it"),
         (lambda: ScheduleFree(DoG()), "does more in a step than update x; put ScheduleFree inside of it"),
         (lambda: PolynomialAverage(SGD(), power=-1.0), "power of a mean's weights is at least 0, not -1.0"),
+        (lambda: Delayed(SGD(), by=0), "delayed by at least 1 step, not 0"),
+        (lambda: Delayed(Averaged(Delayed(SGD()))), "delayed once: write the sum of both"),
         (lambda: Lookahead(SGD(), every=0), "every so many steps, at least 1, not 0"),
     ],
 )

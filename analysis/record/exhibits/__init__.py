@@ -19,13 +19,17 @@ import pandas as pd
 from analysis.record.errors import OtherSchemaError, RecordError
 from analysis.record.exhibits.gamma_one import GAMMA_ONE
 from analysis.record.exhibits.gamma_schedules import GAMMA_SCHEDULES
+from analysis.record.exhibits.ladder import LADDER
 from analysis.record.exhibits.memory import MEMORY
+from analysis.record.exhibits.memory_laws import MEMORY_LAWS
 from analysis.record.exhibits.numbers import NUMBERS
 from analysis.record.exhibits.real_problem import REAL_PROBLEM
 from analysis.record.exhibits.rotation import ROTATION
 from analysis.record.exhibits.schedules_found import SCHEDULES_FOUND
+from analysis.record.exhibits.scale_laws import SCALE_LAWS
 from analysis.record.exhibits.schema import ExhibitSchema, Facts
 from analysis.record.exhibits.stall import STALL
+from analysis.record.exhibits.unit_tests import UNIT_TESTS
 from analysis.record.exhibits.variants import VARIANTS
 from analysis.record.tables import read_json, read_table
 from analysis.record.typed_json import from_json, to_json
@@ -57,6 +61,10 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
         REAL_PROBLEM,
         GAMMA_SCHEDULES,
         SCHEDULES_FOUND,
+        LADDER,
+        MEMORY_LAWS,
+        SCALE_LAWS,
+        UNIT_TESTS,
     )
 }
 """Every exhibit of ours by name."""

@@ -18,6 +18,9 @@ from benchmarks.running.backends.remote import ANSWER, ATTEMPTS, LOOK, ClusterGo
 __all__ = ["Dask"]
 
 FAILURES: Final = {"distributed.scheduler.allowed-failures": ATTEMPTS - 1}
+PATIENCE: Final = 20
+"""Looks, each of `LOOK` seconds, after which a cluster of our own without any worker gets new ones."""
+
 LARGE: Final = {"distributed.admin.large-graph-warning-threshold": "1GiB"}  # a parcel is one job with its files
 
 
@@ -31,6 +34,7 @@ class Dask(Remote):
         self.topic = f"stepscape-{uuid4().hex[:12]}"
         self.told: dict[str, float] = {}
         self.names: dict[Hashable, str] = {}
+        self.empty = 0  # looks in which there was no worker
 
     def connect(self) -> None:
         import dask
@@ -98,7 +102,25 @@ class Dask(Remote):
 
         with self._there(), suppress(Waited), self.client.as_current():
             wait(handles, timeout=LOOK, return_when="FIRST_COMPLETED")
-        return [handle for handle in handles if handle.done()]
+        found = [handle for handle in handles if handle.done()]
+        if not found and self.cluster is not None:
+            self._revive()
+        return found
+
+    def _revive(self) -> None:
+        """Start the workers of our own cluster again where all are gone, as where none came up in time on a busy
+        machine; raises `ClusterGoneError` where that does not help.
+        """
+        with self._there():
+            self.empty = 0 if self.client.nthreads() else self.empty + 1
+        if self.empty == ATTEMPTS * PATIENCE:
+            raise ClusterGoneError(
+                "all workers of the local Dask cluster ended, and none could be started; what is finished is kept, and "
+                "the same command goes on from there"
+            )
+        if self.empty and self.empty % PATIENCE == 0:
+            self.cluster.scale(0)
+            self.cluster.scale(self.jobs or 1)
 
     def result(self, handle: Any) -> Returned:
         from distributed.scheduler import KilledWorker

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from analysis.figures import style
 from analysis.figures.inline import inline_svg, on_a_page
-from analysis.figures.style import drawing, svg
+from analysis.figures.style import LARGEST_SHAPES, drawing, drawn_as, svg
 
 PATH = re.compile(r"[a-z]|-?\d*\.?\d+")
 SIZES = {"m": 2, "l": 2, "h": 1, "v": 1, "q": 4, "c": 6, "z": 0}
@@ -151,6 +152,80 @@ def test_figures_of_a_page_share_their_styles_and_none_of_their_names(large: str
     assert "#222222" not in rules
     assert "#123456" in rules
     assert {*re.findall(r'class="([^"]*)"', figures["a"])} <= {*re.findall(r"\.(_\w+)\{", rules)}
+
+
+LINE = re.compile(r"[mM](-?[\d.]+) ?(-?[\d.]+)([hv])(-?[\d.]+)")
+
+
+def straight(shapes: str) -> Counter[tuple[str | None, tuple[str, ...]]]:
+    """Every straight line of ``shapes`` with its style."""
+    paths = [(part.get("class"), part.attrib["d"]) for part in read(shapes).iter("path")]
+    return Counter((style, line.groups()) for style, path in paths for line in LINE.finditer(path) if line[4] != "0")
+
+
+def test_ticks_and_grid_of_an_axis_are_a_path_a_style_and_lines_that_shine_through_stay_apart(large: str) -> None:
+    faint = "".join(f'<path d="M 9 {at} L 7 {at}" style="stroke: #123456; stroke-opacity: 0.5"/>' for at in range(3))
+    shapes = inline_svg(large.replace("</svg>", f"{faint}</svg>"))
+    alone = re.sub(r' style="([^"]*)"', lambda style: f' class="{hash(style[1])}"', shapes)  # as it was
+    (page,), rules = (found := on_a_page({"a": shapes}, {}))[0].values(), found[1]
+    (through,) = re.findall(r"\.(_\w+)\{[^}]*stroke-opacity", rules)
+    assert len(re.findall(rf'<path d="[^M"]*" class="{through}"/>', page)) == 3
+    joined = re.findall(r'<path d="(M[^"]*)" class="(\w+)"', page)
+    assert max(path.count("M") for path, _ in joined) >= 5
+    assert Counter(line for _, line in straight(page).elements()) == Counter(
+        line for _, line in straight(alone).elements()
+    )
+    assert sorted(Counter(style for style, _ in straight(page).elements()).values()) == sorted(
+        Counter(style for style, _ in straight(alone).elements()).values()
+    )
+    assert [part.text for part in read(page).iter("text")] == [part.text for part in read(alone).iter("text")]
+    assert page.count("<path") < alone.count("<path") - 8
+
+
+def test_marks_of_a_line_are_a_path_of_dots_as_large_and_where_the_circles_were(large: str) -> None:
+    shapes = inline_svg(large)
+    was = [tuple(float(part.attrib[name]) for name in ("cx", "cy", "r")) for part in read(shapes).iter("circle")]
+    page = read(on_a_page({"a": shapes, "b": shapes}, {})[0]["a"])
+    now = [tuple(float(part.attrib[name]) for name in ("cx", "cy", "r")) for part in page.iter("circle")]
+    for part in page.iter("path"):
+        if part.get("stroke-linecap") == "round":
+            radius = (float(part.attrib["stroke-width"]) - 1) / 2  # the edge of a mark is a point wide
+            now += [(float(x), float(y), radius) for x, y, _, length in LINE.findall(part.attrib["d"]) if length == "0"]
+    assert sorted(now) == sorted(was)
+    assert sum(1 for _ in page.iter("circle")) < 3 < len(was)
+
+
+def test_corners_on_the_straight_way_are_left_out_and_no_other() -> None:
+    path = "M 0 0 L 1 0.05 L 2 0 L 3 0.2 L 4 0 L 3 0 L 9 0 L 9 9 z L 5 5 L 6 6 L 0 3"
+    shapes = inline_svg(f'<svg xmlns="http://www.w3.org/2000/svg"><path d="{path}" style="fill: none"/></svg>')
+    (found,) = (part.attrib["d"] for part in read(shapes).iter("path"))
+    left = [(0, 0), (2, 0), (3, 0.2), (4, 0), (3, 0), (9, 0), (9, 9), (0, 0), (6, 6), (0, 3)]
+    np.testing.assert_allclose(ends(found), left, atol=1e-9)
+
+
+def test_no_blank_stands_before_a_point_that_parts_two_numbers(large: str) -> None:
+    paths = [part.attrib["d"] for part in read(inline_svg(large)).iter("path")]
+    assert any(re.search(r"\.\d\.\d", path) for path in paths)
+    assert not any(re.search(r"\.\d \.", path) for path in paths)
+
+
+def test_a_figure_of_many_lines_is_a_picture_on_the_page_where_that_is_shorter() -> None:
+    with drawing():
+        many = Figure(figsize=(1, 1))
+        axes = many.subplots()
+        axes.plot(np.random.default_rng(0).normal(size=9000), np.random.default_rng(1).normal(size=9000))
+    drawn = drawn_as(many, ("svg",), inline=True)
+    assert drawn.shapes == ""
+    assert drawn.picture.startswith("data:image/webp")
+    assert len(drawn.picture) < LARGEST_SHAPES < len(drawn.files["svg"])
+
+
+def test_a_figure_of_the_report_is_drawn_once(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(style, "png", lambda *_: pytest.fail("drawn again"))
+    drawn = drawn_as(figure, ("svg",), inline=True)
+    assert set(drawn.files) == {"svg"}
+    assert drawn.files["svg"] == svg(figure)
+    assert drawn.shapes.startswith("<")
 
 
 def test_a_file_holds_text_as_text_too(figure: Figure) -> None:

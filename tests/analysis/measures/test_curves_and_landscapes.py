@@ -211,10 +211,21 @@ def test_the_range_near_the_best_rate_is_unbroken_and_as_wide_as_its_grid_points
     assert curve.near_best_decades == pytest.approx(2)
 
 
+def test_the_sensitivity_to_the_rate_is_the_mean_excess_over_the_best_with_ends_above_the_start_held_there() -> None:
+    curve = rate_curve(hand_made([[0.19, 0.9, 0.10, 1.5, INF]]))
+    assert curve is not None
+    assert curve.lr_sensitivity == pytest.approx(np.mean([0.09, 0.8, 0.0, 0.9, 0.9]))
+    assert curve.lr_sensitivity_share == pytest.approx(curve.lr_sensitivity / 0.9)
+    level = rate_curve(hand_made([[0.2] * 5]))
+    assert level is not None
+    assert level.lr_sensitivity == 0
+
+
 def test_a_landscape_where_nothing_survives_has_no_distance_to_divergence(edited_cell: Callable[..., Cell]) -> None:
     def lost(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.assign(status="diverged", final_loss=np.nan)
 
     (row,) = sensitivity_table([CellResult.alone(edited_cell(1, "sgd", landscape=lost))]).to_dict("records")
     assert np.isnan(row["factor_to_divergence"])
+    assert np.isnan(row["lr_sensitivity"])
     assert row["diverged_share"] == 1

@@ -16,7 +16,7 @@ from analysis.measures.convergence import measure_of
 from analysis.measures.landscape_grid import grid_of
 from analysis.measures.pooling import PoolingError
 from analysis.measures.recommendation import best_point, recommend, recommendations
-from analysis.measures.transfer import CommonGrid, common_grid, robust_setting, suite_setting, transfer
+from analysis.measures.transfer import CommonGrid, common_grid, robust_setting, suite_setting, transfer, tuning_gain
 from analysis.record.cells import Cell, Record
 
 Planted = Callable[[pd.DataFrame], pd.DataFrame]
@@ -199,6 +199,18 @@ def test_the_robust_setting_has_the_least_worst_regret(two: Callable[..., list[C
     # the best on the second problem is a tie of the last two rates; the middle one of two is the first
     np.testing.assert_allclose(matrix.regret, [[0, 1], [0.5, 0]])
     json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_what_tuning_gains_is_the_mean_of_the_best_scores_less_the_best_mean_score() -> None:
+    runs = {"p": np.array([[[4.0, 3.0]]] * 3), "q": np.array([[[0.0, 3.0]]] * 3)}
+    grid = CommonGrid("sgd", Axis("lr", "log", 0.01, LRS[:2]), None, runs)
+    found = tuning_gain(grid)
+    assert (found.each, found.one) == (1.0, pytest.approx(0.875))  # scores 1 and 3/4 on p, 0 and 1 on q
+    assert found.gain.value == found.gain.low == found.gain.high == pytest.approx(0.125)
+    alike = CommonGrid("sgd", grid.x, None, {"p": runs["p"], "q": runs["p"]})
+    assert tuning_gain(alike).gain.value == 0
+    stuck = CommonGrid("sgd", grid.x, None, {"p": runs["p"], "q": np.zeros((2, 1, 2))})
+    assert tuning_gain(stuck).gain.value == 0
 
 
 def test_the_setting_of_any_optimizer_is_held_against_the_best_of_all_of_them() -> None:

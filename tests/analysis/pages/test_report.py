@@ -31,7 +31,7 @@ def page(record_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a problem in the plane and of one without a floor."""
     folder = tmp_path_factory.mktemp("report") / "record"
     shutil.copytree(record_folder, folder, ignore=lambda _, names: [name for name in names if "noisy" in name])
-    return write_report(folder, forms=["svg"])
+    return write_report(folder, forms=["png"])
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_a_record_of_unequal_budgets_alone_has_a_report_without_an_overview(twin
         info["protocol"] |= changes
         file.write_text(json.dumps(info), encoding="utf-8")
     page = write_report(folder)
-    assert not (page.parent / "figures" / "overview.png").exists()
+    assert not (page.parent / "figures" / "overview.svg").exists()
 
 
 class Links(HTMLParser):
@@ -210,10 +210,10 @@ def test_the_report_is_the_same_to_the_byte_whatever_the_number_of_processes(twi
     assert [file for file in files if (twin_report / file).read_bytes() != (second / file).read_bytes()] == []
 
 
-def test_figures_are_files_as_png_where_nothing_else_is_asked_for(twin_report: Path, page: Path) -> None:
-    assert {file.suffix for file in (twin_report / "figures").iterdir()} == {".png"}
-    assert "the figures as PNG: " in (twin_report / "index.html").read_text(encoding="utf-8")
-    assert "the figures as PNG and SVG: " in page.read_text(encoding="utf-8")
+def test_figures_are_files_as_svg_where_nothing_else_is_asked_for(twin_report: Path, page: Path) -> None:
+    assert {file.suffix for file in (twin_report / "figures").iterdir()} == {".svg"}
+    assert "the figures as SVG: " in (twin_report / "index.html").read_text(encoding="utf-8")
+    assert "the figures as SVG and PNG: " in page.read_text(encoding="utf-8")
 
 
 def test_figures_stand_in_the_page_as_shapes_and_text_in_its_colours(twin_report: Path, page: Path) -> None:
@@ -247,7 +247,7 @@ def test_sections_drawn_ahead_are_those_of_the_report_and_taken_where_they_look_
 def test_problems_whose_names_look_alike_as_files_are_told_apart(twin_report: Path) -> None:
     anchors = re.findall(r'<section id="([^"]+)"', (twin_report / "index.html").read_text(encoding="utf-8"))
     assert anchors == ["q-d-2", "q-d-2-2", "across", "measured"]
-    assert len(list((twin_report / "figures").glob("q-d-2-*.png"))) == 4
+    assert len(list((twin_report / "figures").glob("q-d-2-*.svg"))) == 4
 
 
 def test_an_older_report_is_replaced_and_progress_is_told(twins: Path, twin_report: Path, tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_unequal_budgets_cost_the_curves_of_tuning_and_not_the_report(
 @pytest.mark.slow
 def test_a_problem_that_is_flat_at_its_floor_does_not_cost_the_report(flat_record: Path) -> None:
     page = write_report(flat_record)
-    drawn = {path.stem for path in (page.parent / "figures").glob("*.png")}
+    drawn = {path.stem for path in (page.parent / "figures").glob("*.svg")}
     assert {f"{problem}-{figure}" for problem in ("ellipse", "flat") for figure in COMMON} <= drawn
 
 

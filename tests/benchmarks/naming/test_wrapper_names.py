@@ -21,6 +21,7 @@ from benchmarks.testing import check_optimizer
 from optimizers import OptimizerSpec
 from optimizers.adam import Adam, AdamW
 from optimizers.averages import Averaged, Lookahead, ScheduleFree
+from optimizers.delayed import Delayed
 from optimizers.rmsprop import RMSProp
 from optimizers.sgd import SGD, Momentum
 from optimizers.wrappers import ClippedByNorm, ClippedByValue, Decayed, Maximized
@@ -37,6 +38,7 @@ MEANT: list[tuple[str, Any, dict[str, float]]] = [
     ("clip(adam)", ClippedByNorm(Adam()), {"norm": 1.0}),
     ("lookahead( rmsprop-torch , every=3, alpha=0.8)", Lookahead(TORCHS, every=3), {"alpha": 0.8, "gamma": 0.99}),
     ("ema(momentum, memory=0.9)", Averaged(Momentum()), {"memory": 0.9, "momentum": 0.9}),
+    ("delayed(sgd, by=3)", Delayed(SGD(), by=3), {"lr": 0.01}),
     ("schedule-free(optimizers.sgd:SGD)", ScheduleFree(SGD()), {"momentum": 0.9}),
     (
         "lookahead(clip(adam(weight_decay=0.1, decay='decoupled'), norm=0.1))",

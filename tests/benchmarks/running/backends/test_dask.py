@@ -15,6 +15,7 @@ from analysis.record.cells import Record
 from benchmarks.errors import UsageError
 from benchmarks.running.backends import parcel
 from benchmarks.running.backends.dask import Dask
+from benchmarks.running.backends.remote import ClusterGoneError
 from benchmarks.running.backends.versions import versions
 from benchmarks.running.observer import RunObserver
 from benchmarks.running.run_suite import run
@@ -115,3 +116,33 @@ def test_a_cluster_that_ends_costs_the_jobs_that_are_left_and_nothing_else(tmp_p
     assert failed.error is not None
     assert failed.error.startswith("the Dask scheduler at tcp://127.0.0.1:")
     assert len(result.landed) == len(Record.load(tmp_path / "out").cells) == 1
+
+
+@pytest.mark.slow
+def test_a_cluster_of_ours_that_lost_all_workers_gets_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.running.backends.dask.PATIENCE", 8)
+    backend = Dask(1, None, None)
+    backend.connect()
+    try:
+        backend.client.retire_workers(list(backend.client.nthreads()))
+        handle = backend.client.submit(len, "four", pure=False)
+        looks = (backend.ended([handle]) for _ in range(120))  # of a second: a process begins anew
+        assert next(filter(None, looks), None) == [handle]
+        assert handle.result() == 4
+    finally:
+        backend.close()
+
+
+@pytest.mark.slow
+def test_a_cluster_that_stays_without_workers_is_said_to_be_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.running.backends.dask.PATIENCE", 1)
+    backend = Dask(1, None, None)
+    backend.connect()
+    try:
+        monkeypatch.setattr(backend.cluster, "scale", lambda _: None)
+        backend.client.retire_workers(list(backend.client.nthreads()))
+        handle = backend.client.submit(len, "four", pure=False)
+        with pytest.raises(ClusterGoneError, match=r"^all workers of the local Dask cluster ended, and none could be"):
+            _ = [backend.ended([handle]) for _ in range(60)]
+    finally:
+        backend.close()
