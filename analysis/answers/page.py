@@ -7,12 +7,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from analysis.answers.curvature import curvature_part
+from analysis.answers.effective_rates import effective_rates_part
 from analysis.answers.ladder import ladder_part
 from analysis.answers.memory_laws import memory_laws_part
 from analysis.answers.part import Part
 from analysis.answers.schedules_found import schedules_found_part
 from analysis.answers.scale_laws import scale_laws_part
 from analysis.answers.sections import Section, section_of
+from analysis.answers.tuning_free import tuning_free_part
+from analysis.answers.unit_tests import unit_tests_part
 from analysis.figures.style import Form
 from analysis.pages.drawing import drawn
 from analysis.pages.report import forms_text, template
@@ -25,7 +29,11 @@ PAGE: Final = "questions.html"
 
 ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
     "schedules-found": schedules_found_part,
+    "unit-tests": unit_tests_part,
+    "curvature": curvature_part,
+    "effective-rates": effective_rates_part,
     "ladder": ladder_part,
+    "tuning-free": tuning_free_part,
     "memory-laws": memory_laws_part,
     "scale-laws": scale_laws_part,
 }

@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from benchmarks.errors import SuiteError, UnknownNameError, nearest
+from benchmarks.exhibits.curvature import Curvature
+from benchmarks.exhibits.effective_rates import EffectiveRates
 from benchmarks.exhibits.gamma_one import GammaOne
 from benchmarks.exhibits.gamma_schedules import GammaSchedules
 from benchmarks.exhibits.ladder import Ladder
@@ -23,6 +25,7 @@ from benchmarks.exhibits.rotation import Rotation
 from benchmarks.exhibits.schedules_found import SchedulesFound
 from benchmarks.exhibits.scale_laws import ScaleLaws
 from benchmarks.exhibits.stall import Stall
+from benchmarks.exhibits.tuning_free import TuningFree
 from benchmarks.exhibits.unit_tests import UnitTests
 from benchmarks.exhibits.variants import Variants
 
@@ -40,7 +43,10 @@ EXHIBITS: Mapping[str, type[Question]] = {
         RealProblem,
         GammaSchedules,
         SchedulesFound,
+        Curvature,
+        EffectiveRates,
         Ladder,
+        TuningFree,
         MemoryLaws,
         ScaleLaws,
         UnitTests,
