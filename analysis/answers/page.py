@@ -12,8 +12,8 @@ from analysis.answers.effective_rates import effective_rates_part
 from analysis.answers.ladder import ladder_part
 from analysis.answers.memory_laws import memory_laws_part
 from analysis.answers.part import Part
-from analysis.answers.schedules_found import schedules_found_part
 from analysis.answers.scale_laws import scale_laws_part
+from analysis.answers.schedules_found import schedules_found_part
 from analysis.answers.sections import Section, section_of
 from analysis.answers.tuning_free import tuning_free_part
 from analysis.answers.unit_tests import unit_tests_part

@@ -22,8 +22,8 @@ from benchmarks.exhibits.numbers import Numbers
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.real_problem import RealProblem
 from benchmarks.exhibits.rotation import Rotation
-from benchmarks.exhibits.schedules_found import SchedulesFound
 from benchmarks.exhibits.scale_laws import ScaleLaws
+from benchmarks.exhibits.schedules_found import SchedulesFound
 from benchmarks.exhibits.stall import Stall
 from benchmarks.exhibits.tuning_free import TuningFree
 from benchmarks.exhibits.unit_tests import UnitTests

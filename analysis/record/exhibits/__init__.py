@@ -27,8 +27,8 @@ from analysis.record.exhibits.memory_laws import MEMORY_LAWS
 from analysis.record.exhibits.numbers import NUMBERS
 from analysis.record.exhibits.real_problem import REAL_PROBLEM
 from analysis.record.exhibits.rotation import ROTATION
-from analysis.record.exhibits.schedules_found import SCHEDULES_FOUND
 from analysis.record.exhibits.scale_laws import SCALE_LAWS
+from analysis.record.exhibits.schedules_found import SCHEDULES_FOUND
 from analysis.record.exhibits.schema import ExhibitSchema, Facts
 from analysis.record.exhibits.stall import STALL
 from analysis.record.exhibits.tuning_free import TUNING_FREE
