@@ -113,9 +113,7 @@ def _usual(case: _Case, shapes: Sequence[str]) -> list[Regret]:
 
 def _in_short(cases: Sequence[_Case], shapes: Sequence[str]) -> list[str]:
     """How often, and by how much, the best usual schedule ends above what was found."""
-    best = [found[0] for case in cases if (found := _usual(case, shapes))]
-    if not best:
-        return []
+    best = [_usual(case, shapes)[0] for case in cases]
     worse = [each for each in best if each.verdict == "worse"]
     ends = sorted({number(pick(each.change.value for each in worse)) for pick in (min, max)}) if worse else []
     by = f", by a factor of {' to '.join(ends)}" if worse and all(each.log for each in worse) else ""
@@ -131,7 +129,7 @@ def _loses(case: _Case, shapes: Sequence[str]) -> str:
         f"{each.way} {_change(each)}" + (f" ({VERDICTS[each.verdict]})" if each.verdict != "worse" else "")
         for each in _usual(case, shapes)
     ]
-    return capital(f"{case.where}, against lr(t) found: {listing(usual) or 'no usual schedule was asked for'}.")
+    return capital(f"{case.where}, against lr(t) found: {listing(usual)}.")
 
 
 def _change(found: Regret) -> str:
@@ -195,7 +193,7 @@ def _plate(case: _Case, facts: SchedulesFoundFacts) -> Plate:
 
 
 def _seeds(case: _Case) -> str:
-    return count(case.regrets[0].change.n, "test seed") if case.regrets else "test seeds"
+    return count(case.regrets[0].change.n, "test seed")
 
 
 def _shape_found(case: _Case) -> str:
@@ -237,7 +235,7 @@ def _lr_panel(case: _Case) -> Figure:
         shown.append(best["lr"].to_numpy(np.float64))
     values = np.concatenate(shown)
     span(axes, "y", np.maximum(values, np.nanmax(values) * LEAST), margin=1.5)
-    axes.set_xlim(1, case.steps)
+    axes.set_xlim(1, max(2, case.steps))
     label_ends(axes, labels)
     write(axes, "step", "learning rate", case.where)
     return figure
@@ -255,7 +253,7 @@ def _memory_panel(case: _Case, symbol: str) -> Figure:
     still = _median(case, FREE[0], "memory")
     axes.plot(still.index, axis.place(still), color=GREY, lw=1.3, ls="--")
     place_ticks(axes, "y", axis)
-    axes.set_xlim(1, case.steps)
+    axes.set_xlim(1, max(2, case.steps))
     ends = (bold, "found", color), (still, "constant,\nfound", INK)
     label_ends(axes, [EndLabel(0, float(axis.place(line)[-1]), word, ink) for line, word, ink in ends])
     write(axes, "step", symbol, case.where)

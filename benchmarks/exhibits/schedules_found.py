@@ -72,7 +72,7 @@ class SchedulesFound(Question):
 
     on: Annotated[list[str], Field(min_length=1)] = ["noisy-quadratic", "airfoil"]
     optimizers: Annotated[list[str], Field(min_length=1)] = ["sgd", "rmsprop"]
-    shapes: list[str] = ["constant", "linear", "cosine", "warmup-stable-decay"]
+    shapes: Annotated[list[str], Field(min_length=1)] = ["constant", "linear", "cosine", "warmup-stable-decay"]
     knots: list[float] = [0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 1.0]
     population: Annotated[int, Field(ge=4)] = 16
     generations: Annotated[int, Field(ge=2)] = 48

@@ -92,7 +92,12 @@ def test_what_cannot_answer_is_refused_before_anything_is_trained(options, messa
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"knots": [0.0, 0.5]}, "rising from 0 to 1"), ({"studies": 1}, "studies"), ({"on": []}, "on")],
+    [
+        ({"knots": [0.0, 0.5]}, "rising from 0 to 1"),
+        ({"studies": 1}, "studies"),
+        ({"on": []}, "on"),
+        ({"shapes": []}, "shapes"),
+    ],
 )
 def test_options_that_make_no_search_are_refused(options, message):
     with pytest.raises(SuiteError, match=message):
