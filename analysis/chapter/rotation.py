@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.colors import TwoSlopeNorm
@@ -237,25 +236,16 @@ def angle_panel(losses: pd.DataFrame, steps: int, title: str) -> Figure:
 
 def help_panel(best: pd.DataFrame, steps: int) -> Figure:
     """Draw decades of loss between gradient descent and RMSProp over angle and condition number."""
+    import seaborn as sns
+
     figure, axes = panel()
     angles, found = leads(best, steps)
-    conditions, lead = list(found), -np.log10(list(found.values()))
+    lead = -np.log10(list(found.values()))
     most = min(max(float(np.abs(lead).max()), 0.1), MOST_DECADES)
-    colors = mpl.colormaps["RdBu_r"]
-    image = axes.pcolormesh(
-        angles,
-        np.arange(len(conditions)),
-        lead,
-        cmap=colors,
-        norm=TwoSlopeNorm(0, -most, most),
-        shading="nearest",
-        rasterized=True,
-    )
-    axes.set_yticks(range(len(conditions)), [number(value) for value in conditions])
-    axes.set_xticks([0, 15, 30, 45, 60, 75, 90])
-    axes.grid(visible=False)
-    bar = figure.colorbar(image, ax=axes, pad=0.02, extend=_beyond(lead, most))
-    bar.set_label("log₁₀ (RMSProp / descent)")
+    fields = pd.DataFrame(lead, index=[number(value) for value in found], columns=[number(angle) for angle in angles])
+    bar = {"pad": 0.02, "extend": _beyond(lead, most), "label": "log₁₀ (RMSProp / descent)"}
+    sns.heatmap(fields[::-1], ax=axes, cmap="RdBu_r", norm=TwoSlopeNorm(0, -most, most), xticklabels=3, cbar_kws=bar)
+    axes.tick_params(labelrotation=0)
     write(axes, "rotation, degrees", "condition number", f"RMSProp against gradient descent, {steps} steps")
     return figure
 

@@ -9,12 +9,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from analysis.figures.style import drawing, luminance, new_figure, wrapped
+from analysis.figures.style import drawing, new_figure, wrapped
 from analysis.measures.landscape_grid import regret
 from analysis.measures.measure import Measure
 from analysis.problem_results import ProblemResults, results_of
@@ -22,10 +22,8 @@ from analysis.record.cells import Cell
 from analysis.statistics.arrays import Array, Mask
 from analysis.words import number
 
-__all__ = ["PALE", "Ratios", "overview_figure", "ratios_figure", "share_colors", "worse_than_best"]
+__all__ = ["Ratios", "overview_figure", "ratios_figure", "share_colors", "worse_than_best"]
 
-PALE: Final = 0.408
-"""Luminance of a colour above which dark letters read best on it."""
 SHARE_COLORS: Final = ("#fbfaf6", "#cfe0ea", "#7fadc8", "#37749f", "#123a5e")
 BEST_RING: Final = "#e08214"
 MOST_HIGH_ROWS: Final = 30
@@ -117,7 +115,7 @@ def ratios_figure(ratios: Ratios) -> Figure:
             max(4.5, 0.95 * len(columns) + 2.0 + 0.075 * max(beside, 14)), high * len(rows) + 1.25 + below
         )
         axes = figure.subplots()
-        _draw_shares(figure, axes, share, texts)
+        _draw_shares(axes, share, texts)
         for row, column in np.argwhere(best):
             place = (column + 0.08, row + 0.08)
             axes.add_patch(Rectangle(place, 0.84, 0.84, fill=False, ec=BEST_RING, lw=2.0))
@@ -133,26 +131,13 @@ def ratios_figure(ratios: Ratios) -> Figure:
     return figure
 
 
-def _draw_shares(figure: Figure, axes: Axes, share: Array, texts: npt.NDArray[np.object_]) -> None:
-    """Draw a matrix with its ``texts`` and a colour bar, as seaborn's heat map, whose import takes a second."""
-    colors = share_colors()
-    mesh = axes.pcolormesh(
-        np.ma.masked_invalid(share), cmap=colors, norm=Normalize(0, 1), linewidths=1.5, edgecolors="white"
-    )
-    axes.spines[:].set_visible(False)
-    axes.set(xlim=(0, share.shape[1]), ylim=(share.shape[0], 0))
-    bar = figure.colorbar(
-        mesh,
-        ax=axes,
-        label="share of the best progress",
-        format=PercentFormatter(1),
-        shrink=min(1.0, 4 / share.shape[0]),
-    )
-    bar.outline.set_linewidth(0)
-    for (row, column), text in np.ndenumerate(texts):
-        if not np.isnan(value := share[row, column]):
-            color = ".15" if luminance(colors(value)[:3]) > PALE else "w"
-            axes.text(column + 0.5, row + 0.5, str(text), color=color, ha="center", va="center")
+def _draw_shares(axes: Axes, share: Array, texts: npt.NDArray[np.object_]) -> None:
+    """Draw a matrix with its ``texts`` and a colour bar."""
+    import seaborn as sns
+
+    scale: dict[str, Any] = {"vmin": 0, "vmax": 1, "cmap": share_colors(), "linewidths": 1.5}
+    bar = {"label": "share of the best progress", "format": PercentFormatter(1), "shrink": min(1.0, 4 / len(share))}
+    sns.heatmap(share, ax=axes, annot=texts, fmt="", xticklabels=False, yticklabels=False, cbar_kws=bar, **scale)
 
 
 def share_colors() -> Colormap:

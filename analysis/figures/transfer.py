@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
+from analysis.figures.heat_maps import GAINED_COLORS
 from analysis.figures.style import GREY, INK, Look, drawing, luminance, new_figure, panel_grid, put_title, wrapped
 from analysis.measures.transfer import Transfer
 from analysis.statistics.bootstrap import median
@@ -38,7 +38,6 @@ MOST_ANNOTATED: Final = 9
 DARK: Final = 0.35
 """Relative luminance of a field below which white letters read best."""
 
-SHADES: Final = "viridis"
 NAME: Final = 24
 """Letters of a line of a name."""
 
@@ -119,13 +118,15 @@ def transfer_matrix_figure(transfers: Sequence[Transfer]) -> Figure:
 
 
 def _matrix(axes: Axes, transfer: Transfer, names: Sequence[str]) -> None:
-    """Draw one matrix; each field holds its percentage where there are few."""
+    """Draw one matrix; each field holds its percentage where there are few.
+
+    Not by seaborn's heat map, which draws the whole figure for each of its panels to see whether labels touch.
+    """
     count = len(transfer.problems)
-    axes.imshow(transfer.regret, vmin=0, vmax=1, cmap=SHADES, aspect="equal")
+    axes.imshow(transfer.regret, vmin=0, vmax=1, cmap=GAINED_COLORS, aspect="equal")
     if count <= MOST_ANNOTATED:
-        shades = mpl.colormaps[SHADES]
         for (row, column), regret in np.ndenumerate(transfer.regret):
-            color = "white" if luminance(shades(regret)[:3]) < DARK else INK
+            color = "white" if luminance(GAINED_COLORS(regret)[:3]) < DARK else INK
             axes.text(column, row, f"{100 * regret:.0f}", ha="center", va="center", fontsize=7.5, color=color)
     axes.set_xticks(range(count), names, rotation=90)
     axes.set_yticks(range(count), names)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import re
 import shlex
 import shutil
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import chdir
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +30,7 @@ __all__ = ["MAKERS", "gallery", "main", "report_page"]
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
 WIDTH, HEIGHT, SCALE = 944, 1160, 1.5  # of the report's opening, in pixels of a page
-GALLERY: Final = (560, 306)  # pixels of each figure of the gallery, of which two stand side by side
+GALLERY: Final = (400, 280)  # pixels of each figure of the gallery, of which three stand side by side
 
 
 def report_page(record: Path, file: Path) -> None:
@@ -52,7 +54,7 @@ def report_page(record: Path, file: Path) -> None:
 
 
 def gallery(record: Path, file: Path) -> None:
-    """What the lines below the picture in docs/figures.md draw of ``record``, two side by side."""
+    """What the lines below the picture in docs/figures.md draw of ``record`` and its report, three side by side."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -62,19 +64,26 @@ def gallery(record: Path, file: Path) -> None:
 
     page = (DOCS / "figures.md").read_text(encoding="utf-8").partition("## Redrawn with seaborn")[2]
     names: dict[str, Any] = {"record": Record.load(record)}
+    zoom = shlex.split(re.findall(r"`stepscape (zoom [^`]*--out zoom)`", page)[0])
     drawn = []
-    for block in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
-        exec(compile(block, "figures.md", "exec"), names)  # the page's own lines, as its readers run them
-        if plt.get_fignums():
-            kept = io.BytesIO()
-            plt.gcf().savefig(kept, dpi=110, bbox_inches="tight")
-            plt.close("all")
-            drawn.append(Image.open(kept).convert("RGB"))
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        Path("results").mkdir()
+        Path("results/quick").symlink_to(record.resolve())
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks", *zoom], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
+        for block in re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+            exec(compile(block, "figures.md", "exec"), names)  # the page's own lines, as its readers run them
+            if plt.get_fignums():
+                kept = io.BytesIO()
+                plt.gcf().savefig(kept, dpi=110, bbox_inches="tight")
+                plt.close("all")
+                drawn.append(Image.open(kept).convert("RGB"))
     across, down = GALLERY
-    sheet = Image.new("RGB", (2 * across, -(-len(drawn) // 2) * down), "white")
+    sheet = Image.new("RGB", (3 * across, -(-len(drawn) // 3) * down), "white")
     for place, figure in enumerate(drawn):
         figure.thumbnail((across - 10, down - 10), Image.Resampling.LANCZOS)
-        sheet.paste(figure, (place % 2 * across + 5, place // 2 * down + 5))
+        sheet.paste(figure, (place % 3 * across + 5, place // 3 * down + 5))
     _save(sheet, file)
 
 

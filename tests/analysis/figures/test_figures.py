@@ -311,7 +311,7 @@ def test_a_title_stands_clear_of_the_offset_of_ticks() -> None:
 def test_the_overview_is_seaborns_heat_map(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     import seaborn as sns
 
-    def heat_map(_: Figure, axes: Axes, share: np.ndarray, labels: np.ndarray) -> None:
+    def heat_map(axes: Axes, share: np.ndarray, labels: np.ndarray) -> None:
         bar = {"label": "share of the best progress", "format": PercentFormatter(1)}
         style = {"vmin": 0, "vmax": 1, "cmap": share_colors(), "linewidths": 1.5, "cbar_kws": bar}
         sns.heatmap(share, ax=axes, annot=labels, fmt="", xticklabels=False, yticklabels=False, **style)
