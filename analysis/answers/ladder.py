@@ -1,4 +1,4 @@
-"""Which ingredient of an optimizer helps: every step of the ladder as a difference with its interval and its verdict."""
+"""Which ingredient of an optimizer helps: every step of the ladder as a difference, with interval and verdict."""
 
 from __future__ import annotations
 
@@ -35,7 +35,12 @@ def ladder_part(exhibit: Exhibit[LadderFacts]) -> Part:
         answer=ladder_reading(ingredients, facts),
         plates=[_plate(name, ingredients, rungs, facts) for name in facts.problems],
         tables=[_table(ingredients), _found(exhibit.table("found"))],
-        data={"ingredients": ingredients, "rungs": rungs, "found": exhibit.table("found"), "runs": exhibit.table("runs")},
+        data={
+            "ingredients": ingredients,
+            "rungs": rungs,
+            "found": exhibit.table("found"),
+            "runs": exhibit.table("runs"),
+        },
     )
 
 
@@ -49,9 +54,9 @@ def ladder_reading(ingredients: pd.DataFrame, facts: LadderFacts) -> list[str]:
     ]
     decays = ingredients[ingredients["ingredient"] == "weight decay"]["problem"]
     zero = [name for name in facts.at_zero if name in set(decays)]
-    told += [f"Weight decay pulls to 0, where the minimum of {listing(zero)} lies: its help there is none elsewhere."] * (
-        len(zero) > 0
-    )
+    told += [
+        f"Weight decay pulls to 0, where the minimum of {listing(zero)} lies: its help there is none elsewhere."
+    ] * (len(zero) > 0)
     by_names: dict[tuple[str, ...], list[str]] = {}
     for problem, names in facts.left_out.items():
         by_names.setdefault(names, []).append(problem)
@@ -64,7 +69,7 @@ def ladder_reading(ingredients: pd.DataFrame, facts: LadderFacts) -> list[str]:
 
 
 def _said(rows: pd.DataFrame, before: str) -> str:
-    """What one problem says: what helps and hurts with the steps that it saves or costs, and what it says nothing of."""
+    """What one problem says: what helps and hurts by how many steps, and what it does not tell."""
     by = {verdict: table_rows(rows[rows["verdict"] == verdict.value]) for verdict in Verdict}
     said = []
     for verdict, word in ((Verdict.HELPS, "help"), (Verdict.HURTS, "hurt")):
@@ -78,7 +83,11 @@ def _said(rows: pd.DataFrame, before: str) -> str:
         said.append(f"the problem is solved to rounding with and without {listing(each)}")
     unsure = [_name(row) for row in by[Verdict.UNDECIDED]]
     if unsure:
-        few = f"{len(unsure)} ingredients are" if len(unsure) > 3 else f"{listing(unsure)} {'is' if len(unsure) == 1 else 'are'}"
+        few = (
+            f"{len(unsure)} ingredients are"
+            if len(unsure) > 3
+            else f"{listing(unsure)} {'is' if len(unsure) == 1 else 'are'}"
+        )
         said.append(f"{few} undecided: the interval is worth too many steps")
     return before + "; ".join(said)
 
@@ -96,13 +105,16 @@ def _steps(row: Any) -> str:
 def _plate(name: str, ingredients: pd.DataFrame, rungs: pd.DataFrame, facts: LadderFacts) -> Plate:
     rows, levels = (table[table["problem"] == name] for table in (ingredients, rungs))
     with drawing():
-        panels = {f"steps of {name}": steps_panel(rows), f"levels of {name}": levels_panel(levels, facts.measures[name])}
+        panels = {
+            f"steps of {name}": steps_panel(rows),
+            f"levels of {name}": levels_panel(levels, facts.measures[name]),
+        }
     n = f"{facts.studies} searches, {rows['seeds'].iloc[0]} test seed{'s' * (rows['seeds'].iloc[0] != 1)}"
     lowest = levels.loc[levels["value"].idxmin()]
     return Plate(
-        f"{name}: (a) how much higher an optimizer ends with an ingredient than without; left of the line it helps. Bars "
-        f"are 90% intervals ({n}); hollow where it is not told apart. Below the rule, ingredients alone. (b) What tuning "
-        "finds of every optimizer, with its interval.",
+        f"{name}: (a) how much higher an optimizer ends with an ingredient than without; left of the line it helps. "
+        f"Bars are 90% intervals ({n}); hollow where it is not told apart. Below the rule, ingredients alone. (b) What "
+        "tuning finds of every optimizer, with its interval.",
         panels,
         {
             f"steps of {name}": f"Change of the {facts.measures[name]} for each ingredient on {name}, with intervals",
@@ -135,7 +147,9 @@ def steps_panel(rows: pd.DataFrame) -> Figure:
         axes.hlines(y, low, high, color=color, lw=2.2)
         axes.plot(at, y, "o", color=color if told else "white", mec=color, mew=1.6, ms=6.5)
         text = _verdict_text(row)
-        axes.annotate(text, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=readable(color))
+        axes.annotate(
+            text, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=readable(color)
+        )
     added = int((rows["way"] == "added").sum())
     if 0 < added < len(rows):
         axes.axhline(added - 0.5, color=GREY, lw=0.8)
@@ -182,9 +196,14 @@ def levels_panel(rows: pd.DataFrame, measure: str) -> Figure:
 
 def _table(ingredients: pd.DataFrame) -> TextTable:
     columns = {
-        "problem": "problem", "way": "ingredient is", "name": "ingredient", "change": "change [90%]", "p": "p (Holm)",
-        "verdict": "verdict", "saved": "steps saved [90%]",
-    }  # fmt: skip
+        "problem": "problem",
+        "way": "ingredient is",
+        "name": "ingredient",
+        "change": "change [90%]",
+        "p": "p (Holm)",
+        "verdict": "verdict",
+        "saved": "steps saved [90%]",
+    }
     rows = [
         {
             "problem": str(row["problem"]),
@@ -193,7 +212,8 @@ def _table(ingredients: pd.DataFrame) -> TextTable:
             "change": f"{_signed(row['change'])} [{_signed(row['low'])}, {_signed(row['high'])}] {row['unit']}",
             "p": "exact" if np.isnan(row["p_holm"]) else number(row["p_holm"], 2),
             "verdict": str(row["verdict"]),
-            "saved": f"{_signed(row['saved'])} [{_signed(row['saved_low'])}, {_signed(row['saved_high'])}] of {row['steps']}",
+            "saved": f"{_signed(row['saved'])} [{_signed(row['saved_low'])}, {_signed(row['saved_high'])}] of "
+            f"{row['steps']}",
         }
         for row in table_rows(ingredients)
     ]
@@ -201,12 +221,22 @@ def _table(ingredients: pd.DataFrame) -> TextTable:
 
 
 def _found(found: pd.DataFrame) -> TextTable:
-    columns = {"problem": "problem", "optimizer": "optimizer", "hyperparameter": "hyperparameter", "values": "found by the searches"}
+    columns = {
+        "problem": "problem",
+        "optimizer": "optimizer",
+        "hyperparameter": "hyperparameter",
+        "values": "found by the searches",
+    }
     rows: list[dict[str, str]] = []
     for (problem, optimizer, name), each in found.groupby(["problem", "optimizer", "hyperparameter"], sort=False):
         values: Sequence[str] = [f"{number(row['value'])}{'!' * bool(row['at_edge'])}" for row in table_rows(each)]
         rows.append(
-            {"problem": str(problem), "optimizer": str(optimizer), "hyperparameter": str(name), "values": ", ".join(values)}
+            {
+                "problem": str(problem),
+                "optimizer": str(optimizer),
+                "hyperparameter": str(name),
+                "values": ", ".join(values),
+            }
         )
     caption = "An exclamation mark: at the edge of its range."
     return TextTable(columns, rows, caption, folded="The settings that were found")

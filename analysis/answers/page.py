@@ -7,11 +7,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from analysis.answers.curvature import curvature_part
+from analysis.answers.effective_rates import effective_rates_part
 from analysis.answers.ladder import ladder_part
 from analysis.answers.memory_laws import memory_laws_part
 from analysis.answers.part import Part
 from analysis.answers.scale_laws import scale_laws_part
 from analysis.answers.sections import Section, section_of
+from analysis.answers.tuning_free import tuning_free_part
+from analysis.answers.unit_tests import unit_tests_part
 from analysis.figures.style import Form
 from analysis.pages.drawing import drawn
 from analysis.pages.report import forms_text, template
@@ -23,7 +27,11 @@ __all__ = ["ANSWERS", "PAGE", "write_answers"]
 PAGE: Final = "questions.html"
 
 ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
+    "unit-tests": unit_tests_part,
+    "curvature": curvature_part,
+    "effective-rates": effective_rates_part,
     "ladder": ladder_part,
+    "tuning-free": tuning_free_part,
     "memory-laws": memory_laws_part,
     "scale-laws": scale_laws_part,
 }

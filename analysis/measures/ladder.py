@@ -82,7 +82,7 @@ class Climbed:
 def climb(
     pairs: Sequence[tuple[Tuned, Tuned]], measure: Measure, *, exact: bool = False, enough: float = ENOUGH
 ) -> list[Climbed]:
-    """The verdict on each of ``pairs``, (without, with) an ingredient, of one problem; p-values are Holm's for them all.
+    """The verdict on each of ``pairs``, (without, with) an ingredient, of one problem; p-values are Holm's for all.
 
     ``exact`` says that the problem is deterministic, where one study a side has no luck. Raises `ValueError` where the
     sides of a pair differ in their number of studies.
@@ -102,9 +102,7 @@ def _apart(before: Array, after: Array, measure: Measure, *, exact: bool) -> Dif
     return study_difference(Side.of(before, measure), Side.of(after, measure), measure, paired=True)
 
 
-def _climbed(
-    before: Tuned, after: Tuned, found: Difference, p_holm: float, measure: Measure, enough: float
-) -> Climbed:
+def _climbed(before: Tuned, after: Tuned, found: Difference, p_holm: float, measure: Measure, enough: float) -> Climbed:
     total, change = float(before.steps[-1]), found.change
 
     def saved(effect: float) -> float:

@@ -139,7 +139,9 @@ def steps_worth(cells: Sequence[CellResult], effect: float) -> float:
     best = min(ended, key=lambda cell: ended[cell])
     curve, measure = best.convergence["tuned"], best.measure
     values = measure.shown(np.minimum(np.nan_to_num(curve.band.median, nan=np.inf), measure.start))
-    return worth_in_steps(np.asarray(curve.steps, dtype=np.float64), np.log10(values) if measure.log else values, effect)
+    return worth_in_steps(
+        np.asarray(curve.steps, dtype=np.float64), np.log10(values) if measure.log else values, effect
+    )
 
 
 def worth_in_steps(steps: Array, levels: Array, effect: float) -> float:

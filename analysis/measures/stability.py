@@ -31,6 +31,7 @@ __all__ = [
     "critical_rates",
     "ridge",
     "ridge_slope",
+    "row_boundary",
     "stability",
     "stability_frame",
     "stability_table",
@@ -156,10 +157,24 @@ def stable_area(grid: Grid) -> Estimate:
 
 def boundary(grid: Grid, theory: Array | None = None) -> Boundary:
     """The divergence boundary of ``grid``; ``theory`` ``[Y]`` is its known place, if any."""
-    rows = [_row_boundary(grid.x.values, row) for row in np.asarray(grid.stable.all(axis=0))]
+    rows = [row_boundary(grid.x.values, row) for row in np.asarray(grid.stable.all(axis=0))]
     largest, first = (np.array(part) for part in zip(*rows, strict=True))
     second = np.array([np.nan]) if grid.y is None else grid.y.values
     return Boundary(second, largest, first, np.full(second.size, np.nan) if theory is None else theory)
+
+
+def row_boundary(rates: Array, stable: Mask) -> tuple[float, float]:
+    """The last of the rising ``rates [X]`` in the unbroken run of ``stable`` ones from the lowest on, and the next one.
+
+    NaN and the lowest rate where none is stable; the second is inf where all above are stable.
+    """
+    if not stable.any():
+        return np.nan, float(rates[0])
+    first = int(np.argmax(stable))
+    unstable = np.flatnonzero(~stable[first:])
+    if not unstable.size:
+        return float(rates[-1]), np.inf
+    return float(rates[first + unstable[0] - 1]), float(rates[first + unstable[0]])
 
 
 def critical_rates(optimizer: str, sharpness: float | None, second: Array) -> Array:
@@ -272,16 +287,6 @@ def boundary_frame(found: Sequence[Stability]) -> pd.DataFrame:
         keys = {"problem": one.problem, "label": one.label, "second": one.second, "value": edge.second}
         parts.append(pd.DataFrame({**keys, **columns, "theory_lr": edge.theory, "n": one.n}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def _row_boundary(rates: Array, stable: Mask) -> tuple[float, float]:
-    if not stable.any():
-        return np.nan, float(rates[0])
-    first = int(np.argmax(stable))
-    unstable = np.flatnonzero(~stable[first:])
-    if not unstable.size:
-        return float(rates[-1]), np.inf
-    return float(rates[first + unstable[0] - 1]), float(rates[first + unstable[0]])
 
 
 def _shares(values: Array) -> Array:

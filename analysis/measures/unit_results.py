@@ -5,7 +5,7 @@ Shapes as in `analysis.measures.unit_verdicts`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -51,11 +51,13 @@ class UnitResults:
     one: Choice
 
 
-def unit_results(tests: pd.DataFrame, solved: Mask, sgd: Outcomes, outcomes: Mapping[str, Outcomes]) -> UnitResults:
+def unit_results(
+    tests: pd.DataFrame, solved: Mask, sgd: Outcomes, outcomes: Mapping[str, Outcomes], order: Sequence[str]
+) -> UnitResults:
     """Judge ``outcomes`` by optimizer beside those of ``sgd``.
 
     ``tests`` has a row a test with its ``test``, ``groups``, ``function`` and value at the ``start``; ``solved [T]``
-    says where nothing is lower than that.
+    says where nothing is lower than that; ``order`` is that of all groups.
     """
     start = tests["start"].to_numpy(dtype=np.float64)
     best = reference(sgd.values, start)
@@ -81,7 +83,7 @@ def unit_results(tests: pd.DataFrame, solved: Mask, sgd: Outcomes, outcomes: Map
             for name, at in places.items()
         ]
         parts["verdicts"] += rows
-        parts["groups"].append(_groups(tests, reasons[choice]).assign(choice=choice))
+        parts["groups"].append(_groups(tests, reasons[choice], order).assign(choice=choice))
         parts["counts"].append(_counts(tests, reasons[choice], pd.concat(rows)).assign(choice=choice))
         common = {name: float(outcomes[name].lrs[at[0]]) for name, at in places.items()} if choice == "one" else {}
         choices[choice] = _choice(reasons[choice], dict(zip(outcomes, verdicts, strict=True)), common, tests)
@@ -111,11 +113,12 @@ def _memberships(tests: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(of, columns=["row", "group"])
 
 
-def _groups(tests: pd.DataFrame, reasons: Names) -> pd.DataFrame:
-    """How many tests of every group, in their order, tell nothing, by why, and how many tell."""
+def _groups(tests: pd.DataFrame, reasons: Names, order: Sequence[str]) -> pd.DataFrame:
+    """How many tests of every group, in ``order``, tell nothing, by why, and how many tell."""
     of = _memberships(tests).assign(why=lambda rows: reasons[rows["row"]])
     table = pd.crosstab(of["group"], of["why"]).reindex(columns=[*FLAGS, ""], fill_value=0)
-    table = table.rename(columns={"no way down": "no_way_down", "": "telling"}).loc[of["group"].unique()]
+    table = table.rename(columns={"no way down": "no_way_down", "": "telling"})
+    table = table.loc[sorted(table.index, key=order.index)]
     table["tests"] = table.sum(axis=1)
     return pd.DataFrame(table.rename_axis(columns=None).reset_index())
 

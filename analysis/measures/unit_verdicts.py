@@ -102,7 +102,7 @@ def judge(values: Array, start: Array, best: Array) -> Judged:
     typical, repetitions = _typical(values), values.shape[-1]
     reached = (np.maximum(best, -LARGEST) - start)[:, None]
     lost = _lost(values)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         gain = (typical - start[:, None]) / reached
         poor = ((np.maximum(values, -LARGEST) - start[:, None, None]) / reached[..., None] < LITTLE) & ~lost
     verdict = np.select(

@@ -178,7 +178,7 @@ def _add_transfer(
     _add_suite_setting(found, groups, grids)
     found.tables["transfer"] = pd.concat([_transfer_table(matrix) for matrix in matrices], ignore_index=True)
     gains = [tuning_gain(grid) for grid in grids.values()]
-    found.tables["tuning-gain"] = _gain_table(gains)
+    found.tables["tuning_gain"] = _gain_table(gains)
     found.robust = [
         RobustRow(one, hyperparameter_text(groups[one.label][0].cell, one.setting), gain)
         for one, gain in zip(settings, gains, strict=True)

@@ -62,6 +62,8 @@ def answer(question: Question, out: Path | None, data: Path | None) -> Path:
 
     Raises `StepscapeError` for what cannot be asked, and where ``out`` holds an answer to something else.
     """
+    import torch
+
     from analysis.answers import ANSWERS, write_answers
     from analysis.record.exhibits import Exhibit
     from benchmarks.errors import UsageError
@@ -69,6 +71,7 @@ def answer(question: Question, out: Path | None, data: Path | None) -> Path:
     from benchmarks.record.lock import alone
     from benchmarks.running.exhibit import run_exhibit
 
+    torch.set_num_threads(1)  # lanes that are not compiled are small: two threads on two busy cores take longer
     name = question.name
     if name not in ANSWERS:
         raise UsageError(f"{name!r} is a question of the book's chapter: stepscape run rmsprop-chapter answers it")

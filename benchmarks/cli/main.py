@@ -24,6 +24,7 @@ from benchmarks.cli.options import COUNT, cell_options, data_option, machine_opt
 from benchmarks.cli.plain import encode_anything
 from benchmarks.cli.progress import Bar, SuiteProgress, counted, say, terminal_width
 from benchmarks.cli.results import COMMANDS
+from benchmarks.cli.unit_test import unit_test
 from benchmarks.cli.zoom import zoom
 from benchmarks.redaction import guard_output
 
@@ -248,6 +249,7 @@ def landscape(context: click.Context, /, grid: str, seeds: int, **options: Any) 
 
 cli.add_command(zoom)
 cli.add_command(ask)
+cli.add_command(unit_test)
 
 
 @cli.command(short_help="Measure the engine against a torch loop and JAX.")

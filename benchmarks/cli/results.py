@@ -234,7 +234,8 @@ def export_optuna(folder: Path, url: str, diverged: Diverged) -> None:
 @export.command("archive", short_help="Into one small file.")
 @click.argument("folder", metavar="DIR", type=RECORD)
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-def export_archive(folder: Path, file: Path) -> None:
+@click.option("--light", is_flag=True, help="Only what a report shows of curves and paths: a third of the size.")
+def export_archive(folder: Path, file: Path, light: bool) -> None:
     """Pack the record of the results folder DIR into FILE, a NAME.tar.xz, without report, checkpoints and MLflow runs.
 
     Commands that read a results folder read the file as well.
@@ -246,7 +247,7 @@ def export_archive(folder: Path, file: Path) -> None:
     """
     from benchmarks.record.archive import pack
 
-    say(f"{file}: {pack(folder, file) / 2**20:.1f} MiB")
+    say(f"{file}: {pack(folder, file, light=light) / 2**20:.1f} MiB")
 
 
 @click.command(short_help="Browse the runs in MLflow's own UI.")

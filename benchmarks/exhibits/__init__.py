@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from benchmarks.errors import SuiteError, UnknownNameError, nearest
+from benchmarks.exhibits.curvature import Curvature
+from benchmarks.exhibits.effective_rates import EffectiveRates
 from benchmarks.exhibits.gamma_one import GammaOne
 from benchmarks.exhibits.gamma_schedules import GammaSchedules
 from benchmarks.exhibits.ladder import Ladder
@@ -22,6 +24,7 @@ from benchmarks.exhibits.real_problem import RealProblem
 from benchmarks.exhibits.rotation import Rotation
 from benchmarks.exhibits.scale_laws import ScaleLaws
 from benchmarks.exhibits.stall import Stall
+from benchmarks.exhibits.tuning_free import TuningFree
 from benchmarks.exhibits.unit_tests import UnitTests
 from benchmarks.exhibits.variants import Variants
 
@@ -38,7 +41,10 @@ EXHIBITS: Mapping[str, type[Question]] = {
         Rotation,
         RealProblem,
         GammaSchedules,
+        Curvature,
+        EffectiveRates,
         Ladder,
+        TuningFree,
         MemoryLaws,
         ScaleLaws,
         UnitTests,

@@ -1,8 +1,8 @@
 """Which ingredient of an optimizer helps: rules that differ in one, tuned with the same budget, tested on fresh seeds.
 
-A step of the ladder is written ``sgd -> momentum``; without an arrow it starts at the optimizer written before it. The
-settings of every search are the same quasi-random points of its ranges, whatever the optimizer, and the defaults are not
-among them: all are given as much.
+A step of the ladder is written ``sgd -> momentum``; without an arrow it starts at the optimizer written before it.
+The settings of every search are the same quasi-random points of its ranges, whatever the optimizer, and the defaults
+are not among them: all are given as much.
 """
 
 from __future__ import annotations
@@ -102,12 +102,13 @@ class Ladder(Question):
     """Tunes every optimizer of the ladder on each of ``on`` by ``studies`` searches of ``trials`` settings each, on
     ``tuning_seeds`` seeds, and tests what they found on ``seeds`` fresh ones.
 
-    ``optimizers`` are the steps of the ladder and ``alone`` those of single ingredients. ``steps`` are updates of a run,
-    by default the problem's own. An ingredient that can be worth no more than the share ``enough`` of them adds nothing.
+    ``optimizers`` are the steps of the ladder and ``alone`` those of single ingredients. ``steps`` are updates of a
+    run, by default the problem's own. An ingredient that can be worth no more than the share ``enough`` of them adds
+    nothing.
     """
 
     name = "ladder"
-    seconds = 75.0
+    seconds = 90.0
 
     on: list[str] = ["quadratic(dim=20, noise='none', rotated=True)", "airfoil", "deep-linear(depth=2)"]
     optimizers: list[str] = [
@@ -131,7 +132,7 @@ class Ladder(Question):
     sampler: Sampler = "qmc"
     studies: Annotated[Count, Field(le=1000)] = 5
     trials: Trials = 16
-    tuning_seeds: Count = 4
+    tuning_seeds: Count = 2
     seeds: Annotated[Count, Field(ge=2)] = 10
     steps: Count | None = None
     enough: Annotated[float, Field(gt=0, le=1)] = ENOUGH
@@ -171,9 +172,17 @@ class Ladder(Question):
             at_zero += [problem.name] if any(not any(x) for x in problem.minimisers) else []
         tables = {table: pd.concat(frames, ignore_index=True) for table, frames in rows.items()}
         facts = LadderFacts(
-            tuple(measures), measures, steps, left_out, tuple(at_zero), self.sampler, self.studies, self.trials, self.tuning_seeds,
-            self.enough,
-        )  # fmt: skip
+            problems=tuple(measures),
+            measures=measures,
+            steps=steps,
+            left_out=left_out,
+            at_zero=tuple(at_zero),
+            sampler=self.sampler,
+            studies=self.studies,
+            trials=self.trials,
+            tuning_seeds=self.tuning_seeds,
+            enough=self.enough,
+        )
         return Answer(tables, facts, self._method())
 
     @property
@@ -198,9 +207,13 @@ class Ladder(Question):
     def _tuned(self, problem: Problem, spec: AnyOptimizer) -> Rung:
         """``spec`` tuned on ``problem`` and tested."""
         tuning = Tuning(
-            sampler=self.sampler, trials=self.trials, block=self.trials, studies=self.studies, pruner="none",
+            sampler=self.sampler,
+            trials=self.trials,
+            block=self.trials,
+            studies=self.studies,
+            pruner="none",
             seeds=1 if problem.deterministic else self.tuning_seeds,
-        )  # fmt: skip
+        )
         space, steps = Space.of(spec, Searching()), self._steps(problem)
         studies: list[Study] = []
         for number in range(self.studies):
@@ -261,16 +274,16 @@ class Ladder(Question):
 
     def _method(self) -> list[str]:
         return [
-            f"Every optimizer is tuned on every problem by {self.studies} independent searches of {self.trials} settings "
-            f"({self.sampler}; the same points of its ranges for all, none of them its defaults, nothing pruned), each on "
-            f"{self.tuning_seeds} tuning seeds of its own; what they found is tested on {self.seeds} fresh seeds, the "
-            "same for all; one seed says all of a deterministic problem.",
+            f"Every optimizer is tuned on every problem by {self.studies} independent searches of {self.trials} "
+            f"settings ({self.sampler}; the same points of its ranges for all, none of them its defaults, nothing "
+            f"pruned), each on {self.tuning_seeds} tuning seeds of its own; what they found is tested on {self.seeds} "
+            "fresh seeds, the same for all; one seed says all of a deterministic problem.",
             "A step of the ladder is a difference of two optimizers, search by search, in the mean over searches: "
             "Student's interval and test as in the protocol, adjusted by Holm's method for all steps of a problem. "
             "Searched are the axes of each optimizer's landscape; whatever else it has stands at its default.",
-            "In steps: how much earlier the lower of the two was where the other one ends, read off the typical run. What "
-            f"is not told apart adds nothing if its interval is worth at most {self.enough:.0%} of the steps, and is "
-            "undecided otherwise.",
+            "In steps: how much earlier the lower of the two was where the other one ends, read off the typical run. "
+            f"What is not told apart adds nothing if its interval is worth at most {self.enough:.0%} of the steps, and "
+            "is undecided otherwise.",
         ]
 
 
@@ -314,7 +327,9 @@ def _measure(problem: Problem, rungs: Sequence[Rung]) -> Measure:
     every = np.concatenate([rung.losses.ravel() for rung in rungs])
     starts = np.concatenate([rung.losses[..., 0].ravel() for rung in rungs])
     if np.isnan(every).all():
-        raise UsageError(f"no setting of any optimizer finished on {problem.name}; ask with fewer steps or other ranges")
+        raise UsageError(
+            f"no setting of any optimizer finished on {problem.name}; ask with fewer steps or other ranges"
+        )
     return Measure.of(problem.minimum, float(np.nanmedian(starts)), float(np.nanmin(every)))
 
 

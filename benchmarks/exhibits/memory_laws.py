@@ -18,7 +18,7 @@ from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import Estimate
 from benchmarks.errors import UsageError
 from benchmarks.exhibits.question import Answer, Question
-from benchmarks.exhibits.scaled import check_parameter, floor_of, grid_of, losses_at, pace, varied
+from benchmarks.exhibits.scaled import check_parameter, floor_of, grid_of, losses_at, seconds_of, varied
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import OPTIMIZERS, make_optimizer
 from benchmarks.suite.settings import FIRST_LANDSCAPE_SEED, Count
@@ -58,9 +58,9 @@ class MemoryLaws(Question):
     name = "memory-laws"
     seconds = 60.0
 
-    on: list[str] = Field(default=["noisy-quadratic(dim=20)", "airfoil"], min_length=1)
+    on: list[str] = Field(default=["noisy-quadratic(dim=20)", "digits-mlp"], min_length=1)
     optimizers: list[str] = Field(default=["rmsprop", "rmsprop-corrected", "adam"], min_length=1)
-    seeds: Count = 8
+    seeds: Count = 4
     batches: list[Count] = Field(default=[8, 16, 32, 64], min_length=1)
     horizons: list[Count] = Field(default=[32, 64, 128, 256], min_length=1)
     gammas: list[Gamma] = Field(default=[0.5, 0.75, 0.87, 0.94, 0.97, 0.984, 0.992, 0.996, 0.998], min_length=3)
@@ -88,8 +88,8 @@ class MemoryLaws(Question):
             for optimizer in map(make_optimizer, self.optimizers):
                 grid = grid_of(**{knob_of(optimizer): self.gammas, "lr": self.lrs})
                 for batch in self.batches:
-                    a_step = pace(varied(name, data, batch=batch), optimizer, grid, self._seeds)
-                    found += a_step * max(self.horizons[-1], self._steps(batch))
+                    looks = [*self.horizons, self._steps(batch)]
+                    found += seconds_of(varied(name, data, batch=batch), optimizer, grid, self._seeds, looks)
         return found
 
     def answer(self, data: Path | None) -> Answer:

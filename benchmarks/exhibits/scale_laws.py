@@ -19,7 +19,7 @@ from analysis.record.exhibits.scale_laws import ScaleLawsFacts
 from analysis.statistics.arrays import Array
 from benchmarks.errors import UsageError
 from benchmarks.exhibits.question import Answer, Question
-from benchmarks.exhibits.scaled import floor_of, grid_of, losses_at, pace, parameter_of, problems_with, varied
+from benchmarks.exhibits.scaled import floor_of, grid_of, losses_at, parameter_of, problems_with, seconds_of, varied
 from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
 from benchmarks.naming.registry import make_optimizer, make_problem, parse_call
 from benchmarks.suite.settings import FIRST_LANDSCAPE_SEED, Count
@@ -102,7 +102,7 @@ class ScaleLaws(Question):
         found, longest = 0.0, self.horizons[-1]
         for optimizer in map(make_optimizer, self.optimizers):
             grid = grid_of(lr=self._rates(optimizer).tolist())
-            found += longest * sum(pace(problem, optimizer, grid, self._seeds) for problem in self.problems(data))
+            found += sum(seconds_of(each, optimizer, grid, self._seeds, [longest]) for each in self.problems(data))
         return found
 
     def answer(self, data: Path | None) -> Answer:

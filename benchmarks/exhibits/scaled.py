@@ -23,14 +23,17 @@ __all__ = [
     "floor_of",
     "grid_of",
     "losses_at",
-    "pace",
     "parameter_of",
     "problems_with",
+    "seconds_of",
     "varied",
 ]
 
-TRIED = 4
-"""Steps by which a training's pace is measured."""
+TRIED = (2, 8)
+"""The lengths of the two trainings by which the cost of a step and of a look is measured."""
+
+FEW = 4
+"""The configurations in them: what many cost is so many times as much, or a little less."""
 
 GAP_FLOOR = 0.0
 """What a gap is counted from where no floor is known: it is then the loss."""
@@ -94,10 +97,20 @@ def losses_at(
     return {step: np.ascontiguousarray(losses[:, :, place[step]].T) for step in looks}
 
 
-def pace(problem: Problem, optimizer: AnyOptimizer, grid: Mapping[str, Tensor], seeds: Sequence[int]) -> float:
-    """The seconds that one step of every configuration of ``grid`` on all ``seeds`` takes, by trying a few."""
-    training = Training(problem, optimizer, seeds, TRIED)
-    train(training, {name: values[:1] for name, values in grid.items()})  # data is loaded, kernels are compiled
-    began = time.perf_counter()
-    train(training, dict(grid))
-    return (time.perf_counter() - began) / TRIED
+def seconds_of(
+    problem: Problem, optimizer: AnyOptimizer, grid: Mapping[str, Tensor], seeds: Sequence[int], looks: Sequence[int]
+) -> float:
+    """About the seconds that `losses_at` takes of one core, by trying a few configurations for a few steps.
+
+    Processor time is measured, which other programs at work do not change.
+    """
+    few = {name: values[:FEW] for name, values in grid.items()}
+    took = []
+    for steps in (TRIED[0], *TRIED):  # the first loads data and compiles kernels
+        began = time.process_time()
+        train(Training(problem, optimizer, seeds, steps), few)
+        took.append(time.process_time() - began)
+    a_step = max(took[2] - took[1], 0.0) / (TRIED[1] - TRIED[0])
+    look = max(took[1] - TRIED[0] * a_step, 0.0) / 2
+    more = len(next(iter(grid.values()))) / len(next(iter(few.values())))
+    return more * (a_step * max(looks) + look * (1 + len(set(looks))))

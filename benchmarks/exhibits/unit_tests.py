@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -32,7 +33,7 @@ from problems import Problem
 from problems.unit_list import GROUPS, STRESSES, Unit, stressed_units, units_of_the_paper
 from problems.unit_tests import Units, variants_together
 
-__all__ = ["UnitTests"]
+__all__ = ["UnitTests", "solved_at_start"]
 
 SGD: Final = "sgd"
 REFERENCE: Final = (1e-10, 1.0)
@@ -53,7 +54,7 @@ class UnitTests(Question):
     """Tests ``optimizers`` on the variants of the unit tests' functions, at ``rates`` learning rates in ``lrs``.
 
     ``every`` takes each such variant of a function only; ``groups`` takes tests of these groups only. SGD at
-    ``reference_rates`` learning rates is what all are measured by, and is its own result where it is among them.
+    ``reference_rates`` learning rates is what all are measured by, and is always among them.
     """
 
     name = "unit-tests"
@@ -102,7 +103,8 @@ class UnitTests(Question):
         best = self._outcome(OPTIMIZERS[SGD], together, of_sgd)
         outcomes = {name: best if name == SGD else self._outcome(spec, together, own) for name, spec in specs.items()}
         units = [unit for problem in together for unit in problem.units]
-        found = unit_results(_described(units), np.concatenate([_solved(each) for each in together]), best, outcomes)
+        solved = np.concatenate([solved_at_start(each) for each in together])
+        found = unit_results(_described(units), solved, best, outcomes, GROUPS)
         facts = UnitTestsFacts(
             optimizers=tuple(specs),
             tests=len(units),
@@ -118,7 +120,8 @@ class UnitTests(Question):
         return Answer(found.tables, facts, self._method(len(units)))
 
     def _specs(self) -> dict[str, AnyOptimizer]:
-        specs = {name: make_optimizer(name) for name in self.optimizers}
+        names = dict.fromkeys([*self.optimizers, SGD])  # measured anyway, and nobody is told apart from nobody
+        specs = {name: make_optimizer(name) for name in names}
         for name, spec in specs.items():
             if "lr" not in spec.default_values:
                 raise UsageError(f"{name} has no lr, and unit tests are tried at learning rates")
@@ -127,9 +130,8 @@ class UnitTests(Question):
     def _together(self, specs: Mapping[str, AnyOptimizer]) -> list[Units]:
         """The tests that are run, by function."""
         left_out = {DELAY} if self._not_run(specs) else set[str]()
-        found = variants_together([*units_of_the_paper(), *stressed_units()])
         wanted = {*self.groups} - left_out
-        every = [[unit for unit in problem.units if wanted & {*unit.groups}][:: self.every] for problem in found]
+        every = [[unit for unit in problem.units if wanted & {*unit.groups}][:: self.every] for problem in _every()]
         if not any(every):
             raise UsageError(f"no unit test is in {', '.join(self.groups)}: {self._not_run(specs)}")
         return [Units(tuple(units)).named(units[0].name) for units in every if units]
@@ -174,6 +176,12 @@ class UnitTests(Question):
         ]
 
 
+@cache
+def _every() -> Sequence[Units]:
+    """All tests there are, by function."""
+    return variants_together([*units_of_the_paper(), *stressed_units()])
+
+
 def _described(units: Sequence[Unit]) -> pd.DataFrame:
     """A row a test: what it is, and its value at the start."""
     return pd.DataFrame(
@@ -188,7 +196,7 @@ def _described(units: Sequence[Unit]) -> pd.DataFrame:
     )
 
 
-def _solved(problem: Units) -> Mask:
+def solved_at_start(problem: Units) -> Mask:
     """Which variants ``[V]`` of a function of one variable have no lower value than the start's, far and near."""
     count = len(problem.units)
     if problem.dim > 1:

@@ -6,20 +6,33 @@ Two runs of `pack` over one record give the same bytes, so that the digest of th
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from analysis.record.tables import DIGESTS, digests_of
 from benchmarks.errors import UsageError, nearest
 from benchmarks.record.folder import RecordFolder, landing
 from problems.download import cache_folder
 
-__all__ = ["ATLAS", "ENDING", "atlas", "opened", "pack"]
+__all__ = ["ATLAS", "ENDING", "SHIPPED", "atlas", "opened", "pack"]
 
 ENDING: Final = ".tar.xz"
 ATLAS: Final = "atlas:"
 """What precedes the name of a record that comes with the suite."""
+
+SHOWN: Final[Mapping[str, Callable[[pa.Table], pa.ChunkedArray]]] = {
+    "curves.parquet": lambda table: pc.not_equal(table["setting"], "trial"),
+    "paths.parquet": lambda table: pc.equal(table["seed"], pc.min(table["seed"])),
+}
+"""Which rows of the largest tables a report shows."""
 
 SHIPPED: Final = Path(__file__).with_name("atlas")
 
@@ -29,8 +42,11 @@ def atlas() -> dict[str, Path]:
     return {path.name.removesuffix(ENDING): path for path in sorted(SHIPPED.glob(f"*{ENDING}"))}
 
 
-def pack(folder: Path, file: Path) -> int:
+def pack(folder: Path, file: Path, *, light: bool = False) -> int:
     """Write what makes the record in ``folder``, without report, stores and checkpoints, to ``file``; its bytes.
+
+    A ``light`` one lacks the losses that tuning trials had on their way and the paths of all test seeds but the first,
+    which are most of a record: how each run ended is kept, and all that a report shows.
 
     Raises `UsageError` where ``folder`` holds no record or ``file`` is not called ``….tar.xz``.
     """
@@ -42,7 +58,14 @@ def pack(folder: Path, file: Path) -> int:
     file.parent.mkdir(parents=True, exist_ok=True)
     with landing(file) as working, tarfile.open(working, "w:xz", preset=9) as archive:
         for path in sorted(_members(record), key=lambda path: (path.suffix, path.name, path)):  # likes beside likes
-            archive.add(path, str(path.relative_to(folder)), recursive=False, filter=_bare)
+            name = str(path.relative_to(folder))
+            if light and path.name in (*SHOWN, DIGESTS):
+                content = _light_digests(path.parent) if path.name == DIGESTS else _light(path)
+                member = _bare(tarfile.TarInfo(name))
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+            else:
+                archive.add(path, name, recursive=False, filter=_bare)
     return file.stat().st_size
 
 
@@ -69,6 +92,20 @@ def _members(record: RecordFolder) -> Iterator[Path]:
         for path in (record.path / place).rglob("*"):
             if path.is_file() and not any(part.startswith(".") for part in path.relative_to(record.path).parts):
                 yield path
+
+
+def _light(file: Path) -> bytes:
+    """What a report shows of a table of `SHOWN`, as a parquet file."""
+    table, light = pq.read_table(file), io.BytesIO()
+    pq.write_table(table.filter(SHOWN[file.name](table)), light, compression="none")  # xz does it, over all
+    return light.getvalue()
+
+
+def _light_digests(cell: Path) -> bytes:
+    """The digests of a cell's tables, with those of its `_light` ones."""
+    light = {name: hashlib.sha256(_light(cell / name)).hexdigest() for name in SHOWN if (cell / name).is_file()}
+    noted = digests_of(cell)
+    return json.dumps({name: light.get(name, digest) for name, digest in noted.items()}).encode()
 
 
 def _bare(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -28,6 +28,7 @@ __all__ = [
     "CellOverrides",
     "Count",
     "Dtype",
+    "Grid",
     "Group",
     "Landscape",
     "Overrides",

@@ -17,6 +17,8 @@ from typing import Any, Final, Generic, TypeVar
 import pandas as pd
 
 from analysis.record.errors import OtherSchemaError, RecordError
+from analysis.record.exhibits.curvature import CURVATURE
+from analysis.record.exhibits.effective_rates import EFFECTIVE_RATES
 from analysis.record.exhibits.gamma_one import GAMMA_ONE
 from analysis.record.exhibits.gamma_schedules import GAMMA_SCHEDULES
 from analysis.record.exhibits.ladder import LADDER
@@ -28,6 +30,7 @@ from analysis.record.exhibits.rotation import ROTATION
 from analysis.record.exhibits.scale_laws import SCALE_LAWS
 from analysis.record.exhibits.schema import ExhibitSchema, Facts
 from analysis.record.exhibits.stall import STALL
+from analysis.record.exhibits.tuning_free import TUNING_FREE
 from analysis.record.exhibits.unit_tests import UNIT_TESTS
 from analysis.record.exhibits.variants import VARIANTS
 from analysis.record.tables import read_json, read_table
@@ -59,7 +62,10 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
         ROTATION,
         REAL_PROBLEM,
         GAMMA_SCHEDULES,
+        CURVATURE,
+        EFFECTIVE_RATES,
         LADDER,
+        TUNING_FREE,
         MEMORY_LAWS,
         SCALE_LAWS,
         UNIT_TESTS,

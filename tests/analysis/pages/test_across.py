@@ -66,7 +66,7 @@ def part(folder: Path) -> Across:
 def test_ranks_profiles_and_transfer_of_a_record_are_drawn_and_tabulated(across: Across) -> None:
     names = ("ranks", "profiles", "transfer", "transfer-matrix")
     assert [picture.stem for picture in across.pictures] == [f"across-{name}" for name in names]
-    tables = {"ranking", "pairs", "improvement", "running_time", "profiles", "transfer"}
+    tables = {"ranking", "pairs", "improvement", "running_time", "profiles", "transfer", "tuning_gain"}
     assert set(across.tables) == tables
     assert not any(table.empty for table in across.tables.values())
     assert across.refused == []

@@ -26,13 +26,17 @@ QUICK: dict[str, dict[str, Any]] = {
         "on": ["airfoil"], "few": [], "seeds": 4, "tuning_seeds": 2, "lrs": [0.001, 0.01], "tuned_lrs": [0.003, 0.01],
         "sums": [5], "sum_steps": 1500, "sum_seeds": 4,
     },
+    "effective-rates": {
+        "on": ["ellipse"], "optimizers": ["sgd"], "evaluations": 2, "steps": 4, "rates": 2, "draws": 2,
+    },
+    "curvature": {"on": ["ellipse"], "optimizers": ["sgd"], "evaluations": 2, "steps": 20},
     "memory-laws": {
         "on": ["noisy-quadratic(dim=4)"], "optimizers": ["rmsprop", "adam"], "seeds": 2, "batches": [4, 8, 16],
         "horizons": [4, 8, 16], "gammas": [0.5, 0.9, 0.99], "lrs": [0.03, 0.1, 0.3],
     },
     "scale-laws": {
-        "on": ["noisy-quadratic(dim=4)", "digits-mlp"], "optimizers": ["sgd", "rmsprop"], "seeds": 2, "batches": [4, 8],
-        "horizons": [2, 4], "widths": [2, 4, 8], "lrs": [0.01, 0.03, 0.1, 0.3],
+        "on": ["noisy-quadratic(dim=4)", "two-spirals"], "optimizers": ["sgd", "rmsprop"], "seeds": 2,
+        "batches": [4, 8], "horizons": [2, 4], "widths": [2, 4, 8], "lrs": [0.01, 0.03, 0.1, 0.3],
     },
 }  # fmt: skip
 

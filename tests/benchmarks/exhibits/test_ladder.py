@@ -9,17 +9,21 @@ from analysis.record.exhibits import check_exhibit
 from benchmarks.errors import StepscapeError
 from benchmarks.exhibits.ladder import Ladder
 
-CONDITION, STEPS = 100.0, 100
-BOWL = f"quadratic(dim=10, condition={CONDITION:g}, noise='none')"
+CONDITION, STEPS = 1000.0, 300
+BOWL = "quadratic(dim=10, noise='none')"  # of the condition that is the default
 
 
 @pytest.fixture(scope="module")
 def climbed():
     """Momentum, and gradient descent again under another name, over gradient descent on a bowl without noise."""
     question = Ladder(
-        on=[BOWL], optimizers=["sgd", "sgd(maximize=False)", "sgd -> momentum", "muon"], alone=[], trials=16, studies=6,
+        on=[BOWL],
+        optimizers=["sgd", "sgd(maximize=False)", "sgd -> momentum", "muon"],
+        alone=[],
+        trials=16,
+        studies=6,
         steps=STEPS,
-    )  # fmt: skip
+    )
     answer = question.answer(None)
     check_exhibit("ladder", answer.tables, answer.facts)
     return answer
@@ -39,10 +43,10 @@ def test_momentum_helps_on_an_ill_conditioned_bowl_as_much_as_the_rates_allow(cl
     curvatures = np.geomspace(1 / CONDITION, 1, 10)  # the registry's spectrum; the start is all ones
     rates = np.geomspace(0.1, 2, 4000)[:, None]
     best = 0.5 * (curvatures * (1 - rates * curvatures) ** (2 * STEPS)).sum(-1).min()
-    assert best <= gaps["sgd"] < 2 * best  # tuned to within what 24 points leave
-    # no first-order method gets below the rate (√κ - 1) / (√κ + 1) (Nesterov 2004, theorem 2.1.13), heavy ball gets near
+    assert best <= gaps["sgd"] < 3 * best  # tuned to within what 24 points leave
+    # no first-order method gets below the rate (√κ - 1) / (√κ + 1) (Nesterov 2004, theorem 2.1.13)
     root = np.sqrt(CONDITION)
-    assert ((root - 1) / (root + 1)) ** (2 * STEPS) * 0.5 / CONDITION < gaps["momentum"] < 0.01 * best
+    assert ((root - 1) / (root + 1)) ** (2 * STEPS) * 0.5 / CONDITION < gaps["momentum"] < 0.05 * best
 
 
 @pytest.mark.slow

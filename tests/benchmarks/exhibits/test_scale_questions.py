@@ -91,6 +91,14 @@ def test_the_parametrization_is_that_of_how_a_step_grows_with_the_gradient(optim
     assert mup_of(make_optimizer(optimizer)) == kind
 
 
+def test_the_time_of_a_question_grows_with_its_steps_and_configurations(quick):
+    few = make_question("memory-laws", quick["memory-laws"])
+    many = make_question(
+        "memory-laws", {**quick["memory-laws"], "horizons": [4000], "gammas": [0.5, 0.6, 0.7, 0.8, 0.9]}
+    )
+    assert 0 < few.estimate(None) < many.estimate(None)
+
+
 def test_the_memory_is_called_as_the_optimizer_calls_it():
     assert knob_of(make_optimizer("rmsprop")) == "gamma"
     assert knob_of(make_optimizer("adam")) == "beta2"

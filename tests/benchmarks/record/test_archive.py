@@ -7,8 +7,10 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from analysis.problem_results import results_table
 from analysis.record.cells import Record
 from benchmarks.errors import UsageError
 from benchmarks.record.archive import atlas, opened, pack
@@ -53,6 +55,21 @@ def test_commands_read_an_archive(
     assert "tiny.tar.xz: 0." in capsys.readouterr().out
     assert call("compare", file, folder) == 0
     assert "1× [1×, 1×]" in capsys.readouterr().out
+
+
+def test_a_light_archive_lacks_the_curves_of_trials_only_and_is_a_whole_record(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "light.tar.xz"
+    pack(folder, file, light=True)
+    for light, whole in zip(Record.load(opened(file)), Record.load(folder), strict=True):
+        assert {*light.curves["setting"]} == {"tuned", "default"} < {*whole.curves["setting"]}
+        kept = whole.curves[whole.curves["setting"] != "trial"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(light.curves, kept)
+        if whole.paths is not None:
+            assert light.paths is not None
+            pd.testing.assert_frame_equal(light.paths, whole.paths[whole.paths["seed"] == whole.paths["seed"].min()])
+        pd.testing.assert_frame_equal(light.trials, whole.trials)
+        pd.testing.assert_frame_equal(light.runs, whole.runs)
+    pd.testing.assert_frame_equal(results_table(Record.load(opened(file))), results_table(Record.load(folder)))
 
 
 def test_what_is_no_record_or_no_archive_is_said(folder: Path, tmp_path: Path) -> None:

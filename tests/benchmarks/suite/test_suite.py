@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.errors import SuiteError, UnknownNameError
+from benchmarks.naming.registry import OPTIMIZERS, PROBLEMS
 from benchmarks.suite.settings import parse_grid
 from benchmarks.suite.suite import Suite, builtin_suites
 
@@ -187,3 +188,11 @@ def test_a_suite_focuses_on_an_optimizer_of_its_own_or_on_one_of_its_labels() ->
         Suite.parse(GOOD + 'focus = ["sgd", "rmsprp"]\n', "test")
     with pytest.raises(SuiteError, match="focus 'rmsprp' is not among the suite's optimizers, did you mean 'rmsprop'"):
         Suite.parse(GOOD + 'focus = "rmsprp"\n', "test")
+
+
+def test_the_atlas_has_every_problem_that_needs_no_download_and_every_optimizer_of_ours() -> None:
+    atlas = Suite.load("atlas")
+    downloaded = {"fashion-mnist-mlp", "fashion-mnist-lenet", "cifar-10-resnet"}
+    assert {*PROBLEMS} - {*atlas.problems} == {*downloaded, "unit"}  # which is asked by the question unit-tests
+    assert {*OPTIMIZERS} == {*atlas.optimizers}
+    assert {*atlas.problem} < {*PROBLEMS}
