@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from optimizers.rule import Value
-from optimizers.schedule import Schedule, progress
+from optimizers.schedule import Schedule, between, check_knots, even_knots, progress
 
 __all__ = [
     "BiasCorrection",
     "CappedAverage",
     "GammaCosine",
+    "GammaKnots",
     "GammaLinear",
     "OneMinusGammaOverT",
     "OneMinusInverse",
@@ -102,6 +104,30 @@ class GammaCosine(MemorySchedule):
         return value * (1 - share) + self.final * share
 
 
+@dataclass(frozen=True)
+class GammaKnots(MemorySchedule):
+    """``values`` joined by straight lines, whatever the base value: any shape, as a search finds it.
+
+    ``at`` are the shares of the run at which they stand, rising from 0 to 1; evenly apart where there are none.
+    """
+
+    values: Sequence[float] = (0.9, 0.99)
+    at: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        for value in self.values:
+            _require_memory(value, "values")
+        check_knots(self._knots, len(self.values))
+
+    def __call__(self, value: Value, t: int, steps: int) -> Value:  # noqa: ARG002
+        place, share = between(self._knots, progress(t, steps))
+        return self.values[place] * (1 - share) + self.values[place + 1] * share
+
+    @property
+    def _knots(self) -> Sequence[float]:
+        return self.at or even_knots(len(self.values))
+
+
 def geometric_sum(value: Value, count: int) -> Value:
     """1 + value + … + value^(count-1), by doubling.
 
@@ -118,6 +144,6 @@ def geometric_sum(value: Value, count: int) -> Value:
     return total
 
 
-def _require_memory(final: float) -> None:
-    if not 0 <= final <= 1:
-        raise ValueError(f"a schedule of a memory needs final in [0, 1], got {final}")
+def _require_memory(memory: float, name: str = "final") -> None:
+    if not 0 <= memory <= 1:
+        raise ValueError(f"a schedule of a memory needs {name} in [0, 1], got {memory}")
