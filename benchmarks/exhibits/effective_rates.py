@@ -33,7 +33,7 @@ FEW: Final = 10
 """Steps by which the time is estimated."""
 
 SECONDS_A_PAIR: Final = 0.3
-STATES: Final = 1.5
+STATES: Final = 1.0
 """What an update of these optimizers costs beside gradient descent's, with all that is looked at."""
 
 QUANTILES: Final = {"low": 0.05, "middle": 0.5, "high": 0.95}
