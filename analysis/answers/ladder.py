@@ -33,7 +33,7 @@ def ladder_part(exhibit: Exhibit[LadderFacts]) -> Part:
         title="The ladder",
         question=question_of(exhibit),
         answer=ladder_reading(ingredients, facts),
-        plates=[_plate(name, ingredients, rungs, facts) for name in facts.problems],
+        plates=[_plate(place, name, ingredients, rungs, facts) for place, name in enumerate(facts.problems, 1)],
         tables=[_table(ingredients), _found(exhibit.table("found"))],
         data={
             "ingredients": ingredients,
@@ -102,14 +102,13 @@ def _steps(row: Any) -> str:
     return f"{'saves' if row['saved'] > 0 else 'costs'} {saved} of {row['steps']} steps"
 
 
-def _plate(name: str, ingredients: pd.DataFrame, rungs: pd.DataFrame, facts: LadderFacts) -> Plate:
+def _plate(place: int, name: str, ingredients: pd.DataFrame, rungs: pd.DataFrame, facts: LadderFacts) -> Plate:
+    """The panels of problem number ``place``."""
     rows, levels = (table[table["problem"] == name] for table in (ingredients, rungs))
+    changes, ends, seeds = f"ingredients-{place}", f"levels-{place}", int(rows["seeds"].iloc[0])
     with drawing():
-        panels = {
-            f"steps of {name}": steps_panel(rows),
-            f"levels of {name}": levels_panel(levels, facts.measures[name]),
-        }
-    n = f"{facts.studies} searches, {rows['seeds'].iloc[0]} test seed{'s' * (rows['seeds'].iloc[0] != 1)}"
+        panels = {changes: steps_panel(rows), ends: levels_panel(levels, facts.measures[name])}
+    n = f"{facts.studies} searches, {count(seeds, 'test seed')}"
     lowest = levels.loc[levels["value"].idxmin()]
     return Plate(
         f"{name}: (a) how much higher an optimizer ends with an ingredient than without; left of the line it helps. "
@@ -117,12 +116,12 @@ def _plate(name: str, ingredients: pd.DataFrame, rungs: pd.DataFrame, facts: Lad
         "tuning finds of every optimizer, with its interval.",
         panels,
         {
-            f"steps of {name}": f"Change of the {facts.measures[name]} for each ingredient on {name}, with intervals",
-            f"levels of {name}": f"Typical {facts.measures[name]} of each tuned optimizer on {name}, with intervals",
+            changes: f"Change of the {facts.measures[name]} for each ingredient on {name}, with intervals",
+            ends: f"Typical {facts.measures[name]} of each tuned optimizer on {name}, with intervals",
         },
         {
-            f"steps of {name}": _finding(rows, facts),
-            f"levels of {name}": f"Lowest after tuning: {lowest['optimizer']}, {number(lowest['value'])}",
+            changes: _finding(rows, facts),
+            ends: f"Lowest after tuning: {lowest['optimizer']}, {number(lowest['value'])}",
         },
     )
 

@@ -26,6 +26,10 @@ QUICK: dict[str, dict[str, Any]] = {
         "on": ["airfoil"], "few": [], "seeds": 4, "tuning_seeds": 2, "lrs": [0.001, 0.01], "tuned_lrs": [0.003, 0.01],
         "sums": [5], "sum_steps": 1500, "sum_seeds": 4,
     },
+    "schedules-found": {
+        "on": ["noisy-quadratic(dim=3)"], "shapes": ["constant", "linear"], "knots": [0.0, 0.5, 1.0], "population": 4,
+        "generations": 3, "studies": 2, "tuning_seeds": 2, "test_seeds": 3, "steps": 12,
+    },
     "effective-rates": {
         "on": ["ellipse"], "optimizers": ["sgd"], "evaluations": 2, "steps": 4, "rates": 2, "draws": 2,
     },
