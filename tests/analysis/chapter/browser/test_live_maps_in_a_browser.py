@@ -118,6 +118,20 @@ def test_every_point_of_every_map_says_what_the_record_holds(browser: Any, chapt
             assert texts == expected
 
 
+def test_maps_are_drawn_when_they_come_near_and_all_of_them_on_paper(browser: Any, chapter_page: Path) -> None:
+    browser.open(chapter_page.with_name("index.html"), height=300)
+    drawn = "return [...document.querySelectorAll('.map canvas')].map(canvas => canvas.style.height !== '')"
+    frame = "requestAnimationFrame(() => setTimeout(arguments[0], 50))"
+    browser.driver.execute_async_script(frame)
+    assert not any(browser.run(drawn))
+    browser.run("document.querySelector('.map').scrollIntoView({behavior: 'instant'})")
+    browser.driver.execute_async_script(frame)
+    assert any(browser.run(drawn))
+    assert not all(browser.run(drawn))
+    assert browser.pdf_pages() > 1
+    assert all(browser.run(drawn))
+
+
 def test_maps_can_be_read_aloud(opened: Any) -> None:
     named = opened.run(
         "return [...document.querySelectorAll('.map canvas')].map(c => [c.ariaLabel, c.tabIndex, c.role])"

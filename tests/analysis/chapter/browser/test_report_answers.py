@@ -112,6 +112,20 @@ def test_a_link_opens_the_folds_it_leads_into(browser: Any, report: Path) -> Non
     assert browser.run(f"return {place}.closest('details').open")
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_link_lands_where_it_leads_over_sections_that_are_not_laid_out_yet(
+    browser: Any, report: Path, width: int
+) -> None:
+    for place in (f"{PROBLEM}-stability", "across-table"):
+        browser.open("about:blank", width)
+        browser.driver.get(f"{report.resolve().as_uri()}#{place}")
+        browser.driver.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 100))")
+        landed = """const top = document.getElementById(arguments[0]).getBoundingClientRect().top;
+            return [top, parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop)]"""
+        top, free = browser.run(landed, place)
+        assert abs(top - free) < 3, place
+
+
 def test_on_a_phone_the_contents_are_a_bar_and_names_stay_beside_their_numbers(browser: Any, report: Path) -> None:
     browser.open(report, 390)
     assert browser.run("return document.querySelector('.rail').offsetHeight") < 60
