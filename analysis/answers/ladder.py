@@ -74,7 +74,10 @@ def _said(rows: pd.DataFrame, before: str) -> str:
     said = []
     for verdict, word in ((Verdict.HELPS, "help"), (Verdict.HURTS, "hurt")):
         if by[verdict]:
-            each = [f"{_name(row)} ({_steps(row)})" for row in sorted(by[verdict], key=lambda row: -abs(row["saved"]))]
+            each = [
+                f"{row['ingredient']} ({_arrow(row)}, {_steps(row)})"
+                for row in sorted(by[verdict], key=lambda row: -abs(row["saved"]))
+            ]
             said.append(f"{listing(each)} {word}{'s' if len(each) == 1 else ''}")
     for row in by[Verdict.NOTHING]:
         said.append(f"{_name(row)} adds nothing (at most {count(round(row['at_most']), 'step')})")
@@ -93,7 +96,11 @@ def _said(rows: pd.DataFrame, before: str) -> str:
 
 
 def _name(row: Any) -> str:
-    return f"{row['ingredient']} ({row['before']} → {row['after']})"
+    return f"{row['ingredient']} ({_arrow(row)})"
+
+
+def _arrow(row: Any) -> str:
+    return f"{row['before']} → {row['after']}"
 
 
 def _steps(row: Any) -> str:
@@ -109,7 +116,7 @@ def _plate(place: int, name: str, ingredients: pd.DataFrame, rungs: pd.DataFrame
     with drawing():
         panels = {changes: steps_panel(rows), ends: levels_panel(levels, facts.measures[name])}
     n = f"{facts.studies} searches, {count(seeds, 'test seed')}"
-    lowest = levels.loc[levels["value"].idxmin()]
+    lowest = min(table_rows(levels), key=lambda row: row["value"])
     return Plate(
         f"{name}: (a) how much higher an optimizer ends with an ingredient than without; left of the line it helps. "
         f"Bars are 90% intervals ({n}); hollow where it is not told apart. Below the rule, ingredients alone. (b) What "
@@ -128,10 +135,10 @@ def _plate(place: int, name: str, ingredients: pd.DataFrame, rungs: pd.DataFrame
 
 def _finding(rows: pd.DataFrame, facts: LadderFacts) -> str:
     """What the steps of one problem show."""
-    helped = rows[rows["verdict"] == Verdict.HELPS.value]
-    if helped.empty:
+    helped = table_rows(rows[rows["verdict"] == Verdict.HELPS.value])
+    if not helped:
         return f"No ingredient is found to help by {facts.studies} searches"
-    most = helped.loc[helped["saved"].idxmax()]
+    most = max(helped, key=lambda row: row["saved"])
     return f"{capital(str(most['ingredient']))} helps most: it {_steps(most)}"
 
 
@@ -153,7 +160,7 @@ def steps_panel(rows: pd.DataFrame) -> Figure:
     if 0 < added < len(rows):
         axes.axhline(added - 0.5, color=GREY, lw=0.8)
     axes.axvline(0, color=INK, lw=0.9)
-    names = [wrapped(f"{row['ingredient']}: {row['before']} → {row['after']}", NAME + 14) for row in table_rows(rows)]
+    names = [f"{row['ingredient']}\n{wrapped(_arrow(row), NAME + 14)}" for row in table_rows(rows)]
     axes.set_yticks(range(len(rows)), names, fontsize=7.5)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(-1.15 * reach, 1.15 * reach)

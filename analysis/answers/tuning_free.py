@@ -62,19 +62,19 @@ def tuning_free_reading(
 ) -> list[str]:
     """What is best without tuning, what the range tests are worth, and who diverges."""
     n = len(facts.problems)
-    best = shares.loc[shares["regret"].idxmin()]
+    best = _best(shares)
     told = [
-        f"Without tuning, {best['method']} ends lowest: at {_times(best)} the gap of the best point of a landscape, in "
-        f"the median over {count(n, 'problem')}, and within {NEAR:g} times of it on {best['near']}. The luckiest choice "
-        f"of a method for each problem would end at {number(_oracle(regrets), 2)} times.",
+        f"Without tuning, {best['method']} ends lowest: at {_times(best)} the gap of the best point of a landscape, "
+        f"in the median over {count(n, 'problem')}, and within {NEAR:g} times of it on {best['near']}. The luckiest "
+        f"choice of a method for each problem would end at {number(_oracle(regrets), 2)} times.",
     ]
     tests = shares[shares["kind"] == "range test"]
     if len(tests):
-        first = tests.loc[tests["regret"].idxmin()]
+        first = _best(tests)
         defaults = shares[(shares["kind"] == "defaults") & (shares["optimizer"] == first["optimizer"])].iloc[0]
         told.append(
-            f"Of the range tests, that of {first['method'].replace(', range test', '')} does best, {_times(first)}; the "
-            f"defaults of {first['optimizer']} are at {_times(defaults)}. {_rates(rates)}"
+            f"Of the range tests, that of {first['method'].replace(', range test', '')} does best, {_times(first)}; "
+            f"the defaults of {first['optimizer']} are at {_times(defaults)}. {_rates(rates)}"
         )
     lost = shares[shares["diverged"] > 0].sort_values("diverged", ascending=False)
     each = [f"{row['method']} (on {row['diverged']} of {row['problems']})" for row in table_rows(lost)]
@@ -87,6 +87,11 @@ def tuning_free_reading(
             f"On {listing(facts.without)} every point of the landscapes diverged: there is no optimum to compare with."
         )
     return told
+
+
+def _best(shares: pd.DataFrame) -> Any:
+    """The row of the lowest regret."""
+    return min(table_rows(shares), key=lambda row: row["regret"])
 
 
 def _times(row: Any) -> str:
@@ -111,7 +116,7 @@ def _rates(rates: pd.DataFrame) -> str:
 
 
 def _finding(shares: pd.DataFrame) -> str:
-    best = shares.loc[shares["regret"].idxmin()]
+    best = _best(shares)
     if not np.isfinite(best["regret"]):
         return "Every method diverges on half of the problems or more"
     if best["regret"] < 1:

@@ -24,6 +24,7 @@ from benchmarks.engine.training import Training, train
 from benchmarks.errors import UsageError
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.range_run import HIGH, LOW, range_run
+from benchmarks.exhibits.trial_run import run_seconds
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import make_optimizer, make_problem
 from benchmarks.suite.settings import FIRST_LANDSCAPE_SEED, FIRST_TEST_SEED, FIRST_TUNING_SEED, Count, Grid, Searching
@@ -36,6 +37,7 @@ __all__ = ["TuningFree"]
 Suggestion = Literal["valley", "steep", "minimum"]
 Columns = Mapping[str, torch.Tensor]
 
+DEARER: Final = 2.0  # a step of a rule that finds its size, over one of momentum
 UNTRAINED: Final = "untrained"
 KEPT: Final = ("method", "kind", "optimizer", "order")
 
@@ -119,6 +121,18 @@ class TuningFree(Question):
                     f"{problem.name} is trained natively, where no range test can be made; ask with "
                     "--set suggestions=[], or of another problem, as airfoil"
                 )
+        return found
+
+    def estimate(self, data: Path | None) -> float:
+        """From the time of each landscape, and of a run for each method."""
+        found = 0.0
+        for problem in self.problems(data):
+            steps, points = self.steps or problem.steps, self.grid[0] * self.grid[1]
+            few = _seeds(problem, FIRST_LANDSCAPE_SEED, self.landscape_seeds)
+            found += sum(run_seconds(problem, make_optimizer(name), points, few, steps) for name in self.references)
+            tests = _seeds(problem, FIRST_TEST_SEED, self.seeds)
+            run = run_seconds(problem, make_optimizer(self.references[0]), 1, tests, steps)
+            found += DEARER * len(self._methods) * run
         return found
 
     def answer(self, data: Path | None) -> Answer:

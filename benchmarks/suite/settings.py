@@ -25,6 +25,7 @@ from benchmarks.suite.sentences import sentences
 __all__ = [
     "FIRST_LANDSCAPE_SEED",
     "FIRST_TEST_SEED",
+    "FIRST_TUNING_SEED",
     "SAMPLERS",
     "CellOverrides",
     "Count",
