@@ -115,8 +115,8 @@ class GammaKnots(MemorySchedule):
     at: Sequence[float] = ()
 
     def __post_init__(self) -> None:
-        for value in self.values:
-            _require_memory(value, "values")
+        if not all(0 <= value <= 1 for value in self.values):
+            raise ValueError(f"a schedule of a memory needs values in [0, 1], got {self.values}")
         check_knots(self._knots, len(self.values))
 
     def __call__(self, value: Value, t: int, steps: int) -> Value:  # noqa: ARG002
@@ -144,6 +144,6 @@ def geometric_sum(value: Value, count: int) -> Value:
     return total
 
 
-def _require_memory(memory: float, name: str = "final") -> None:
-    if not 0 <= memory <= 1:
-        raise ValueError(f"a schedule of a memory needs {name} in [0, 1], got {memory}")
+def _require_memory(final: float) -> None:
+    if not 0 <= final <= 1:
+        raise ValueError(f"a schedule of a memory needs final in [0, 1], got {final}")

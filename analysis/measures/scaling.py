@@ -144,7 +144,7 @@ def _read(at: Array, curves: Array) -> tuple[Array, Mask, Array]:
         return place, edge, value
     inner = np.clip(index, 1, at.size - 2)
     three = np.stack([np.take_along_axis(curves, (inner + d)[..., None], -1)[..., 0] for d in (-1, 0, 1)], axis=-1)
-    positive = (three > 0).all(axis=-1)
+    positive = np.asarray((three > 0).all(axis=-1))
     shown = np.where(positive[..., None], np.log10(np.where(three > 0, three, 1.0)), three)
     left, right = at[inner] - at[inner - 1], at[inner + 1] - at[inner]
     falls, rises = (shown[..., 0] - shown[..., 1]) / left, (shown[..., 2] - shown[..., 1]) / right
