@@ -37,10 +37,9 @@ RULES = [name for name, spec in OPTIMIZERS.items() if isinstance(spec, Optimizer
 ELEMENTWISE = ("ellipse", "ellipse-rotated", "rosenbrock", "rosenbrock-noisy", "beale", "bowl-noisy", "quadratic")
 EAGER = {"mnist-lenet"}
 """The problems whose steps are left to torch, as docs/performance.md says."""
-IN_LANES = [
-    name for name, spec in PROBLEMS.items() if not name.startswith("fashion") and spec.build().facts.native is None
-]
-"""Every problem but those that are downloaded and those whose runs are modules of their own."""
+ALIKE = ("fashion", "text")  # the networks of mnist-…, char-gru and tiny-transformer at other sizes, some downloaded
+IN_LANES = [name for name, spec in PROBLEMS.items() if not name.startswith(ALIKE) and spec.build().facts.native is None]
+"""Every problem but those whose runs are modules of their own, a network once."""
 VARIED = (
     *("helical-valley", "watson", "chebyquad", "griewank", "ackley", "different-powers", "broyden-banded"),
     *("quadratic-deep", "robust-huber", "sparse-logistic", "digits-softmax", "digits-mlp", "digits-cnn"),
