@@ -14,6 +14,7 @@ from optimizers.lr_schedules import (
     Exponential,
     Inverse,
     InverseSqrt,
+    Knots,
     Linear,
     MultiStep,
     OneCycle,
@@ -26,6 +27,7 @@ from optimizers.memory_schedules import (
     BiasCorrection,
     CappedAverage,
     GammaCosine,
+    GammaKnots,
     GammaLinear,
     OneMinusGammaOverT,
     OneMinusInverse,
@@ -251,6 +253,7 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "polynomial": Polynomial,
     "cosine": Cosine,
     "one-cycle": OneCycle,
+    "knots": Knots,
     "warmup": Warmup,
     "warmup-stable-decay": WarmupStableDecay,
     "one-minus-inverse": OneMinusInverse,
@@ -260,6 +263,7 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "bias-correction": BiasCorrection,
     "gamma-linear": GammaLinear,
     "gamma-cosine": GammaCosine,
+    "gamma-knots": GammaKnots,
 }
 """Every built-in schedule by name; its parameters are the fields of the class."""
 

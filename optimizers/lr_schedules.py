@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from optimizers.rule import Value
-from optimizers.schedule import Constant, Schedule, duration, progress
+from optimizers.schedule import Constant, Schedule, between, check_knots, duration, even_knots, progress
 
 __all__ = [
     "Cosine",
     "Exponential",
     "Inverse",
     "InverseSqrt",
+    "Knots",
     "Linear",
     "MultiStep",
     "OneCycle",
@@ -169,6 +170,29 @@ class OneCycle(Scaled):
         if now < peak:
             return _half_cosine(self.start, 1.0, now / peak)
         return _half_cosine(1.0, self.final, (now - peak) / (last - peak)) if last > peak else 1.0
+
+
+@dataclass(frozen=True)
+class Knots(Scaled):
+    """The base value times ``factors``, joined by straight lines: any shape, as a search finds it.
+
+    ``at`` are the shares of the run at which they stand, rising from 0 to 1; evenly apart where there are none.
+    """
+
+    factors: Sequence[float] = (0.1, 1.0, 0.5, 0.0)
+    at: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        _require(all(factor >= 0 for factor in self.factors), "factors >= 0", self.factors)
+        check_knots(self._knots, len(self.factors))
+
+    def scale(self, t: int, steps: int) -> float:
+        place, share = between(self._knots, progress(t, steps))
+        return self.factors[place] * (1 - share) + self.factors[place + 1] * share
+
+    @property
+    def _knots(self) -> Sequence[float]:
+        return self.at or even_knots(len(self.factors))
 
 
 @dataclass(frozen=True)

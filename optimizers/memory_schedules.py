@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from optimizers.rule import Value
-from optimizers.schedule import Schedule, progress
+from optimizers.schedule import Schedule, between, check_knots, even_knots, progress
 
 __all__ = [
     "BiasCorrection",
     "CappedAverage",
     "GammaCosine",
+    "GammaKnots",
     "GammaLinear",
     "OneMinusGammaOverT",
     "OneMinusInverse",
@@ -100,6 +102,30 @@ class GammaCosine(MemorySchedule):
     def __call__(self, value: Value, t: int, steps: int) -> Value:
         share = (1 - math.cos(math.pi * progress(t, steps))) / 2
         return value * (1 - share) + self.final * share
+
+
+@dataclass(frozen=True)
+class GammaKnots(MemorySchedule):
+    """``values`` joined by straight lines, whatever the base value: any shape, as a search finds it.
+
+    ``at`` are the shares of the run at which they stand, rising from 0 to 1; evenly apart where there are none.
+    """
+
+    values: Sequence[float] = (0.9, 0.99)
+    at: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        if not all(0 <= value <= 1 for value in self.values):
+            raise ValueError(f"a schedule of a memory needs values in [0, 1], got {self.values}")
+        check_knots(self._knots, len(self.values))
+
+    def __call__(self, value: Value, t: int, steps: int) -> Value:  # noqa: ARG002
+        place, share = between(self._knots, progress(t, steps))
+        return self.values[place] * (1 - share) + self.values[place + 1] * share
+
+    @property
+    def _knots(self) -> Sequence[float]:
+        return self.at or even_knots(len(self.values))
 
 
 def geometric_sum(value: Value, count: int) -> Value:

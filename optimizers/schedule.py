@@ -12,12 +12,14 @@ A *duration* below 1 is a share of the run, otherwise a number of steps.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, Literal
 
 from optimizers.rule import Hyperparameter, Value
 
-__all__ = ["Constant", "Schedule", "duration", "progress"]
+__all__ = ["Constant", "Schedule", "between", "check_knots", "duration", "even_knots", "progress"]
 
 
 class Schedule(ABC):
@@ -58,3 +60,25 @@ def progress(t: int, steps: int) -> float:
 def duration(length: float, steps: int) -> int:
     """A duration as a whole number of steps: a share of the run below 1, otherwise steps."""
     return round(length * steps) if length < 1 else int(length)
+
+
+def even_knots(count: int) -> tuple[float, ...]:
+    """``count`` shares of a run, evenly from 0 to 1."""
+    return tuple(place / max(1, count - 1) for place in range(count))
+
+
+def between(knots: Sequence[float], share: float) -> tuple[int, float]:
+    """Where ``share`` lies among rising ``knots``: the number of the knot before it, and how far it is to the next one,
+    in [0, 1].
+    """
+    place = next((place for place in range(len(knots) - 1) if share <= knots[place + 1]), len(knots) - 2)
+    return place, (share - knots[place]) / (knots[place + 1] - knots[place])
+
+
+def check_knots(knots: Sequence[float], count: int | None = None) -> None:
+    """Raise ``ValueError`` unless ``knots`` rise from 0 to 1, and are as many as the ``count`` of values at them."""
+    rise = all(low < high for low, high in pairwise(knots))
+    if len(knots) < 2 or knots[0] != 0 or knots[-1] != 1 or not rise:
+        raise ValueError(f"knots of a schedule are two or more shares of the run, rising from 0 to 1, got {knots!r}")
+    if count not in (None, len(knots)):
+        raise ValueError(f"a schedule needs a value at every knot, got {count} at {len(knots)}")

@@ -16,9 +16,22 @@ from problems.analytic import at_least
 from problems.noise import Array, blocks, rotation
 from problems.problem import Batch, Facts, Problem, ProblemSpec, generator
 
-__all__ = ["SPECS", "Noise", "NoisyQuadratic", "Quadratic"]
+__all__ = ["SPECS", "Moments", "Noise", "NoisyQuadratic", "Quadratic"]
 
 Noise = Literal["gaussian", "student-t", "multiplicative", "sparse", "none"]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What decides the expected loss of SGD on a quadratic with additive noise, along each eigenvector ``[P]``.
+
+    ``start`` is E z² before the first step; then z² is expected to go to (1 - lr h)² z² + lr² ``noise`` each step, with
+    h of ``curvature``, and the loss is ½ Σ h z².
+    """
+
+    curvature: npt.NDArray[np.float64]
+    noise: npt.NDArray[np.float64]
+    start: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,14 @@ class Quadratic(Problem):
     def definition(self) -> Mapping[str, Any]:
         sigma = 0.0 if self.noise in ("sparse", "none") else float(self.sigma)  # where it plays no part
         return {**super().definition(), "condition": float(self.condition), "sigma": sigma}
+
+    @property
+    def moments(self) -> Moments | None:
+        """What decides SGD's expected loss; None for noise that is not added, or has no variance."""
+        if self.noise not in ("gaussian", "none"):
+            return None
+        ones, variance = np.ones(self.dim), self.sigma**2 if self.noise == "gaussian" else 0.0
+        return Moments(self._eigenvalues.numpy(), variance * ones, ones)
 
     @cached_property
     def _eigenvalues(self) -> Tensor:
@@ -157,6 +178,12 @@ class NoisyQuadratic(Problem):
         unmoved = kept == 1  # the geometric series of 1, …, kept^(steps - 1) then has the sum steps
         series = np.where(unmoved, steps, (1 - kept**steps) / np.where(unmoved, 1, 1 - kept))
         return float(0.5 * np.sum(h * (kept**steps + lr**2 * h / self.batch * series)))
+
+    @property
+    def moments(self) -> Moments:
+        """What decides SGD's expected loss."""
+        h = self._eigenvalues
+        return Moments(h, h / self.batch, np.ones(self.dim))
 
     @cached_property
     def _eigenvalues(self) -> npt.NDArray[np.float64]:

@@ -86,7 +86,7 @@ class Units(Problem):
             minimum=lowest[0] if lowest else None,
             minimisers=(lowest[1],) if lowest else (),
             steps=100,
-            tags=frozenset({"unit", "stochastic" if random else "deterministic"}),
+            tags=frozenset({"analytic", "stochastic" if random else "deterministic"}),
             deterministic=not random,
             dtype=torch.float64,
         )

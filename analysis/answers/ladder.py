@@ -33,7 +33,7 @@ def ladder_part(exhibit: Exhibit[LadderFacts]) -> Part:
         title="The ladder",
         question=question_of(exhibit),
         answer=ladder_reading(ingredients, facts),
-        plates=[_plate(name, ingredients, rungs, facts) for name in facts.problems],
+        plates=[_plate(place, name, ingredients, rungs, facts) for place, name in enumerate(facts.problems, 1)],
         tables=[_table(ingredients), _found(exhibit.table("found"))],
         data={
             "ingredients": ingredients,
@@ -74,7 +74,10 @@ def _said(rows: pd.DataFrame, before: str) -> str:
     said = []
     for verdict, word in ((Verdict.HELPS, "help"), (Verdict.HURTS, "hurt")):
         if by[verdict]:
-            each = [f"{_name(row)} ({_steps(row)})" for row in sorted(by[verdict], key=lambda row: -abs(row["saved"]))]
+            each = [
+                f"{row['ingredient']} ({_arrow(row)}, {_steps(row)})"
+                for row in sorted(by[verdict], key=lambda row: -abs(row["saved"]))
+            ]
             said.append(f"{listing(each)} {word}{'s' if len(each) == 1 else ''}")
     for row in by[Verdict.NOTHING]:
         said.append(f"{_name(row)} adds nothing (at most {count(round(row['at_most']), 'step')})")
@@ -93,7 +96,11 @@ def _said(rows: pd.DataFrame, before: str) -> str:
 
 
 def _name(row: Any) -> str:
-    return f"{row['ingredient']} ({row['before']} → {row['after']})"
+    return f"{row['ingredient']} ({_arrow(row)})"
+
+
+def _arrow(row: Any) -> str:
+    return f"{row['before']} → {row['after']}"
 
 
 def _steps(row: Any) -> str:
@@ -102,37 +109,36 @@ def _steps(row: Any) -> str:
     return f"{'saves' if row['saved'] > 0 else 'costs'} {saved} of {row['steps']} steps"
 
 
-def _plate(name: str, ingredients: pd.DataFrame, rungs: pd.DataFrame, facts: LadderFacts) -> Plate:
+def _plate(place: int, name: str, ingredients: pd.DataFrame, rungs: pd.DataFrame, facts: LadderFacts) -> Plate:
+    """The panels of problem number ``place``."""
     rows, levels = (table[table["problem"] == name] for table in (ingredients, rungs))
+    changes, ends, seeds = f"ingredients-{place}", f"levels-{place}", int(rows["seeds"].iloc[0])
     with drawing():
-        panels = {
-            f"steps of {name}": steps_panel(rows),
-            f"levels of {name}": levels_panel(levels, facts.measures[name]),
-        }
-    n = f"{facts.studies} searches, {rows['seeds'].iloc[0]} test seed{'s' * (rows['seeds'].iloc[0] != 1)}"
-    lowest = levels.loc[levels["value"].idxmin()]
+        panels = {changes: steps_panel(rows), ends: levels_panel(levels, facts.measures[name])}
+    n = f"{facts.studies} searches, {count(seeds, 'test seed')}"
+    lowest = min(table_rows(levels), key=lambda row: row["value"])
     return Plate(
         f"{name}: (a) how much higher an optimizer ends with an ingredient than without; left of the line it helps. "
         f"Bars are 90% intervals ({n}); hollow where it is not told apart. Below the rule, ingredients alone. (b) What "
         "tuning finds of every optimizer, with its interval.",
         panels,
         {
-            f"steps of {name}": f"Change of the {facts.measures[name]} for each ingredient on {name}, with intervals",
-            f"levels of {name}": f"Typical {facts.measures[name]} of each tuned optimizer on {name}, with intervals",
+            changes: f"Change of the {facts.measures[name]} for each ingredient on {name}, with intervals",
+            ends: f"Typical {facts.measures[name]} of each tuned optimizer on {name}, with intervals",
         },
         {
-            f"steps of {name}": _finding(rows, facts),
-            f"levels of {name}": f"Lowest after tuning: {lowest['optimizer']}, {number(lowest['value'])}",
+            changes: _finding(rows, facts),
+            ends: f"Lowest after tuning: {lowest['optimizer']}, {number(lowest['value'])}",
         },
     )
 
 
 def _finding(rows: pd.DataFrame, facts: LadderFacts) -> str:
     """What the steps of one problem show."""
-    helped = rows[rows["verdict"] == Verdict.HELPS.value]
-    if helped.empty:
+    helped = table_rows(rows[rows["verdict"] == Verdict.HELPS.value])
+    if not helped:
         return f"No ingredient is found to help by {facts.studies} searches"
-    most = helped.loc[helped["saved"].idxmax()]
+    most = max(helped, key=lambda row: row["saved"])
     return f"{capital(str(most['ingredient']))} helps most: it {_steps(most)}"
 
 
@@ -154,7 +160,7 @@ def steps_panel(rows: pd.DataFrame) -> Figure:
     if 0 < added < len(rows):
         axes.axhline(added - 0.5, color=GREY, lw=0.8)
     axes.axvline(0, color=INK, lw=0.9)
-    names = [wrapped(f"{row['ingredient']}: {row['before']} → {row['after']}", NAME + 14) for row in table_rows(rows)]
+    names = [f"{row['ingredient']}\n{wrapped(_arrow(row), NAME + 14)}" for row in table_rows(rows)]
     axes.set_yticks(range(len(rows)), names, fontsize=7.5)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(-1.15 * reach, 1.15 * reach)

@@ -258,7 +258,8 @@ def _exponent_text(fit: Any) -> str:
 
 
 def _signed(value: float) -> str:
-    return number(value, 2).replace("-", "−")
+    """An exponent to two decimals."""
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def _slug(text: str) -> str:

@@ -13,6 +13,7 @@ from analysis.answers.ladder import ladder_part
 from analysis.answers.memory_laws import memory_laws_part
 from analysis.answers.part import Part
 from analysis.answers.scale_laws import scale_laws_part
+from analysis.answers.schedules_found import schedules_found_part
 from analysis.answers.sections import Section, section_of
 from analysis.answers.tuning_free import tuning_free_part
 from analysis.answers.unit_tests import unit_tests_part
@@ -27,6 +28,7 @@ __all__ = ["ANSWERS", "PAGE", "write_answers"]
 PAGE: Final = "questions.html"
 
 ANSWERS: Final[Mapping[str, Callable[[Exhibit[Any]], Part]]] = {
+    "schedules-found": schedules_found_part,
     "unit-tests": unit_tests_part,
     "curvature": curvature_part,
     "effective-rates": effective_rates_part,

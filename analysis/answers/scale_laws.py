@@ -50,10 +50,12 @@ def scale_laws_reading(tables: Mapping[str, pd.DataFrame], facts: ScaleLawsFacts
     fits, found = tables["fits"], []
     for sweep in RATE_SWEEPS[:3]:
         part = fits[(fits["sweep"] == sweep) & fits["exponent"].notna()]
-        if part.empty:
-            continue
-        texts = [f"{_of(row)} ({_verdict(row)})" for row in table_rows(part)]
-        found.append(f"Over the {AXES[sweep]}, the best learning rate goes as the power {listing(texts)}.")
+        groups: dict[str, list[str]] = {}
+        for row in table_rows(part):
+            groups.setdefault(_verdict(row), []).append(_of(row))
+        if groups:
+            texts = [f"{verdict} for {listing(cases)}" for verdict, cases in groups.items()]
+            found.append(f"Best learning rate over the {AXES[sweep]}: {'; '.join(texts)}.")
     found += _width_sentences(fits[fits["sweep"] == "width"])
     if facts.exact:
         found.append(
@@ -69,18 +71,21 @@ def scale_laws_reading(tables: Mapping[str, pd.DataFrame], facts: ScaleLawsFacts
 def _width_sentences(fits: pd.DataFrame) -> list[str]:
     """The exponent in the width, under the standard parametrization and under muP."""
     rows = [row for row in table_rows(fits) if np.isfinite(row["exponent"])]
-    if not rows:
-        return []
-    texts = [f"{_of(row)} {'standard' if row['parametrization'] == 'standard' else 'under muP'}" for row in rows]
+    own = [row for row in rows if row["parametrization"] == "standard"]
     mup = [row for row in rows if row["parametrization"] != "standard"]
-    kept = sum(row["low"] <= 0 <= row["high"] for row in mup)
-    says = f"; under muP it stays within its interval in {kept} of {len(mup)} cases" if mup else ""
-    return [f"Over the width it goes as the power {listing(texts)}{says}."]
+    found = []
+    if own:
+        found.append(f"Over the width it goes as a power: {listing([_of(row) for row in own])}.")
+    if mup:
+        kept = sum(row["low"] <= 0 <= row["high"] for row in mup)
+        cases = listing([_of(row) for row in mup])
+        found.append(f"Under muP it stays, to its interval, in {kept} of {len(mup)} cases: {cases}.")
+    return found
 
 
 def _of(row: Mapping[str, Any]) -> str:
-    """An exponent with its interval, of whom and where."""
-    return f"{_estimate(row)} of {name_of(str(row['optimizer']))} on {row['problem']}"
+    """Whose best learning rate, where, and the power it goes as."""
+    return f"{name_of(str(row['optimizer']))} on {row['problem']} (power {_signed(float(row['exponent']))})"
 
 
 def _verdict(row: Mapping[str, Any]) -> str:
@@ -97,7 +102,8 @@ def _estimate(row: Mapping[str, Any]) -> str:
 
 
 def _signed(value: float) -> str:
-    return number(value, 2).replace("-", "−")
+    """An exponent to two decimals."""
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
 def _plate(problem: str, tables: Mapping[str, pd.DataFrame], facts: ScaleLawsFacts) -> Plate:
@@ -132,7 +138,7 @@ def _finding(fits: pd.DataFrame, sweep: RateSweep) -> str:
     if sweep == "width" and (told["parametrization"] != "standard").any():
         size = told.assign(size=told["exponent"].abs()).groupby(told["parametrization"] == "standard")["size"].max()
         if {True, False} <= set(size.index):
-            return f"Over width, powers up to {number(size[True], 2)}; under muP up to {number(size[False], 2)}"
+            return f"Over width, powers up to {size[True]:.2f}; under muP up to {size[False]:.2f}"
     row = max(table_rows(told), key=lambda row: abs(row["exponent"]))
     grows, power = sweep.split(",")[0], _signed(float(row["exponent"]))
     return f"Up to the power {power} of the {grows}, by {name_of(str(row['optimizer']))}"

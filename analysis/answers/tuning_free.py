@@ -16,7 +16,7 @@ from analysis.measures.tuning_free import NEAR
 from analysis.record.exhibits import Exhibit
 from analysis.record.exhibits.tuning_free import TuningFreeFacts
 from analysis.statistics.bootstrap import Estimate
-from analysis.words import estimate_text, listing, number, times
+from analysis.words import estimate_text, listing, named_first, number, times
 
 __all__ = ["tuning_free_part", "tuning_free_reading"]
 
@@ -39,11 +39,11 @@ def tuning_free_part(exhibit: Exhibit[TuningFreeFacts]) -> Part:
         answer=tuning_free_reading(regrets, shares, exhibit.table("rates"), facts),
         plates=[
             Plate(
-                "(a) How many times the optimum's gap, or loss, each method ends at: a mark a problem, the median seed by "
-                f"seed (n = {facts.seeds} seeds, one on a deterministic problem); a bar is the median over "
-                f"{count(len(facts.problems), 'problem')}. Crosses at the right: half of the runs, or more, diverged. "
-                f"Left of the line a method ends below the best of {listing(facts.references)}. (b) The share of problems "
-                "on which a run diverged, with its 90% interval.",
+                "(a) How many times the optimum's gap, or loss, each method ends at: a mark a problem, the median seed "
+                f"by seed (n = {facts.seeds} seeds, one on a deterministic problem); a bar is the median over "
+                f"{count(len(facts.problems), 'problem')}. Crosses at the right: half of the runs, or more, are lost. "
+                f"Left of the line a method ends below the best of {listing(facts.references)}. (b) The share of "
+                "problems on which a run diverged, with its 90% interval.",
                 panels,
                 {
                     "regret": "Regret of each method, a mark for each problem, on a logarithmic axis",
@@ -62,28 +62,36 @@ def tuning_free_reading(
 ) -> list[str]:
     """What is best without tuning, what the range tests are worth, and who diverges."""
     n = len(facts.problems)
-    best = shares.loc[shares["regret"].idxmin()]
+    best = _best(shares)
     told = [
-        f"Without tuning, {best['method']} ends lowest: at {_times(best)} the gap of the best point of a landscape, in the "
-        f"median over {count(n, 'problem')}, and within {NEAR:g} times of it on {best['near']}. The best possible choice "
-        f"of a method for each problem would end at {number(_oracle(regrets), 2)} times.",
+        f"Without tuning, {best['method']} ends lowest: at {_times(best)} the gap of the best point of a landscape, "
+        f"in the median over {count(n, 'problem')}, and within {NEAR:g} times of it on {best['near']}. The luckiest "
+        f"choice of a method for each problem would end at {number(_oracle(regrets), 2)} times.",
     ]
     tests = shares[shares["kind"] == "range test"]
     if len(tests):
-        first = tests.loc[tests["regret"].idxmin()]
+        first = _best(tests)
         defaults = shares[(shares["kind"] == "defaults") & (shares["optimizer"] == first["optimizer"])].iloc[0]
         told.append(
-            f"Of the range tests, {first['method']} does best, {_times(first)}; the defaults of {first['optimizer']} are "
-            f"at {_times(defaults)}. {_rates(rates)}"
+            f"Of the range tests, that of {first['method'].replace(', range test', '')} does best, {_times(first)}; "
+            f"the defaults of {first['optimizer']} are at {_times(defaults)}. {_rates(rates)}"
         )
     lost = shares[shares["diverged"] > 0].sort_values("diverged", ascending=False)
     each = [f"{row['method']} (on {row['diverged']} of {row['problems']})" for row in table_rows(lost)]
-    told.append(f"{capital(listing(each))} diverged." if each else "No method diverged on any problem.")
+    told.append(f"Diverged: {named_first(each)}." if each else "No method diverged on any problem.")
+    silent = int(regrets["silent"].sum())
+    if silent:
+        told.append(f"{count(silent, 'run')} had no learning rate, for the range test ended too soon to suggest one.")
     if facts.without:
         told.append(
-            f"On {listing(facts.without)} every point of the landscapes diverged, so that there is no optimum to compare."
+            f"On {listing(facts.without)} every point of the landscapes diverged: there is no optimum to compare with."
         )
     return told
+
+
+def _best(shares: pd.DataFrame) -> Any:
+    """The row of the lowest regret."""
+    return min(table_rows(shares), key=lambda row: row["regret"])
 
 
 def _times(row: Any) -> str:
@@ -108,7 +116,7 @@ def _rates(rates: pd.DataFrame) -> str:
 
 
 def _finding(shares: pd.DataFrame) -> str:
-    best = shares.loc[shares["regret"].idxmin()]
+    best = _best(shares)
     if not np.isfinite(best["regret"]):
         return "Every method diverges on half of the problems or more"
     if best["regret"] < 1:
@@ -143,7 +151,7 @@ def regret_panel(regrets: pd.DataFrame) -> Figure:
     axes.axvline(1, color=INK, lw=0.9)
     span(axes, "x", [smallest, 4 * most], margin=1.6)
     _names(axes, names)
-    write(axes, "gap over the optimum's", "", "○ rule   △ range test   □ defaults   × diverged")
+    write(axes, "gap over the optimum's", "", "○ rule   △ range test   □ defaults   × lost")
     return figure
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from analysis.answers.panels import look_of, panel, span, write
-from analysis.answers.part import Part, Plate, TextTable, name_of, question_of
+from analysis.answers.part import Part, Plate, TextTable, capital, name_of, question_of
 from analysis.figures.style import GREY, INK, drawing, luminance
 from analysis.measures.unit_verdicts import FLAGS, PASSED, VERDICTS
 from analysis.record.exhibits import Exhibit
@@ -126,7 +126,7 @@ def verdict_panel(counts: pd.DataFrame, groups: pd.DataFrame, facts: UnitTestsFa
     axes.tick_params(length=0)
     handles = [Patch(facecolor=color, label=verdict) for verdict, color in COLORS.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
-    write(axes, "", "group (tests that tell, of all)", f"{way}".capitalize())
+    write(axes, "", "group (tests that tell, of all)", capital(way))
     return figure
 
 
@@ -208,7 +208,8 @@ def _rate_finding(rates: pd.DataFrame) -> str:
         good = line[line >= line.max() / 2].index.to_numpy()
         spans[str(optimizer)] = float(good.max() / good.min()) if line.max() > 0 else 1.0
     widest = max(spans, key=lambda name: spans[name])
-    return f"{name_of(widest)} passes half of its best over a factor of {number(spans[widest], 2)} in learning rate"
+    factor = number(spans[widest], 2)
+    return f"{capital(name_of(widest))} passes half of its best over a factor of {factor} in learning rate"
 
 
 def _flag_finding(facts: UnitTestsFacts) -> str:

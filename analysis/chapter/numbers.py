@@ -217,7 +217,7 @@ def range_panel(table: pd.DataFrame, title: str, floor: float, whole: pd.DataFra
     axes.axvline(floor, color=GREY, ls=":", lw=1.2)
     every = runs if whole is None else whole.drop_duplicates(["run", "quantity"])
     named = dict(zip(every.index, _labels(table_rows(every)), strict=True))
-    axes.set_yticks(range(len(runs)), [wrapped(named[at], 22) for at in runs.index], fontsize=8)
+    axes.set_yticks(range(len(runs)), [wrapped(named[at], 26) for at in runs.index], fontsize=8)
     spanned = (table if whole is None else whole)[["low", "high", "printed", "stored_low", "stored_high"]].to_numpy()
     low, high = (float(pick([pick(spanned[np.isfinite(spanned)]), floor])) for pick in (np.min, np.max))
     axes.set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))

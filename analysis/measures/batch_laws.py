@@ -23,8 +23,8 @@ CANDIDATES: Final = 121
 BEYOND: Final = 3.0
 """Decades by which the noise scales tried reach beyond the batches."""
 
-POOR: Final = 0.15
-"""Decades, root mean square: a law further off than this describes nothing, whichever is nearest."""
+POOR: Final = 0.08
+"""Decades, root mean square, a factor of 1.2: a law further off than this does not fit, whichever is nearest."""
 
 RESOLVED: Final = 0.02
 """Decades: residuals below this are reading, and a law gains nothing by making them smaller."""

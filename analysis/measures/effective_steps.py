@@ -21,9 +21,13 @@ def at_the_end(rates: pd.DataFrame, column: str) -> dict[str, float]:
 
 
 def noise_scales(rates: pd.DataFrame) -> dict[str, NoiseScale]:
-    """The gradient noise scale of each problem with noise at the first and at the last step: medians over all runs."""
-    found = {}
+    """The gradient noise scale of each problem with noise at the first and at the last step: medians over all runs.
+
+    Problems without a run that got to the last step are left out.
+    """
+    found, ends = {}, rates["step"].agg(["min", "max"])
     for problem, of in rates[np.isfinite(rates["noise_scale"])].groupby("problem", sort=False):
-        first, last = (float(of[of["step"] == end]["noise_scale"].median()) for end in of["step"].agg(["min", "max"]))
-        found[str(problem)] = NoiseScale(first, last, int(of["batch"].iloc[0]))
+        first, last = (float(of[of["step"] == end]["noise_scale"].median()) for end in ends)
+        if np.isfinite(last):
+            found[str(problem)] = NoiseScale(first, last, int(of["batch"].iloc[0]))
     return found

@@ -48,7 +48,7 @@ def edge_ratios(runs: pd.DataFrame) -> dict[str, float]:
     The median over problems for each optimizer; near 1 a run trains at the edge of stability. Optimizers without a
     preconditioner of their own are left out.
     """
-    last = runs[(runs["share"] == runs["share"].max()) & runs["edge"].notna()]
+    last = runs[(runs["share"] == runs["share"].max()) & np.isfinite(runs["edge"].astype(float))]
     last = last[last["step"] == last.groupby(KEYS)["step"].transform("max")]
     each = last.groupby(KEYS, sort=False, as_index=False)["edge"].median()
     return {str(name): float(value) for name, value in each.groupby("optimizer", sort=False)["edge"].median().items()}

@@ -82,23 +82,28 @@ class Verdict:
     why: str
 
 
-def tuned_out(losses: Array) -> Array:
-    """The lowest mean ``[..., G]`` over the last axis of losses ``[..., G, L]``."""
-    return np.asarray(losses.min(axis=-1))
+def tuned_out(losses: Array, along: Array) -> Array:
+    """The lowest value ``[..., G]`` over the last axis of losses ``[..., G, L]``, at the coordinates ``along`` ``[L]``.
+
+    It is read between grid points as places are (`lowest`): the lowest of the grid alone is too high by more or less,
+    as the grid lies, which hides what G does.
+    """
+    return _read(along, losses)[2]
 
 
-def places(at: Array, losses: Array, floor: float, resamples: int = INFLUENCE) -> Places:
+def places(at: Array, losses: Array, floor: float, along: Array | None = None, resamples: int = INFLUENCE) -> Places:
     """Where the mean gap over seeds of ``losses`` ``[K, S, G, L]`` to ``floor`` is lowest on the grid ``at`` ``[G]``.
 
+    ``along`` ``[L]`` are the coordinates of what is tuned out, in decades; needed where L is above 1.
     The lowest place is read between grid points by a parabola through the logarithm of the gap; where the mean is below
     the floor, through the gap itself. Seeds are resampled for all K together.
     """
     count, seeds = losses.shape[:2]
     finite = np.where(np.isfinite(losses), losses - floor, LARGEST).clip(max=LARGEST)
-    rng = np.random.default_rng(SEED)
+    rng, tuned = np.random.default_rng(SEED), np.zeros(1) if along is None else along
     weights = bootstrap_weights(seeds, resamples if seeds > 1 else 1, rng)
-    drawn = np.stack([tuned_out(resampled_means(part, weights)) for part in finite], axis=1)  # [B, K, G]
-    mean = tuned_out(finite.mean(axis=1))  # [K, G]
+    drawn = np.stack([tuned_out(resampled_means(part, weights), tuned) for part in finite], axis=1)  # [B, K, G]
+    mean = tuned_out(finite.mean(axis=1), tuned)  # [K, G]
     best, _ = lowest(at, mean)
     found, edge = lowest(at, drawn)
     step = float(np.ptp(at)) / max(at.size - 1, 1)
@@ -126,23 +131,29 @@ def lowest(at: Array, curves: Array) -> tuple[Array, Mask]:
     values themselves, where one is not positive), no further than half a step away; beside a diverged neighbour it is
     the grid point. NaN where every point has diverged.
     """
+    place, edge, value = _read(at, curves)
+    return np.where(value >= LARGEST / 2, np.nan, place), edge
+
+
+def _read(at: Array, curves: Array) -> tuple[Array, Mask, Array]:
+    """The place and whether it is at an end, as `lowest` says, and the value there, `LARGEST` where all diverged."""
     index = np.argmin(curves, axis=-1)
-    inner = np.clip(index, 1, max(at.size - 2, 1))
-    edge = (index == 0) | (index == at.size - 1)
-    place = at[index].astype(np.float64)
-    if at.size > 2:
-        three = np.stack([np.take_along_axis(curves, (inner + d)[..., None], -1)[..., 0] for d in (-1, 0, 1)], axis=-1)
-        known = (three < LARGEST / 2).all(axis=-1) & ~edge
-        positive = (three > 0).all(axis=-1, keepdims=True)
-        shown = np.where(positive, np.log10(np.where(three > 0, three, 1.0)), three)
-        left, right = at[inner] - at[inner - 1], at[np.minimum(inner + 1, at.size - 1)] - at[inner]
-        falls = np.where(known, (shown[..., 0] - shown[..., 1]) / left, 0.0)
-        rises = np.where(known, (shown[..., 2] - shown[..., 1]) / right, 0.0)
-        bent = falls + rises
-        vertex = np.where(bent > 0, (falls * right - rises * left) / np.where(bent > 0, 2 * bent, 1.0), 0.0)
-        place = place + np.where(known, np.clip(vertex, -left / 2, right / 2), 0.0)
-    gone = np.take_along_axis(curves, index[..., None], -1)[..., 0] >= LARGEST / 2
-    return np.where(gone, np.nan, place), np.asarray(edge)
+    edge = np.asarray((index == 0) | (index == at.size - 1))
+    place, value = at[index].astype(np.float64), np.take_along_axis(curves, index[..., None], -1)[..., 0]
+    if at.size < 3:
+        return place, edge, value
+    inner = np.clip(index, 1, at.size - 2)
+    three = np.stack([np.take_along_axis(curves, (inner + d)[..., None], -1)[..., 0] for d in (-1, 0, 1)], axis=-1)
+    positive = np.asarray((three > 0).all(axis=-1))
+    shown = np.where(positive[..., None], np.log10(np.where(three > 0, three, 1.0)), three)
+    left, right = at[inner] - at[inner - 1], at[inner + 1] - at[inner]
+    falls, rises = (shown[..., 0] - shown[..., 1]) / left, (shown[..., 2] - shown[..., 1]) / right
+    bent = (falls + rises) / (left + right)
+    read = (three < LARGEST / 2).all(axis=-1) & ~edge & (bent > 0)
+    slope = (rises * left - falls * right) / (left + right)
+    step = np.where(read, np.clip(-slope / np.where(read, 2 * bent, 1.0), -left / 2, right / 2), 0.0)
+    low = np.where(read, shown[..., 1] + slope * step + bent * step**2, 0.0)
+    return place + step, edge, np.where(read, np.where(positive, 10.0 ** np.where(positive, low, 0.0), low), value)
 
 
 def exponent(found: Places, x: Array, level: float = LEVEL) -> tuple[Estimate, float] | None:

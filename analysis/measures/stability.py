@@ -22,6 +22,7 @@ from analysis.statistics.theil_sen import theil_sen
 from analysis.words import estimate_text, number
 
 __all__ = [
+    "CRITICAL_RATES",
     "Boundary",
     "Stability",
     "VarianceShares",
@@ -42,8 +43,12 @@ __all__ = [
 CRITICAL_RATES: Final[Mapping[str, Callable[[Array], Array]]] = {
     "sgd": lambda second: np.full(second.shape, 2.0),
     "momentum": lambda second: 2 * (1 + second),
+    "nesterov": lambda second: 2 * (1 + second) / (1 + 2 * second),
+    "momentum-ema": lambda second: 2 * (1 + second) / np.maximum(1 - second, 1e-12),
 }
-"""lr times sharpness at which full-gradient steps on a quadratic stop converging, by optimizer: Polyak (1964)."""
+"""lr times sharpness at which full-gradient steps on a quadratic stop converging, by optimizer: Polyak (1964), and for
+Nesterov's and the averaged momentum Cohen et al. (2021, 2022).
+"""
 
 DIGITS: Final = 9
 """Decimals of a slope in decades a decade; further ones are rounding of logarithms."""
@@ -181,7 +186,8 @@ def critical_rates(optimizer: str, sharpness: float | None, second: Array) -> Ar
     """The learning rates ``[Y]`` beyond which full-gradient steps diverge on a quadratic.
 
     ``sharpness`` is its largest curvature: 2 / sharpness for gradient descent, 2 (1 + momentum) / sharpness for the
-    heavy ball. NaN for other optimizers, or where the problem is no quadratic (no ``sharpness``).
+    heavy ball, and so on for the others of `CRITICAL_RATES`. NaN for other optimizers, or where the problem is no
+    quadratic (no ``sharpness``).
     """
     if sharpness is None or optimizer not in CRITICAL_RATES:
         return np.full(second.size, np.nan)

@@ -149,7 +149,7 @@ def _rates(name: str, judged: Judged, lrs: Array, counted: Mask) -> pd.DataFrame
 def _choice(reasons: Names, verdicts: Mapping[str, Names], lr: Mapping[str, float], tests: pd.DataFrame) -> Choice:
     telling = reasons == ""
     functions = tests["function"][telling].to_list()
-    shares = {name: share_passed(of[telling], functions) for name, of in verdicts.items()}
+    shares = {name: share_passed(of[telling], functions) for name, of in verdicts.items() if telling.any()}
     return Choice(
         flagged={why: int((reasons == why).sum()) for why in FLAGS},
         telling=int(telling.sum()),

@@ -1,15 +1,16 @@
-"""``stepscape export tables``: landscapes as tabular benchmarks."""
+"""``stepscape export tables``, ``coco`` and ``ioh``: landscapes as tabular benchmarks, runs in others' formats."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from benchmarks.cli.options import RECORD
 from benchmarks.cli.progress import say
 
-__all__ = ["tables"]
+__all__ = ["coco", "ioh", "tables"]
 
 
 @click.command("tables", short_help="Landscapes as tabular benchmarks.")
@@ -29,3 +30,44 @@ def tables(folder: Path, out: Path, as_csv: bool) -> None:
 
     files = export_tables(Record.load(folder), out, as_csv=as_csv)
     say(f"{len(files)} tables written to {out}; docs/tables.md says how to read them, or search them by Optuna")
+
+
+_PROBLEM = click.option("--problem", "problems", multiple=True, metavar="NAME", help="This problem only; repeatable.")
+
+
+@click.command("coco", short_help="Test runs in COCO's format.")
+@click.argument("folder", metavar="DIR", type=RECORD)
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@_PROBLEM
+def coco(folder: Path, out: Path, problems: tuple[str, ...]) -> None:
+    """Write the test runs of DIR to OUT in COCO's format: a folder an optimizer and setting, the gap to the floor over
+    steps. Problems whose floor is not known are refused.
+
+    \b
+    Examples:
+      stepscape export coco results/quick quick-coco
+    """
+    _export(folder, out, "coco", problems)
+
+
+@click.command("ioh", short_help="Test runs in IOHprofiler's format.")
+@click.argument("folder", metavar="DIR", type=RECORD)
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@_PROBLEM
+def ioh(folder: Path, out: Path, problems: tuple[str, ...]) -> None:
+    """Write the test runs of DIR to OUT in IOHprofiler's format: a folder an optimizer and setting, the gap to the
+    floor over steps, or the loss where no floor is known.
+
+    \b
+    Examples:
+      stepscape export ioh results/quick quick-ioh
+    """
+    _export(folder, out, "ioh", problems)
+
+
+def _export(folder: Path, out: Path, form: Literal["coco", "ioh"], problems: tuple[str, ...]) -> None:
+    from analysis.record.cells import Record
+    from benchmarks.tuning.run_logs import COUNTED, export_runs
+
+    folders = export_runs(Record.load(folder), out, form, problems)
+    say(f"runs of {len(folders)} optimizers and settings written to {out}; {COUNTED} (docs/tables.md)")

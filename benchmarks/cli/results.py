@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmarks.cli.dashboard import dashboard
-from benchmarks.cli.export_tables import tables
+from benchmarks.cli.export_tables import coco, ioh, tables
 from benchmarks.cli.figure import figure
 from benchmarks.cli.options import COUNT, RECORD
 from benchmarks.cli.plan import plan
@@ -195,6 +195,8 @@ def export() -> None:
 
 
 export.add_command(tables)
+export.add_command(coco)
+export.add_command(ioh)
 
 
 @export.command("optuna", short_help="Into an Optuna storage.")

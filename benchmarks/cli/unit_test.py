@@ -16,13 +16,20 @@ from benchmarks.cli.progress import say
 if TYPE_CHECKING:
     from analysis.record.exhibits import Exhibit
 
-__all__ = ["unit_test"]
+__all__ = ["unit_test", "verdict_lines"]
 
 BESIDE: Final = ("sgd", "momentum", "rmsprop", "adam")
 """What an optimizer stands beside: a test tells something only where some pass and others do not."""
 SAMPLE: Final[dict[str, Any]] = {"every": 40, "repetitions": 4, "rates": 8}
 """Options for somebody else's optimizer, whose lanes step one at a time: a sample of the tests in about a minute."""
 SHOWN: Final = 5
+SILENT: Final = {
+    "everybody": "everybody passes {}",
+    "nobody": "nobody passes {}",
+    "no_way_down": "{} without a way down for SGD",
+    "solved": "{} solved at the start",
+}
+"""What is said of tests that tell nothing."""
 
 
 @click.command(short_help="Put an optimizer through the unit tests.")
@@ -69,27 +76,28 @@ def unit_test(
     options |= {name: given for name, given in (("every", every), ("groups", list(groups))) if given}
     page = answer(make_question("unit-tests", options), out, data)
     exhibit: Exhibit[Any] = Exhibit.load(page.parent.parent / "exhibits" / "unit-tests")
-    for line in _verdicts(exhibit, optimizer):
+    for line in verdict_lines(exhibit, optimizer):
         say(line)
 
 
-def _verdicts(exhibit: Exhibit[Any], optimizer: str) -> Sequence[str]:
-    """The verdicts on ``optimizer`` by group as a table, then the tests that it fails and most others pass."""
+def verdict_lines(exhibit: Exhibit[Any], optimizer: str) -> Sequence[str]:
+    """The verdicts on ``optimizer`` by group as a table, then tests that it fails and most others pass."""
     from analysis.measures.results import table_rows
     from analysis.measures.unit_verdicts import PASSED, VERDICTS
 
     lines = []
     counts, groups = exhibit.table("counts"), exhibit.table("groups")
     wide = max(map(len, groups["group"])) + 2
-    for choice, words in (("one", f"lr {exhibit.facts.one.lr[optimizer]:.3g} in all tests"), ("each", "its best lr")):
-        lines += ["", f"{optimizer}, {words}: tests that tell, by verdict"]
+    for choice, chosen in (("one", f"lr {exhibit.facts.one.lr[optimizer]:.3g} in all tests"), ("each", "its best lr")):
+        lines += ["", f"{optimizer}, {chosen}: tests that tell, by verdict"]
         lines.append(" " * wide + "".join(f"{verdict:>12}" for verdict in VERDICTS))
         mine = counts[(counts["choice"] == choice) & (counts["optimizer"] == optimizer)]
         tests = {(row["group"], row["verdict"]): int(row["tests"]) for row in table_rows(mine)}
         for row in table_rows(groups[groups["choice"] == choice]):
             numbers = [tests[row["group"], verdict] for verdict in VERDICTS] if row["telling"] else []
             text = "".join(f"{count or '·':>12}" for count in numbers)
-            none = f"none of {row['tests']} tells"
+            why = ", ".join(words.format(row[name]) for name, words in SILENT.items() if row[name])
+            none = f"none of {row['tests']} tells: {why}"
             lines.append(f"{row['group']:<{wide}}{text or none}")
     verdicts = exhibit.table("verdicts")
     verdicts = verdicts[verdicts["choice"] == "each"].assign(passed=lambda rows: rows["verdict"].isin(PASSED))
@@ -98,6 +106,6 @@ def _verdicts(exhibit: Exhibit[Any], optimizer: str) -> Sequence[str]:
     worst = share[failed.index].sort_values(ascending=False, kind="stable")
     worst = worst[worst > 0].head(SHOWN)
     if len(worst):
-        lines += ["", "Failed at every lr, and passed by most others:"]
+        lines += ["", "Failed at its best lr, and passed by others:"]
         lines += [f"  {failed[test]:<11} {test}" for test in worst.index]
     return lines

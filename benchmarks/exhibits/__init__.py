@@ -23,6 +23,7 @@ from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.real_problem import RealProblem
 from benchmarks.exhibits.rotation import Rotation
 from benchmarks.exhibits.scale_laws import ScaleLaws
+from benchmarks.exhibits.schedules_found import SchedulesFound
 from benchmarks.exhibits.stall import Stall
 from benchmarks.exhibits.tuning_free import TuningFree
 from benchmarks.exhibits.unit_tests import UnitTests
@@ -41,6 +42,7 @@ EXHIBITS: Mapping[str, type[Question]] = {
         Rotation,
         RealProblem,
         GammaSchedules,
+        SchedulesFound,
         Curvature,
         EffectiveRates,
         Ladder,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -27,6 +28,13 @@ from optimizers.rule import Value
 from problems import Problem
 
 __all__ = ["EffectiveRates", "effective_steps"]
+
+FEW: Final = 10
+"""Steps by which the time is estimated."""
+
+SECONDS_A_PAIR: Final = 0.3
+STATES: Final = 1.0
+"""What an update of these optimizers costs beside gradient descent's, with all that is looked at."""
 
 QUANTILES: Final = {"low": 0.05, "middle": 0.5, "high": 0.95}
 """Of the effective steps over coordinates, by the end of their column's name."""
@@ -57,6 +65,18 @@ class EffectiveRates(Question):
         for problem in problems:
             require_gradients(problem)
         return problems
+
+    def estimate(self, data: Path | None) -> float:
+        """From the time of one update of all learning rates on each problem."""
+        each = 0.0
+        for problem in self.problems(data):
+            lrs = {"lr": torch.full((self.rates,), 1e-6, dtype=torch.float64)}
+            training = Training(problem, rule_named("sgd", self.name), list(range(self.seeds)), FEW)
+            train(training, lrs)  # draws the data
+            began = time.process_time()  # which does not count who else is at work
+            train(training, lrs)
+            each += SECONDS_A_PAIR + (time.process_time() - began) / FEW * self.steps * STATES
+        return each * len(self.optimizers)
 
     def answer(self, data: Path | None) -> Answer:
         rows = [

@@ -19,7 +19,15 @@ from benchmarks.errors import UsageError
 from problems import Problem
 from problems.problem import generator
 
-__all__ = ["Critical", "Largest", "critical_rates", "full_gradient", "largest_eigenvalue", "require_gradients"]
+__all__ = [
+    "TOGETHER",
+    "Critical",
+    "Largest",
+    "critical_rates",
+    "full_gradient",
+    "largest_eigenvalue",
+    "require_gradients",
+]
 
 TOGETHER: Final = 8
 """Lanes whose graphs are held at a time: a graph over all examples is what memory goes to."""

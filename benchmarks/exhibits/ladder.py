@@ -26,6 +26,7 @@ from benchmarks.engine.trace import Trace
 from benchmarks.engine.training import Training, train
 from benchmarks.errors import UsageError
 from benchmarks.exhibits.question import Answer, Question
+from benchmarks.exhibits.trial_run import run_seconds
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import make_optimizer, make_problem
 from benchmarks.suite.settings import FIRST_TEST_SEED, Count, Sampler, Searching, Trials, Tuning
@@ -42,6 +43,7 @@ from problems import Problem
 __all__ = ["Ladder"]
 
 ARROW: Final = "->"
+TESTING: Final = 0.3  # seconds: the test runs of an optimizer, and sampling
 POINTS: Final = 50  # evaluations of a test run, between which steps are interpolated
 DECAYED_SGD: Final = "sgd(weight_decay=0.01, decay='decoupled')"
 
@@ -148,10 +150,24 @@ class Ladder(Question):
                 )
         return found
 
+    def estimate(self, data: Path | None) -> float:
+        """From the time of a search by an optimizer of each problem, and by one that sees matrices."""
+        specs, found = {name: make_optimizer(name) for name in self._named}, 0.0
+        for problem in self.problems(data):
+            names = dict.fromkeys(name for step in self._answered(problem, specs) for name in (step.before, step.after))
+            seeds = list(range(1, 1 + (1 if problem.deterministic else self.tuning_seeds)))
+            for matrices in (False, True):
+                alike = [specs[name] for name in names if _sees_matrices(specs[name]) == matrices]
+                if alike:
+                    each = run_seconds(problem, alike[0], self.trials, seeds, self._steps(problem))
+                    found += len(alike) * (self.studies * each + TESTING)
+        return found
+
     def answer(self, data: Path | None) -> Answer:
         specs = {name: make_optimizer(name) for name in self._named}
         rows: dict[str, list[pd.DataFrame]] = {}
-        left_out, measures, steps, at_zero = {}, {}, {}, list[str]()
+        left_out, at_zero = dict[str, tuple[str, ...]](), list[str]()
+        measures, steps = dict[str, str](), dict[str, int]()
         for problem in self.problems(data):
             ladder = self._answered(problem, specs)
             names = list(dict.fromkeys(name for step in ladder for name in (step.before, step.after)))
@@ -291,7 +307,7 @@ FOUND: Final = ["optimizer", "study", "hyperparameter", "value", "at_edge"]
 
 
 def _steps_of(way: str, written: Sequence[str]) -> list[Step]:
-    steps, last = [], ""
+    steps, last = list[Step](), ""
     for text in written:
         parts = [part.strip() for part in text.split(ARROW)]
         if len(parts) == 1 and not last:

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from analysis.measures.memory_laws import EACH, EXPONENTS, SWEEPS, Sweep, law_gammas, memories, memory_verdict
-from analysis.measures.scaling import Places, exponent, judge, places
+from analysis.measures.scaling import Places, exponent, judge, places, tuned_out
 from analysis.record.exhibits.memory_laws import MemoryLawsFacts
 from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import Estimate
@@ -60,7 +60,7 @@ class MemoryLaws(Question):
 
     on: list[str] = Field(default=["noisy-quadratic(dim=20)", "digits-mlp"], min_length=1)
     optimizers: list[str] = Field(default=["rmsprop", "rmsprop-corrected", "adam"], min_length=1)
-    seeds: Count = 4
+    seeds: Count = 8
     batches: list[Count] = Field(default=[8, 16, 32, 64], min_length=1)
     horizons: list[Count] = Field(default=[32, 64, 128, 256], min_length=1)
     gammas: list[Gamma] = Field(default=[0.5, 0.75, 0.87, 0.94, 0.97, 0.984, 0.992, 0.996, 0.998], min_length=3)
@@ -104,7 +104,8 @@ class MemoryLaws(Question):
                 told: dict[Sweep, Estimate] = {}
                 for sweep in SWEEPS:
                     swept = self._swept(sweep, losses)
-                    found = places(np.log10(memories(sweep, np.array(self.gammas))), swept.losses, floor)
+                    at = np.log10(memories(sweep, np.array(self.gammas)))
+                    found = places(at, swept.losses, floor, np.log10(self.lrs))
                     best += _best_rows(labels, swept, found)
                     row, estimate = self._fit_row(labels, swept, found)
                     fits.append(row)
@@ -164,12 +165,20 @@ class MemoryLaws(Question):
         rows = []
         for (batch, steps), runs in losses.items():
             gaps = runs.mean(axis=0) - floor  # [G, L]
-            chosen = np.argmin(gaps, axis=-1)
+            chosen, values = np.argmin(gaps, axis=-1), tuned_out(gaps.clip(max=1e300), np.log10(self.lrs))
             for place, gamma in enumerate(self.gammas):
                 at = int(chosen[place])
                 where = {"batch": batch, "steps": steps, "memory": gamma, "lr": self.lrs[at]}
                 edge = len(self.lrs) > 1 and at in (0, len(self.lrs) - 1)
-                rows.append({**labels, **where, "lr_edge": edge, "gap": float(gaps[place, at]), "seeds": self.seeds})
+                rows.append(
+                    {
+                        **labels,
+                        **where,
+                        "lr_edge": edge,
+                        "gap": float(values[place]) if np.isfinite(gaps[place, at]) else np.inf,
+                        "seeds": self.seeds,
+                    }
+                )
         return rows
 
     def _fit_row(
@@ -200,9 +209,9 @@ class MemoryLaws(Question):
         return [
             f"At every batch size a grid of {len(self.gammas)} memories × {len(self.lrs)} learning rates is trained on "
             f"{self.seeds} seeds, and looked at after {', '.join(map(str, self.horizons))} steps: no schedule tells a "
-            "run how long it will be. At each memory the learning rate of the lowest mean gap counts.",
-            "The best memory is read between grid points by a parabola through the logarithm of the gap; its interval "
-            "and that of the exponent resample the seeds. A best memory at an end of the grid is left out.",
+            "run how long it will be. At each memory the lowest mean gap over learning rates counts.",
+            "It and the best memory are read between grid points by parabolas through the logarithm of the gap; "
+            "intervals resample the seeds. A best memory at an end of the grid is left out.",
             f"Batch sizes are compared at equal steps ({self.horizons[-1]}) and at equal samples ({self._samples}), "
             f"horizons at batch {middle}. The exponent is that of the half-life over the batch size, and of the window "
             "1 / (1 − γ) over the horizon.",

@@ -24,6 +24,7 @@ from benchmarks.engine.training import Training, train
 from benchmarks.errors import UsageError
 from benchmarks.exhibits.question import Answer, Question
 from benchmarks.exhibits.range_run import HIGH, LOW, range_run
+from benchmarks.exhibits.trial_run import run_seconds
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import make_optimizer, make_problem
 from benchmarks.suite.settings import FIRST_LANDSCAPE_SEED, FIRST_TEST_SEED, FIRST_TUNING_SEED, Count, Grid, Searching
@@ -36,6 +37,8 @@ __all__ = ["TuningFree"]
 Suggestion = Literal["valley", "steep", "minimum"]
 Columns = Mapping[str, torch.Tensor]
 
+DEARER: Final = 2.0  # a step of a rule that finds its size, over one of momentum
+UNTRAINED: Final = "untrained"
 KEPT: Final = ("method", "kind", "optimizer", "order")
 
 
@@ -120,6 +123,18 @@ class TuningFree(Question):
                 )
         return found
 
+    def estimate(self, data: Path | None) -> float:
+        """From the time of each landscape, and of a run for each method."""
+        found = 0.0
+        for problem in self.problems(data):
+            steps, points = self.steps or problem.steps, self.grid[0] * self.grid[1]
+            few = _seeds(problem, FIRST_LANDSCAPE_SEED, self.landscape_seeds)
+            found += sum(run_seconds(problem, make_optimizer(name), points, few, steps) for name in self.references)
+            tests = _seeds(problem, FIRST_TEST_SEED, self.seeds)
+            run = run_seconds(problem, make_optimizer(self.references[0]), 1, tests, steps)
+            found += DEARER * len(self._methods) * run
+        return found
+
     def answer(self, data: Path | None) -> Answer:
         tables: dict[str, list[pd.DataFrame]] = {name: [] for name in ("regrets", "optima", "rates", "runs")}
         measures, points, without = {}, dict[str, int](), list[str]()
@@ -130,20 +145,21 @@ class TuningFree(Question):
                 continue
             suggested_rates = {name: self._rates(problem, name) for name in self.references} if self.suggestions else {}
             losses = [self._losses(problem, method, suggested_rates) for method in self._methods]
+            silent = [self._silent(method, suggested_rates) for method in self._methods]
             measure = _measure(problem, self._start(problem), [*losses, *(each.tested for each in references.values())])
             measures[problem.name] = measure.name
             best = min(references, key=lambda name: references[name].median)
             made = {
-                "regrets": self._regrets(problem, losses, measure(references[best].tested), measure),
+                "regrets": self._regrets(problem, losses, silent, measure(references[best].tested), measure),
                 "optima": _optima(references, best, measure),
                 "rates": self._rate_rows(problem, suggested_rates, references),
-                "runs": self._runs(problem, losses),
+                "runs": self._runs(problem, losses, silent),
             }
             for table, frame in made.items():
                 tables[table].append(frame.assign(problem=problem.name))
         if not measures:
             raise UsageError(
-                f"no point of the landscape of {' or '.join(self.references)} finished on {', '.join(without)}, so that "
+                f"no point of the landscape of {' or '.join(self.references)} finished on {', '.join(without)}: "
                 "there is no optimum to hold anything against; ask with fewer steps, or give another reference"
             )
         joined = {table: pd.concat(frames, ignore_index=True) for table, frames in tables.items()}
@@ -168,7 +184,7 @@ class TuningFree(Question):
         return [
             *(Method(name, "rule", name) for name in self.optimizers),
             *(
-                Method(f"{name}, {way} of a range test", "range test", name, way)
+                Method(f"{name}, range test: {way}", "range test", name, way)
                 for name in self.references
                 for way in self.suggestions
             ),
@@ -227,15 +243,24 @@ class TuningFree(Question):
                     losses[seed] = trained[int(np.searchsorted(every, rate)), seed]
         return losses
 
-    def _regrets(self, problem: Problem, losses: Sequence[Array], optimum: Array, measure: Measure) -> pd.DataFrame:
+    def _silent(self, method: Method, rates: Mapping[str, pd.DataFrame]) -> Array:
+        """For which test seeds ``[S]`` the range test of ``method`` suggested nothing; none of a method without one."""
+        if not method.suggestion:
+            return np.zeros(0, dtype=bool)
+        return np.asarray(rates[method.optimizer][method.suggestion].isna())
+
+    def _regrets(
+        self, problem: Problem, losses: Sequence[Array], silent: Sequence[Array], optimum: Array, measure: Measure
+    ) -> pd.DataFrame:
         """A row a method."""
         rows: list[dict[str, Any]] = []
-        for order, (method, own) in enumerate(zip(self._methods, losses, strict=True)):
+        for order, (method, own, none) in enumerate(zip(self._methods, losses, silent, strict=True)):
             runs = measure(own)
             found = judged(optimum, runs, measure, exact=problem.deterministic)
             named = dict(zip(KEPT, (method.name, method.kind, method.optimizer, order), strict=True))
             regret = {"regret": found.regret.value, "low": found.regret.low, "high": found.regret.high}
-            counts = {"diverged": found.diverged, "above": found.above, "runs": found.runs}
+            lost = int(none.sum())
+            counts = {"diverged": found.diverged - lost, "silent": lost, "above": found.above, "runs": found.runs}
             rows.append({**named, **regret, **counts, "value": float(np.median(measure.shown(runs)))})
         return pd.DataFrame(rows)
 
@@ -255,15 +280,17 @@ class TuningFree(Question):
             columns=columns,
         )
 
-    def _runs(self, problem: Problem, losses: Sequence[Array]) -> pd.DataFrame:
+    def _runs(self, problem: Problem, losses: Sequence[Array], silent: Sequence[Array]) -> pd.DataFrame:
         """A row a test run of a method."""
         seeds = _seeds(problem, FIRST_TEST_SEED, self.seeds)
         every = np.concatenate(losses)
+        none = np.concatenate([of if of.size else np.zeros(len(seeds), dtype=bool) for of in silent])
+        ended = np.where(np.isnan(every), Outcome.DIVERGED.word, Outcome.FINISHED.word)
         return pd.DataFrame(
             {
                 "method": np.repeat([method.name for method in self._methods], len(seeds)),
                 "seed": np.tile(seeds, len(losses)),
-                "status": np.where(np.isnan(every), Outcome.DIVERGED.word, Outcome.FINISHED.word),
+                "status": np.where(none, UNTRAINED, ended),
                 "loss": every,
             }
         )
@@ -272,7 +299,8 @@ class TuningFree(Question):
         tests = [
             f"A range test is fastai's: {self.range_steps} steps from lr {LOW:g} towards {HIGH:g}, batch losses "
             f"smoothed, ended at 4 times the lowest; read by {', '.join(self.suggestions)}. Its steps are not charged. "
-            "Each test run has its own, on another seed, with the reference's defaults for all but lr.",
+            "Each test run has its own, on another seed, with the reference's defaults for all but lr; one that ends "
+            "too soon to suggest anything counts as the worst result, and not as a divergence.",
         ] * bool(self.suggestions)
         return [
             f"The optimum is the best point of a landscape of {self.grid[0]} learning rates × {self.grid[1]} values of "

@@ -23,7 +23,9 @@ from benchmarks.suite.judging import Aggregate, Objective, Pruner, PrunerKind
 from benchmarks.suite.sentences import sentences
 
 __all__ = [
+    "FIRST_LANDSCAPE_SEED",
     "FIRST_TEST_SEED",
+    "FIRST_TUNING_SEED",
     "SAMPLERS",
     "CellOverrides",
     "Count",

@@ -160,6 +160,7 @@ def test_every_promised_schedule_is_there() -> None:
         "polynomial",
         "cosine",
         "one-cycle",
+        "knots",
         "warmup",
         "warmup-stable-decay",
         "one-minus-inverse",
@@ -169,4 +170,5 @@ def test_every_promised_schedule_is_there() -> None:
         "bias-correction",
         "gamma-linear",
         "gamma-cosine",
+        "gamma-knots",
     ]

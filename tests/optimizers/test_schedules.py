@@ -17,6 +17,7 @@ from optimizers.lr_schedules import (
     Exponential,
     Inverse,
     InverseSqrt,
+    Knots,
     Linear,
     MultiStep,
     OneCycle,
@@ -29,6 +30,7 @@ from optimizers.memory_schedules import (
     BiasCorrection,
     CappedAverage,
     GammaCosine,
+    GammaKnots,
     GammaLinear,
     OneMinusGammaOverT,
     OneMinusInverse,
@@ -114,6 +116,9 @@ CLOSED_FORMS: list[tuple[Schedule, Callable[[int], float]]] = [
     (BiasCorrection(), lambda t: BASE * (1 - BASE ** (t - 1)) / (1 - BASE**t)),
     (GammaLinear(final=0.9), lambda t: BASE + (0.9 - BASE) * (t - 1) / STEPS),
     (GammaCosine(final=0.9), lambda t: 0.9 + (BASE - 0.9) * (1 + math.cos(math.pi * (t - 1) / STEPS)) / 2),
+    (GammaKnots((0.9, 0.5)), lambda t: 0.9 - 0.4 * (t - 1) / STEPS),
+    (Knots((1.0, 0.0)), lambda t: BASE * (1 - (t - 1) / STEPS)),
+    (Knots((0.2, 1.0, 0.5), at=(0, 0.25, 1)), lambda t: BASE * min(0.2 + 0.8 * (t - 1) / 10, 1 - 0.5 * (t - 11) / 30)),
     (InverseSqrt(rate=0.1), lambda t: BASE * (1 + 0.1 * (t - 1)) ** -0.5),
     (Polynomial(power=2.0, final=0.1), lambda t: BASE * (0.1 + 0.9 * (1 - (t - 1) / STEPS) ** 2)),
     (Warmup(length=0.25), lambda t: BASE * min(1.0, t / 10)),
@@ -233,3 +238,19 @@ def test_what_follows_a_warmup_has_the_rest_of_the_run_for_itself() -> None:
 def test_a_parameter_out_of_its_domain_is_refused(make: Callable[[], Schedule]) -> None:
     with pytest.raises(ValueError, match=r"a schedule .*needs .*, got"):
         make()
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "message"),
+    [
+        (Knots, {"factors": [1.0, 0.5], "at": [0.0, 0.5, 1.0]}, "a value at every knot, got 2 at 3"),
+        (Knots, {"factors": [1.0, 0.5], "at": [0.0, 0.9]}, "rising from 0 to 1"),
+        (Knots, {"factors": [1.0, 0.5, 0.1], "at": [0.0, 0.0, 1.0]}, "rising from 0 to 1"),
+        (Knots, {"factors": [1.0]}, "two or more"),
+        (Knots, {"factors": [1.0, -0.5]}, "factors >= 0"),
+        (GammaKnots, {"values": [0.9, 1.5]}, r"values in \[0, 1\]"),
+    ],
+)
+def test_knots_that_make_no_schedule_are_refused(kind: type[Schedule], given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kind(**given)

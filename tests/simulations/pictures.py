@@ -4,7 +4,8 @@
     python tests/simulations/pictures.py report.png figures.png      # these, of results/quick with its report
 
 The first two are of a record (``--record``, by default results/quick) whose report is there; report.png needs Chromium.
-The others are measured or simulated by the scripts that write their pages, tables with them; zoom.png by its command.
+The others are measured or simulated by the scripts that write their pages, tables with them; zoom.png by its command,
+those of findings of the record that comes with the suite.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -96,6 +98,23 @@ def zoomed(record: Path, file: Path) -> None:
         _save(Image.open(Path(folder) / "zoom.png"), file)
 
 
+def finding(record: Path, file: Path) -> None:
+    """The figure of one finding of docs/findings.md, of the record that comes with the suite."""
+    file.write_bytes(_findings()[file.stem])
+
+
+@cache
+def _findings() -> Mapping[str, bytes]:
+    """The figure of every finding, by name."""
+    from findings import found
+
+    from analysis.figures.style import png
+    from analysis.record.cells import Record
+    from benchmarks.record.archive import opened
+
+    return {each.name: png(each.draw()) for each in found(Record.load(opened("atlas:family")))}
+
+
 def _save(picture: Image.Image, file: Path) -> None:
     """Write a PNG of 256 colours: a third of the size, and no difference is seen in text and figures."""
     picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
@@ -116,6 +135,7 @@ MAKERS: Final[Mapping[str, Callable[[Path, Path], None]]] = {
     "scale.svg": _by("scale_page.py", "atlas:league", "--budget", "--write"),
     "scaling.svg": _by("speed_page.py", "scaling"),
     "zoom.png": zoomed,
+    **{f"findings/{path.name}": finding for path in sorted((DOCS / "findings").glob("*.png"))},
 }
 """What makes each picture below docs/, given a record and the file."""
 

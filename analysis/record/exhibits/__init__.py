@@ -28,6 +28,7 @@ from analysis.record.exhibits.numbers import NUMBERS
 from analysis.record.exhibits.real_problem import REAL_PROBLEM
 from analysis.record.exhibits.rotation import ROTATION
 from analysis.record.exhibits.scale_laws import SCALE_LAWS
+from analysis.record.exhibits.schedules_found import SCHEDULES_FOUND
 from analysis.record.exhibits.schema import ExhibitSchema, Facts
 from analysis.record.exhibits.stall import STALL
 from analysis.record.exhibits.tuning_free import TUNING_FREE
@@ -62,6 +63,7 @@ SCHEMAS: Final[Mapping[str, ExhibitSchema]] = {
         ROTATION,
         REAL_PROBLEM,
         GAMMA_SCHEDULES,
+        SCHEDULES_FOUND,
         CURVATURE,
         EFFECTIVE_RATES,
         LADDER,

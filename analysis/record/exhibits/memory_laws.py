@@ -41,7 +41,7 @@ MEMORY_LAWS: Final = ExhibitSchema(
             "memory": "value of the knob",
             "lr": "the learning rate of the lowest mean gap there",
             "lr_edge": "whether that is an end of the grid of learning rates",
-            "gap": "that mean gap over the seeds; the mean loss where no floor is known; inf where every rate diverged",
+            "gap": "lowest mean gap over the rates, read between them; mean loss without a floor; inf: all diverged",
             "seeds": "number of seeds",
         },
         "best": {

@@ -22,7 +22,7 @@ class Choice:
     lr: Mapping[str, float]
     """``{optimizer: learning rate}`` where it is one for all tests."""
     passed: Mapping[str, float]
-    """``{optimizer: share}`` of the telling tests that it passes; missing (NaN) where none tells."""
+    """``{optimizer: share}`` of the telling tests that it passes; empty where none tells."""
     low: Mapping[str, float]
     """The lower end of its 90% interval, of resampled functions."""
     high: Mapping[str, float]

@@ -62,10 +62,13 @@ def test_a_best_place_at_the_end_of_the_grid_is_censored():
     assert judge(None, LAWS_OF_MEMORY, censored=5).word == "cannot be told"
 
 
-def test_a_tuned_out_learning_rate_leaves_the_lowest_of_its_losses():
-    losses = table(1.0, start=1.4)
-    rates = np.concatenate([losses * 3, losses, np.full_like(losses, np.inf)], axis=-1)
-    assert places(AT, rates, 0.0).best == pytest.approx(places(AT, losses, 0.0).best)
+def test_a_tuned_out_learning_rate_leaves_the_lowest_of_its_losses_wherever_its_grid_lies():
+    losses, rates = table(1.0, start=1.4), np.linspace(-3, 0, 7)
+    for best in (-1.5, -1.35, -1.2):  # the grid has a rate every half decade
+        valley = losses * 10 ** (0.8 * (rates - best) ** 2)
+        valley[..., -1] = np.inf
+        assert places(AT, valley, 0.0, rates).best == pytest.approx(places(AT, losses, 0.0).best)
+        assert places(AT, valley, 0.0, rates).value == pytest.approx(places(AT, losses, 0.0).value)
 
 
 def test_where_everything_diverged_there_is_no_place():

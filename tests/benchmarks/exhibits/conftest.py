@@ -26,6 +26,10 @@ QUICK: dict[str, dict[str, Any]] = {
         "on": ["airfoil"], "few": [], "seeds": 4, "tuning_seeds": 2, "lrs": [0.001, 0.01], "tuned_lrs": [0.003, 0.01],
         "sums": [5], "sum_steps": 1500, "sum_seeds": 4,
     },
+    "schedules-found": {
+        "on": ["noisy-quadratic(dim=3)"], "shapes": ["constant", "linear"], "knots": [0.0, 0.5, 1.0], "population": 4,
+        "generations": 3, "studies": 2, "tuning_seeds": 2, "test_seeds": 3, "steps": 12,
+    },
     "effective-rates": {
         "on": ["ellipse"], "optimizers": ["sgd"], "evaluations": 2, "steps": 4, "rates": 2, "draws": 2,
     },
@@ -37,6 +41,9 @@ QUICK: dict[str, dict[str, Any]] = {
     "scale-laws": {
         "on": ["noisy-quadratic(dim=4)", "two-spirals"], "optimizers": ["sgd", "rmsprop"], "seeds": 2,
         "batches": [4, 8], "horizons": [2, 4], "widths": [2, 4, 8], "lrs": [0.01, 0.03, 0.1, 0.3],
+    },
+    "unit-tests": {
+        "optimizers": ["adam"], "groups": ["minimax"], "steps": 6, "repetitions": 2, "rates": 2, "reference_rates": 3,
     },
 }  # fmt: skip
 

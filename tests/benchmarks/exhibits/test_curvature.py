@@ -96,3 +96,11 @@ def test_a_rule_without_a_preconditioner_or_a_stable_rate_nearby_is_answered_by_
     said = curvature_reading(answer.facts)
     assert len(said) == 1
     assert "all there is where a rule has no preconditioner" in said[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["curvature", "effective-rates"])
+def test_the_time_that_is_said_grows_with_what_is_asked(name):
+    one = make_question(name, {"on": ["ellipse"], "optimizers": ["sgd"]}).estimate(None)
+    five = make_question(name, {"on": ["ellipse"], "optimizers": ["sgd"] * 5}).estimate(None)
+    assert 0.1 < one < five < 60

@@ -7,6 +7,7 @@ import pytest
 
 from analysis.record.exhibits import check_exhibit
 from benchmarks.errors import StepscapeError
+from benchmarks.exhibits import ladder
 from benchmarks.exhibits.ladder import Ladder
 
 CONDITION, STEPS = 1000.0, 300
@@ -64,6 +65,16 @@ def test_the_problem_whose_minimum_is_where_weights_decay_to_is_named(climbed) -
 def test_every_optimizer_gets_as_many_settings_and_fresh_seeds(climbed) -> None:
     assert set(climbed.tables["runs"].groupby("optimizer").size()) == {6}  # a seed says all of it
     assert set(climbed.tables["runs"]["seed"]) == {1001}
+
+
+def test_the_time_is_that_of_a_search_for_every_study_of_every_optimizer(monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(
+        ladder, "run_seconds", lambda problem, spec, trials, seeds, steps: asked.append((spec.name, trials)) or 2.0
+    )
+    on = Ladder(on=["deep-linear(depth=2)"], optimizers=["sgd", "momentum", "muon"], alone=[], studies=4, trials=7)
+    assert on.estimate(None) == pytest.approx(3 * (4 * 2.0 + ladder.TESTING))
+    assert asked == [("sgd", 7), ("muon", 7)]  # those that see matrices take longer
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
+from analysis.measures.stability import CRITICAL_RATES, critical_rates
 from benchmarks.exhibits.linearised import preconditioner, stability_limit, upcoming
 from benchmarks.naming.registry import OPTIMIZERS
 
@@ -78,3 +80,12 @@ def test_the_step_ahead_is_the_one_that_the_rule_takes_and_nothing_moves():
     assert all(torch.equal(state[name], value) for name, value in before[1].items())
     rule.step_(x, g, state, hp, 4)
     torch.testing.assert_close(before[0] + hp["lr"] * ahead.direction, x, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", sorted(CRITICAL_RATES))
+def test_the_boundary_that_reports_draw_on_quadratics_is_the_one_that_the_rule_shows(name):
+    spec = OPTIMIZERS[name]
+    memories = [0.3, 0.95] if "momentum" in spec.default_values else [np.nan]
+    for memory, expected in zip(memories, critical_rates(name, 4.0, np.array(memories)), strict=True):
+        values = {**spec.default_values, **({} if np.isnan(memory) else {"momentum": memory})}
+        assert stability_limit(spec.rule, values, 100) / 4.0 == pytest.approx(expected, rel=1e-3), memory

@@ -15,12 +15,14 @@ from analysis.answers.unit_tests import unit_tests_part, unit_tests_reading
 from analysis.measures.unit_verdicts import VERDICTS
 from analysis.record.exhibits import Exhibit
 from benchmarks.cli.main import cli
+from benchmarks.cli.unit_test import verdict_lines
 from benchmarks.errors import SuiteError, UsageError
 from benchmarks.exhibits import make_question
 from benchmarks.exhibits.unit_tests import UnitTests, solved_at_start
 from benchmarks.naming.registry import make_optimizer
 from benchmarks.record.folder import RecordFolder
 from benchmarks.running.exhibit import run_exhibit
+from benchmarks.testing import check_problem
 from problems.unit_list import Unit
 from problems.unit_tests import Units
 
@@ -70,6 +72,7 @@ def test_variants_stand_beside_each_other_and_each_is_judged_as_it_is_alone() ->
         np.testing.assert_array_equal(together[place], ends(variant)[0])
 
 
+@pytest.mark.slow  # the first step of one of torch's imports its compiler
 def test_somebody_else_s_optimizer_takes_the_same_steps_and_is_spared_delays_by_name() -> None:
     game = Unit("2*quad_bowl", "gauss_add_normal", stress="minimax-weak")
     np.testing.assert_allclose(ends(game, optimizer="torch:SGD"), ends(game), rtol=1e-13)
@@ -114,10 +117,19 @@ def test_the_answer_says_who_passes_most_of_how_many_tests_and_which_tell_nothin
     )
     assert all(set(plate.panels) == set(plate.says) == set(plate.finds) for plate in part.plates)
     assert {*part.data} == {"tests", "verdicts", "groups", "counts", "rates"}
-    nobody = replace(facts.one, telling=0, passed={"sgd": float("nan")})
+    nobody = replace(facts.one, telling=0, passed={})
     reading = unit_tests_reading(replace(facts, one=nobody, not_run="delay, for a reason"))
     assert reading[0] == "With one learning rate for all tests no test tells these optimizers apart."
     assert reading[-1] == "Not run: delay, for a reason."
+
+
+def test_one_optimizer_alone_is_told_apart_from_nobody_and_has_its_page(tmp_path: Path) -> None:
+    alone = UnitTests(**{**SMALL, "optimizers": ["sgd"], "groups": ["minimax"]})
+    folder = RecordFolder(tmp_path)
+    folder.exhibit("unit-tests").parent.mkdir(parents=True)
+    part = unit_tests_part(Exhibit.load(run_exhibit(alone, 0, folder, None)))
+    assert part.answer[0] == "With one learning rate for all tests no test tells these optimizers apart."
+    assert "Those tell nothing" in part.answer[-1]
 
 
 @pytest.mark.parametrize(
@@ -137,6 +149,37 @@ def test_fewer_tests_and_rates_are_said_to_take_less_time() -> None:
     whole, part = UnitTests(), UnitTests(groups=["2-D separable"], every=10, rates=3)
     assert part.estimate(None) < 0.2 * whole.estimate(None)
     assert whole.estimate(None) == pytest.approx(UnitTests.seconds, rel=0.5)
+
+
+@pytest.mark.parametrize(("choice", "head"), [("one", "in all tests"), ("each", "its best lr")])
+def test_the_lines_of_the_command_have_all_verdicts_or_say_why_a_group_tells_nothing(
+    exhibit: Exhibit[Any], choice: str, head: str
+) -> None:
+    lines = verdict_lines(exhibit, "momentum")
+    begin = next(at for at, line in enumerate(lines) if head in line) + 2
+    counts = exhibit.table("counts").query("choice == @choice and optimizer == 'momentum'")
+    groups = exhibit.table("groups").query("choice == @choice")
+    assert list(groups["group"]) == ["delay", "minimax"]
+    for row, line in zip(groups.itertuples(), lines[begin : begin + 2], strict=True):
+        assert line.startswith(str(row.group))
+        if row.telling:
+            verdicts = counts[counts["group"] == row.group]["tests"]
+            assert line.split()[1:] == [str(count or "·") for count in verdicts]
+        else:
+            assert f"none of {row.tests} tells: everybody passes {row.everybody}" in line
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "unit(function='abs+quad_bowl', noise='gauss_mul_low+maskout_low', rotated=True)",
+        "unit(function='quad_convex-cliff-gauss_nonconvex', noise='cauchy_add_normal', change='offset')",
+        "unit(function='10*gauss_bowl', noise='noiseless', stress='layers-10')",
+    ],
+)
+def test_a_test_of_any_kind_passes_what_every_problem_must(problem: str) -> None:
+    report = check_problem(problem)
+    assert report.ok, report
 
 
 @pytest.mark.slow
