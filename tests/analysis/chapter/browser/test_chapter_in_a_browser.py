@@ -99,6 +99,8 @@ def test_a_dark_page_is_dark_with_its_pictures(browser: Any, chapter_page: Path)
 
 def test_the_landscapes_of_the_chapter_answer_the_pointer(page: Any) -> None:
     said = """return [...document.querySelectorAll("#landscapes .map output")].map(out => out.textContent)"""
+    point = "for (const map of arguments[0]) map.dispatchEvent(new PointerEvent('pointermove', {bubbles: true}))"
+    page.run(point, page.run("return [...document.querySelectorAll('#landscapes .map canvas')]"))
     assert all("lr " in text for text in page.run(said))
     assert page.run("return document.querySelectorAll('#landscapes .map').length") > 0
     assert page.complaints == []
