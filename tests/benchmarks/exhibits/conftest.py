@@ -34,6 +34,14 @@ QUICK: dict[str, dict[str, Any]] = {
         "on": ["ellipse"], "optimizers": ["sgd"], "evaluations": 2, "steps": 4, "rates": 2, "draws": 2,
     },
     "curvature": {"on": ["ellipse"], "optimizers": ["sgd"], "evaluations": 2, "steps": 20},
+    "ladder": {
+        "on": ["airfoil"], "optimizers": ["sgd", "momentum"], "alone": [], "studies": 3, "trials": 2, "tuning_seeds": 1,
+        "seeds": 2, "steps": 4,
+    },
+    "tuning-free": {
+        "on": ["airfoil"], "optimizers": ["dog"], "settings": {}, "references": ["sgd"], "grid": [3, 2], "seeds": 2,
+        "steps": 4, "range_steps": 20,
+    },
     "memory-laws": {
         "on": ["noisy-quadratic(dim=4)"], "optimizers": ["rmsprop", "adam"], "seeds": 2, "batches": [4, 8, 16],
         "horizons": [4, 8, 16], "gammas": [0.5, 0.9, 0.99], "lrs": [0.03, 0.1, 0.3],
