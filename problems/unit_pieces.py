@@ -20,7 +20,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-__all__ = ["PIECES", "Chain", "Piece", "chain_of"]
+__all__ = ["PIECES", "Chain", "Corner", "Parabola", "Piece", "chain_of"]
 
 ALMOST_FLAT: Final = -1e-7
 """The slope given to a bell or a peak that follows a plateau: neither can begin with none."""

@@ -22,6 +22,7 @@ __all__ = [
     "FLAGS",
     "PASSED",
     "VERDICTS",
+    "Names",
     "Judged",
     "Reference",
     "best_place",
