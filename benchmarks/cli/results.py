@@ -236,7 +236,9 @@ def export_optuna(folder: Path, url: str, diverged: Diverged) -> None:
 @export.command("archive", short_help="Into one small file.")
 @click.argument("folder", metavar="DIR", type=RECORD)
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--light", is_flag=True, help="Only what a report shows of curves and paths: a third of the size.")
+@click.option(
+    "--light", is_flag=True, help="Only what a report shows of runs, curves and paths: a quarter of the size."
+)
 def export_archive(folder: Path, file: Path, light: bool) -> None:
     """Pack the record of the results folder DIR into FILE, a NAME.tar.xz, without report, checkpoints and MLflow runs.
 

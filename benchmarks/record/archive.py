@@ -30,9 +30,12 @@ ATLAS: Final = "atlas:"
 
 SHOWN: Final[Mapping[str, Callable[[pa.Table], pa.ChunkedArray]]] = {
     "curves.parquet": lambda table: pc.not_equal(table["setting"], "trial"),
+    "runs.parquet": lambda table: pc.or_(
+        pc.not_equal(table["setting"], "trial"), pc.equal(table["best_loss"], pc.min(table["best_loss"]))
+    ),
     "paths.parquet": lambda table: pc.equal(table["seed"], pc.min(table["seed"])),
 }
-"""Which rows of the largest tables a report shows."""
+"""Which rows of the largest tables a report shows: of tuning, that a stated minimum was beaten."""
 
 SHIPPED: Final = Path(__file__).with_name("atlas")
 
@@ -45,8 +48,8 @@ def atlas() -> dict[str, Path]:
 def pack(folder: Path, file: Path, *, light: bool = False) -> int:
     """Write what makes the record in ``folder``, without report, stores and checkpoints, to ``file``; its bytes.
 
-    A ``light`` one lacks the losses that tuning trials had on their way and the paths of all test seeds but the first,
-    which are most of a record: how each run ended is kept, and all that a report shows.
+    A ``light`` one lacks the runs of tuning trials, but the lowest, and the paths of all test seeds but the first, which
+    are most of a record: how each trial ended is kept, and all that a report shows.
 
     Raises `UsageError` where ``folder`` holds no record or ``file`` is not called ``….tar.xz``.
     """
