@@ -24,6 +24,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from benchmarks.engine.calls import evaluation_of
 from benchmarks.engine.driver import divergence_limit
 from benchmarks.engine.segments import batch_like
 from benchmarks.engine.speed.goals import EPS, Goal
@@ -145,7 +146,7 @@ class JaxRun:
         problem, start = training.problem, training.start()
         self.goal, self.steps = goal, steps
         self.double = problem.dtype == torch.float64
-        limit = divergence_limit(problem, start).to(problem.dtype)
+        limit = divergence_limit(problem, evaluation_of(problem, start)["loss"]).to(problem.dtype)
         values = [value.to(problem.dtype) for value in goal.configurations.values()]
         with jax.enable_x64(self.double):
             batches = _stacked([batch_like(batch, start) for batch in problem.batches(training.seeds, steps)])
