@@ -48,8 +48,8 @@ def atlas() -> dict[str, Path]:
 def pack(folder: Path, file: Path, *, light: bool = False) -> int:
     """Write what makes the record in ``folder``, without report, stores and checkpoints, to ``file``; its bytes.
 
-    A ``light`` one lacks the runs of tuning trials, but the lowest, and the paths of all test seeds but the first, which
-    are most of a record: how each trial ended is kept, and all that a report shows.
+    A ``light`` one lacks the runs of tuning trials, but the lowest, and the paths of all test seeds but the first, most
+    of a record: how each trial ended is kept, and all that a report shows.
 
     Raises `UsageError` where ``folder`` holds no record or ``file`` is not called ``….tar.xz``.
     """
