@@ -17,7 +17,7 @@ from analysis.record.exhibits.memory_laws import MemoryLawsFacts
 from analysis.statistics.arrays import Array
 from analysis.statistics.bootstrap import Estimate
 from benchmarks.errors import UsageError
-from benchmarks.exhibits.question import Answer, Question
+from benchmarks.exhibits.question import Answer, Question, rising
 from benchmarks.exhibits.scaled import check_parameter, floor_of, grid_of, losses_at, seconds_of, varied
 from benchmarks.naming.foreign import AnyOptimizer
 from benchmarks.naming.registry import OPTIMIZERS, make_optimizer
@@ -68,12 +68,7 @@ class MemoryLaws(Question):
         default=[0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32], min_length=1
     )
 
-    @field_validator("batches", "horizons", "gammas", "lrs")
-    @classmethod
-    def _rising(cls, given: list[Any]) -> list[Any]:
-        if sorted(set(given)) != given:
-            raise ValueError("must rise, each value once")
-        return given
+    _rising = field_validator("batches", "horizons", "gammas", "lrs")(rising)
 
     def problems(self, data: Path | None) -> list[Problem]:
         for optimizer in self.optimizers:

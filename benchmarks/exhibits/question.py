@@ -16,7 +16,7 @@ from analysis.record.exhibits import Facts
 from benchmarks.suite.settings import Strict
 from problems import Problem
 
-__all__ = ["Answer", "Question"]
+__all__ = ["Answer", "Question", "rising"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,13 @@ class Answer:
     tables: Mapping[str, pd.DataFrame]
     facts: Facts
     method: Sequence[str]
+
+
+def rising(given: list[float]) -> list[float]:
+    """A list that rises, for `pydantic.field_validator`; raises `ValueError` for any other."""
+    if sorted(set(given)) != given:
+        raise ValueError("must rise, each value once")
+    return given
 
 
 class Question(Strict):

@@ -18,7 +18,7 @@ from analysis.measures.scaling import Places, exponent, judge, places
 from analysis.record.exhibits.scale_laws import ScaleLawsFacts
 from analysis.statistics.arrays import Array
 from benchmarks.errors import UsageError
-from benchmarks.exhibits.question import Answer, Question
+from benchmarks.exhibits.question import Answer, Question, rising
 from benchmarks.exhibits.scaled import floor_of, grid_of, losses_at, parameter_of, problems_with, seconds_of, varied
 from benchmarks.naming.foreign import AnyOptimizer, ForeignSpec
 from benchmarks.naming.registry import make_optimizer, make_problem, parse_call
@@ -69,12 +69,7 @@ class ScaleLaws(Question):
     """The learning rates of every optimizer, in place of its own range."""
     per_decade: Count = 5
 
-    @field_validator("batches", "horizons", "widths", "lrs")
-    @classmethod
-    def _rising(cls, given: list[Any]) -> list[Any]:
-        if sorted(set(given)) != given:
-            raise ValueError("must rise, each value once")
-        return given
+    _rising = field_validator("batches", "horizons", "widths", "lrs")(rising)
 
     def problems(self, data: Path | None) -> list[Problem]:
         for optimizer in self.optimizers:
