@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.answers.page import ANSWERS
 from analysis.answers.panels import EndLabel, label_ends, panel, readable
 from analysis.answers.part import count, exactly, name_of
 from analysis.chapter.explorer import explorer_of
@@ -33,7 +34,8 @@ Make = Callable[..., Exhibit]
 
 
 def test_every_exhibit_has_a_part() -> None:
-    assert set(PARTS) == set(SCHEMAS)
+    assert {*PARTS} | {*ANSWERS} == {*SCHEMAS}
+    assert not {*PARTS} & {*ANSWERS}
 
 
 def test_numbers_count_what_comes_out_and_name_the_chapters_own(exhibit: Make) -> None:

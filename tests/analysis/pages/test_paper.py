@@ -35,7 +35,9 @@ def small(record_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Reco
 
 @pytest.fixture(scope="module")
 def paper(small: Record, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_paper(small, tmp_path_factory.mktemp("paper") / "paper")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("analysis.figures.paper.PAPER_DPI", 60)  # pixels are most of its time
+        return write_paper(small, tmp_path_factory.mktemp("paper") / "paper")
 
 
 @pytest.mark.slow

@@ -255,7 +255,10 @@ for i in range(40):
     if entry is None:
         content = f"{mark} {i} ".encode() * 50
         entry = cache.put(key, lambda path: path.write_bytes(content) and None, content.decode(), content)
-    assert entry.library.read_bytes() == entry.constants.read_bytes() == entry.facts.encode()
+    try:
+        assert entry.library.read_bytes() == entry.constants.read_bytes() == entry.facts.encode()
+    except FileNotFoundError:  # the other one needed the room; who reads an entry makes it anew then
+        continue
 """
 
 
