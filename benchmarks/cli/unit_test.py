@@ -59,15 +59,12 @@ def unit_test(
       stepscape unit-test lion --group minimax --group delay
       stepscape unit-test torch:Adam --every 100
     """
-    import torch
-
     from analysis.record.exhibits import Exhibit
     from benchmarks.exhibits import make_question
     from benchmarks.naming.foreign import ForeignSpec
     from benchmarks.naming.plugins import load_plugin_file
     from benchmarks.naming.registry import make_optimizer
 
-    torch.set_num_threads(1)  # lanes are small: two threads on two busy cores take longer
     for plugin in plugins:
         load_plugin_file(Path(plugin))
     options: dict[str, Any] = {"optimizers": list(dict.fromkeys([optimizer, *BESIDE]))}
