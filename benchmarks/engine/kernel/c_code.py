@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.engine.kernel.operations import INTO, OPERATIONS
+from benchmarks.engine.kernel.operations import OPERATIONS
 from benchmarks.engine.kernel.program import Assign, Kind, MatMul, Number, Statement, View
 
 __all__ = ["WrittenOut", "argument_kinds", "cast", "expression", "number", "result_kind"]
@@ -112,7 +112,7 @@ class WrittenOut:
                 if place not in begun and statement.into == "add" and statement.first == 0:
                     pass  # 0 + v is v, but for the sign of a zero, which torch's own sum loses too
                 else:
-                    text = expression(INTO[statement.into], [before, f"({text})"], out.kind)
+                    text = expression(statement.into, [before, f"({text})"], out.kind)
                 begun.add(place)
             self._define(out, place, text)
 

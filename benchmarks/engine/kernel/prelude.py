@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Final
 
-__all__ = ["PRELUDE"]
+from benchmarks.engine.kernel.operations import FUNCTIONS
+
+__all__ = ["PRELUDE", "vector_functions"]
 
 PRELUDE: Final = """
 #include <math.h>
@@ -14,6 +17,8 @@ PRELUDE: Final = """
 #define LANES _Pragma("omp simd") for (int l = 0; l < W; ++l)
 #define VECTORS(kind) for (int v = 0; v < W; v += VECTOR / (int)sizeof(kind))
 #define LOOP __attribute__((noinline))
+#define CHOSEN(x, compared, y) ({ const __typeof__(x) a_ = (x); const __typeof__(y) b_ = (y); \
+    (a_ compared b_) | (a_ != a_) ? a_ : b_; })
 typedef float VF __attribute__((vector_size(VECTOR), may_alias));
 typedef double VD __attribute__((vector_size(VECTOR), may_alias));
 #define LOADF(p) (*(const VF *)(p))
@@ -51,3 +56,13 @@ static inline VD FMAD(VD a, VD b, VD c) {
 }
 #endif
 """
+
+
+def vector_functions(names: Set[str]) -> str:
+    """Declarations of those functions of C's library that a compiler may call for many lanes at once."""
+    lines = []
+    for name in sorted(names & FUNCTIONS.keys()):
+        for kind, end in (("double", ""), ("float", "f")):
+            arguments = ", ".join([kind] * FUNCTIONS[name])
+            lines.append(f'__attribute__((simd("notinbranch"), const)) {kind} {name}{end}({arguments});')
+    return "\n".join(lines)

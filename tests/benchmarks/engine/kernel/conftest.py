@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.engine.kernel import planning
+from benchmarks.engine.kernel import cache, planning
+from benchmarks.engine.kernel import compiler as compiler_module
 from benchmarks.engine.kernel.compiler import Compiler, find_compiler, why_no_compiler
 from benchmarks.engine.kernel.kernel import NUMBERS
 from benchmarks.engine.kernel.lowering import lower
@@ -63,16 +64,21 @@ class Workshop:
         loops: bool,
         differentiates: bool = False,
         quickly: bool = False,
+        by: Compiler | None = None,
     ) -> Compiled:
-        """``function`` compiled, as loops or written out number by number; ``quickly`` without making it fast."""
+        """``function`` compiled, as loops or written out number by number; ``quickly`` without making it fast.
+
+        ``by`` another compiler than the usual one, or for another processor.
+        """
         one = {name: value if name.startswith("batch:") else value[0] for name, value in inputs.items()}
         program = lower(trace_function(function, one, differentiates=differentiates))
+        by = by or self.compiler
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(planning, "SMALL", 0 if loops else 10**9)
-            source = evaluation_source(program, self.compiler.vector_bytes, frozenset(self.compiler.vector_functions))
+            source = evaluation_source(program, by.vector_bytes, frozenset(by.vector_functions))
         library = self.folder / f"{next(self.count)}.so"
-        flags = tuple("-O1" if quickly and flag == "-O3" else flag for flag in self.compiler.flags)
-        replace(self.compiler, flags=flags).build(source.text, library)
+        flags = tuple("-O1" if quickly and flag == "-O3" else flag for flag in by.flags)
+        replace(by, flags=flags).build(source.text, library)
         return Compiled(program, source, library)
 
 
@@ -83,3 +89,60 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     if compiler is None:
         pytest.skip(why_no_compiler() or "")
     return Workshop(compiler, tmp_path_factory.mktemp("kernels"), itertools.count())
+
+
+def _looked_for(command: str = "") -> Compiler:
+    """The compiler that is found with ``command`` as ``CC``; skips the test where there is none, or it is of no use."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CC", command)
+        compiler, why = compiler_module._search.__wrapped__()
+    if compiler is None:
+        pytest.skip(why)
+    return compiler
+
+
+@pytest.fixture(scope="session")
+def looked_for() -> Callable[[str], Compiler]:
+    """A function that finds the compiler of a name."""
+    return _looked_for
+
+
+@pytest.fixture(scope="session")
+def real() -> Compiler:
+    """The compiler that is taken on this machine where nobody names one."""
+    return _looked_for()
+
+
+@pytest.fixture(scope="session", params=["gcc", "clang"])
+def each_compiler(request: pytest.FixtureRequest) -> Compiler:
+    """Each of the compilers that kernels are made with, where it is there."""
+    return _looked_for(request.param)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where kernels are kept."""
+    return tmp_path / "kept" / "kernels"
+
+
+@pytest.fixture
+def nothing_kept_yet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is used yet, there is no private folder, and one would be made in a place of its own."""
+    monkeypatch.setattr(cache, "_PRIVATE", {})
+    monkeypatch.setattr(cache, "_USED", set())
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path / "temporary"))
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[[str], Path]:
+    """A function that makes a program of a few lines of shell, in a folder with a space in its name."""
+
+    def make(text: str, name: str = "cc") -> Path:
+        path = tmp_path / "my tools" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        path.chmod(0o700)
+        return path
+
+    return make

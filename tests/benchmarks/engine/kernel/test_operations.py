@@ -175,7 +175,7 @@ ROOT: Mapping[str, Operation] = {"sqrt": lambda x, _: x.sqrt()}
 
 
 @pytest.fixture(scope="module")
-def results_of(compiled):
+def results_of(compiled, looked_for):
     """Operations in one library: their results by name, of the form and the inputs.
 
     What is exact may be compiled quickly; functions are on vectors only where the compiler takes its time.
@@ -190,6 +190,7 @@ def results_of(compiled):
                 inputs,
                 loops=form.startswith("loops"),
                 quickly=form.endswith("quickly") and "exp" not in operations,
+                by=looked_for("clang") if "clang" in form else None,
             )
         return dict(zip(operations, libraries[key](inputs), strict=True))
 
@@ -201,6 +202,7 @@ FORMS = pytest.mark.parametrize(
     [
         pytest.param("written out, quickly", torch.float64, id="written out quickly-float64"),
         pytest.param("loops, quickly", torch.float32, id="loops quickly-float32"),
+        pytest.param("loops by clang, quickly", torch.float32, id="clang-float32", marks=pytest.mark.slow),
         pytest.param("loops", torch.float32, id="loops-float32", marks=pytest.mark.slow),
         pytest.param("loops", torch.float64, id="loops-float64", marks=pytest.mark.slow),
         pytest.param("written out", torch.float32, id="written out-float32", marks=pytest.mark.slow),
