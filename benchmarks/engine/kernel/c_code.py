@@ -121,7 +121,7 @@ class WrittenOut:
         lefts, rights = self.read(left, out.kind), self.read(right, out.kind)
         rows, inner = left.shape
         columns = right.shape[1]
-        fused = f"fma{'f' if out.kind is Kind.F32 else ''}"
+        fused = f"FMA1{'F' if out.kind is Kind.F32 else 'D'}"
         for place, (row, column) in zip(
             out.places(), ((row, column) for row in range(rows) for column in range(columns)), strict=True
         ):

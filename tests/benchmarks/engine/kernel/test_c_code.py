@@ -156,6 +156,13 @@ def test_of_two_zeros_the_second_is_left_by_every_compiler(each_compiler, tmp_pa
     assert [str(value) for value in y] == ["0.0", "-0.0"] * 8
 
 
+def test_what_stands_before_a_kernel_asks_nothing_that_a_compiler_of_before_2020_has_not(real, tmp_path):
+    if real.family == "clang":
+        pytest.skip("clang has had __has_builtin for longer")
+    older = replace(real, flags=(*real.flags, "-U__has_builtin"))
+    older.build(f"#define W 8\n#define VECTOR 16\n{PRELUDE}", tmp_path / "nothing.so")
+
+
 @pytest.mark.parametrize("loops", [False, True], ids=["written out", "loops"])
 @pytest.mark.parametrize(
     ("operation", "into", "first", "expected"),
