@@ -158,7 +158,9 @@ def _run(
     shard: Shard | None,
 ) -> SuiteResult:
     """Run what is missing, as `run` says, with an ``observer``."""
-    found = prepared(suite, data, compute, exhibit_jobs(suite, record, data, deadline), record.has_cell, shard)
+    found = prepared(
+        suite, data, compute, exhibit_jobs(suite, record, data, deadline, compute.device), record.has_cell, shard
+    )
     ready, exhibits, failed = found.cells, found.exhibits, found.failed
     if shard is not None:
         observer.divided(shard, len(ready) + len(exhibits) + len(failed))
