@@ -23,8 +23,6 @@ def pytest_collectstart() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported and collected stays to the end, and is not looked through any more."""
-    gc.freeze()
     gc.enable()
 
 
