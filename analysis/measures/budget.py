@@ -26,6 +26,7 @@ from analysis.measures.random_search import (
     search_table,
 )
 from analysis.measures.results import CellResult, cell_results
+from analysis.measures.thinned import thinned
 from analysis.measures.wins import win_probability
 from analysis.record.cells import Cell
 from analysis.statistics.arrays import Array, Integers
@@ -105,11 +106,12 @@ def budget_curve(table: SearchTable, budgets: Sequence[int] = BUDGETS) -> Budget
     """
     measure, (turns, points) = table.measure, table.objective.shape
     rng = np.random.default_rng(SEED)
-    made, resampled = progress(measure, table.reported), np.zeros((GRID, len(budgets)))
+    (drawn_from,) = thinned([table])
+    made, resampled = progress(measure, drawn_from.reported), np.zeros((GRID, len(budgets)))
     weights = bootstrap_weights(turns, GRID, rng) / max(turns - 1, 1)
-    ordered = [Ordered.of(objective) for objective in table.objective]
-    for some in blocks(GRID, 8 * points):  # drawn one after another, so blocks change no draw
-        counts = bootstrap_weights(points, some.stop - some.start, rng)
+    ordered = [Ordered.of(objective) for objective in drawn_from.objective]
+    for some in blocks(GRID, 8 * made.shape[1]):  # drawn one after another, so blocks change no draw
+        counts = drawn_from.resampled(some.stop - some.start, rng)
         for turn, share in enumerate(weights[some].T):
             drawn = share > 0
             if drawn.any():

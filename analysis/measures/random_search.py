@@ -18,6 +18,7 @@ import numpy as np
 from analysis.measures.landscape_grid import Grid, progress
 from analysis.measures.measure import Measure
 from analysis.statistics.arrays import Array, Integers
+from analysis.statistics.bootstrap import bootstrap_weights
 
 __all__ = ["Ordered", "SearchTable", "blocks", "chances", "expected_progress", "search_table"]
 
@@ -30,12 +31,21 @@ class SearchTable:
     """A landscape as a search meets it, ``[T, N]``: T turns of holding out a seed, N points.
 
     ``objective`` is what the search is told, ``reported`` what the held-out seed says of the point; both are measures,
-    inf where a run diverged, and ``reported`` is inf where ``objective`` is: such a point cannot be chosen.
+    inf where a run diverged, and ``reported`` is inf where ``objective`` is: such a point cannot be chosen. ``sizes``
+    ``[N]`` says how many points of the grid each stands for; None: itself.
     """
 
     objective: Array
     reported: Array
     measure: Measure
+    sizes: Integers | None = None
+
+    def resampled(self, resamples: int, rng: np.random.Generator) -> Array:
+        """Counts ``[B, N]``, drawn by ``rng``: how often each point, or one it stands for, occurs in each resample."""
+        if self.sizes is None:
+            return bootstrap_weights(self.objective.shape[1], resamples, rng)
+        points = self.sizes.sum()
+        return rng.multinomial(points - 1, self.sizes / points, size=resamples).astype(np.float64)
 
 
 def search_table(grid: Grid) -> SearchTable:
