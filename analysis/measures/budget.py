@@ -195,5 +195,5 @@ def _quantiles(values: Array, chance: Array, levels: Sequence[float]) -> list[Ar
     """The quantiles ``[K]`` at ``levels`` of outcomes ``values`` ``[N]`` with probabilities ``[K, N]``."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(chance[:, order], axis=1)
-    last = values.size - 1
-    return [values[order[np.minimum((reached < level - 1e-12).sum(axis=1), last)]] for level in levels]
+    places = [[np.searchsorted(row, level - 1e-12) for row in reached] for level in levels]
+    return [values[order[np.minimum(place, values.size - 1)]] for place in places]

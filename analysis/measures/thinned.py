@@ -23,7 +23,7 @@ from analysis.statistics.resamples import MANY
 
 __all__ = ["RANKS", "thinned"]
 
-RANKS: Final = 2048
+RANKS: Final = 1024
 """The lowest so many points stay themselves; of higher ones a group is 1 / `RANKS` of its rank, but at least tied ones."""
 
 
@@ -52,8 +52,9 @@ def _groups(ordered: Array) -> Integers:
     higher = np.arange(np.log(max(ordered.size / RANKS, 1)) / np.log1p(1 / RANKS))
     ranks = np.concatenate([np.arange(RANKS), RANKS * (1 + 1 / RANKS) ** higher]).astype(np.int64)
     within = np.searchsorted(tied, ranks[ranks < ordered.size], "right")
-    begins = np.concatenate([tied[within - 1], np.append(tied, ordered.size)[within], np.searchsorted(ordered, [np.inf])])
-    return np.unique(begins[begins < ordered.size])
+    begins, ends = tied[within - 1], np.append(tied, ordered.size)[within]
+    every = np.concatenate([begins, ends[ends > begins + 1], np.searchsorted(ordered, [np.inf])])
+    return np.unique(every[every < ordered.size])
 
 
 def _grouped(search: SearchTable, lowest: Array, middle: Array) -> SearchTable:
