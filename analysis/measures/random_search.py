@@ -65,11 +65,7 @@ def chances(
     Ties in ``objective`` ``[N]`` are broken evenly. ``counts`` ``[N]`` says how often each point is in the urn
     (default: once). Raises `ValueError` for a budget below 1 or, without ``replacement``, above the number of points.
     """
-    urn = np.ones(objective.size) if counts is None else counts
-    ordered = Ordered.of(objective)
-    found: Array = np.empty((len(budgets), objective.size))
-    found[:, ordered.order] = ordered.chances(budgets, urn[None], replacement=replacement)[0]
-    return found
+    return Ordered.of(objective).of_points(budgets, counts, replacement=replacement)
 
 
 def expected_progress(table: SearchTable, budgets: Sequence[int], *, replacement: bool = True) -> Array:
@@ -77,11 +73,12 @@ def expected_progress(table: SearchTable, budgets: Sequence[int], *, replacement
 
     Raises as `chances` does.
     """
-    made = progress(table.measure, table.reported)
+    made, ordered = progress(table.measure, table.reported), [Ordered.of(row) for row in table.objective]
     found = []
     for some in blocks(len(budgets), made.shape[1]):
         of_some = [
-            chances(row, budgets[some], replacement=replacement) @ gain for row, gain in zip(table.objective, made)
+            row.of_points(budgets[some], replacement=replacement) @ gain
+            for row, gain in zip(ordered, made, strict=True)
         ]
         found.append(np.mean(of_some, axis=0))
     return np.concatenate(found)
@@ -117,6 +114,13 @@ class Ordered:
         if self._untied:
             return kept
         return np.asarray(np.repeat(kept, self._sizes, axis=2) * self._within(urns)[:, None])
+
+    def of_points(self, budgets: Sequence[int], counts: Array | None = None, *, replacement: bool = True) -> Array:
+        """`chances` ``[K, N]`` of the points as they were before they were ordered."""
+        urn = np.ones(self.order.size) if counts is None else counts
+        found: Array = np.empty((len(budgets), self.order.size))
+        found[:, self.order] = self.chances(budgets, urn[None], replacement=replacement)[0]
+        return found
 
     def mean(self, values: Array, budgets: Sequence[int], counts: Array) -> Array:
         """``[B, K]``: the expected ``values`` ``[N]`` of the point kept of the B urns ``counts`` ``[B, N]``."""

@@ -1,13 +1,13 @@
-"""Landscapes of very many points for resampling: neighbours in the order of the outcome as one point, many times there.
+"""Landscapes of very many points, for resampling: neighbours in rank become one point that stands for all of them.
 
-Where a search is told what it reports (one seed, on a deterministic problem), it keeps one of the lowest points it
-drew, whichever of two neighbours in rank. The draws of a group of points are multinomial as those of single points
-are, so that a resample of groups is a resample of points, each of which reports what the middle of its group does.
+Where a search is told what it reports (one seed, on a deterministic problem), neighbours in rank are alike. How often a
+resample draws each group of points is multinomial, as it is of single points; so a resample of groups is one of points,
+but that every point of a group reports what the middle one does.
 
-How far that is off is bounded, resample by resample. A group of points that are not tied is at most 1 / `RANKS` of its
-rank r, so that it holds what k draws keep with a chance of at most r k (1 - r)^(k - 1) / `RANKS`, which is 1 / `RANKS`
-for one draw and less for more: by that share of the range of outcomes the expected one may be off, and by twice that
-share the chance to win against another. Within groups errors cancel in good part.
+How far that is off is bounded in every resample. A group of points that are not tied holds 1 / `RANKS` of its rank r, a
+share of all points, so that k draws keep one of them with a chance of about r k (1 - r)^(k - 1) / `RANKS`, at most
+1 / `RANKS`. By that share of the range of outcomes the expected one may be off, and by twice the share the chance to
+be lower than another. Errors within groups cancel but for a small part.
 """
 
 from __future__ import annotations
@@ -24,14 +24,13 @@ from analysis.statistics.resamples import MANY
 __all__ = ["RANKS", "thinned"]
 
 RANKS: Final = 1024
-"""The lowest so many points stay themselves; of higher ones a group is 1 / `RANKS` of its rank, but at least tied ones."""
+"""So many of the lowest points stay what they are; above them a group holds 1 / `RANKS` of its rank, or tied points."""
 
 
 def thinned(searches: Sequence[SearchTable]) -> Sequence[SearchTable]:
     """``searches`` of one problem, for resampling; the same ones unless one of them has more than `MANY` points.
 
-    The groups are of all points of all searches together, so that what is compared between searches is kept apart
-    wherever it is in ranks.
+    The groups are those of the points of all searches together, so that they compare as their points do.
     """
     many = max(search.objective.shape[1] for search in searches) > MANY
     if not many or not all(map(_reports_what_it_is_told, searches)):
@@ -58,7 +57,7 @@ def _groups(ordered: Array) -> Integers:
 
 
 def _grouped(search: SearchTable, lowest: Array, middle: Array) -> SearchTable:
-    """The points of ``search`` in the groups that begin with ``lowest`` ``[G]``, each of which reports its ``middle``."""
+    """The points of ``search`` in the groups that begin with ``lowest`` ``[G]`` and report their ``middle``."""
     ordered = np.sort(search.reported[0])
     sizes = np.diff(np.searchsorted(ordered, lowest), append=ordered.size)
     values = middle[None, sizes > 0]
