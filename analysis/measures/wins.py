@@ -84,7 +84,7 @@ class _Duel:
             urn = np.ones(places.size) if urns is None else urns[i]
             kept.append(search.chances(budgets, urn[None])[0][:, places])
         if len(kept) == 1:  # nobody is lower than what it finds
-            return np.ascontiguousarray(kept[0][:, : self.finite[0]]).sum(axis=1)[None]
+            return np.asarray(np.ascontiguousarray(kept[0][:, : self.finite[0]]).sum(axis=1)[None])
         reached = [_cumulated(chance) for chance in kept]
         found = np.zeros((len(kept), len(budgets)))
         for i, own in enumerate(kept):
