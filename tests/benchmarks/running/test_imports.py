@@ -54,3 +54,13 @@ def test_a_tuned_cell_with_its_tables_imports_optuna_and_nothing_else(tmp_path) 
         "assert done.error is None, done.error"
     )
     assert imported(script) == {"optuna"}
+
+
+@pytest.mark.slow
+def test_what_a_suite_can_decide_is_said_before_the_first_worker_starts_and_without_the_second_that_scipy_stats_takes():
+    script = (
+        "import sys; from benchmarks import Suite; from benchmarks.running.decide import what_decides\n"
+        "assert what_decides(Suite.load('quick').cells())\n"
+        "assert not {'scipy.stats', 'scipy.optimize'} & set(sys.modules)"
+    )
+    assert imported(script) == {"scipy"}
