@@ -309,7 +309,10 @@ def _execute(suite: Suite, options: dict[str, Any]) -> int:
         from benchmarks.cli.dry_run import dry_run
         from benchmarks.cli.execute import Machine
 
-        say(dry_run(suite, Machine(**options)))
+        machine = Machine(**options)
+        if slurm is not None:
+            slurm.check(suite)
+        say(dry_run(suite, machine))
         return 0
     from benchmarks.cli.execute import Machine, execute
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from analysis.record.shard import Shard
@@ -46,6 +47,13 @@ class Slurm:
                 raise UsageError(f"{option} does not go with --backend slurm, which submits all shards from here")
         options["backend"] = "local"
         return cls(shards, given, no_wait)
+
+    def check(self, suite: Suite) -> None:
+        """Raise `UsageError` where SLURM is not at hand, or has no such options; nothing is submitted, nor written."""
+        from benchmarks.running.on_slurm import executor_of, slurm_options
+
+        with TemporaryDirectory() as logs:  # which submitit makes
+            executor_of(suite.name, slurm_options(self.options), Path(logs))
 
     def joined(self, suite: Suite, machine: Machine) -> bool:
         """Submit the shards of ``suite`` and join what they made; whether all of it is there, to be reported.

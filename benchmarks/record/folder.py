@@ -161,8 +161,7 @@ class RecordFolder:
         where the folder cannot be written, is not a record of ours, or is that of another suite definition or of
         another part; nothing is changed then.
         """
-        kept = self._kept(suite)
-        self._check_part(shard)
+        kept = self.check(suite, shard)
         with self._writing():
             for part in ("cells", *(["exhibits"] if suite.exhibits else [])):
                 (self.path / part).mkdir(parents=True, exist_ok=True)
@@ -180,6 +179,14 @@ class RecordFolder:
                 _write_text(self.suite_file, suite.to_toml())  # the report is of another focus
             elif not os.access(self.path / "cells", os.W_OK):
                 raise PermissionError(13, "Permission denied", str(self.path))
+
+    def check(self, suite: Suite, shard: Shard | None = None) -> Suite | None:
+        """The suite that is there, None where nothing is; raises `UsageError` where that is no record of ``suite``, or
+        of another part of it.
+        """
+        kept = self._kept(suite)
+        self._check_part(shard)
+        return kept
 
     def keep_plugins(self, suite: Suite) -> None:
         """Bring the copies of the suite's plug-in files up to date, once what stands is known to be of the same code.

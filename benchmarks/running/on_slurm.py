@@ -33,7 +33,7 @@ from problems import DataError
 if TYPE_CHECKING:
     from submitit import AutoExecutor, Job
 
-__all__ = ["ShardEnd", "ShardRun", "Submitted", "slurm_options", "submit"]
+__all__ = ["ShardEnd", "ShardRun", "Submitted", "executor_of", "slurm_options", "submit"]
 
 MINUTES: Final = 60
 """Of a shard's job where the user does not say: submitit's own default is five, after which SLURM ends it."""
@@ -155,7 +155,7 @@ def submit(one: ShardRun, options: Mapping[str, str | int], folder: Callable[[Sh
     in the suite, where SLURM is not at hand or refuses, and for options that there are not.
     """
     logs = one.folder.with_name(f"{one.folder.name}-slurm")
-    executor = _executor(one.suite.name, dict(options), logs)
+    executor = executor_of(one.suite.name, dict(options), logs)
     found = LookedUp.of(one.suite, one.data, Compute(one.engine))
     found.check()
     parts = divided(found.costs(exhibit_jobs(one.suite, RecordFolder(one.folder), one.data, None)), one.shard.count)
@@ -177,7 +177,7 @@ def _landed(record: RecordFolder, name: str) -> bool:
     return record.has_cell(name) or record.has_exhibit(name.removeprefix("exhibit "))
 
 
-def _executor(name: str, options: dict[str, str | int], logs: Path) -> AutoExecutor:
+def executor_of(name: str, options: dict[str, str | int], logs: Path) -> AutoExecutor:
     """What submits, set up as the ``options`` say; raises `UsageError` where it cannot be."""
     if find_spec("submitit") is None:
         raise UsageError("--backend slurm needs submitit, which is not installed: pip install 'stepscape[slurm]'")

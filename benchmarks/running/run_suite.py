@@ -9,7 +9,7 @@ MLflow  mirrors each cell after it has landed; an outage costs the mirror, never
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -33,7 +33,7 @@ from benchmarks.running.jobs import CellJob, Job, JobResult, exhibit_jobs
 from benchmarks.running.memory import fitting_jobs
 from benchmarks.running.mirroring import Mirroring
 from benchmarks.running.observer import RunObserver
-from benchmarks.running.parts import prepared
+from benchmarks.running.parts import Prepared, prepared
 from benchmarks.running.prepare import Compute
 from benchmarks.running.shards import parse_shard
 from benchmarks.running.slice_jobs import carried_out, costs_of, waves_of
@@ -136,85 +136,122 @@ def run(
         raise UsageError(f"kernels need a C compiler: {why}")
     part = None if shard is None else parse_shard(shard)
     workers = backend_of(backend, address, jobs, data, storage)
+    if len(record.finished(suite.cells())) < len(suite.cells()):
+        workers.check_address()
     with nullcontext(observer) if observer else SuiteBar(suite) as watching, workers:
-        return _run(
-            suite, record, workers, data, storage, deadline, memory, compute, watching, mirror, afterwards, draw, part
+        missing = _SuiteRun(
+            suite=suite,
+            record=record,
+            backend=workers,
+            observer=watching,
+            compute=compute,
+            data=data,
+            storage=storage,
+            deadline=deadline,
+            memory=memory,
+            mirror=mirror,
+            afterwards=afterwards,
+            draw=draw,
+            shard=part,
         )
+        return missing.run()
 
 
-def _run(
-    suite: Suite,
-    record: RecordFolder,
-    backend: Backend,
-    data: Path | None,
-    storage: str | None,
-    deadline: float | None,
-    memory: int | None,
-    compute: Compute,
-    observer: RunObserver,
-    mirror: Callable[[Path], None] | None,
-    afterwards: Callable[[SuiteResult, Mirroring], None] | None,
-    draw: bool,
-    shard: Shard | None,
-) -> SuiteResult:
-    """Run what is missing, as `run` says, with an ``observer``."""
-    found = prepared(
-        suite, data, compute, exhibit_jobs(suite, record, data, deadline, compute.device), record.has_cell, shard
-    )
-    ready, exhibits, failed = found.cells, found.exhibits, found.failed
-    if shard is not None:
-        observer.divided(shard, len(ready) + len(exhibits) + len(failed))
-    jobs = default_jobs()  # of this machine, which draws the report
-    if backend.here:
-        jobs = backend.jobs = fitting_jobs(ready, backend.jobs or 1, memory, storage)
-    cells = [CellJob.of(cell, record, data, storage, deadline) for cell in ready]
-    if storage is not None:
-        check_storage(storage, [cell.plan.tuning for cell in ready])
-    every: list[Job] = [*exhibits, *cells]
-    if not backend.here and not all(job.finished for job in every):
-        backend.open(suite, observer.noted)
-    record.open(suite, shard)
-    with alone(record):
-        finished = _finished(every, record, observer)
-        result = SuiteResult(record.path, kept=[job.name for job in every if job.name in finished], jobs=jobs)
-        record.keep_plugins(suite)
-        missing = [job for job in every if job.name not in finished]
-        ahead = [cell for cell in ready if cell.plan.name not in finished]
-        asked, waves = sum(job.seconds for job in exhibits if job.name not in finished), list[list[Job]]()
-        if missing:
-            backend.open(suite, observer.noted)
-            room = backend.room()
-            waves = waves_of(missing, slices_of(ahead, room, storage, asked), cheapest_first=deadline is not None)
-            waves = [_with_threads(wave, jobs) if backend.here else wave for wave in waves]
-            others = asked / min(room, len(missing))
-            observer.estimated(
-                lambda: others + estimate_seconds(ahead, room), len(missing), min(room, max(map(len, waves)))
-            )
-        costs = costs_of([missing])
-        observer.started(sum(costs.values()), len(finished))
-        for failure in failed:
-            result.ran.append(failure)
-            observer.ended(failure, 0.0)
-        mirroring = Mirroring(record.path, result.warnings, deadline, observer.mirrored)
-        mirrored = _Mirror(mirror, record, {job.name for job in cells}, mirroring)
-        for name in result.kept:
-            mirrored(name)
-        with Watch(record.unfinished, costs_of(waves), observer, backend.shares) as watch:
-            page = Ahead.of(record, suite.cells(), suite.focus or ()) if draw else None
-            for done in carried_out(waves, lambda wave: backend.carry_out(wave, page), watch):
+@dataclass(frozen=True)
+class _SuiteRun:
+    """What is missing of a ``suite`` in its ``record``, to be run by a ``backend`` and told to an ``observer``, the
+    rest as in `run`.
+    """
+
+    suite: Suite
+    record: RecordFolder
+    backend: Backend
+    observer: RunObserver
+    compute: Compute
+    data: Path | None
+    storage: str | None
+    deadline: float | None
+    memory: int | None
+    mirror: Callable[[Path], None] | None
+    afterwards: Callable[[SuiteResult, Mirroring], None] | None
+    draw: bool
+    shard: Shard | None
+
+    def run(self) -> SuiteResult:
+        """Run it, all of it checked before anything is written."""
+        found = self._prepared()
+        jobs = default_jobs()  # of this machine, which draws the report
+        if self.backend.here:
+            jobs = self.backend.jobs = fitting_jobs(found.cells, self.backend.jobs or 1, self.memory, self.storage)
+        cells = [CellJob.of(cell, self.record, self.data, self.storage, self.deadline) for cell in found.cells]
+        if self.storage is not None:
+            check_storage(self.storage, [cell.plan.tuning for cell in found.cells])
+        every: list[Job] = [*found.exhibits, *cells]
+        if not self.backend.here and not all(job.finished for job in every):
+            self.backend.open(self.suite, self.observer.noted)
+        self.record.open(self.suite, self.shard)
+        with alone(self.record):
+            finished = _finished(every, self.record, self.observer)
+            kept = [job.name for job in every if job.name in finished]
+            result = SuiteResult(self.record.path, kept=kept, jobs=jobs)
+            self.record.keep_plugins(self.suite)
+            missing = [job for job in every if job.name not in finished]
+            waves = self._waves(missing, found, jobs) if missing else []
+            self.observer.started(sum(costs_of([missing]).values()), len(finished))
+            for failure in found.failed:
+                result.ran.append(failure)
+                self.observer.ended(failure, 0.0)
+            mirroring = Mirroring(self.record.path, result.warnings, self.deadline, self.observer.mirrored)
+            mirrored = _Mirror(self.mirror, self.record, {job.name for job in cells}, mirroring)
+            for name in result.kept:
+                mirrored(name)
+            self._carry_out(waves, costs_of([missing]), result, mirrored)
+            self.record.keep_failures({done.name: done.error or "" for done in result.failed})
+            mirroring.finish()
+            with suppress(OSError):  # not empty where a cell will go on another day
+                self.record.unfinished.rmdir()
+            if self.afterwards is not None:
+                self.afterwards(result, mirroring)
+        return result
+
+    def _prepared(self) -> Prepared:
+        """The cells and exhibits that are to be there in the end."""
+        exhibits = exhibit_jobs(self.suite, self.record, self.data, self.deadline, self.compute.device)
+        found = prepared(self.suite, self.data, self.compute, exhibits, self.record.has_cell, self.shard)
+        if self.shard is not None:
+            self.observer.divided(self.shard, len(found.cells) + len(found.exhibits) + len(found.failed))
+        return found
+
+    def _waves(self, missing: Sequence[Job], found: Prepared, jobs: int) -> list[list[Job]]:
+        """The ``missing`` jobs, cut for the workers that there are, in the order in which they are carried out."""
+        names = {job.name for job in missing}
+        ahead = [cell for cell in found.cells if cell.plan.name in names]
+        asked = sum(job.seconds for job in found.exhibits if job.name in names)
+        self.backend.open(self.suite, self.observer.noted)
+        room = self.backend.room()
+        cheapest_first = self.deadline is not None
+        waves = waves_of(missing, slices_of(ahead, room, self.storage, asked), cheapest_first=cheapest_first)
+        if self.backend.here:
+            waves = [_with_threads(wave, jobs) for wave in waves]
+        others = asked / min(room, len(missing))
+        self.observer.estimated(
+            lambda: others + estimate_seconds(ahead, room), len(missing), min(room, max(map(len, waves)))
+        )
+        return waves
+
+    def _carry_out(
+        self, waves: Sequence[Sequence[Job]], costs: Mapping[str, float], result: SuiteResult, mirrored: _Mirror
+    ) -> None:
+        """Carry the jobs out, each of which ends in ``result``, and have mirrored what lands."""
+        with Watch(self.record.unfinished, costs_of(waves), self.observer, self.backend.shares) as watch:
+            page = Ahead.of(self.record, self.suite.cells(), self.suite.focus or ()) if self.draw else None
+            for done in carried_out(waves, lambda wave: self.backend.carry_out(wave, page), watch):
                 if done.section is not None:
                     result.sections[done.section.problem.name] = done.section
                 result.ran.append(replace(done, section=None))
-                observer.ended(done, costs[done.name])
+                self.observer.ended(done, costs[done.name])
                 if done.landed:
                     mirrored(done.name)
-        record.keep_failures({done.name: done.error or "" for done in result.failed})
-        mirroring.finish()
-        with suppress(OSError):  # not empty where a cell will go on another day
-            record.unfinished.rmdir()
-        if afterwards is not None:
-            afterwards(result, mirroring)
-    return result
 
 
 def _finished(jobs: Sequence[Job], record: RecordFolder, observer: RunObserver) -> set[str]:

@@ -6,7 +6,8 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -18,7 +19,16 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-__all__ = ["PATIENCE", "check_storage", "close_storage", "open_storage", "patience", "signed", "storage_failure"]
+__all__ = [
+    "PATIENCE",
+    "check_storage",
+    "close_storage",
+    "open_storage",
+    "patience",
+    "reach_storage",
+    "signed",
+    "storage_failure",
+]
 
 PATIENCE = 5  # tries to open a database that another process is setting up
 LOCKED: Final = 60  # seconds to wait for an SQLite file that other processes write; one write takes milliseconds
@@ -28,9 +38,37 @@ SILENCE: Final = 5  # seconds to wait for an answer from a server that is asked 
 
 def check_storage(url: str, tunings: Iterable[Tuning]) -> None:
     """Raise what `open_storage` raises, and `UsageError` where one of the studies cannot be shared."""
+    _check_shared(tunings)
+    close_storage(open_storage(url))
+
+
+def reach_storage(url: str, tunings: Iterable[Tuning]) -> None:
+    """Raise what `check_storage` raises, of a file but for its address; nothing is made there, no file and no table."""
+    _check_shared(tunings)
+    scheme = url.partition("://")[0]
+    if scheme == "grpc":
+        close_storage(open_storage(url))
+    elif "://" not in url:
+        open_storage(url)  # which says what is wrong
+    elif scheme != "journal":
+        with _opening(url):
+            _reach_database(url)
+
+
+def _reach_database(url: str) -> None:
+    """Connect to the database at ``url`` where it is no file."""
+    import sqlalchemy
+
+    if sqlalchemy.make_url(url).get_backend_name() != "sqlite":
+        engine = sqlalchemy.create_engine(url, connect_args=patience(url))
+        with engine.connect():
+            pass
+        engine.dispose()
+
+
+def _check_shared(tunings: Iterable[Tuning]) -> None:
     if any(tuning.enabled and tuning.sampler == "grid" for tuning in tunings):
         raise UsageError("a grid needs no storage to share: every process would train the same points")
-    close_storage(open_storage(url))
 
 
 def open_storage(url: str) -> optuna.storages.BaseStorage:
@@ -42,10 +80,17 @@ def open_storage(url: str) -> optuna.storages.BaseStorage:
     scheme, separator, path = url.partition("://")
     if not separator:
         raise UsageError(f"a storage is a URL, as sqlite:///studies.db or journal:///studies.log, got {url!r}")
-    try:
+    with _opening(url):
         if scheme == "journal":
             return optuna.storages.JournalStorage(JournalFileBackend(path.removeprefix("/")))
         return _proxy(url) if scheme == "grpc" else _database(url)
+
+
+@contextmanager
+def _opening(url: str) -> Iterator[None]:
+    """Make one sentence of whatever stops the storage at ``url`` from being opened."""
+    try:
+        yield
     except UsageError:
         raise
     except Exception as error:

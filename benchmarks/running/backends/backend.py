@@ -33,6 +33,9 @@ class Backend(ABC):
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def check_address(self) -> None:  # noqa: B027 - nothing to do is right
+        """Raise `UsageError`, within seconds, where nobody answers at the address of the workers, if there is one."""
+
     def open(self, suite: Suite, note: Callable[[str], None]) -> None:  # noqa: B027 - nothing to do is right
         """Reach or start the workers, and see that they can do the jobs of ``suite``; nothing where they are there.
 

@@ -13,13 +13,16 @@ from uuid import uuid4
 from benchmarks.errors import UsageError
 from benchmarks.naming.call_syntax import in_words
 from benchmarks.running.backends.parcel import Parcel, Requirements, Returned, carry_out_parcel, why_unfit
-from benchmarks.running.backends.remote import ANSWER, ATTEMPTS, LOOK, ClusterGoneError, JobLostError, Remote, lost
+from benchmarks.running.backends.reach import check_dask
+from benchmarks.running.backends.remote import ATTEMPTS, LOOK, ClusterGoneError, JobLostError, Remote, lost
 
 __all__ = ["Dask"]
 
 FAILURES: Final = {"distributed.scheduler.allowed-failures": ATTEMPTS - 1}
 PATIENCE: Final = 20
 """Looks, each of `LOOK` seconds, after which a cluster of our own without any worker gets new ones."""
+
+BUSY: Final = 8.0  # seconds in which a scheduler that answers must take us up, and one that was lost come back
 
 LARGE: Final = {"distributed.admin.large-graph-warning-threshold": "1GiB"}  # a parcel is one job with its files
 
@@ -50,14 +53,25 @@ class Dask(Remote):
                     dashboard_address="127.0.0.1:0",  # it serves some page in any case
                     silence_logs=logging.CRITICAL,
                 )
+        with self._answering():
+            self.client = Client(where, timeout=BUSY, set_as_default=False)
+        self.client.subscribe_topic(self.topic, self._hear)
+
+    def check_address(self) -> None:
+        with self._answering():
+            if self.address is not None:
+                check_dask(self.address)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Raise `UsageError` where nobody answers at the address."""
         try:
-            self.client = Client(where, timeout=ANSWER, set_as_default=False)
-        except (OSError, ValueError, TypeError) as error:
+            yield
+        except (OSError, ValueError, TypeError, OverflowError) as error:
             raise UsageError(
                 f"no Dask scheduler answers at {self.address}: is it running, and is the address one as "
                 "tcp://host:8786, which `dask scheduler` prints?"
             ) from error
-        self.client.subscribe_topic(self.topic, self._hear)
 
     def _hear(self, event: tuple[float, Any]) -> None:
         name, share = event[1]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
-from collections.abc import Hashable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import UsageError
 from benchmarks.naming.call_syntax import in_words
 from benchmarks.running.backends.parcel import Parcel, Requirements, Returned, carry_out_parcel, why_unfit
-from benchmarks.running.backends.remote import ANSWER, ATTEMPTS, LOOK, ClusterGoneError, JobLostError, Remote, lost
+from benchmarks.running.backends.reach import check_ray
+from benchmarks.running.backends.remote import ATTEMPTS, LOOK, ClusterGoneError, JobLostError, Remote, lost
 
 __all__ = ["Ray"]
 
@@ -64,9 +64,9 @@ class Ray(Remote):
                 settings = {"task_oom_retries": ATTEMPTS - 1}
                 ray.init("local", num_cpus=self.jobs, include_dashboard=False, _system_config=settings, **quiet)
             else:
-                self.check_address()
                 try:
-                    ray.init(self.address, **quiet)
+                    with _few_attempts():
+                        ray.init(self.address, **quiet)
                 except Exception as error:  # of many kinds, as for another version of Ray or Python
                     raise UsageError(
                         f"no Ray cluster at {self.address}: {error}; where it asks for a token, set RAY_AUTH_MODE=token"
@@ -76,12 +76,11 @@ class Ray(Remote):
         self.told = ray.remote(num_cpus=0)(Told).remote()
 
     def check_address(self) -> None:
-        """Raise `UsageError` where nobody listens at the address: Ray itself would go on trying for minutes."""
-        if self.address in (None, "auto"):
+        if self.address is None:
             return
-        host, _, port = str(self.address).removeprefix("ray://").rpartition(":")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+            check_ray(_found() if self.address == "auto" else self.address)
         except (OSError, ValueError, OverflowError) as error:
             raise UsageError(
                 f"no Ray cluster answers at {self.address}: is it running, and is the address one as host:6379, which "
@@ -162,6 +161,28 @@ class Ray(Remote):
             import ray
 
             ray.shutdown()
+
+
+def _found() -> str:
+    """The address that auto means: of ``RAY_ADDRESS``, or what Ray finds on this machine, where it may have ended long
+    ago. Raises `ConnectionError` where there is none.
+    """
+    from ray._private.services import canonicalize_bootstrap_address
+
+    return str(canonicalize_bootstrap_address("auto"))
+
+
+@contextmanager
+def _few_attempts() -> Iterator[None]:
+    """Have Ray try twice to join a cluster that answers, and not twenty times, as where it asks for a token."""
+    name = "RAY_gcs_server_port_wait_time_s"
+    mine = name not in os.environ
+    os.environ.setdefault(name, "2")
+    try:
+        yield
+    finally:
+        if mine:
+            del os.environ[name]
 
 
 def _ended_workers() -> tuple[type[Exception], ...]:

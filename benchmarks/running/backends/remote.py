@@ -16,9 +16,8 @@ from benchmarks.running.backends.parcel import Parcel, Requirements, Returned, l
 from benchmarks.running.jobs import Job, JobResult
 from benchmarks.suite.suite import Suite
 
-__all__ = ["ANSWER", "ATTEMPTS", "ClusterGoneError", "JobLostError", "LOOK", "Remote", "lost"]
+__all__ = ["ATTEMPTS", "ClusterGoneError", "JobLostError", "LOOK", "Remote", "lost"]
 
-ANSWER: Final = 8.0  # seconds in which whoever is at an address must answer
 LOOK: Final = 1.0  # seconds after which the number of workers is looked at anew
 ATTEMPTS: Final = 3
 """Workers that a job may take with it before it counts as failed."""
@@ -47,6 +46,7 @@ class Remote(Backend):
     def open(self, suite: Suite, note: Callable[[str], None]) -> None:
         if self.needs is None:
             needs = Requirements.of(Luggage.of(suite, self.data))
+            self.check_address()
             self.connect()
             found = self.unfit_workers(needs)
             if found is None:
@@ -87,7 +87,7 @@ class Remote(Backend):
 
     @abstractmethod
     def connect(self) -> None:
-        """Reach the cluster, or start one; raises `UsageError` where nobody answers within `ANSWER`."""
+        """Reach the cluster, or start one. Raises `UsageError` where it does not take us up."""
 
     @abstractmethod
     def unfit_workers(self, needs: Requirements) -> list[str] | None:

@@ -67,8 +67,17 @@ def trained(optimizer, module=perceptron, given=None, on_rung=None, *, steps=12,
     return train(training, given or {}, on_rung)
 
 
-@pytest.mark.parametrize("module", [perceptron, convnet, normed])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+MODULES = (perceptron, convnet, normed)
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [  # every optimizer, and every module with a third of them; among the slow tests every module with all
+        pytest.param(name, module, marks=[pytest.mark.slow] * (place % 3 != turn))
+        for place, name in enumerate(OPTIMIZERS)
+        for turn, module in enumerate(MODULES)
+    ],
+)
 def test_lanes_and_modules_leave_the_same_trace(name, module):
     lanes, native = (trained(name, module, steps=8, seeds=[3], engine=engine) for engine in ("eager", "native"))
 

@@ -12,6 +12,8 @@ import pytest
 from few_cells import few_cells
 
 from analysis.record.cells import Record
+from benchmarks.cli.dry_run import dry_run
+from benchmarks.cli.execute import Machine
 from benchmarks.errors import UsageError
 from benchmarks.running.backends import parcel
 from benchmarks.running.backends.dask import Dask
@@ -72,6 +74,18 @@ def test_a_suite_runs_on_a_cluster_that_is_there_and_leaves_it_running(address: 
     assert run(SUITE, tmp_path / "out", backend="dask", address="tcp://nobody:1").ran == []  # it needs no worker
 
 
+def test_a_dry_run_counts_the_workers_and_refuses_those_of_other_versions(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(out=tmp_path / "out", backend="dask", address=address)
+    assert dry_run(SUITE, machine).endswith(f"on 1 worker at {address}.")
+    others = replace(versions(), code="0123abcd")
+    monkeypatch.setattr(parcel.Requirements, "of", classmethod(lambda cls, luggage: cls(others, luggage, {})))
+    with pytest.raises(UsageError, match=r"has stepscape's code .* and not 0123abcd"):
+        dry_run(SUITE, machine)
+    assert not (tmp_path / "out").exists()
+
+
 def test_workers_of_other_versions_are_refused_before_anything_is_written(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +121,10 @@ def test_jobs_wait_for_workers_that_come_later_and_the_user_is_told(tmp_path: Pa
     assert len(result.landed) == 2
 
 
-def test_a_cluster_that_ends_costs_the_jobs_that_are_left_and_nothing_else(tmp_path: Path) -> None:
+def test_a_cluster_that_ends_costs_the_jobs_that_are_left_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.running.backends.dask.BUSY", 1.0)
     with started(1) as cluster:
         listener = Listener()
         listener.ended = lambda result, cost: (listener.names.append(result.name), cluster.close())  # type: ignore[assignment]
