@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+PROCESSES ?= auto
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_QUIET = 1
@@ -15,8 +16,9 @@ help:  ## show this
 bench: $(VENV)/.installed  ## install, run the quick suite, say where the report is
 	$(BIN)/stepscape run quick
 
-test: $(VENV)/.installed-dev  ## install with the development extras, run the tests
-	$(BIN)/python -m pytest -q -n auto
+# Work is dealt in stretches of neighbours, whose fixtures are made once, and who is done takes half of what another has left.
+test: $(VENV)/.installed-dev  ## install with the development extras, run the tests; ALL=1: those that are marked, too
+	$(BIN)/python -m pytest -q -n $(PROCESSES) --dist worksteal $(if $(ALL),-m "")
 
 lint: $(VENV)/.installed-dev  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -35,15 +37,16 @@ clean:  ## remove the environment and caches; results stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build dist
 
 # torch comes first: the constraint pins the CPU build, before anything else can ask for another one.
+# Python compiles a file when it is first imported; pip would compile all 20,000 one after the other, a minute and more.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "stepscape needs Python 3.11 or newer; say which with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "installing into $(VENV) (some minutes, once) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install -c constraints.txt torch
-	@$(BIN)/pip install -c constraints.txt -e .
+	@$(BIN)/pip install --no-compile -c constraints.txt torch
+	@$(BIN)/pip install --no-compile -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@$(BIN)/pip install -c constraints.txt -e '.[dev]'
+	@$(BIN)/pip install --no-compile -c constraints.txt -e '.[dev]'
 	@touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import re
 import shutil
 import zipfile
@@ -14,6 +15,15 @@ import pytest
 
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update")  # fmt: skip
+
+
+def pytest_collectstart() -> None:
+    """While all is imported and ten thousand tests are made nothing is to be freed, and looking takes a third of it."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
 
 
 class Browser:

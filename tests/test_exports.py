@@ -9,8 +9,6 @@ import benchmarks
 
 ROOT = Path(benchmarks.__file__).parents[1]
 FILES = [file for part in ("optimizers", "problems", "analysis", "benchmarks") for file in (ROOT / part).rglob("*.py")]
-MODULES = {file.relative_to(ROOT).with_suffix(""): ast.parse(file.read_text(encoding="utf-8")) for file in FILES}
-TREES = {".".join(path.parts).removesuffix(".__init__"): tree for path, tree in MODULES.items()}
 
 
 def exported(tree: ast.Module) -> set[str]:
@@ -21,16 +19,16 @@ def exported(tree: ast.Module) -> set[str]:
     return {name for one in lists for name in ast.literal_eval(one)}
 
 
-EXPORTS = {name: exported(tree) for name, tree in TREES.items()}
-
-
 def test_what_one_module_takes_from_another_stands_in_its_all() -> None:
+    modules = {file.relative_to(ROOT).with_suffix(""): ast.parse(file.read_text(encoding="utf-8")) for file in FILES}
+    trees = {".".join(path.parts).removesuffix(".__init__"): tree for path, tree in modules.items()}
+    exports = {name: exported(tree) for name, tree in trees.items()}
     hidden = [
         f"{taker} takes {alias.name} of {node.module}"
-        for taker, tree in TREES.items()
+        for taker, tree in trees.items()
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module in EXPORTS
+        if isinstance(node, ast.ImportFrom) and node.module in exports
         for alias in node.names
-        if alias.name not in EXPORTS[node.module] and f"{node.module}.{alias.name}" not in TREES
+        if alias.name not in exports[node.module] and f"{node.module}.{alias.name}" not in trees
     ]
     assert not hidden

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.cli.complete import completing
-from benchmarks.cli.options import data_option
+from benchmarks.cli.options import data_option, device_option
 from benchmarks.cli.progress import duration, say
 
 if TYPE_CHECKING:
+    from benchmarks.engine.devices import DeviceName
     from benchmarks.exhibits import Question
 
 __all__ = ["answer", "ask"]
@@ -25,6 +26,7 @@ __all__ = ["answer", "ask"]
 @click.option("--set", "changes", multiple=True, metavar="OPTION=VALUE", help="Change an option; repeatable.")
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="[default: results/QUESTION-…]")
+@device_option
 @data_option
 def ask(
     question: str,
@@ -33,6 +35,7 @@ def ask(
     changes: tuple[str, ...],
     plugins: tuple[str, ...],
     out: Path | None,
+    device: DeviceName,
     data: Path | None,
 ) -> None:
     """Ask QUESTION, one of `stepscape list exhibits`, of any problems and optimizers: its runs are trained, and a page
@@ -53,19 +56,21 @@ def ask(
         load_plugin_file(Path(plugin))
     options = dict(_change(text) for text in changes)
     options |= {name: list(given) for name, given in (("on", on), ("optimizers", optimizers)) if given}
-    answer(make_question(question, options), out, data)
+    answer(make_question(question, options), out, data, device)
 
 
-def answer(question: Question, out: Path | None, data: Path | None) -> Path:
-    """Answer ``question`` in the folder ``out`` (by default one of its own below ``results``), write its page and say
-    where it is; return the page.
+def answer(question: Question, out: Path | None, data: Path | None, device: DeviceName = "cpu") -> Path:
+    """Answer ``question`` on the ``device`` in the folder ``out`` (by default one of its own below ``results``), write
+    its page and say where it is; return the page.
 
-    Raises `StepscapeError` for what cannot be asked, and where ``out`` holds an answer to something else.
+    Raises `StepscapeError` for what cannot be asked, for a device that is not there, and where ``out`` holds an answer
+    to something else.
     """
     import torch
 
     from analysis.answers import ANSWERS, write_answers
     from analysis.record.exhibits import Exhibit
+    from benchmarks.engine.devices import device_of, on_device
     from benchmarks.errors import UsageError
     from benchmarks.record.folder import RecordFolder
     from benchmarks.record.lock import alone
@@ -75,11 +80,12 @@ def answer(question: Question, out: Path | None, data: Path | None) -> Path:
     name = question.name
     if name not in ANSWERS:
         raise UsageError(f"{name!r} is a question of the book's chapter: stepscape run rmsprop-chapter answers it")
+    device_of(device)  # said before anything else
     key = question.fingerprint(data)  # what it is asked of is looked up, and refused, before anything is said
     folder = (out or Path("results") / f"{name}-{key[:6]}").resolve()
     record = RecordFolder(folder)
     record.exhibit(name).parent.mkdir(parents=True, exist_ok=True)
-    with alone(record):
+    with alone(record), on_device(device):
         if record.has_exhibit(name):
             if Exhibit.load(record.exhibit(name)).info.fingerprint != key:
                 raise UsageError(f"{folder} holds another answer to {name!r}; choose another folder with --out")

@@ -20,7 +20,7 @@ from benchmarks.cli.ask import ask
 from benchmarks.cli.cache import cache
 from benchmarks.cli.complete import completing
 from benchmarks.cli.implementations import COMMANDS as ON_IMPLEMENTATIONS
-from benchmarks.cli.options import COUNT, cell_options, data_option, machine_options
+from benchmarks.cli.options import COUNT, cell_options, data_option, device_option, machine_options
 from benchmarks.cli.plain import encode_anything
 from benchmarks.cli.progress import Bar, SuiteProgress, counted, say, terminal_width
 from benchmarks.cli.results import COMMANDS
@@ -30,6 +30,7 @@ from benchmarks.redaction import guard_output
 
 if TYPE_CHECKING:
     from benchmarks.cli.execute import Executed
+    from benchmarks.engine.devices import DeviceName
     from benchmarks.suite.suite import Suite
 
 __all__ = ["cli", "main"]
@@ -277,19 +278,23 @@ def speed(context: click.Context, /, **options: Any) -> None:
 @cli.command(short_help="Check a problem or optimizer of your own.")
 @click.argument("name", metavar="NAME", shell_complete=completing("problems", "optimizers"))
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own.")
+@device_option
 @data_option
 @click.pass_context
-def check(context: click.Context, /, name: str, plugins: tuple[str, ...], data: Path | None) -> None:
+def check(
+    context: click.Context, /, name: str, plugins: tuple[str, ...], device: DeviceName, data: Path | None
+) -> None:
     """Check that a problem or an optimizer keeps the rules everything here relies on, and explain what does not.
 
     NAME is a registered name, or package.module:OBJECT of your own.
     """
     from benchmarks.conformance.report import check_name
+    from benchmarks.engine.devices import on_device
     from benchmarks.naming.plugins import load_plugin_file
 
     for plugin in plugins:
         load_plugin_file(Path(plugin))
-    with Bar(f"check {name}"):
+    with on_device(device), Bar(f"check {name}"):
         result = check_name(name, data)
     say("\n".join(result.lines))
     context.exit(0 if result.ok else 1)

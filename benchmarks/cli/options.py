@@ -13,7 +13,7 @@ from benchmarks.cli.complete import completing
 from benchmarks.cli.progress import say
 from benchmarks.engine.engines import ENGINES
 
-__all__ = ["COUNT", "RECORD", "data_option", "machine_options", "cell_options"]
+__all__ = ["COUNT", "RECORD", "cell_options", "data_option", "device_option", "machine_options"]
 
 COUNT = click.IntRange(1, 1_000_000_000)
 """How many of something: more is a slip, and from 2^63 on no number that torch or Optuna take."""
@@ -63,6 +63,15 @@ data_option = click.option(
 )
 
 
+device_option = click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    metavar="cpu|cuda[:N]|auto",
+    help="Where tensors are: auto is a GPU where torch has one.",
+)
+
+
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``command`` with the options that say where and how a suite runs; they change its results by rounding at most."""
     for option in reversed(
@@ -87,13 +96,7 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="What trains: lanes by torch (eager), by a compiled kernel, or by the kernel where it pays; or "
                 "modules as they are, a run at a time (native).",
             ),
-            click.option(
-                "--device",
-                default="cpu",
-                show_default=True,
-                metavar="cpu|cuda[:N]|auto",
-                help="Where tensors are: auto is a GPU where torch has one.",
-            ),
+            device_option,
             click.option(
                 "--backend",
                 type=click.Choice(["local", "dask", "ray", "slurm"]),

@@ -7,13 +7,16 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from benchmarks.errors import UsageError
 from benchmarks.naming.call_syntax import number_of, split_outside_brackets
 from benchmarks.suite.suite import Suite
 
 __all__ = ["range_of", "single_cell_suite"]
+
+TOLD: Final = {"true": True, "false": False}
+"""What a class from elsewhere may be told of a group, as a suite writes it."""
 
 
 def single_cell_suite(kind: str, settings: Mapping[str, Any], options: dict[str, Any]) -> Suite:
@@ -77,7 +80,7 @@ def _group(text: str) -> dict[str, Any]:
             elif key == "dims":
                 group[key] = [int(each) for each in value.split(",")]
             else:
-                group[key] = value if key == "optimizer" else float(value)
+                group[key] = value if key == "optimizer" else TOLD[value] if value in TOLD else float(value)
         except ValueError as error:
             raise UsageError(
                 f"--group is written 'PATTERN KEY=VALUE', as '*.bias weight_decay=0' or 'dims=1 optimizer=torch:AdamW "

@@ -10,11 +10,12 @@ import click
 
 from benchmarks.cli.ask import answer
 from benchmarks.cli.complete import completing
-from benchmarks.cli.options import COUNT, data_option
+from benchmarks.cli.options import COUNT, data_option, device_option
 from benchmarks.cli.progress import say
 
 if TYPE_CHECKING:
     from analysis.record.exhibits import Exhibit
+    from benchmarks.engine.devices import DeviceName
 
 __all__ = ["unit_test", "verdict_lines"]
 
@@ -38,6 +39,7 @@ SILENT: Final = {
 @click.option("--group", "groups", multiple=True, metavar="NAME", help="Tests of this group only; repeatable.")
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE", help="Python file with specs of your own.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="[default: results/unit-tests-…]")
+@device_option
 @data_option
 def unit_test(
     optimizer: str,
@@ -45,6 +47,7 @@ def unit_test(
     groups: tuple[str, ...],
     plugins: tuple[str, ...],
     out: Path | None,
+    device: DeviceName,
     data: Path | None,
 ) -> None:
     """Put OPTIMIZER, a registered name or my.module:MyRule, through the unit tests, beside sgd, momentum, rmsprop and
@@ -71,7 +74,7 @@ def unit_test(
     if isinstance(make_optimizer(optimizer), ForeignSpec):
         options |= SAMPLE
     options |= {name: given for name, given in (("every", every), ("groups", list(groups))) if given}
-    page = answer(make_question("unit-tests", options), out, data)
+    page = answer(make_question("unit-tests", options), out, data, device)
     exhibit: Exhibit[Any] = Exhibit.load(page.parent.parent / "exhibits" / "unit-tests")
     for line in verdict_lines(exhibit, optimizer):
         say(line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from benchmarks.cli.complete import completing
-from benchmarks.cli.options import COUNT, data_option
+from benchmarks.cli.options import COUNT, data_option, device_option
 from benchmarks.cli.progress import Bar, counted, duration, say
 from benchmarks.engine.engines import ENGINES
 
@@ -44,6 +44,7 @@ DPI: Final = 200
 @click.option("--jobs", "-j", type=COUNT, help="Threads of the compiled engine.  [default: one a core]")
 @click.option("--engine", type=click.Choice(ENGINES[:-1]), default="auto", show_default=True, help="What trains lanes.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="[default: zoom-PROBLEM-OPTIMIZER here]")
+@device_option
 @data_option
 def zoom(problem: str, optimizer: str, at: str | None, depth: int, out: Path | None, **options: Any) -> None:
     """Zoom into the boundary between runs of OPTIMIZER on PROBLEM that converge and runs that do not, a decade at a
@@ -81,6 +82,7 @@ def zoom(problem: str, optimizer: str, at: str | None, depth: int, out: Path | N
 def _plane(problem: str, optimizer: str, depth: int, options: dict[str, Any]) -> Plane:
     """What the command's options ask to be watched; raises `StepscapeError` for what is unknown or cannot be."""
     from benchmarks.cli.single_cell import range_of
+    from benchmarks.engine.devices import device_of
     from benchmarks.engine.training import Training
     from benchmarks.naming.call_syntax import number_of
     from benchmarks.naming.plugins import load_plugin_file
@@ -106,6 +108,7 @@ def _plane(problem: str, optimizer: str, depth: int, options: dict[str, Any]) ->
         spec,
         [options["seed"]],
         options["steps"] or on.steps,
+        device=device_of(options["device"]),
         engine=options["engine"],
         threads=options["jobs"] or default_jobs(),
     )

@@ -16,19 +16,22 @@ from torch import Tensor
 
 from benchmarks.conformance.randomness import global_random_state
 from benchmarks.conformance.slopes import feasible_slope, wrong_slope
+from benchmarks.engine.devices import device_here
 from benchmarks.engine.foreign_lanes import of_seed
 from benchmarks.engine.segments import batch_like
 from benchmarks.engine.training import Training, train
 from optimizers.adam import Adam
+from optimizers.sgd import SGD
 from problems import Batch, Facts, Problem
 from problems.problem import generator
 
-__all__ = ["COMMON_CHECKS", "PROBLEM_CHECKS", "ProblemCheck"]
+__all__ = ["COMMON_CHECKS", "PROBLEM_CHECKS", "ProblemCheck", "a_run_goes_on_the_device"]
 
 ProblemCheck = Callable[[Problem], str | None]
 
 SEEDS = (0, 1)
 ROUNDING = 1e-9  # float64 sums of up to a million terms in another order, or by another kernel
+ELSEWHERE = 1e-3  # a GPU multiplies single precision with 10 bits where it is allowed to
 RARE = 300  # steps within which two seeds must differ somewhere: noise may be a rare event
 
 
@@ -124,6 +127,17 @@ def minimum_is_not_beaten(problem: Problem) -> str | None:
     if lowest < problem.minimum - slack:
         return f"a run of 20 steps of Adam reached {lowest:.9g}, below the minimum {problem.minimum:.9g}; correct it"
     return None
+
+
+def a_run_goes_on_the_device(problem: Problem) -> str | None:
+    """A run goes on the device, and begins at the loss that it has on the CPU."""
+    there, here = (
+        float(train(Training(problem, SGD(), [0], 1, device=device), {}).loss[0, 0, 0])
+        for device in (device_here(), "cpu")
+    )
+    if abs(there - here) <= ELSEWHERE * (1 + abs(here)):
+        return None
+    return f"it begins at {there:.9g} on {device_here()} and at {here:.9g} on the CPU"
 
 
 def gradients_are_right(problem: Problem) -> str | None:

@@ -17,7 +17,8 @@ from typing import Final, TypeVar
 
 from benchmarks.conformance.native_problems import NATIVE_CHECKS
 from benchmarks.conformance.optimizers import NOTED_OF_FOREIGN, OPTIMIZER_CHECKS, RULE_CHECKS
-from benchmarks.conformance.problems import COMMON_CHECKS, PROBLEM_CHECKS
+from benchmarks.conformance.problems import COMMON_CHECKS, PROBLEM_CHECKS, a_run_goes_on_the_device
+from benchmarks.engine.devices import device_here
 from benchmarks.engine.kernel_lanes import why_not
 from benchmarks.engine.ways import native_if_known
 from benchmarks.errors import OwnCodeError, UsageError, nearest
@@ -88,10 +89,13 @@ class Report:
 def check_problem(problem: Problem | str) -> Report:
     """Run every check of `benchmarks.conformance.problems` on ``problem``, or on the one of that name.
 
-    Where it is trained natively, those of `benchmarks.conformance.native_problems` take the place of those of lanes.
+    Where it is trained natively, those of `benchmarks.conformance.native_problems` take the place of those of lanes;
+    and on a device there is one more (`benchmarks.engine.devices.on_device`).
     """
     problem = make_problem(problem) if isinstance(problem, str) else problem
     checks = PROBLEM_CHECKS if native_if_known(problem) is None else (*COMMON_CHECKS, *NATIVE_CHECKS)
+    if device_here().type != "cpu":
+        checks = (*checks, a_run_goes_on_the_device)
     return Report(problem.name or type(problem).__name__, _run(checks, problem))
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 import torch
 
 from benchmarks.errors import UsageError
 
-__all__ = ["DeviceName", "check_device", "device_of", "named", "out_of_memory"]
+__all__ = ["DeviceName", "check_device", "device_here", "device_of", "named", "on_device", "out_of_memory"]
 
 DeviceName = str
 """How users name a device: cpu, cuda, cuda:1, or auto, a GPU where torch has one."""
 
 WRITTEN: Final = re.compile(r"cpu|cuda(:\d+)?")
+HERE: Final[ContextVar[DeviceName]] = ContextVar("HERE", default="cpu")
+"""Where a training is that names no device."""
+
 ASKED: Final = re.compile(r"[Tt]ried to allocate ([\d.]+ [KMGT]?i?B|\d+ bytes)")
 
 
@@ -28,6 +34,25 @@ def device_of(name: DeviceName) -> torch.device:
     if device.type == "cuda":
         check_device(device)
     return device
+
+
+@contextmanager
+def on_device(name: DeviceName) -> Iterator[torch.device]:
+    """Every `Training` made inside that names no device is on the one that users call ``name``; raises as `device_of`.
+
+    For questions, which make trainings of their own: a device is no part of what they ask.
+    """
+    device = device_of(name)
+    before = HERE.set(str(device))
+    try:
+        yield device
+    finally:
+        HERE.reset(before)
+
+
+def device_here() -> torch.device:
+    """The device of a training that names none."""
+    return torch.device(HERE.get())
 
 
 def check_device(device: torch.device) -> None:

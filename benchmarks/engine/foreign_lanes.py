@@ -59,7 +59,7 @@ class ForeignLanes(Lanes):
 
     def evaluate(self) -> dict[str, Tensor]:
         steppers = self._steppers
-        if steppers and steppers[0].has_modes:
+        if self.lane_steps and steppers and steppers[0].has_modes:  # some keep no average before their first step
             trained = [[p.detach().clone() for p in stepper.parameters] for stepper in steppers]
             for stepper in steppers:
                 stepper.set_mode("eval")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine.calls import bound_to, start_of
-from benchmarks.engine.devices import check_device, device_of
+from benchmarks.engine.devices import check_device, device_here, device_of
 from benchmarks.engine.engines import ENGINES, Engine
 from benchmarks.engine.segments import Data
 from benchmarks.engine.ways import why_native
@@ -85,10 +85,10 @@ class Training:
     is an entry of the registry, a foreign one, or a bare rule. ``seeds`` fix start, data order and noise;
     lanes of a seed see the same. ``steps`` are updates; losses are evaluated at step 0, every ``evaluate_every`` steps
     (or at the steps listed; default: none) and at the end. ``schedules`` change a hyperparameter, by its name, from
-    step to step. ``device`` is one of torch's, or "auto", a GPU where there is one. ``dtype`` and ``chunk`` (lanes
-    trained together, on a GPU more) default to the problem's; a chunk means nothing to a foreign optimizer. Where
-    ``autocast``, losses and their gradients are computed with products of matrices in bfloat16, as `torch.autocast`
-    does; evaluations and steps are not.
+    step to step. ``device`` is one of torch's, or "auto", a GPU where there is one; by default the CPU, or what
+    `on_device` says. ``dtype`` and ``chunk`` (lanes trained together, on a GPU more) default to the problem's; a chunk
+    means nothing to a foreign optimizer. Where ``autocast``, losses and their gradients are computed with products of
+    matrices in bfloat16, as `torch.autocast` does; evaluations and steps are not.
 
     ``groups`` are parameters of a module for which something is different (`benchmarks.naming.groups`).
 
@@ -110,7 +110,7 @@ class Training:
     steps: int
     evaluate_every: Evaluate = None
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
-    device: str | torch.device = "cpu"
+    device: str | torch.device = field(default_factory=device_here)
     dtype: torch.dtype | None = None
     chunk: int | None = None
     keep_path: bool = False
@@ -132,7 +132,7 @@ class Training:
             steps: int,
             evaluate_every: Evaluate = None,
             schedules: Mapping[str, Schedule] = ...,
-            device: str | torch.device = "cpu",
+            device: str | torch.device = ...,
             dtype: torch.dtype | None = None,
             chunk: int | None = None,
             keep_path: bool = False,

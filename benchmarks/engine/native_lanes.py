@@ -115,7 +115,8 @@ class NativeLanes(Lanes):
     def _judged(self, c: int, s: int) -> tuple[dict[str, Tensor], Tensor]:
         """The metrics of one run and, if kept, its parameters ``[P]``, in the mode of its optimizer that is judged."""
         run, stepper = self.runs[c][s], self.steppers[c][s]
-        trained = [p.detach().clone() for p in stepper.parameters] if stepper.has_modes else []
+        looked = stepper.has_modes and not self.at_start  # some keep no average before their first step
+        trained = [p.detach().clone() for p in stepper.parameters] if looked else []
         if trained:
             stepper.set_mode("eval")
         where = run.flat() if self.training.keep_path else self.x[c, s]

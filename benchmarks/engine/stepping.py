@@ -168,11 +168,13 @@ class _Member:
         return self.spec.places[name] if isinstance(self.spec, ForeignSpec) else (name, None)
 
     def _keywords(self, whole: Mapping[str, float], own: Mapping[str, float]) -> dict[str, Any]:
-        """The keywords of a group whose ``own`` values differ from the others'."""
+        """The keywords of a group whose ``own`` values differ from the others', and what it is told besides."""
         if not isinstance(self.spec, ForeignSpec):
             return dict(own)
-        every = self.spec.keywords(whole)
-        return {keyword: every[keyword] for keyword in dict.fromkeys(self._place(name)[0] for name in own)}
+        told = {name: value for name, value in own.items() if isinstance(value, bool)}
+        every = self.spec.keywords({name: value for name, value in whole.items() if name not in told})
+        places = dict.fromkeys(self._place(name)[0] for name in own if name not in told)
+        return {**{keyword: every[keyword] for keyword in places}, **told}
 
 
 def has_modes(optimizer: torch.optim.Optimizer) -> bool:

@@ -47,7 +47,7 @@ def range_run(problem: Problem, spec: OptimizerSpec, seeds: Sequence[int], steps
         loss = loss_of(problem, x, batch_like(batch, x))
         g = gradient_of(problem, loss, x)
         x.requires_grad_(False)
-        losses[:, place] = loss.detach().numpy()
+        losses[:, place] = loss.detach().cpu().numpy()
         with torch.no_grad():
             step_(rule, x, g, state, {**values, "lr": float(lrs[place])}, place + 1, spec.name)
             project_(problem, x)

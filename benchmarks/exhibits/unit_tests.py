@@ -22,6 +22,7 @@ from analysis.measures.unit_results import Outcomes, unit_results
 from analysis.measures.unit_verdicts import VERDICTS
 from analysis.record.exhibits.unit_tests import UnitTestsFacts
 from analysis.statistics.arrays import Array, Mask
+from benchmarks.engine.segments import batch_like
 from benchmarks.engine.training import Training, train
 from benchmarks.errors import UsageError, nearest
 from benchmarks.exhibits.question import Answer, Question
@@ -162,7 +163,8 @@ class UnitTests(Question):
         trace = train(training, {"lr": rates})
         assert trace.path is not None, "it was asked for"
         *_, last = training.data.segments()
-        value = problem.judged(trace.path[:, :, -1], last.batches[-1])
+        ends = trace.path[:, :, -1]
+        value = problem.judged(ends, batch_like(last.batches[-1], ends))
         return value.view(len(rates), len(problem.units), self.repetitions).transpose(0, 1).numpy()
 
     def _method(self, tests: int) -> list[str]:

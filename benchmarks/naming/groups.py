@@ -2,6 +2,7 @@
 
     ParameterGroup(("*.bias", "*norm*"), values={"weight_decay": 0.0})
     ParameterGroup(dims=(1, 4), optimizer="torch:AdamW", values={"lr": 0.001})
+    ParameterGroup(dims=(2,), values={"use_muon": True})
 
 A parameter belongs to the first group whose patterns match its name, and to the optimizer itself where none does.
 """
@@ -28,7 +29,7 @@ class ParameterGroup:
 
     Patterns are those of `fnmatch`; ``dims``, where given, are the numbers of axes that a parameter may have besides.
     ``optimizer``, a name or an entry, trains them in place of the run's; ``values`` are its hyperparameters, or those
-    of the run's optimizer that differ here.
+    of the run's optimizer that differ here. True and False are for a class from elsewhere that asks its groups.
     """
 
     parameters: Sequence[str] = ("*",)
@@ -50,7 +51,7 @@ class ParameterGroup:
         """The group in a line, the same for equal groups."""
         own = self.own
         parts = [own.name] if own is not None else []
-        parts += [f"{name}={value:g}" for name, value in sorted(self.values.items())]
+        parts += [f"{name}={_written(value)}" for name, value in sorted(self.values.items())]
         return f"{self.which}: {' '.join(parts)}"
 
     @property
@@ -61,7 +62,8 @@ class ParameterGroup:
 
 
 def by_our_names_in(group: ParameterGroup, optimizer: AnyOptimizer | Rule) -> dict[str, float]:
-    """The values of ``group`` by our names, for its own optimizer or the run's, which is ``optimizer``.
+    """The values of ``group`` by our names, for its own optimizer or the run's, which is ``optimizer``; and what a
+    foreign class is told of the group, True or False.
 
     Raises `UsageError` for a hyperparameter that it does not have, and for a value that it cannot take.
     """
@@ -69,6 +71,9 @@ def by_our_names_in(group: ParameterGroup, optimizer: AnyOptimizer | Rule) -> di
     known = {knob.name: knob for knob in meant.hyperparameters}
     values: dict[str, float] = {}
     for given, value in group.values.items():
+        if isinstance(value, bool) and isinstance(meant, ForeignSpec):
+            values[given] = value
+            continue
         name = meant.our_name(given) if isinstance(meant, ForeignSpec) else given
         if name not in known:
             raise UsageError(
@@ -77,6 +82,11 @@ def by_our_names_in(group: ParameterGroup, optimizer: AnyOptimizer | Rule) -> di
             )
         values[name] = float(value)
     return values
+
+
+def _written(value: float) -> str:
+    """A value as a suite has it."""
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
 
 
 def shared_out(groups: Sequence[ParameterGroup], named: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:

@@ -15,6 +15,7 @@ import torch
 
 from analysis.record.cells import Cell
 from analysis.record.exhibits import Exhibit
+from benchmarks.engine.devices import DeviceName, on_device
 from benchmarks.errors import StepscapeError, UsageError
 from benchmarks.exhibits import Question, make_question
 from benchmarks.naming.blame import line_raised, with_line
@@ -202,7 +203,8 @@ class CellJob(Job):
 class ExhibitJob(Job):
     """Answer ``question``, number ``position`` of its suite (from 0), and land the exhibit in ``folder``.
 
-    ``data`` is the user's data folder; after the ``deadline`` (``time.time()``) it does not begin.
+    ``data`` is the user's data folder; after the ``deadline`` (``time.time()``) it does not begin. Its runs are on the
+    ``device``.
     """
 
     question: Question
@@ -210,6 +212,7 @@ class ExhibitJob(Job):
     folder: RecordFolder
     data: Path | None = None
     deadline: float | None = None
+    device: DeviceName = "cpu"
 
     @property
     def name(self) -> str:
@@ -239,7 +242,8 @@ class ExhibitJob(Job):
         if self.deadline is not None and time.time() > self.deadline:
             raise OutOfTime
         torch.set_num_threads(1)
-        return run_exhibit(self.question, self.position, self.folder, self.data)
+        with on_device(self.device):
+            return run_exhibit(self.question, self.position, self.folder, self.data)
 
     def check_same(self, known: dict[str, str]) -> None:  # noqa: ARG002 - its problems are its own
         recorded = Exhibit.load(self.folder.exhibit(self.question.name)).info.fingerprint
@@ -269,13 +273,15 @@ class JobResult:
         return self.error is None and not self.unfinished
 
 
-def exhibit_jobs(suite: Suite, folder: RecordFolder, data: Path | None, deadline: float | None) -> list[ExhibitJob]:
+def exhibit_jobs(
+    suite: Suite, folder: RecordFolder, data: Path | None, deadline: float | None, device: DeviceName = "cpu"
+) -> list[ExhibitJob]:
     """The job of every exhibit of ``suite``, its fields as in `ExhibitJob`.
 
     Raises `StepscapeError` for an unknown name or option.
     """
     questions = [make_question(name, suite.exhibit.get(name, {})) for name in suite.exhibits]
-    return [ExhibitJob(question, place, folder, data, deadline) for place, question in enumerate(questions)]
+    return [ExhibitJob(question, place, folder, data, deadline, device) for place, question in enumerate(questions)]
 
 
 def carry_out(job: Job) -> JobResult:

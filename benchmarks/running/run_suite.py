@@ -216,7 +216,7 @@ class _SuiteRun:
 
     def _prepared(self) -> Prepared:
         """The cells and exhibits that are to be there in the end."""
-        exhibits = exhibit_jobs(self.suite, self.record, self.data, self.deadline)
+        exhibits = exhibit_jobs(self.suite, self.record, self.data, self.deadline, self.compute.device)
         found = prepared(self.suite, self.data, self.compute, exhibits, self.record.has_cell, self.shard)
         if self.shard is not None:
             self.observer.divided(self.shard, len(found.cells) + len(found.exhibits) + len(found.failed))

@@ -12,7 +12,10 @@ from pydantic import (
     ConfigDict,
     Field,
     GetPydanticSchema,
+    PlainSerializer,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_validator,
 )
 from pydantic._internal._model_construction import ModelMetaclass  # as SQLModel does: there is no public name
@@ -209,14 +212,22 @@ class Landscape(Strict):
 Range = Annotated[list[float | str], Field(min_length=2, max_length=3)]
 
 
+def _number_or_told(value: object, number: ValidatorFunctionWrapHandler) -> float:
+    return value if isinstance(value, bool) else float(number(value))
+
+
+NumberOrTold = Annotated[float, WrapValidator(_number_or_told), PlainSerializer(lambda value: value)]  # as it is
+
+
 class Group(Strict):
     """Some of a module's parameters, by their names or numbers of axes, and what is different for them.
 
-    Every further key is a hyperparameter with its value: of ``optimizer``, where the group has one of its own.
+    Every further key is a hyperparameter with its value: of ``optimizer``, where the group has one of its own. True and
+    false are what a class from elsewhere asks its groups, as ``use_muon``.
     """
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, float] = Field(init=False)
+    __pydantic_extra__: dict[str, NumberOrTold] = Field(init=False)
 
     parameters: Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)] = ["*"]
     dims: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None

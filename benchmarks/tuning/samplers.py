@@ -54,12 +54,9 @@ def _sampler(tuning: Tuning, distributions: Mapping[str, BaseDistribution], stud
         )
     known = dict(sorted(distributions.items()))  # else the first block would be drawn at random, to learn the space
     if tuning.sampler == "qmc":
+        from benchmarks.tuning.sequence import KnownSpaceQMC
 
-        class KnownSpaceQMC(samplers.QMCSampler):
-            def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:  # noqa: ARG002
-                return known
-
-        return KnownSpaceQMC(scramble=True, seed=seed_of(study_name, 0))
+        return KnownSpaceQMC(known, seed_of(study_name, 0))
 
     class KnownSpaceCmaEs(samplers.CmaEsSampler):
         def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, BaseDistribution]:  # noqa: ARG002

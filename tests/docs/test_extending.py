@@ -19,6 +19,18 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
+ONE_AFTER_THE_OTHER = """
+import shlex, sys
+from benchmarks.cli.main import main
+for command in sys.argv[1:]:
+    try:
+        main(shlex.split(command))
+    except SystemExit as left:
+        assert not left.code, command
+    print(end=chr(0))
+"""
+"""Commands in one process, which imports everything once."""
+
 
 def blocks(language):
     return [text for kind, text in BLOCKS if kind == language]
@@ -82,17 +94,20 @@ def test_the_package_of_the_page_is_built_installed_and_found(folder, tmp_path_f
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "--target", site, folder], check=True, capture_output=True)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])}
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-
-    def stepscape(*arguments):
-        command = [sys.executable, "-m", "benchmarks", *arguments]
-        return subprocess.run(
-            command, check=True, capture_output=True, text=True, cwd=elsewhere, env=environment
-        ).stdout
-
-    assert "quarter-root" in stepscape("list", "optimizers")
-    assert "moons" in stepscape("list", "problems")
-    assert stepscape("check", "quarter-root").endswith("quarter-root: 14 of 14 checks passed\n")
-    assert stepscape("check", "moons(hidden=4)").endswith("moons(hidden=4): 14 of 14 checks passed\n")
-    found = stepscape("landscape", "moons(hidden=4)", "quarter-root", "--steps", "5", "--grid", "3x2", "--no-tracking")
+    commands = [
+        "list optimizers",
+        "list problems",
+        "check quarter-root",
+        "check moons(hidden=4)",
+        "landscape moons(hidden=4) quarter-root --steps 5 --grid 3x2 --no-tracking --jobs 1",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_AFTER_THE_OTHER, *commands],
+        check=True, capture_output=True, text=True, cwd=tmp_path_factory.mktemp("elsewhere"), env=environment,
+    )  # fmt: skip
+    optimizers, problems, rule, problem, found = done.stdout.split("\0")[:-1]
+    assert "quarter-root" in optimizers
+    assert "moons" in problems
+    assert rule.endswith("quarter-root: 14 of 14 checks passed\n")
+    assert problem.endswith("moons(hidden=4): 14 of 14 checks passed\n")
     assert "quarter-root" in found

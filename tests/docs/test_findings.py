@@ -21,6 +21,7 @@ def record() -> Record:
     return Record.load(opened("atlas:family"))
 
 
+@pytest.mark.slow
 def test_the_record_is_that_of_the_suite(record: Record) -> None:
     suite = Suite.load("family")
     kept = Suite.load(record.path / "suite.toml")

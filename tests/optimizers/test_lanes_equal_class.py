@@ -18,7 +18,9 @@ C, S, P, STEPS = 5, 2, 13, 20
 POSITIONS = (0.0, 0.21, 0.5, 0.83, 1.0)  # of the search range; both ends are the hardest arithmetic
 
 every_rule = pytest.mark.parametrize("spec", BUILTIN, ids=lambda spec: spec.name)
-every_precision = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+every_precision = pytest.mark.parametrize(
+    "dtype", [torch.float32, pytest.param(torch.float64, marks=pytest.mark.slow)], ids=str
+)
 
 
 def configurations(spec: OptimizerSpec, *, all_vary: bool = True) -> dict[str, list[float]]:

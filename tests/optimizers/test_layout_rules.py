@@ -25,7 +25,9 @@ NUMBERS = sum(map(math.prod, LAYOUT))
 C, S, STEPS = 3, 2, 12
 
 every_rule = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
-every_precision = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+every_precision = pytest.mark.parametrize(
+    "dtype", [torch.float32, pytest.param(torch.float64, marks=pytest.mark.slow)], ids=str
+)
 
 
 def gradients(dtype: torch.dtype) -> Tensor:

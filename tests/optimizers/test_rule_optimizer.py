@@ -50,7 +50,7 @@ def one_step(p: Tensor, optimizer: torch.optim.Optimizer, g: Tensor) -> Tensor:
     return p.detach()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.float64, marks=pytest.mark.slow)], ids=str)
 @every_rule
 def test_a_run_continued_from_its_saved_state_is_the_unbroken_run_to_the_bit(
     spec: OptimizerSpec, dtype: torch.dtype

@@ -12,6 +12,8 @@ SPECS = {spec.name: spec for spec in BUILTIN}
 DOWNLOADED = {"fashion-mnist-mlp", "fashion-mnist-lenet"}
 NATIVE = {name for name in SPECS if SPECS[name].build().facts.native is not None}
 """The problems whose runs are modules of their own, which `ModuleProblem.run` puts on a device."""
+LARGER = {"text-gru", "text-transformer"}
+"""The networks of char-gru and tiny-transformer at other sizes."""
 
 
 def moved(batch: Batch) -> Batch:
@@ -21,7 +23,13 @@ def moved(batch: Batch) -> Batch:
 
 
 @pytest.mark.usefixtures("tables_without_packages")
-@pytest.mark.parametrize("name", sorted(SPECS.keys() - DOWNLOADED - NATIVE))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in LARGER))
+        for name in sorted(SPECS.keys() - DOWNLOADED - NATIVE)
+    ],
+)
 def test_loss_gradient_and_metrics_are_where_the_parameters_are(name: str) -> None:
     problem = SPECS[name].build()
     start, batch = problem.start([0, 1]), next(iter(problem.batches([0, 1], 1)))

@@ -100,7 +100,7 @@ def test_noise_is_added_to_the_slope_and_its_multiple_to_the_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("noise", "share"), [("maskout_high", 0.1), ("maskout_low", 0.9)]
+    ("noise", "share"), [pytest.param("maskout_high", 0.1, marks=pytest.mark.slow), ("maskout_low", 0.9)]
 )  # the authors' code tests a number for truth, so that theirs masks nothing
 def test_a_masked_gradient_is_nothing_as_often_as_it_says(noise: str, share: float) -> None:
     problem, x = unit(noise=noise), point(0.0)
@@ -109,7 +109,9 @@ def test_a_masked_gradient_is_nothing_as_often_as_it_says(noise: str, share: flo
     assert float((slopes != 0).double().mean()) == pytest.approx(share, abs=4 * math.sqrt(0.09 / 2000))
 
 
-@pytest.mark.parametrize(("noise", "width"), [("gauss_add_low", 0.01), ("gauss_add_high", 10.0)])
+@pytest.mark.parametrize(
+    ("noise", "width"), [("gauss_add_low", 0.01), pytest.param("gauss_add_high", 10.0, marks=pytest.mark.slow)]
+)
 def test_additive_noise_is_as_wide_as_it_says(noise: str, width: float) -> None:
     slopes = torch.cat(
         [slope_of(unit(noise=noise), point(0.0), batch) for batch in unit(noise=noise).batches([1], 900)]

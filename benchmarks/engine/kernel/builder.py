@@ -11,7 +11,19 @@ import torch
 from torch import Tensor
 from torch.fx import Node
 
-from benchmarks.engine.kernel.program import KINDS, Assign, Buffer, Kind, Number, Place, Program, View, literal, whole
+from benchmarks.engine.kernel.program import (
+    KINDS,
+    Assign,
+    Buffer,
+    Gathering,
+    Kind,
+    Number,
+    Place,
+    Program,
+    View,
+    literal,
+    whole,
+)
 from benchmarks.engine.kernel.refusal import NotCompiledError
 
 __all__ = ["Builder", "Call", "kind_of"]
@@ -85,7 +97,7 @@ class Builder:
         assert seen is not None, "numbers one after the other take every shape"
         return seen
 
-    def reduced(self, operation: str, view: View, axes: Sequence[int], first: Number, keep: bool = False) -> View:
+    def reduced(self, operation: Gathering, view: View, axes: Sequence[int], first: Number, keep: bool = False) -> View:
         """``view`` gathered along ``axes`` by an operation from ``first`` on.
 
         The other axes stay; so do these, of one number each, where ``keep`` says so.

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.engine.kernel.operations import INTO, OPERATIONS
+from benchmarks.engine.kernel.operations import OPERATIONS
 from benchmarks.engine.kernel.program import Assign, Kind, MatMul, Number, Statement, View
 
 __all__ = ["WrittenOut", "argument_kinds", "cast", "expression", "number", "result_kind"]
@@ -112,7 +112,7 @@ class WrittenOut:
                 if place not in begun and statement.into == "add" and statement.first == 0:
                     pass  # 0 + v is v, but for the sign of a zero, which torch's own sum loses too
                 else:
-                    text = expression(INTO[statement.into], [before, f"({text})"], out.kind)
+                    text = expression(statement.into, [before, f"({text})"], out.kind)
                 begun.add(place)
             self._define(out, place, text)
 
@@ -121,7 +121,7 @@ class WrittenOut:
         lefts, rights = self.read(left, out.kind), self.read(right, out.kind)
         rows, inner = left.shape
         columns = right.shape[1]
-        fused = f"fma{'f' if out.kind is Kind.F32 else ''}"
+        fused = f"FMA1{'F' if out.kind is Kind.F32 else 'D'}"
         for place, (row, column) in zip(
             out.places(), ((row, column) for row in range(rows) for column in range(columns)), strict=True
         ):

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.engine.kernel.cache import Entry
+from benchmarks.engine.kernel.program import KINDS
 from optimizers.rule import State
 
 __all__ = ["NUMBERS", "EvaluationKernel", "Facts", "StepKernel"]
@@ -36,14 +37,14 @@ ALIGNMENT: Final = 64  # bytes: where the array of a constant begins in its file
 class Facts:
     """What has to be known of a library: ``width`` lanes a tile, and its ``pointers`` by name, in order.
 
-    ``sizes`` are the numbers that a lane, or a seed's batch, has of each input, by name. ``constants`` are the
-    pointers that lead to arrays of the problem: by name numpy's type, the place of the first byte, and how many
+    ``data`` is what a seed's batch has in a step, part by part: its shape and C's type of its numbers. ``constants``
+    are the pointers that lead to arrays of the problem: by name numpy's type, the place of the first byte, and how many
     numbers.
     """
 
     width: int
     pointers: tuple[str, ...]
-    sizes: Mapping[str, int]
+    data: Sequence[tuple[tuple[int, ...], str]]
     constants: Mapping[str, tuple[str, int, int]]
 
     def to_json(self) -> str:
@@ -55,21 +56,25 @@ class Facts:
         """The facts that `to_json` wrote; raises ``ValueError``, ``KeyError`` or ``TypeError`` for anything else."""
         told = json.loads(text)
         constants = {str(name): (str(kind), int(at), int(n)) for name, (kind, at, n) in told["constants"].items()}
-        sizes = {str(name): int(size) for name, size in told["sizes"].items()}
-        return cls(int(told["width"]), tuple(map(str, told["pointers"])), sizes, constants)
+        data = [(tuple(map(int, shape)), str(kind)) for shape, kind in told["data"]]
+        return cls(int(told["width"]), tuple(map(str, told["pointers"])), data, constants)
 
     @classmethod
     def packed(
-        cls, width: int, pointers: Sequence[str], sizes: Mapping[str, int], constants: Mapping[str, Tensor]
+        cls,
+        width: int,
+        pointers: Sequence[str],
+        data: Sequence[tuple[tuple[int, ...], str]],
+        constants: Mapping[str, Tensor],
     ) -> tuple[Facts, bytes]:
         """The facts, and the constants as the bytes of a file."""
-        data, places = bytearray(), dict[str, tuple[str, int, int]]()
+        file, places = bytearray(), dict[str, tuple[str, int, int]]()
         for name, tensor in constants.items():
             array = tensor.numpy()
-            data += b"\0" * (-len(data) % ALIGNMENT)
-            places[name] = (array.dtype.str, len(data), array.size)
-            data += array.tobytes()
-        return cls(width, tuple(pointers), sizes, places), bytes(data)
+            file += b"\0" * (-len(file) % ALIGNMENT)
+            places[name] = (array.dtype.str, len(file), array.size)
+            file += array.tobytes()
+        return cls(width, tuple(pointers), data, places), bytes(file)
 
 
 class _Library:
@@ -108,9 +113,10 @@ class StepKernel(_Library):
     """A compiled step of one rule on one problem."""
 
     def takes(self, batches: Sequence[Tensor]) -> bool:
-        """Whether data ``[steps, S, ...]`` has the shape that was compiled for."""
-        sizes = [size for name, size in self.facts.sizes.items() if name.startswith("batch:")]
-        return [part[0, 0].numel() for part in batches] == sizes
+        """Whether data ``[steps, S, ...]`` has the shapes and the types that were compiled for."""
+        if any(part.dtype not in KINDS for part in batches):
+            return False
+        return [(tuple(part.shape[2:]), KINDS[part.dtype].value) for part in batches] == [*self.facts.data]
 
     def advance(
         self,

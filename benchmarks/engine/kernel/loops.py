@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchmarks.engine.kernel.c_code import argument_kinds, cast, expression, number, result_kind
-from benchmarks.engine.kernel.operations import INTO
 from benchmarks.engine.kernel.planning import Group, Layout, axes_that_count, gathered_axes
 from benchmarks.engine.kernel.products import product
 from benchmarks.engine.kernel.program import Assign, Buffer, Kind, MatMul, Pick, View
@@ -151,9 +150,10 @@ class _Loops:
         counts = [math.prod(axis) for axis in axes]
         before, after = "", ""
         for place, (statement, name, out) in enumerate(gathered):
-            kind, operation = out.kind.value, INTO[statement.into or ""]
+            assert statement.into is not None, "what is gathered says by what"
+            kind = out.kind.value
             begin, element = number(statement.first, out.kind), "[l]" if lanes else ""
-            lines.append(f"a{place}{element} = {expression(operation, [f'a{place}{element}', name], out.kind)};")
+            lines.append(f"a{place}{element} = {expression(statement.into, [f'a{place}{element}', name], out.kind)};")
             each = "LANES " if lanes else ""
             before += f"{kind} a{place}{'[W]' if lanes else ''}; {each}a{place}{element} = {begin};\n"
             after += f"{each}{self.at(out, index)} = a{place}{element};\n"

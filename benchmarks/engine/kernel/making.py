@@ -98,7 +98,7 @@ def _packed(source: Source) -> tuple[Facts, bytes, str]:
     """What is kept of a kernel's source, and its text. Raises `NotCompiledError` where compiling takes minutes."""
     if len(source.text) > LONGEST:
         raise NotCompiledError(f"a kernel of {len(source.text) // 1000} thousand characters")
-    return (*Facts.packed(source.width, source.pointers, source.sizes, source.constants), source.text)
+    return (*Facts.packed(source.width, source.pointers, source.data, source.constants), source.text)
 
 
 def _kernel(

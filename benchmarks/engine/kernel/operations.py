@@ -3,8 +3,9 @@
 An expression sees its arguments as ``{0}``, ``{1}``, …, all names or literals of the kind computed in, and ``{f}``, the
 suffix of that kind's functions of C's library. Rounding is that of torch wherever torch's own is one IEEE operation;
 what is a function of the library is right to a few units in the last place. Of two equal zeros, maximum and minimum
-give the second, as torch does on its vectors, if not in their remainders; and gcc 12 leaves -0.4 its minus where it
-becomes a whole number and a real one again.
+give the second, as torch does on its vectors, if not in their remainders. Left to compilers are the signs of two zeros:
+gcc 12 leaves -0.4 its minus where it becomes a whole number and a real one again; and clang 14 takes 0 for -0 where it
+chooses between -0 and a number in memory that it compared with it, which is why `CHOSEN` gives that number a name.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 from benchmarks.engine.kernel.compiler import VECTOR_FUNCTIONS
 
-__all__ = ["FUNCTIONS", "INTO", "OPERATIONS", "TORCH"]
+__all__ = ["FUNCTIONS", "OPERATIONS", "TORCH"]
 
 OPERATIONS: Final = {
     "copy": "{0}",
@@ -60,8 +61,8 @@ OPERATIONS: Final = {
     "sigmoid": "1 / (1 + exp{f}(-{0}))",
     "sign": "({0} > 0) - ({0} < 0)",
     "relu": "{0} < 0 ? 0 : {0}",
-    "maximum": "({0} > {1}) | ({0} != {0}) ? {0} : {1}",
-    "minimum": "({0} < {1}) | ({0} != {0}) ? {0} : {1}",
+    "maximum": "CHOSEN({0}, >, {1})",
+    "minimum": "CHOSEN({0}, <, {1})",
     "where": "{0} ? {1} : {2}",
     "gt": "{0} > {1}",
     "ge": "{0} >= {1}",
@@ -75,9 +76,6 @@ OPERATIONS: Final = {
     "not": "!{0}",
 }
 """What is computed, in C."""
-
-INTO: Final = {"add": "add", "mul": "mul", "maximum": "maximum", "minimum": "minimum", "and": "and", "or": "or"}
-"""Operations that numbers can be gathered by."""
 
 TORCH: Final = {
     "neg": "neg", "abs": "abs", "reciprocal": "reciprocal", "sqrt": "sqrt", "rsqrt": "rsqrt", "exp": "exp",

@@ -11,15 +11,17 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import torch
 from torch import Tensor
 
 __all__ = [
+    "GATHERINGS",
     "KINDS",
     "Assign",
     "Buffer",
+    "Gathering",
     "Kind",
     "MatMul",
     "Number",
@@ -57,6 +59,10 @@ KINDS: Final = {torch.float32: Kind.F32, torch.float64: Kind.F64, torch.int64: K
 """The kinds of torch's types; a program of any other type is not compiled."""
 
 Number = float | int | bool
+
+Gathering = Literal["add", "mul", "maximum", "minimum", "and", "or"]
+GATHERINGS: Final = get_args(Gathering)
+"""Operations that many numbers can be gathered into one by."""
 
 
 class Place(Enum):
@@ -169,7 +175,7 @@ class Assign:
     operation: str
     arguments: tuple[View, ...]
     kind: Kind
-    into: str | None = None
+    into: Gathering | None = None
     first: Number = 0
 
 

@@ -14,9 +14,8 @@ from torch import Tensor
 
 from benchmarks.engine.kernel.c_code import WrittenOut, number
 from benchmarks.engine.kernel.loops import Functions
-from benchmarks.engine.kernel.operations import FUNCTIONS
 from benchmarks.engine.kernel.planning import Layout, grouped, in_place, is_small, layout, needed, renamed, split
-from benchmarks.engine.kernel.prelude import PRELUDE
+from benchmarks.engine.kernel.prelude import PRELUDE, vector_functions
 from benchmarks.engine.kernel.program import Assign, Buffer, Kind, MatMul, Place, Program, Statement, View, whole
 
 __all__ = ["Source", "evaluation_source", "step_source"]
@@ -28,14 +27,14 @@ WRITTEN_IN_SOURCE: Final = 512  # numbers of a constant that are part of the tex
 class Source:
     """C with what its caller has to know: ``width`` lanes a tile, ``pointers`` by name, ``constants`` among them.
 
-    ``sizes`` are the numbers that a lane has of each input, or a seed's batch, by name.
+    ``data`` is what a seed's batch has in a step, part by part: its shape and C's type of its numbers.
     """
 
     text: str
     width: int
     pointers: tuple[str, ...]
     constants: Mapping[str, Tensor]
-    sizes: Mapping[str, int]
+    data: Sequence[tuple[tuple[int, ...], str]]
 
 
 def step_source(program: Program, scheduled: frozenset[str], vector_bytes: int, functions: frozenset[str]) -> Source:
@@ -61,9 +60,7 @@ class _Kernel:
         self.scheduled = scheduled
         statements = needed(program)
         still = [
-            view.buffer
-            for name, view in program.inputs.items()
-            if name.startswith("hp:") and name.removeprefix("hp:") not in scheduled
+            view.buffer for name, view in program.inputs.items() if name.startswith("hp:") and not self._by_step(name)
         ]
         moving = [view.buffer for view in program.inputs.values() if view.buffer and view.buffer not in still]
         self.once, self.always = split(statements, moving)
@@ -94,76 +91,99 @@ class _Kernel:
         data = [name for name in self.inputs if name.startswith("batch:")]
         pointers = ["alive", "valid", "limit", *moved, *hyper, *data, *(buffer.name for buffer in self.constants)]
         places = {name: place for place, name in enumerate(pointers)}
-        x, kind = self.inputs["x"], self.kind.value
+        assert self.inputs["x"].lanes, "parameters differ between lanes"
         body, prologue, placed = self._bodies(["x", *state], [*moved, *hyper])
-
-        load = [
-            f"for (int l = 0; l < W; ++l) for (int i = 0; i < {self.inputs[name].size}; ++i) "
-            f"{self.inputs[name].name}[i * W + l] = g_{self.inputs[name].name}[lane[l] * {self.inputs[name].size} + i];"
-            for name in moved
-        ]
-        store = [
-            f"for (int i = 0; i < {self.inputs[name].size}; ++i) "
-            f"g_{self.inputs[name].name}[lane[l] * {self.inputs[name].size} + i] = {self.inputs[name].name}[i * W + l];"
-            for name in moved
-        ]
-        still = [name for name in hyper if name.removeprefix("hp:") not in self.scheduled]
-        by_step = [name for name in hyper if name not in still]
-        tables = [f"const double *restrict g_{self.inputs[name].name} = p[{places[name]}];" for name in hyper]
-        read = [f"{self.inputs[n].name}[l] = g_{self.inputs[n].name}[row[l]];" for n in still]
-        read_step = [
-            f"for (int l = 0; l < W; ++l) {self.inputs[n].name}[l] = g_{self.inputs[n].name}[k * rows + row[l]];"
-            for n in by_step
-        ]
-        batch = [
-            f"const {self.inputs[n].kind.value} *restrict {self.inputs[n].name} = "
-            f"(const {self.inputs[n].kind.value} *)p[{places[n]}] + (k * S + s) * {self.inputs[n].size};"
-            for n in data
-        ]
-        time = f"const double {self.inputs['t'].name}[1] = {{(double)(done + k + 1)}};"
         lines = [
-            "int run(const int64_t *n, void *const *p) {",
-            "const int64_t C = n[0], S = n[1], steps = n[2], done = n[3], first = n[4], last = n[5], per = n[6];",
-            "const int mark = n[7] != 0;",
-            "const int64_t rows = C / per, tiles = (C + W - 1) / W;",
-            "unsigned char *restrict alive = p[0]; int64_t *restrict valid = p[1];",
-            f"const {kind} *restrict limit = p[2];",
-            *(self._given(name, places[name]) for name in moved),
-            *tables,
-            *self._constant_pointers(places),
-            f"char *work = aligned_alloc(64, {placed.size + 64});",
-            "if (!work) return 1;",
-            *(self._array(name, placed) for name in [*moved, *hyper]),
-            *self._work_pointers(placed),
+            *self._function_begins(places, moved, hyper, placed),
             "for (int64_t tile = first; tile < last; ++tile) {",
-            "const int64_t s = tile / tiles, base = tile % tiles * W;",
-            f"int64_t lane[W], row[W]; int ok[W], count[W]; {kind} most[W];",
-            "for (int l = 0; l < W; ++l) {",
-            "const int64_t c = base + l < C ? base + l : C - 1;",
-            "lane[l] = c * S + s; row[l] = c / per; most[l] = limit[per > 1 ? c % per : s];",
-            "ok[l] = alive[lane[l]]; count[l] = 0;",
-            *read,
-            "}",
-            *load,
+            *self._tile_begins(moved, hyper),
             *prologue,
             "for (int64_t k = 0; k < steps; ++k) {",
-            time if self.inputs["t"] in self.used else "",
-            *batch,
-            *read_step,
+            *self._step_begins(places, hyper, data),
             *body,
             "}",
-            "const int here = C - base < W ? C - base : W;",
-            "for (int l = 0; l < here; ++l) {",
-            "alive[lane[l]] = ok[l]; valid[lane[l]] += count[l];",
-            *store,
-            "}",
+            *self._tile_ends(moved),
             "}",
             "free(work);",
             "return 0;",
             "}",
         ]
-        assert x.lanes, "parameters differ between lanes"
         return self._source(lines, pointers)
+
+    def _function_begins(
+        self, places: Mapping[str, int], moved: Sequence[str], hyper: Sequence[str], placed: Layout
+    ) -> list[str]:
+        """Arguments by their names, and room for a tile."""
+        return [
+            "int run(const int64_t *n, void *const *p) {",
+            "const int64_t C = n[0], S = n[1], steps = n[2], done = n[3], first = n[4], last = n[5], per = n[6];",
+            "const int mark = n[7] != 0;",
+            "const int64_t rows = C / per, tiles = (C + W - 1) / W;",
+            "unsigned char *restrict alive = p[0]; int64_t *restrict valid = p[1];",
+            f"const {self.kind.value} *restrict limit = p[2];",
+            *(self._given(name, places[name]) for name in moved),
+            *(f"const double *restrict g_{self.inputs[name].name} = p[{places[name]}];" for name in hyper),
+            *self._constant_pointers(places),
+            f"char *work = aligned_alloc(64, {placed.size + 64});",
+            "if (!work) return 1;",
+            *(self._array(name, placed) for name in [*moved, *hyper]),
+            *self._work_pointers(placed),
+        ]
+
+    def _tile_begins(self, moved: Sequence[str], hyper: Sequence[str]) -> list[str]:
+        """Which lanes a tile has, and what belongs to them; behind the last lane it stands once more."""
+        still = [self.inputs[name].name for name in hyper if not self._by_step(name)]
+        return [
+            "const int64_t s = tile / tiles, base = tile % tiles * W;",
+            f"int64_t lane[W], row[W]; int ok[W], count[W]; {self.kind.value} most[W];",
+            "for (int l = 0; l < W; ++l) {",
+            "const int64_t c = base + l < C ? base + l : C - 1;",
+            "lane[l] = c * S + s; row[l] = c / per; most[l] = limit[per > 1 ? c % per : s];",
+            "ok[l] = alive[lane[l]]; count[l] = 0;",
+            *(f"{name}[l] = g_{name}[row[l]];" for name in still),
+            "}",
+            *(
+                f"for (int l = 0; l < W; ++l) for (int i = 0; i < {size}; ++i) "
+                f"{name}[i * W + l] = g_{name}[lane[l] * {size} + i];"
+                for name, size in self._sizes(moved)
+            ),
+        ]
+
+    def _step_begins(self, places: Mapping[str, int], hyper: Sequence[str], data: Sequence[str]) -> list[str]:
+        """What is another thing in every step: its number, its batch, and hyperparameters with a schedule."""
+        batches = [(places[name], self.inputs[name]) for name in data]
+        scheduled = [self.inputs[name].name for name in hyper if self._by_step(name)]
+        t = self.inputs["t"]
+        return [
+            f"const double {t.name}[1] = {{(double)(done + k + 1)}};" if t in self.used else "",
+            *(
+                f"const {buffer.kind.value} *restrict {buffer.name} = "
+                f"(const {buffer.kind.value} *)p[{place}] + (k * S + s) * {buffer.size};"
+                for place, buffer in batches
+            ),
+            *(f"for (int l = 0; l < W; ++l) {name}[l] = g_{name}[k * rows + row[l]];" for name in scheduled),
+        ]
+
+    def _tile_ends(self, moved: Sequence[str]) -> list[str]:
+        """Lanes put back where they came from."""
+        return [
+            "const int here = C - base < W ? C - base : W;",
+            "for (int l = 0; l < here; ++l) {",
+            "alive[lane[l]] = ok[l]; valid[lane[l]] += count[l];",
+            *(
+                f"for (int i = 0; i < {size}; ++i) g_{name}[lane[l] * {size} + i] = {name}[i * W + l];"
+                for name, size in self._sizes(moved)
+            ),
+            "}",
+        ]
+
+    def _by_step(self, hyper: str) -> bool:
+        """Whether a hyperparameter, ``hp:NAME``, has a value a step."""
+        return hyper.removeprefix("hp:") in self.scheduled
+
+    def _sizes(self, names: Sequence[str]) -> list[tuple[str, int]]:
+        """What the buffers of inputs are called in C, and how many numbers a lane has of each."""
+        return [(self.inputs[name].name, self.inputs[name].size) for name in names]
 
     def _bodies(self, outputs: Sequence[str], pinned: Sequence[str]) -> tuple[list[str], list[str], Layout]:
         """The lines of a step, those before the first, and the memory they need."""
@@ -264,7 +284,7 @@ class _Kernel:
             "const int64_t lane = base + (l < here ? l : here - 1);",
             *(
                 f"for (int i = 0; i < {size}; ++i) {name}[i * W + l] = g_{name}[lane * {size} + i];"
-                for name, size in ((self.inputs[given].name, self.inputs[given].size) for given in moving)
+                for name, size in self._sizes(moving)
             ),
             "}",
             *body,
@@ -344,7 +364,7 @@ class _Kernel:
             [
                 f"#define W {self.width}",
                 f"#define VECTOR {self.vector_bytes}",
-                self._vector_functions(),
+                vector_functions(self.functions),
                 PRELUDE,
                 *written,
                 functions,
@@ -352,17 +372,9 @@ class _Kernel:
             ]
         )
         constants = {buffer.name: self.program.constants[buffer.name] for buffer in self.constants}
-        sizes = {name: buffer.size for name, buffer in self.inputs.items()}
-        return Source(text, self.width, tuple(pointers), constants, sizes)
-
-    def _vector_functions(self) -> str:
-        """Functions of C's library that the compiler may call for many lanes at once."""
-        lines = []
-        for name in sorted(self.functions & FUNCTIONS.keys()):
-            for kind, end in (("double", ""), ("float", "f")):
-                arguments = ", ".join([kind] * FUNCTIONS[name])
-                lines.append(f'__attribute__((simd("notinbranch"), const)) {kind} {name}{end}({arguments});')
-        return "\n".join(lines)
+        parts = [view for name, view in self.program.inputs.items() if name.startswith("batch:")]
+        data = [(view.shape[1:], view.kind.value) for view in parts]  # the first axis is that of seeds
+        return Source(text, self.width, tuple(pointers), constants, data)
 
 
 def _number(buffer: Buffer, place: int) -> View:

@@ -9,13 +9,13 @@ from typing import Final
 import torch
 
 from benchmarks.engine.kernel.builder import Builder, Call
-from benchmarks.engine.kernel.program import Kind, MatMul, Number, View, literal
+from benchmarks.engine.kernel.program import Gathering, Kind, MatMul, Number, View, literal
 from benchmarks.engine.kernel.refusal import NotCompiledError
 
 __all__ = ["ALONG_AXES"]
 
 
-def _reduction(operation: str, first: Callable[[Kind], Number]) -> Callable[[Call], View]:
+def _reduction(operation: Gathering, first: Callable[[Kind], Number]) -> Callable[[Call], View]:
     return lambda call: call.shaped(_over(call, operation, _source(call), first(call.kind)))
 
 
@@ -26,7 +26,7 @@ def _source(call: Call) -> View:
     )
 
 
-def _over(call: Call, operation: str, source: View, first: Number) -> View:
+def _over(call: Call, operation: Gathering, source: View, first: Number) -> View:
     axes = [axis for axis in call.axes() if source.shape[axis] != 1]
     if not axes:
         return source
@@ -60,7 +60,7 @@ def _cumulative(operation: str) -> Callable[[Call], View]:
     return running
 
 
-def _place_of(extreme: str, first: Callable[[Kind], Number]) -> Callable[[Call], View]:
+def _place_of(extreme: Gathering, first: Callable[[Kind], Number]) -> Callable[[Call], View]:
     """The first place of the largest or smallest number, or of a NaN; over all axes where none is named."""
 
     def found(call: Call) -> View:
@@ -72,7 +72,7 @@ def _place_of(extreme: str, first: Callable[[Kind], Number]) -> Callable[[Call],
     return found
 
 
-def _place(build: Builder, source: View, axis: int, extreme: str, first: Callable[[Kind], Number]) -> View:
+def _place(build: Builder, source: View, axis: int, extreme: Gathering, first: Callable[[Kind], Number]) -> View:
     if not source.shape:
         return literal(0, Kind.I64)
     shape, count = source.shape, source.shape[axis]
@@ -85,7 +85,7 @@ def _place(build: Builder, source: View, axis: int, extreme: str, first: Callabl
     return build.reduced("minimum", candidates, [axis], count)
 
 
-def _extreme(operation: str, first: Callable[[Kind], Number]) -> Callable[[Call], View | list[View]]:
+def _extreme(operation: Gathering, first: Callable[[Kind], Number]) -> Callable[[Call], View | list[View]]:
     """The largest or smallest of all numbers; along an axis, with its place."""
 
     def found(call: Call) -> View | list[View]:

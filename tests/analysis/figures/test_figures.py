@@ -121,8 +121,16 @@ EDITS: dict[str, tuple[dict[str, Any], dict[str, Change]]] = {
 }
 
 
+ODDEST = ("everything diverged", "no winner", "gaps of zero", "negative losses")
+"""What the quick tests draw; the slow ones draw it all."""
+
+
 @pytest.mark.parametrize(
-    ("optimizer", "case"), [*(("rmsprop", case) for case in EDITS), ("sgd", "everything diverged")]
+    ("optimizer", "case"),
+    [
+        *(pytest.param("rmsprop", case, marks=[pytest.mark.slow] * (case not in ODDEST)) for case in EDITS),
+        pytest.param("sgd", "everything diverged", marks=pytest.mark.slow),
+    ],
 )
 def test_figures_are_drawn_from_a_cell_with(optimizer: str, case: str, edited_cell: Callable[..., Cell]) -> None:
     info, tables = EDITS[case]
@@ -284,6 +292,7 @@ def test_the_overview_of_a_record_where_all_runs_diverged_is_drawn(record: Recor
     )
 
 
+@pytest.mark.slow
 def test_what_saves_time_in_the_layout_moves_nothing(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     def pixels() -> np.ndarray:
         figures = dict(problem_figures(record.of_problem("ellipse"), looks_of([cell.label for cell in record])))

@@ -57,23 +57,30 @@ def changed(tmp_path: Path, wide: Path) -> Callable[..., Record]:
     return edit
 
 
+@pytest.fixture(scope="module")
+def defaults(tmp_path_factory: pytest.TempPathFactory, builder: Any) -> Path:
+    """A record of nothing but defaults."""
+    folder: Path = builder.record(tmp_path_factory.mktemp("untuned") / "a")
+    for cell in (folder / "cells").iterdir():
+        for table in ("runs", "curves"):
+            rows = pd.read_parquet(cell / f"{table}.parquet")
+            rows[rows["setting"] == "default"].to_parquet(cell / f"{table}.parquet")
+        content = json.loads((cell / "cell.json").read_text(encoding="utf-8"))
+        content["studies"], content["protocol"]["studies"], content["protocol"]["trials"] = [], 0, 0
+        (cell / "cell.json").write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
-def untuned(tmp_path: Path, builder: Any) -> Callable[..., Record]:
-    """A function that writes a record of nothing but defaults; the losses on a toy may be multiplied."""
+def untuned(tmp_path: Path, defaults: Path) -> Callable[..., Record]:
+    """A function that copies the record of defaults; the losses on a toy may be multiplied."""
     count = iter(range(9))
 
     def make(toy: str = "", factor: float = 1.0) -> Record:
-        folder = builder.record(tmp_path / f"untuned{next(count)}")
-        for cell in (folder / "cells").iterdir():
-            for table in ("runs", "curves"):
-                rows = pd.read_parquet(cell / f"{table}.parquet")
-                rows = rows[rows["setting"] == "default"]
-                if table == "runs" and toy and cell.name.startswith(toy):
-                    rows = rows.assign(final_loss=factor * rows["final_loss"])
-                rows.to_parquet(cell / f"{table}.parquet")
-            content = json.loads((cell / "cell.json").read_text(encoding="utf-8"))
-            content["studies"], content["protocol"]["studies"], content["protocol"]["trials"] = [], 0, 0
-            (cell / "cell.json").write_text(json.dumps(content), encoding="utf-8")
+        folder = shutil.copytree(defaults, tmp_path / f"untuned{next(count)}")
+        for file in folder.glob(f"cells/{toy}*/runs.parquet") if toy else ():
+            rows = pd.read_parquet(file)
+            rows.assign(final_loss=factor * rows["final_loss"]).to_parquet(file)
         return Record.load(folder)
 
     return make

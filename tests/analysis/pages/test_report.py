@@ -10,14 +10,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.figures.style import looks_of
+from analysis.figures.style import Drawn, looks_of
 from analysis.pages import problem_section
-from analysis.pages.problem_section import section_of
+from analysis.pages.problem_section import Section, section_of
 from analysis.pages.report import section_ahead, write_report
 from analysis.problem_results import ProblemResults, results_of, results_table
 from analysis.record.cells import Cell, Record
@@ -301,9 +302,24 @@ def test_unequal_budgets_cost_the_curves_of_tuning_and_not_the_report(
     assert section.tables["budget"].empty
 
 
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory, builder: Any) -> Section:
+    """The section of the healthy problem of `flat_record`, drawn once for all of them."""
+    folder = tmp_path_factory.mktemp("healthy") / "record"
+    record = Record.load(replace(builder, grid=(5, 4), seeds=3, trials=6).record(folder, optimizers=("sgd", "rmsprop")))
+    return section_ahead(record.of_problem("ellipse"), ("ellipse", "flat"), ["sgd", "rmsprop"] * 2)
+
+
 @pytest.mark.slow
-def test_a_problem_that_is_flat_at_its_floor_does_not_cost_the_report(flat_record: Path) -> None:
-    page = write_report(flat_record)
+def test_a_problem_that_is_flat_at_its_floor_does_not_cost_the_report(
+    flat_record: Path, healthy: Section, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn_now = list[str]()
+    monkeypatch.setattr(
+        problem_section, "section_of", lambda name, *more: drawn_now.append(name) or section_of(name, *more)
+    )
+    page = write_report(flat_record, sections={"ellipse": healthy})
+    assert drawn_now == ["flat"]
     drawn = {path.stem for path in (page.parent / "figures").glob("*.svg")}
     assert {f"{problem}-{figure}" for problem in ("ellipse", "flat") for figure in COMMON} <= drawn
 
@@ -327,8 +343,9 @@ def test_a_report_with_a_focus_colours_one_and_counts_its_wins(page: Path, tmp_p
     assert not (page.parent / "tables" / "focus.csv").exists()
 
 
-def test_a_failure_is_told_on_the_page_in_a_line(record_folder: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(record_folder, tmp_path / "failed")
+def test_a_failure_is_told_on_the_page_in_a_line(twins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(problem_section, "drawn_as", lambda *_, **__: Drawn({"svg": b""}, 1, 1))
+    folder = shutil.copytree(twins, tmp_path / "failed")
     said = {
         "a--b": "Traceback (most recent call last):\n  File x, line 1\n    f()\n    ^^^\nValueError: no",
         "c--d": "is off",

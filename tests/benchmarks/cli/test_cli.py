@@ -26,6 +26,7 @@ def test_help_loads_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_a_report_that_a_killed_run_left_older_than_its_cells_is_written_again(
     call: Callable[..., int], tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -44,6 +45,7 @@ def test_a_report_that_a_killed_run_left_older_than_its_cells_is_written_again(
     assert len(written) == 1
 
 
+@pytest.mark.usefixtures("empty_pictures")
 @pytest.mark.slow
 def test_another_focus_runs_nothing_again_and_is_that_of_a_report_of_one_problem_too(
     call: Callable[..., int], tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -66,6 +68,7 @@ def test_another_focus_runs_nothing_again_and_is_that_of_a_report_of_one_problem
     assert "no optimizer 'sdg' to focus on, did you mean 'sgd'?" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("empty_pictures")
 @pytest.mark.slow
 @pytest.mark.parametrize("first", ["run", "report"])
 def test_no_other_process_works_in_the_folder_while_the_report_is_drawn(
@@ -129,7 +132,9 @@ def test_the_overview_cuts_no_sentence_short(call: Callable[..., int], capsys: p
     assert "..." not in capsys.readouterr().out.replace("[ARGS]...", "")
 
 
-@pytest.mark.parametrize("kind", ["problems", "optimizers", "suites", "schedules", "exhibits"])
+@pytest.mark.parametrize(
+    "kind", ["problems", "optimizers", pytest.param("suites", marks=pytest.mark.slow), "schedules", "exhibits"]
+)
 def test_lists_are_lines_for_people_and_json_for_machines(
     call: Callable[..., int], kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,6 +159,7 @@ def test_a_run_prints_its_results_and_where_they_are(
     assert "tiny: 1 cell finished already" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_tune_and_landscape_run_one_cell(
     call: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -187,6 +193,7 @@ def test_tune_and_landscape_run_one_cell(
     assert [study.trials for study in tuned.info.studies] == [5, 5]  # the defaults and four
 
 
+@pytest.mark.usefixtures("empty_pictures")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["landscape", "ellipse", "rmsprop", "--grid", "5x4"], ["tune", "ellipse", "sgd", "--studies", "1"]]
@@ -329,6 +336,7 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
     assert done.stdout.startswith("stepscape")
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_a_time_budget_leaves_the_rest_for_later(
     call: Callable[..., int], tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

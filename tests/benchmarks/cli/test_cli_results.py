@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.running.run_suite import run
+from benchmarks.suite.suite import Suite
+
 
 @pytest.mark.slow
-def test_a_report_is_written_without_torch(call: Callable[..., int], tiny: str, tmp_path: Path) -> None:
-    (tmp_path / "tiny.toml").write_text(tiny)
-    assert call("run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 0
+def test_a_report_is_written_without_torch(tiny: str, tmp_path: Path) -> None:
+    run(Suite.parse(tiny, "the test"), tmp_path / "out")
     code = (
         "import sys\n"
         "from benchmarks.cli.main import main\n"
@@ -26,15 +28,12 @@ def test_a_report_is_written_without_torch(call: Callable[..., int], tiny: str, 
 
 
 @pytest.fixture(scope="module")
-def two_runs(call: Callable[..., int], tiny: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def two_runs(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("runs")
     text = tiny.replace('"ellipse"', '"quadratic(dim=4)"').replace("[tuning]", "steps = 20\n[tuning]")
     text = text.replace("studies = 1", "studies = 3")  # what compare asks for
-    (folder / "tiny.toml").write_text(text)
-    for name in ("a", "b"):
-        out = folder / name
-        assert call("run", folder / "tiny.toml", "--out", out, "--no-tracking", "--jobs", "1") == 0
-    return folder / "a", folder / "b"
+    a, b = (run(Suite.parse(text, "the test"), folder / name).folder for name in "ab")
+    return a, b
 
 
 @pytest.mark.slow
@@ -58,6 +57,7 @@ def test_one_optimizer_alone_is_no_plan(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_pictures")
 def test_studies_are_exported_and_landscapes_replayed(
     call: Callable[..., int], two_runs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

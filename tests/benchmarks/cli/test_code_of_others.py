@@ -88,6 +88,7 @@ def record(call: Callable[..., int], theirs: Path, marker: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_pictures")
 def test_no_command_on_a_record_imports_what_it_names(call: Callable[..., int], record: Path, marker: Path) -> None:
     for command in (
         ("report", record, "--jobs", "1"),
@@ -102,6 +103,7 @@ def test_no_command_on_a_record_imports_what_it_names(call: Callable[..., int], 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_pictures")
 def test_neither_does_mlflow(
     call: Callable[..., int],
     record: Path,

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from analysis.pages.catalogue import FIGURES
+from benchmarks.running.run_suite import run
+from benchmarks.suite.suite import Suite
 
 
 def test_the_list_and_the_help_name_every_figure(call: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,8 +40,7 @@ def test_what_cannot_be_drawn_is_one_line(
 def test_a_figure_lands_in_the_format_that_its_file_says_and_its_caption_is_printed(
     call: Callable[..., int], tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "tiny.toml").write_text(tiny)
-    assert call("run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 0
+    run(Suite.parse(tiny, "the test"), tmp_path / "out")
     file = tmp_path / "paper" / "fig1.svg"
     assert call("figure", "convergence", tmp_path / "out", "--out", file) == 0
     assert "<text" in file.read_text(encoding="utf-8")
@@ -55,11 +56,16 @@ def test_a_figure_lands_in_the_format_that_its_file_says_and_its_caption_is_prin
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_pictures")
 def test_a_report_for_a_paper_has_a_folder_beside_its_page(
-    call: Callable[..., int], tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    call: Callable[..., int],
+    tiny: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (tmp_path / "tiny.toml").write_text(tiny)
-    assert call("run", tmp_path / "tiny.toml", "--out", tmp_path / "out", "--no-tracking", "--jobs", "1") == 0
+    monkeypatch.setattr("analysis.figures.paper.PAPER_DPI", 60)  # pixels are most of its time
+    run(Suite.parse(tiny, "the test"), tmp_path / "out")
     assert call("report", tmp_path / "out", "--paper", "--jobs", "1") == 0
     folder = tmp_path / "out" / "report" / "paper"
     assert str(folder) in capsys.readouterr().out

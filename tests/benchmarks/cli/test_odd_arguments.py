@@ -14,7 +14,9 @@ import pytest
 from optuna.exceptions import ExperimentalWarning
 
 from benchmarks.naming.registry import PROBLEMS, make_problem
+from benchmarks.running.run_suite import run
 from benchmarks.suite.settings import Tuning
+from benchmarks.suite.suite import Suite
 from benchmarks.tuning.pruning import optuna_pruner
 from benchmarks.tuning.samplers import make_sampler
 from benchmarks.tuning.space import Space
@@ -108,11 +110,9 @@ def test_an_installed_problem_with_facts_of_the_wrong_kind_costs_its_own_line_on
 
 
 @pytest.fixture(scope="module")
-def record(call: Callable[..., int], tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def record(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("record")
-    (folder / "tiny.toml").write_text(tiny)
-    assert call("run", folder / "tiny.toml", "--out", folder / "out", "--no-tracking", "--jobs", "1") == 0
-    return folder / "out"
+    return run(Suite.parse(tiny, "the test"), folder / "out").folder
 
 
 def test_replays_that_are_there_are_replaced_only_on_demand(
@@ -130,6 +130,7 @@ def test_replays_that_are_there_are_replaced_only_on_demand(
     assert file.read_bytes() != before
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_a_record_that_may_not_be_written_has_its_report_elsewhere(
     call: Callable[..., int],
     record: Path,

@@ -67,12 +67,13 @@ def test_options_that_exclude_each_other_are_refused(written, sentence):
         implementation_of(written)
 
 
-RESIDUAL = ("mnist-resnet", "cifar-10-resnet")  # five seconds each
+SLOW = {
+    *("mnist-resnet", "cifar-10-resnet", "mnist-lenet", "fashion-mnist-lenet"),  # digits-cnn convolves too
+    *("text-gru", "text-transformer"),  # char-gru and tiny-transformer at other sizes
+}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in RESIDUAL)) for name in PROBLEMS]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in PROBLEMS])
 def test_every_problem_conforms(name, images_without_network, tables_without_packages):
     assert failures(check_problem(make_problem(name))) == []
 

@@ -10,6 +10,7 @@ from benchmarks.conformance.report import check_optimizer
 from benchmarks.engine.training import Training, train
 from benchmarks.naming.foreign import foreign
 from benchmarks.naming.registry import make_optimizer, make_problem
+from problems.module import ModuleProblem
 
 STEPS = 12
 
@@ -58,6 +59,22 @@ class ScheduleFreeSGD(torch.optim.Optimizer):
 class AdaBound(torch.optim.Adam):
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), final_lr=0.1, gamma=1e-3, eps=1e-8):
         super().__init__(params, lr=lr, betas=betas, eps=eps)
+
+
+class LateAverage(torch.optim.SGD):
+    """Has an average to be judged by, from its first step on."""
+
+    def step(self, closure=None):
+        super().step(closure)
+        for p in self.param_groups[0]["params"]:
+            self.state[p]["average"] = p.detach().clone()
+
+    def train(self):
+        pass
+
+    def eval(self):
+        for p in self.param_groups[0]["params"]:
+            p.data.copy_(self.state[p]["average"])
 
 
 class LeakyRMSprop(torch.optim.RMSprop):
@@ -119,6 +136,20 @@ def test_the_path_of_a_schedule_free_optimizer_is_that_of_its_average() -> None:
     path = trained(1, keep_path=True)
     ellipse = make_problem("ellipse")
     assert torch.equal(ellipse.loss(path.squeeze(1), None), trained(1).squeeze(1))
+
+
+LINE = ModuleProblem(
+    lambda: torch.nn.Linear(2, 1), torch.nn.functional.mse_loss, (torch.ones(4, 2), torch.ones(4, 1)), batch=2
+)
+
+
+@pytest.mark.parametrize("problem", ["ellipse", LINE], ids=["a vector", "a module"])
+def test_an_average_that_is_not_there_before_the_first_step_is_not_asked_for(problem: str | ModuleProblem) -> None:
+    ends = [
+        train(Training(problem, foreign("sgd", kind, {}), [0], 3, 1), {"lr": 0.05}).loss
+        for kind in (LateAverage, torch.optim.SGD)
+    ]
+    assert torch.equal(*ends)
 
 
 def test_a_schedule_free_optimizer_passes_the_checks() -> None:

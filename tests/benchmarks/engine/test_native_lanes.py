@@ -8,6 +8,7 @@ from analysis.record.outcome import Outcome
 from benchmarks.engine.cost import step_cost
 from benchmarks.engine.training import Training, train
 from benchmarks.errors import OwnCodeError, UsageError
+from benchmarks.naming.foreign import foreign
 from benchmarks.naming.groups import ParameterGroup
 from benchmarks.naming.registry import OPTIMIZERS, make_optimizer, make_problem
 from optimizers import Schedule
@@ -66,8 +67,17 @@ def trained(optimizer, module=perceptron, given=None, on_rung=None, *, steps=12,
     return train(training, given or {}, on_rung)
 
 
-@pytest.mark.parametrize("module", [perceptron, convnet, normed])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+MODULES = (perceptron, convnet, normed)
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [  # every optimizer, and every module with a third of them; among the slow tests every module with all
+        pytest.param(name, module, marks=[pytest.mark.slow] * (place % 3 != turn))
+        for place, name in enumerate(OPTIMIZERS)
+        for turn, module in enumerate(MODULES)
+    ],
+)
 def test_lanes_and_modules_leave_the_same_trace(name, module):
     lanes, native = (trained(name, module, steps=8, seeds=[3], engine=engine) for engine in ("eager", "native"))
 
@@ -265,6 +275,32 @@ def test_another_optimizer_trains_what_muon_cannot():
     groups = [ParameterGroup(dims=(1,), optimizer="torch:AdamW", values={"lr": 0.003})]
     trace = trained("torch:Muon", dropping, {"lr": 0.02}, groups=groups)
     assert trace.final_loss[0, 1] == by_hand(dropping, Both)
+
+
+class Asking(torch.optim.SGD):
+    """Asks each of its groups whether it is for matrices, as the authors' Muon does."""
+
+    def __init__(self, params, lr=0.1):
+        groups = list(params)
+        for group in groups:
+            group["lr"] = lr if group["use_muon"] else 0.0
+        super().__init__(groups, lr=lr)
+
+
+def test_a_class_that_asks_its_groups_is_told():
+    groups = [ParameterGroup(dims=(2,), values={"use_muon": True}), ParameterGroup(values={"use_muon": False})]
+    spec = foreign("asking", Asking, {})
+    still = {"params": [], "lr": 0.0}
+
+    def made(module):
+        moved = [p for p in module.parameters() if p.dim() == 2]
+        still["params"] = [p for p in module.parameters() if p.dim() != 2]
+        return torch.optim.SGD([{"params": moved}, still], lr=0.1)
+
+    assert trained(spec, dropping, {"lr": 0.1}, groups=groups).final_loss[0, 1] == by_hand(dropping, made)
+    assert [str(group) for group in groups] == ["* of 2 axes: use_muon=true", "*: use_muon=false"]
+    with pytest.raises(UsageError, match="sgd has no hyperparameter 'use_muon'"):
+        trained("sgd", groups=groups)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def test_a_lane_does_not_depend_on_the_chunk_it_is_in_nor_on_lanes_that_diverge(
     assert not whole.final_loss[2].isnan().any()
 
 
+@pytest.mark.slow
 def test_along_one_eigenvector_the_search_comes_near_the_closed_form_and_never_below():
     h, c, m = 1.0, 1 / 16, 1.0
     problem = make_problem("noisy-quadratic(dim=1)")

@@ -67,8 +67,17 @@ def equal(a: Study, b: Study) -> bool:
     )
 
 
-@pytest.mark.parametrize("pruner", ["none", "hyperband", "median", "optuna:SuccessiveHalvingPruner"])
-@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "gp"])
+PRUNERS = ("none", "hyperband", "median", "optuna:SuccessiveHalvingPruner")
+
+
+@pytest.mark.parametrize(
+    ("sampler", "pruner"),
+    [  # every sampler and every pruner; among the slow tests every one with every other
+        pytest.param(sampler, pruner, marks=[pytest.mark.slow] * (place % len(PRUNERS) != turn))
+        for place, sampler in enumerate(name for name in SAMPLERS if name != "gp")
+        for turn, pruner in enumerate(PRUNERS)
+    ],
+)
 def test_a_study_broken_off_ends_like_one_that_was_not(sampler: str, pruner: str, tmp_path: Path) -> None:
     if sampler == "grid" and pruner.startswith("optuna:"):
         pruner = "halving"  # a grid refuses Optuna's own pruners

@@ -75,6 +75,7 @@ def test_a_dry_run_names_what_cannot_run_where_the_suite_goes_on_without(
     assert "1 part to run" in said
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_a_dry_run_says_what_is_finished(
     call: Callable[..., int], tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -79,6 +79,7 @@ def test_a_record_goes_on_when_the_fault_is_mended_and_forgets_that_it_failed(
     assert 'on_error = "skip"' in (tmp_path / "out" / "suite.toml").read_text()
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_the_command_names_the_skipped_cells_at_its_end_and_in_the_report(
     call: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

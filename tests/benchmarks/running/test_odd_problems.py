@@ -255,6 +255,7 @@ def test_foreign_optimizers_that_fail_cost_their_cells_and_name_their_line(
         assert names_the_line(sentence, "# here", path)
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_the_command_names_what_failed_at_its_end_and_keeps_the_rest(
     call: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

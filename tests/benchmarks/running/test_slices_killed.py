@@ -58,10 +58,15 @@ def begun(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
         process.wait()
 
 
-def assert_whole(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The record of the cell in one piece."""
+    return run(Suite.checked(NETWORK, "this test"), tmp_path_factory.mktemp("uncut") / "whole", engine="eager").folder
+
+
+def assert_equal(cut: Path, whole: Path) -> None:
     """The cell that was cut has the tables of one that was not, to the byte."""
-    run(Suite.checked(NETWORK, "this test"), folder / "whole", engine="eager")
-    tables = [sorted((folder / kind).glob("cells/*/*.parquet")) for kind in ("cut", "whole")]
+    tables = [sorted(folder.glob("cells/*/*.parquet")) for folder in (cut, whole)]
     assert [file.name for file in tables[0]] == [file.name for file in tables[1]]
     for one, other in zip(*tables, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
@@ -76,7 +81,7 @@ def wait_for(count: int, folder: Path) -> None:
 
 
 def test_a_run_killed_among_its_slices_goes_on_with_them_and_a_killed_worker_costs_nothing(
-    begun: Callable[[], subprocess.Popen[bytes]], tmp_path: Path
+    begun: Callable[[], subprocess.Popen[bytes]], whole: Path, tmp_path: Path
 ) -> None:
     first = begun()
     wait_for(1, tmp_path / "cut")
@@ -92,10 +97,10 @@ def test_a_run_killed_among_its_slices_goes_on_with_them_and_a_killed_worker_cos
         trains = [pid for pid in found if b"popen_loky" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         os.kill(trains[0], signal.SIGKILL)
     assert again.wait() == 0
-    assert_whole(tmp_path)
+    assert_equal(tmp_path / "cut", whole)
 
 
-def test_the_workers_of_a_cluster_share_one_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_workers_of_a_cluster_share_one_cell(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed", reason="the extra [dask] is not installed")
     monkeypatch.setattr(slices, "LEAST", 0.1)
     monkeypatch.setattr(slices, "SHARE", 3)
@@ -105,4 +110,4 @@ def test_the_workers_of_a_cluster_share_one_cell(tmp_path: Path, monkeypatch: py
     assert run(cell, tmp_path / "cut", jobs=2, engine="eager", backend="dask").landed
     assert len(landed) > 3
     assert landed[-1] == "digits-mlp--rmsprop"
-    assert_whole(tmp_path)
+    assert_equal(tmp_path / "cut", whole)

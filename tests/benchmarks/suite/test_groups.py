@@ -61,6 +61,16 @@ def test_the_command_line_writes_groups_as_a_suite_does() -> None:
     ]
 
 
+def test_what_a_class_is_told_of_a_group_stays_true_or_false() -> None:
+    told = {"dims": [2], "use_muon": True}
+    suite = Suite.checked({**SUITE, "optimizer": {"torch:AdamW": {"groups": [told]}}}, "this test")
+    written = on_the_command_line("dims=2 use_muon=true", "* use_muon=false").cells()[0].groups
+    assert [group.values for group in written] == [{"use_muon": True}, {"use_muon": False}]
+    assert [type(value) for group in written for value in group.values.values()] == [bool, bool]
+    assert '"use_muon" = true' in suite.to_toml()
+    assert Suite.parse(suite.to_toml(), "again") == suite
+
+
 def test_other_groups_are_another_suite() -> None:
     names = {on_the_command_line(*groups).name for groups in ((), ("* lr=0.1",), ("* lr=0.2",))}
     assert len(names) == 3

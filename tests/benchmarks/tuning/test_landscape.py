@@ -141,6 +141,7 @@ def test_after_fewer_steps_a_run_is_where_a_run_of_fewer_steps_ends() -> None:
         assert bool((grid.anytime[..., -1] == LOST).any())
 
 
+@pytest.mark.slow
 def test_the_horizons_are_the_same_by_torch_and_by_a_kernel() -> None:
     space = Space.of(OPTIMIZERS["momentum"], Searching())
     eager, compiled = (

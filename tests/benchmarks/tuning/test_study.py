@@ -83,6 +83,7 @@ def test_quasi_random_trials_cover_the_range_from_the_first_block_on() -> None:
     assert len(set(strata.tolist())) == 16
 
 
+@pytest.mark.slow
 def test_tpe_finds_a_better_objective_than_random_search_of_the_same_size() -> None:
     better = 0
     for cell in "abcde":

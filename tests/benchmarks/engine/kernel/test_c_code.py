@@ -13,10 +13,10 @@ import torch
 
 from benchmarks.engine.kernel.c_code import WrittenOut, argument_kinds, cast, expression, number, result_kind
 from benchmarks.engine.kernel.loops import Functions
-from benchmarks.engine.kernel.operations import FUNCTIONS, INTO, OPERATIONS
+from benchmarks.engine.kernel.operations import FUNCTIONS, OPERATIONS
 from benchmarks.engine.kernel.planning import grouped, layout
 from benchmarks.engine.kernel.prelude import PRELUDE
-from benchmarks.engine.kernel.program import Assign, Buffer, Kind, Place, View, whole
+from benchmarks.engine.kernel.program import GATHERINGS, Assign, Buffer, Kind, Place, View, whole
 
 NUMBERS = (
     *(0.0, -0.0, 1.0, -1.5, 0.1, 1 / 3, 5e-324, -2.2e-308, 1.7976931348623157e308, 3.5e38, 1e-46, 16777217.0),
@@ -75,7 +75,7 @@ def test_a_choice_hangs_on_a_truth_whatever_it_chooses_between():
 
 
 def test_what_numbers_are_gathered_by_takes_two():
-    for name in INTO.values():
+    for name in GATHERINGS:
         assert "{1}" in OPERATIONS[name]
         assert "{2}" not in OPERATIONS[name]
 
@@ -139,6 +139,28 @@ def _gathered(compiled, folder: Path, statement: Assign, out: View, *, loops: bo
     run = ctypes.CDLL(str(folder / "one.so")).run
     run(ctypes.c_void_p(given.contiguous().data_ptr()), ctypes.c_void_p(result.data_ptr()))
     return result[:, :2].t().tolist()
+
+
+@pytest.mark.parametrize("operation", ["maximum", "minimum"])
+def test_of_two_zeros_the_second_is_left_by_every_compiler(each_compiler, tmp_path, operation):
+    """Also where the first is part of the text, and the second, as ever so often, in memory."""
+    lines = [
+        f"LANES y[{at} + l] = {expression(operation, [number(zero, Kind.F64), 'x[l]'], Kind.F64)};"
+        for at, zero in ((0, 0.0), (8, -0.0))
+    ]
+    head = f"#define W 8\n#define VECTOR 16\n{PRELUDE}\n"
+    text = head + "\n".join(["void run(const double *restrict x, double *restrict y) {", *lines, "}"])
+    each_compiler.build(text, tmp_path / "zeros.so")
+    x, y = (ctypes.c_double * 8)(*[0.0, -0.0] * 4), (ctypes.c_double * 16)(*[1.0] * 16)
+    ctypes.CDLL(str(tmp_path / "zeros.so")).run(x, y)
+    assert [str(value) for value in y] == ["0.0", "-0.0"] * 8
+
+
+def test_what_stands_before_a_kernel_asks_nothing_that_a_compiler_of_before_2020_has_not(real, tmp_path):
+    if real.family == "clang":
+        pytest.skip("clang has had __has_builtin for longer")
+    older = replace(real, flags=(*real.flags, "-U__has_builtin"))
+    older.build(f"#define W 8\n#define VECTOR 16\n{PRELUDE}", tmp_path / "nothing.so")
 
 
 @pytest.mark.parametrize("loops", [False, True], ids=["written out", "loops"])

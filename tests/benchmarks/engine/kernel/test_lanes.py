@@ -231,6 +231,27 @@ def test_batches_of_another_shape_than_the_first_are_left_to_torch() -> None:
 
 
 @dataclass(frozen=True, eq=False)
+class Retyped(Uneven):
+    """A bowl around the mean of rows, which in one step are whole numbers."""
+
+    def batches(self, seeds: Any, steps: int) -> Any:
+        for step in range(steps):
+            yield torch.full((len(seeds), 3, 2), 3, dtype=torch.int64 if step == 4 else torch.float64)
+
+    def loss(self, x: Tensor, batch: Batch) -> Tensor:
+        return super().loss(x, None if batch is None else batch.to(x.dtype))  # type: ignore[union-attr]
+
+
+def test_batches_of_another_type_than_the_first_are_left_to_torch() -> None:
+    traces = [
+        train(Training(Retyped(), "momentum", [1, 2], 6, 1, engine=engine, keep_path=True), {"lr": RATES})
+        for engine in ("eager", "kernel")
+    ]
+    assert traces[1].engine == "kernel"
+    assert_equal(*traces)
+
+
+@dataclass(frozen=True, eq=False)
 class Wide(Counting):
     """A metric that is not one number a lane, of which no kernel may be made: it would be written anywhere."""
 

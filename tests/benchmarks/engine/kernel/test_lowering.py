@@ -9,8 +9,8 @@ import torch
 
 from benchmarks.engine.kernel.builder import Builder
 from benchmarks.engine.kernel.lowering import LOWERINGS, lower
-from benchmarks.engine.kernel.operations import INTO, OPERATIONS, TORCH
-from benchmarks.engine.kernel.program import Assign, Kind, MatMul, Pick, Place, Program, View
+from benchmarks.engine.kernel.operations import OPERATIONS, TORCH
+from benchmarks.engine.kernel.program import GATHERINGS, Assign, Kind, MatMul, Pick, Place, Program, View
 from benchmarks.engine.kernel.refusal import NotCompiledError
 from benchmarks.engine.kernel.tracing import trace_function
 
@@ -134,7 +134,7 @@ def test_no_index_leaves_its_buffer(function):
 
 
 def test_tables_name_operations_that_there_are():
-    assert set(TORCH.values()) | set(INTO) <= OPERATIONS.keys()
+    assert set(TORCH.values()) | set(GATHERINGS) <= OPERATIONS.keys()
     assert not set(TORCH) & set(LOWERINGS)
     for name in {*TORCH, *LOWERINGS}:
         assert hasattr(torch.ops.aten, name), name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,8 +175,18 @@ def _ulps(found: Tensor, expected: Tensor, dtype: torch.dtype) -> Tensor:
 ROOT: Mapping[str, Operation] = {"sqrt": lambda x, _: x.sqrt()}
 
 
+def _made_by(request: pytest.FixtureRequest, form: str) -> dict[str, Any]:
+    """Another compiler than the usual one, where a form names one, and what runs what it makes."""
+    if form.endswith("by clang"):
+        return {"by": request.getfixturevalue("looked_for")("clang")}
+    if form.endswith("for ARM"):
+        arm = request.getfixturevalue("arm")
+        return {"by": arm.compiler, "run": arm.run}
+    return {}
+
+
 @pytest.fixture(scope="module")
-def results_of(compiled):
+def results_of(compiled, request):
     """Operations in one library: their results by name, of the form and the inputs.
 
     What is exact may be compiled quickly; functions are on vectors only where the compiler takes its time.
@@ -189,7 +200,8 @@ def results_of(compiled):
                 lambda x, y: [each(x, y) for each in operations.values()],
                 inputs,
                 loops=form.startswith("loops"),
-                quickly=form.endswith("quickly") and "exp" not in operations,
+                quickly="quickly" in form and "exp" not in operations,
+                **_made_by(request, form),
             )
         return dict(zip(operations, libraries[key](inputs), strict=True))
 
@@ -201,6 +213,9 @@ FORMS = pytest.mark.parametrize(
     [
         pytest.param("written out, quickly", torch.float64, id="written out quickly-float64"),
         pytest.param("loops, quickly", torch.float32, id="loops quickly-float32"),
+        pytest.param("loops, quickly, by clang", torch.float32, id="clang-float32", marks=pytest.mark.slow),
+        pytest.param("written out, quickly, for ARM", torch.float64, id="ARM-float64", marks=pytest.mark.slow),
+        pytest.param("loops, quickly, for ARM", torch.float32, id="ARM-float32", marks=pytest.mark.slow),
         pytest.param("loops", torch.float32, id="loops-float32", marks=pytest.mark.slow),
         pytest.param("loops", torch.float64, id="loops-float64", marks=pytest.mark.slow),
         pytest.param("written out", torch.float32, id="written out-float32", marks=pytest.mark.slow),
