@@ -15,6 +15,7 @@ from torch import Tensor
 from benchmarks.engine import kernel_lanes
 from benchmarks.engine.kernel import making
 from benchmarks.engine.kernel.compiler import find_compiler
+from benchmarks.engine.kernel.kernel import EvaluationKernel
 from benchmarks.engine.kernel.lowering import lower
 from benchmarks.engine.kernel.making import evaluation_kernel, step_kernel
 from benchmarks.engine.kernel.refusal import NotCompiledError
@@ -345,3 +346,16 @@ def test_an_estimate_of_work_grows_with_lanes_steps_and_parameters() -> None:
     small, large = make_problem("ellipse"), make_problem("digits-mlp")
     assert kernel_lanes.seconds_by_torch(small, 2e6, 100) > kernel_lanes.seconds_by_torch(small, 1e6, 100)
     assert kernel_lanes.seconds_by_torch(large, 1e6, 100) > 100 * kernel_lanes.seconds_by_torch(small, 1e6, 100)
+
+
+def test_the_start_is_evaluated_once_for_all_configurations(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, original = [], EvaluationKernel.__call__
+
+    def counted(self: EvaluationKernel, x: Tensor, threads: int = 1) -> dict[str, Tensor]:
+        looked.append(len(x))
+        return original(self, x, threads)
+
+    monkeypatch.setattr(EvaluationKernel, "__call__", counted)
+    eager, compiled = both("rosenbrock-noisy", "rmsprop", [1, 2], 4, evaluate_every=2)
+    assert looked[-3:] == [1, len(RATES), len(RATES)]  # after the check of a kernel that is loaded first
+    assert torch.equal(eager.metrics["loss"][..., 0], compiled.metrics["loss"][..., 0])
