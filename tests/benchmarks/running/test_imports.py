@@ -73,3 +73,13 @@ def test_a_command_and_its_workers_rarely_look_for_garbage() -> None:
 
 def _threshold(_: int) -> tuple[int, int, int]:
     return gc.get_threshold()
+
+
+@pytest.mark.slow
+def test_what_a_suite_can_decide_is_said_before_the_first_worker_starts_and_without_the_second_that_scipy_stats_takes():
+    script = (
+        "import sys; from benchmarks import Suite; from benchmarks.running.decide import what_decides\n"
+        "assert what_decides(Suite.load('quick').cells())\n"
+        "assert not {'scipy.stats', 'scipy.optimize'} & set(sys.modules)"
+    )
+    assert imported(script) == {"scipy"}
