@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
-import warnings
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -34,9 +31,6 @@ __all__ = ["Executed", "Machine", "count_of_children", "execute", "write_page"]
 
 SHARD_RESERVE: Final = 2.0
 """Seconds of a shard's time budget kept back for its last cell: no report follows."""
-
-FEW_POINTS: Final = 100_000
-"""Runs of a landscape up to which nobody misses the memory of a worker that waits."""
 
 
 @dataclass(frozen=True)
@@ -90,25 +84,6 @@ def execute(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
     report and one store.
     Raises `StepscapeError` for mistakes, before anything is written.
     """
-    if machine.minutes is not None and not machine.minutes > 0:
-        raise UsageError(f"a time budget is a positive number of minutes, got {machine.minutes}")
-    ready = _workers_ahead(suite, machine)
-    if ready is None:
-        return _executed(suite, machine, observer)
-    try:
-        return _executed(suite, machine, observer)
-    except BaseException:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that they had not ended
-            ready.close()  # what they import is for nothing
-        raise
-    finally:
-        with suppress(Exception):  # one was killed meanwhile, and its work was done by others
-            list(ready)
-
-
-def _executed(suite: Suite, machine: Machine, observer: RunObserver) -> Executed:
-    """What `execute` does beside starting processes."""
     from analysis.problem_results import results_of
     from analysis.record.cells import Record
     from benchmarks.mlflow_mirror.links import share_files
@@ -117,6 +92,8 @@ def _executed(suite: Suite, machine: Machine, observer: RunObserver) -> Executed
     from benchmarks.running.memory import memory_size
     from benchmarks.running.workers import default_jobs
 
+    if machine.minutes is not None and not machine.minutes > 0:
+        raise UsageError(f"a time budget is a positive number of minutes, got {machine.minutes}")
     began = machine.started or time.time()
     folder = machine.folder(suite)
     jobs = machine.jobs or (None if machine.address else default_jobs())
@@ -162,23 +139,6 @@ def _executed(suite: Suite, machine: Machine, observer: RunObserver) -> Executed
         shard=machine.shard,
     )
     return Executed(folder, result, pages[0] if pages else None, list(result.warnings), results)
-
-
-def _workers_ahead(suite: Suite, machine: Machine) -> Generator[None] | None:
-    """The processes that will run what is missing, started before this one has imported what it takes; none where not
-    several are sure to be used, or their memory may be missed.
-    """
-    from benchmarks.record.folder import RecordFolder
-    from benchmarks.running.workers import default_jobs, start_workers
-
-    plans = suite.cells()
-    missing = len(plans) - len(RecordFolder(machine.folder(suite)).finished(plans))
-    jobs = min(machine.jobs or default_jobs(), missing)
-    points = max((len(plan.landscape.seeds) * math.prod(plan.landscape.grid) for plan in plans), default=0)
-    here = machine.backend == "local" and machine.shard is None
-    if not here or jobs < 2 or machine.memory is not None or points > FEW_POINTS:
-        return None
-    return start_workers(jobs)
 
 
 def write_page(

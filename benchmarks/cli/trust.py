@@ -21,13 +21,11 @@ def check_trusted(source: str, suite: Suite) -> None:
     is no, or there is no terminal to ask on. Nothing is imported to find out.
     """
     from benchmarks.errors import UsageError
+    from benchmarks.running.imports import imports_of
     from benchmarks.suite.suite import builtin_suites
 
-    if source in builtin_suites() or Path(source).resolve().is_relative_to(Path.cwd().resolve()):
-        return
-    from benchmarks.running.imports import imports_of
-
-    imported = imports_of(suite)
+    own = source in builtin_suites() or Path(source).resolve().is_relative_to(Path.cwd().resolve())
+    imported = [] if own else imports_of(suite)
     if not imported:
         return
     what = f"{source} lies outside the current folder and imports {', '.join(imported)}, which may do anything"

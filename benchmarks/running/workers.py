@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
-from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from analysis.pages.drawing import end_with
 from benchmarks.errors import StepscapeError
 from benchmarks.redaction import guard_output
 
-if TYPE_CHECKING:
-    from joblib import Parallel
-
-__all__ = ["WorkersLostError", "default_jobs", "map_unordered", "start_workers"]
+__all__ = ["WorkersLostError", "default_jobs", "map_unordered"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -31,19 +27,6 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@cache
-def start_workers(jobs: int) -> Generator[None]:
-    """Start the ``jobs`` processes that `map_unordered` will use, and have them import what jobs take while this one
-    does so itself: else they would begin where it has ended, seconds later. Once a process.
-
-    It does not wait; reading what it returns does, and closing that ends them at once.
-    """
-    from joblib import delayed
-
-    started: Generator[None] = _pool(jobs)(delayed(_start)(os.getpid()) for _ in range(jobs))
-    return started
-
-
 def map_unordered(function: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
     """``function`` of every task, in ``jobs`` processes, yielded as they finish; in this process where ``jobs`` is 1.
 
@@ -53,16 +36,22 @@ def map_unordered(function: Callable[[Task], Result], tasks: Sequence[Task], job
     if jobs == 1 or len(tasks) <= 1:
         yield from map(function, tasks)
         return
-    from joblib import delayed
+    from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     left = dict(enumerate(tasks))
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            pool = _pool(min(jobs, len(left)))
-            for place, result in pool(delayed(_result_of)(function, *item, os.getpid()) for item in list(left.items())):
-                del left[place]
-                yield result
+            with parallel_config(backend="loky", inner_max_num_threads=1):
+                # of large arguments joblib would keep files, which a killed run leaves in the machine's memory
+                pool = Parallel(
+                    n_jobs=min(jobs, len(left)), return_as="generator_unordered", batch_size=1, max_nbytes=None
+                )
+                for place, result in pool(
+                    delayed(_result_of)(function, *item, os.getpid()) for item in list(left.items())
+                ):
+                    del left[place]
+                    yield result
             return
         except TerminatedWorkerError as error:
             if attempt == ATTEMPTS:
@@ -71,29 +60,9 @@ def map_unordered(function: Callable[[Task], Result], tasks: Sequence[Task], job
                 ) from error
 
 
-def _pool(jobs: int) -> Parallel:
-    """The pool of ``jobs`` processes: the one that is there, where it has as many."""
-    from joblib import Parallel, parallel_config
-
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        # of large arguments joblib would keep files, which a killed run leaves in the machine's memory
-        return Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, max_nbytes=None)
-
-
-def _start(parent: int) -> None:
-    """What the first task of a worker would do before it begins."""
-    import benchmarks.running.jobs  # noqa: F401
-
-    _belongs_to(parent)
-
-
-def _belongs_to(parent: int) -> None:
+def _result_of(function: Callable[[Task], Result], place: int, task: Task, parent: int) -> tuple[int, Result]:
+    """The result of a task, with its place."""
     if os.getpid() != parent:  # with one task left, joblib runs it in the parent itself
         guard_output()
         end_with(parent)
-
-
-def _result_of(function: Callable[[Task], Result], place: int, task: Task, parent: int) -> tuple[int, Result]:
-    """The result of a task, with its place."""
-    _belongs_to(parent)
     return place, function(task)
