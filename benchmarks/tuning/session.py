@@ -32,6 +32,7 @@ from benchmarks.tuning.trials import Asked, Block, State, Trial
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import FrozenTrial
 
 __all__ = ["WORKER", "Session"]
 
@@ -39,6 +40,7 @@ WORKER = "stepscape.worker"
 """The user attribute of a shared study's trial that names the process that asked it, as host:pid."""
 
 POLL: Final = 0.2  # seconds between two looks at what other processes do
+ASKING: Final = 10.0  # seconds in which a trial has its values once it is there, if its process goes on
 LEAST_PATIENCE: Final = 60.0  # seconds; a process that trains longer than this and three times our own longest hangs
 
 
@@ -173,8 +175,9 @@ class Session:
         return Asked(numbers, [self.first, *points] if self.first is not None and first == 0 else points, [])
 
     def _ask_sampler(self, block: int) -> Asked | None:
-        there = self._trials_there()
-        handles = [self._ask_first()] if self.first is not None and there == 0 else []
+        trials = self._trials_there()
+        first, there = self._ask_first(trials), len(trials)
+        handles = [] if first is None else [first]
         wanted = min(self.tuning.block, self.count - there - len(handles))
         if wanted <= 0:
             return None
@@ -190,16 +193,50 @@ class Session:
                     trial.set_user_attr(name, number)
         return Asked([trial.number for trial in handles], values, handles)
 
-    def _ask_first(self) -> optuna.Trial:
-        """The trial of the setting that comes first; no sampler spends a draw on it."""
+    def _ask_first(self, trials: Sequence[FrozenTrial]) -> optuna.Trial | None:
+        """The trial of the setting that comes first, None where it is among the ``trials``; no sampler spends a draw on
+        it. Of processes that ask it in the same moment all but one give way, and theirs are failed.
+        """
         from optuna.exceptions import ExperimentalWarning
         from optuna.samplers import PartialFixedSampler, RandomSampler
+        from optuna.trial import TrialState
 
-        assert self.first is not None
+        if self.first is None or any(map(self._is_first, trials)):
+            return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             self.study.sampler = PartialFixedSampler(self.space.to_optuna(self.first), RandomSampler(seed=0))
-        return self._asked()
+        trial = self._asked()
+        if self.shared and self._asked_before(trial.number):
+            self.study.tell(trial, state=TrialState.FAIL)
+            del self.untold[trial.number]
+            return None
+        return trial
+
+    def _is_first(self, trial: FrozenTrial | optuna.Trial) -> bool:
+        """Whether ``trial`` is of the setting that comes first; a storage may round it."""
+        first = {} if self.first is None else self.space.to_optuna(self.first)
+        return trial.params.keys() == first.keys() and all(
+            math.isclose(trial.params[name], value, rel_tol=1e-12) for name, value in first.items()
+        )
+
+    def _asked_before(self, number: int) -> bool:
+        """Whether the first setting is also that of a trial before ``number``; one that is just being asked is waited
+        for, for a while.
+        """
+        from optuna.trial import TrialState
+
+        began = time.monotonic()
+        while True:
+            earlier = [trial for trial in self._living() if trial.number < number]
+            if any(map(self._is_first, earlier)):
+                return True
+            running = (trial for trial in earlier if trial.state is TrialState.RUNNING)
+            if time.monotonic() - began > ASKING or not any(
+                t.params.keys() < self.distributions.keys() for t in running
+            ):
+                return False
+            time.sleep(POLL)
 
     def _asked(self) -> optuna.Trial:
         """The trial that the study's sampler asks next; of a shared study it is known until it is told."""
@@ -210,41 +247,50 @@ class Session:
 
     def _values(self, trial: optuna.Trial) -> Mapping[str, float]:
         """The searched values of an asked trial, the first setting not as "1 - (1 - memory)", which rounds."""
-        if self.first is not None and trial.params == self.space.to_optuna(self.first):
+        if self.first is not None and self._is_first(trial):
             return dict(self.first)
         return self.space.from_optuna(trial.params)
 
-    def _trials_there(self) -> int:
-        """How many trials the study has, those that are being trained among them.
-
+    def _trials_there(self) -> list[FrozenTrial]:
+        """The trials that the study has, those that are being trained among them.
 
         Of a shared one there are enough only when they are told: until then this waits, for a process that is killed
         leaves trials to be made up.
         """
         from optuna.trial import TrialState
 
-        busy, began = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING), time.monotonic()
+        began = time.monotonic()
         while True:
-            trials = self.study.get_trials(deepcopy=False, states=busy)
+            trials = self._living()
             running = [trial for trial in trials if trial.state is TrialState.RUNNING] if self.shared else []
-            dead = [trial for trial in running if self._lives_here(trial) is False]
-            for trial in dead:
-                with suppress(Exception):  # another process was quicker
-                    self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-            there = len(trials) - len(dead)
             waited = time.monotonic() - began
             if (
-                there < self.count
+                len(trials) < self.count
                 or waited > LEAST_PATIENCE + 3 * self.longest
                 or not any(map(self._lives_here, running))
             ):
-                return there
+                return trials
             if self.deadline is not None and time.time() > self.deadline:
                 raise OutOfTime
             time.sleep(POLL)
 
+    def _living(self) -> list[FrozenTrial]:
+        """The trials that are told or being trained; those of processes that are known to have ended are failed."""
+        from optuna.trial import TrialState
+
+        busy = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+        found = []
+        for trial in self.study.get_trials(deepcopy=False, states=busy):
+            others = self.shared and trial.state is TrialState.RUNNING and trial.number not in self.untold
+            if others and self._lives_here(trial) is False:
+                with suppress(Exception):  # another process was quicker
+                    self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+            else:
+                found.append(trial)
+        return found
+
     @staticmethod
-    def _lives_here(trial: optuna.trial.FrozenTrial) -> bool | None:
+    def _lives_here(trial: FrozenTrial) -> bool | None:
         """Whether the process that asked ``trial`` is alive; None where it is not known, as on another machine."""
         host, _, pid = str(trial.user_attrs.get(WORKER, "")).rpartition(":")
         return _alive(int(pid)) if host == socket.gethostname() and pid.isdigit() else None

@@ -170,11 +170,14 @@ def test_of_four_drivers_on_one_study_one_is_killed_and_no_trial_is_lost_or_coun
     assert [trial.number for trial in trials] == list(range(len(trials)))
     assert 65 <= len(told) <= 65 + 3 * 8  # those asked for and the defaults; all may ask their last block at once
     assert {trial.state for trial in given_up} == {TrialState.FAIL}
-    assert {trial.number for trial in given_up} == {trial.number for trial in left if trial.state not in FINISHED}
+    gave_way = {trial.number for trial in given_up if trial.params == trials[0].params}  # drivers that begin together
+    lost = {trial.number for trial in left if trial.state not in FINISHED}
+    assert {trial.number for trial in given_up} == lost | gave_way
+    assert len(gave_way) <= 4
     assert {trial.number for trial in left if trial.state in FINISHED} <= set(told)  # what it told before is kept
-    sampled = [tuple(sorted(trial.params.items())) for trial in told.values() if trial.params != trials[0].params]
-    assert len(set(sampled)) == len(sampled)  # none trained twice
-    assert len(told) - len(sampled) <= 4  # but the defaults, by drivers that begin in the same moment
+    trained = [tuple(sorted(trial.params.items())) for trial in told.values()]
+    assert len(set(trained)) == len(trained)  # none twice
+    assert tuple(sorted(trials[0].params.items())) in trained  # the defaults, by whichever of those that began together
 
     again = driver(server, suite, tmp_path / "0")  # it goes on from what is there, and asks nothing
     assert again.wait(timeout=120) == 0

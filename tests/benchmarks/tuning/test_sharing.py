@@ -23,7 +23,7 @@ from benchmarks.running.run_suite import run
 from benchmarks.suite.settings import Searching, Tuning
 from benchmarks.suite.suite import Suite
 from benchmarks.tuning import session as module
-from benchmarks.tuning.session import WORKER
+from benchmarks.tuning.session import WORKER, Session
 from benchmarks.tuning.space import Space
 from benchmarks.tuning.storages import open_storage
 from benchmarks.tuning.study import tune
@@ -122,6 +122,67 @@ def test_a_study_waits_no_longer_than_its_deadline(tmp_path: Path) -> None:
     leave_running(url, os.getppid())
     with pytest.raises(OutOfTime):
         search(url, Checkpoints(deadline=time.time() + 1))
+
+
+DEFAULTS = {"lr": 0.01, "gamma": 0.9}
+
+
+def session(url: str) -> Session:
+    space = Space.of(OPTIMIZERS["rmsprop"], Searching())
+    return Session("cell", space, Tuning(trials=16, block=4), optuna.pruners.NopPruner(), url, DEFAULTS)
+
+
+def defaults_at(url: str) -> list[TrialState]:
+    """The states of the trials of the defaults."""
+    return [trial.state for trial in trials_at(url) if trial.user_attrs.get("lr", 0.01) == trial.params["lr"] == 0.01]
+
+
+def test_of_drivers_that_begin_in_the_same_moment_one_tries_the_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"journal:///{tmp_path}/studies.log"
+    one, other = session(url), session(url)
+    monkeypatch.setattr(other, "_trials_there", list)  # both have seen a study without any trial
+    first, second = one.ask(0), other.ask(0)
+    assert first is not None
+    assert second is not None
+    assert dict(first.values[0]) == DEFAULTS
+    assert DEFAULTS not in second.values
+    assert len(second.values) == 4
+    assert defaults_at(url) == [TrialState.RUNNING, TrialState.FAIL]
+    for each in (one, other):
+        each.close()
+
+
+def test_defaults_whose_driver_ended_are_tried_by_another(tmp_path: Path) -> None:
+    url = f"journal:///{tmp_path}/studies.log"
+    lost, other = session(url), session(url)
+    assert lost.ask(0) is not None
+    second = other.ask(0)
+    lost.close()  # which fails its trials
+    third = other.ask(1)
+    assert second is not None
+    assert third is not None
+    assert DEFAULTS not in second.values
+    assert dict(third.values[0]) == DEFAULTS
+    assert defaults_at(url) == [TrialState.FAIL, TrialState.RUNNING]
+    other.close()
+
+
+def test_who_is_just_being_asked_is_waited_for_before_the_defaults_are_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"journal:///{tmp_path}/studies.log"
+    leave_running(url, os.getpid())  # a trial without values yet
+    monkeypatch.setattr(module, "ASKING", 0.3)
+    late = session(url)
+    monkeypatch.setattr(late, "_trials_there", list)
+    began = time.monotonic()
+    asked = late.ask(0)
+    assert time.monotonic() - began > 0.3
+    assert asked is not None
+    assert dict(asked.values[0]) == DEFAULTS
+    late.close()
 
 
 def test_a_process_that_hangs_is_not_waited_for_forever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,8 @@ from benchmarks.running.backends import luggage
 from benchmarks.running.backends.luggage import Luggage, load_code, unpacked_data
 from benchmarks.running.backends.parcel import Requirements, carry_out_parcel, land, parcel_of, why_unfit
 from benchmarks.running.backends.versions import versions
-from benchmarks.running.jobs import CellJob
+from benchmarks.running.exhibit import run_exhibit
+from benchmarks.running.jobs import CellJob, exhibit_jobs
 from benchmarks.running.prepare import prepare
 from benchmarks.running.run_suite import run
 from benchmarks.suite.suite import Suite
@@ -45,6 +46,14 @@ seeds = 2
 grid = "3x2"
 """
 SUITE = Suite.parse(TEXT, "test")
+ASKING = """
+name = "asking"
+problems = ["ellipse"]
+optimizers = ["sgd"]
+exhibits = ["gamma-one", "memory"]
+[exhibit.memory]
+steps = 10
+"""
 RULE = """
 from dataclasses import dataclass
 
@@ -97,6 +106,22 @@ def test_a_job_that_was_sent_lands_as_one_that_ran_here(tmp_path: Path) -> None:
     assert not job.finished
     assert land(returned, job).landed
     assert same_cells(tmp_path / "here" / "cells" / "ellipse--sgd", job.place)
+
+
+def test_every_exhibit_of_a_suite_is_a_job_that_can_be_sent(tmp_path: Path) -> None:
+    suite = Suite.parse(ASKING, "test")
+    away, here = RecordFolder(tmp_path / "away"), RecordFolder(tmp_path / "here")
+    for record in (away, here):
+        record.open(suite)
+    other, job = exhibit_jobs(suite, away, None, None)
+    assert (other.name, job.name) == ("exhibit gamma-one", "exhibit memory")
+    returned = carry_out_parcel(parcel_of(job, needs_of(suite)), lambda name, share: None)
+    assert not job.finished
+    assert land(returned, job).landed
+    tables = sorted(run_exhibit(job.question, job.position, here, None).glob("*.parquet"))
+    assert tables
+    for table in tables:
+        assert (job.place / table.name).read_bytes() == table.read_bytes()
 
 
 def test_a_result_that_comes_twice_lands_once(tmp_path: Path) -> None:
