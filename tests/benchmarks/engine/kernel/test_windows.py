@@ -54,24 +54,15 @@ def _with_gradients(operations: Iterable[Operation]) -> Callable[..., list[Tenso
     return every
 
 
-def _assert_right(compiled, operations: Mapping[str, Operation], *, loops: bool) -> None:
-    inputs = _inputs()
-    every = _with_gradients(operations.values())
-    results = compiled(every, inputs, loops=loops, differentiates=True, quickly=True)(inputs)
-    for lane in range(LANES):
+@pytest.mark.slow
+def test_windows_of_every_kind_and_their_gradients_are_right_to_rounding(compiled):
+    inputs, every = _inputs(), _with_gradients(WINDOWED.values())
+    results = compiled(every, inputs, loops=True, differentiates=True, quickly=True)(inputs)
+    for lane in (0, 7, LANES - 1):  # the first and the last of a tile, and the rest of another
         own = [value[lane].double() if name != "batch:0" else value.double() for name, value in inputs.items()]
         for found, should in zip(results, every(*own), strict=True):
             off = (found[lane] - should).abs().max() / should.abs().max()
             assert off < 100 * torch.finfo(torch.float32).eps  # sums of up to 84 products in single precision
-
-
-def test_a_convolution_its_pools_and_their_gradients_are_right_to_rounding(compiled):
-    _assert_right(compiled, {name: WINDOWED[name] for name in ("pools of a convolution",)}, loops=True)
-
-
-@pytest.mark.slow
-def test_windows_of_every_kind_and_their_gradients_are_right_to_rounding(compiled):
-    _assert_right(compiled, WINDOWED, loops=True)
 
 
 @pytest.mark.slow
