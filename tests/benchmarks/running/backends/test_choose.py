@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -113,6 +114,23 @@ def test_ray_that_ended_without_a_word_is_not_waited_for(monkeypatch: pytest.Mon
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{nobodys_port()}")
     with pytest.raises(UsageError, match="no Ray cluster answers at auto"):
         Ray(None, "auto", None).check_address()
+
+
+def test_a_ray_cluster_that_refuses_us_is_asked_a_few_times_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="the extra [ray] is not installed")
+    setting = "RAY_gcs_server_port_wait_time_s"
+    monkeypatch.delenv(setting, raising=False)
+    tried: list[str] = []
+
+    def init(address: str, **quiet: object) -> None:
+        tried.append(os.environ[setting])  # what Ray reads: some seconds for each
+        raise ConnectionError("a token is missing")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(UsageError, match=r"a token is missing; where it asks for a token, set RAY_AUTH_MODE=token"):
+        Ray(None, "127.0.0.1:6379", None).connect()
+    assert tried == ["3"]
+    assert setting not in os.environ
 
 
 @pytest.mark.parametrize("kind", [Dask, Ray])
