@@ -168,6 +168,8 @@ def test_another_service_is_no_cluster(check: Callable[[str], None]) -> None:
         (["--address", "127.0.0.1:{port}"], "say --backend dask or --backend ray"),
         (["--storage", "postgresql+psycopg://x@127.0.0.1:{port}/db"], "cannot be opened"),
         (["--storage", "studies.db"], "a storage is a URL"),
+        (["--tracking-uri", "runs"], "is no MLflow store"),
+        (["--children", "some"], "--children is a number, all or none"),
         (["--backend", "slurm", "--shards", "2", "--slurm", "cluster=local", "--slurm", "x=1"], "--slurm cannot be so"),
     ],
 )
