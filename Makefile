@@ -8,6 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_QUIET = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
+.NOTPARALLEL:
 .PHONY: bench test lint same pictures clean help
 
 help:  ## show this
@@ -38,15 +39,19 @@ clean:  ## remove the environment and caches; results stay
 
 # torch comes first: the constraint pins the CPU build, before anything else can ask for another one.
 # Python compiles a file when it is first imported; pip would compile all 20,000 one after the other, a minute and more.
-$(VENV)/.installed: pyproject.toml constraints.txt
+define install
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "stepscape needs Python 3.11 or newer; say which with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "installing into $(VENV) (some minutes, once) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --no-compile -c constraints.txt torch
-	@$(BIN)/pip install --no-compile -c constraints.txt -e .
-	@touch $@
+	@$(BIN)/pip install --no-compile -c constraints.txt -e '$(1)'
+	@touch $(VENV)/.installed
+endef
 
-$(VENV)/.installed-dev: $(VENV)/.installed
-	@$(BIN)/pip install --no-compile -c constraints.txt -e '.[dev]'
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(call install,.)
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt
+	$(call install,.[dev])
 	@touch $@

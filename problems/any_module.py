@@ -101,15 +101,21 @@ def in_layers(module: nn.Module) -> Iterator[None]:
 
 
 def _layer(error: BaseException, module: nn.Module) -> str | None:
-    """The innermost layer that ``error`` came through, and what it was given; None where it is none of torch's."""
+    """The innermost layer that ``error`` came through, and what it was given; None where that is the whole module, of
+    the user's own class, of which the line says more.
+    """
     names, found = {id(part): name for name, part in module.named_modules()}, None
     for frame, _ in walk_tb(error.__traceback__):
         part = frame.f_locals.get("self")
         if frame.f_code.co_name == "_call_impl" and id(part) in names:
             found = part, frame.f_locals.get("args", ())
-    if found is None or not type(found[0]).__module__.startswith("torch."):
+    if found is None:
         return None
     part, given = found
+    theirs = not type(part).__module__.startswith("torch.")
+    if theirs and not names[id(part)]:
+        return None
     shapes = " and ".join(str(list(each.shape)) for each in given if isinstance(each, Tensor))
     name = names[id(part)]
-    return f"layer {name!r}, {part}, was given {shapes}" if name else f"{part} was given {shapes}"
+    what = type(part).__name__ if theirs else str(part)  # a user's own may hold many layers
+    return f"layer {name!r}, {what}, was given {shapes}" if name else f"{what} was given {shapes}"

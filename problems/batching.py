@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import shorten
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -18,6 +20,8 @@ Tensors = tuple[Tensor, ...]
 OfLane = Callable[..., Tensors]
 """From one lane's parameters ``[P]`` and its rows to some numbers."""
 
+LONGEST: Final = 120  # characters of what vmap says, lest the way out be cut off
+
 WORTH_IT = 1.1  # times faster than one at a time: less is noise
 
 
@@ -29,10 +33,16 @@ def at_once(of_lane: OfLane, lanes: Tensor, batch: Tensors) -> Tensors:
     try:
         return _batched(of_lane, lanes, batch)
     except RuntimeError as error:
-        if not re.search("vmap|atching rule", str(error)):
+        said = str(error)
+        if not re.search("vmap|atching rule|data pointer", said):
             raise
-        way = "draw no random numbers" if "random" in str(error) else "chunk=1 trains one lane at a time"
-        raise RuntimeError(f"{str(error).splitlines()[0]} ({way})") from error
+        if "data pointer" in said:  # as of tensor.numpy()
+            way = "numbers that leave torch have no gradient; stay with its tensors"
+        elif "random" in said:
+            way = "draw no random numbers, or give lanes=False, which trains the module as it is, its seed fixing them"
+        else:
+            way = "chunk=1 trains one lane at a time, lanes=False the module as it is"
+        raise RuntimeError(f"{shorten(said.splitlines()[0], LONGEST, placeholder=' …')} ({way})") from error
 
 
 def _batched(of_lane: OfLane, lanes: Tensor, batch: Tensors) -> Tensors:

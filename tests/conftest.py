@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gc
+import io
 import re
 import shutil
 import zipfile
@@ -84,6 +85,16 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def empty_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures of reports are made, but an empty one is drawn in their place: that is most of the time."""
+    from matplotlib.figure import Figure
+
+    empty = io.BytesIO()
+    Figure(figsize=(1, 1)).savefig(empty, format="svg", metadata={"Date": None})
+    monkeypatch.setattr("analysis.figures.style._saved", lambda *_, **__: empty.getvalue())
 
 
 @pytest.fixture(scope="session")

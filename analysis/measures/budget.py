@@ -21,11 +21,11 @@ from analysis.measures.random_search import (
     Ordered,
     SearchTable,
     blocks,
-    chances,
     expected_progress,
     search_table,
 )
 from analysis.measures.results import CellResult, cell_results
+from analysis.measures.thinned import thinned
 from analysis.measures.wins import win_probability
 from analysis.record.cells import Cell
 from analysis.statistics.arrays import Array, Integers
@@ -105,11 +105,12 @@ def budget_curve(table: SearchTable, budgets: Sequence[int] = BUDGETS) -> Budget
     """
     measure, (turns, points) = table.measure, table.objective.shape
     rng = np.random.default_rng(SEED)
-    made, resampled = progress(measure, table.reported), np.zeros((GRID, len(budgets)))
+    (drawn_from,) = thinned([table])
+    made, resampled = progress(measure, drawn_from.reported), np.zeros((GRID, len(budgets)))
     weights = bootstrap_weights(turns, GRID, rng) / max(turns - 1, 1)
-    ordered = [Ordered.of(objective) for objective in table.objective]
-    for some in blocks(GRID, 8 * points):  # drawn one after another, so blocks change no draw
-        counts = bootstrap_weights(points, some.stop - some.start, rng)
+    ordered = [Ordered.of(objective) for objective in drawn_from.objective]
+    for some in blocks(GRID, 8 * made.shape[1]):  # drawn one after another, so blocks change no draw
+        counts = drawn_from.resampled(some.stop - some.start, rng)
         for turn, share in enumerate(weights[some].T):
             drawn = share > 0
             if drawn.any():
@@ -117,8 +118,7 @@ def budget_curve(table: SearchTable, budgets: Sequence[int] = BUDGETS) -> Budget
                 resampled[some][drawn] += share[drawn, None] * means
     worst, best = interval(resampled)
     levels = ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2)
-    parts = [_reached(table, budgets[some], levels) for some in blocks(len(budgets), turns * points)]
-    lucky, middle, unlucky = (np.concatenate(part) for part in zip(*parts, strict=True))
+    lucky, middle, unlucky = _reached(table, budgets, levels)
     expected = _from_progress(measure, expected_progress(table, budgets))
     low, high = _from_progress(measure, best), _from_progress(measure, worst)
     return BudgetCurve(np.array(budgets), expected, low, high, middle, lucky, unlucky, turns, points)
@@ -184,14 +184,17 @@ def _from_progress(measure: Measure, made: Array) -> Array:
 
 def _reached(table: SearchTable, budgets: Sequence[int], levels: Sequence[float]) -> list[Array]:
     """The quantiles ``[K]`` at ``levels`` of what searches of ``budgets`` draws report."""
-    turns = len(table.objective)
-    mixed = np.concatenate([chances(row, budgets) / turns for row in table.objective], axis=1)
-    return _quantiles(table.reported.ravel(), mixed, levels)
+    values, turns = table.reported.ravel(), [Ordered.of(row) for row in table.objective]
+    order = np.argsort(values, kind="stable")
+    parts = []
+    for some in blocks(len(budgets), values.size):
+        mixed = np.concatenate([turn.of_points(budgets[some]) / len(turns) for turn in turns], axis=1)
+        parts.append(_quantiles(values[order], mixed[:, order], levels))
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
 def _quantiles(values: Array, chance: Array, levels: Sequence[float]) -> list[Array]:
-    """The quantiles ``[K]`` at ``levels`` of outcomes ``values`` ``[N]`` with probabilities ``[K, N]``."""
-    order = np.argsort(values, kind="stable")
-    reached = np.cumsum(chance[:, order], axis=1)
-    last = values.size - 1
-    return [values[order[np.minimum((reached < level - 1e-12).sum(axis=1), last)]] for level in levels]
+    """The quantiles ``[K]`` at ``levels`` of rising outcomes ``values`` ``[N]`` with probabilities ``[K, N]``."""
+    reached = np.cumsum(chance, axis=1)
+    places = [[np.searchsorted(row, level - 1e-12) for row in reached] for level in levels]
+    return [values[np.minimum(place, values.size - 1)] for place in places]

@@ -132,8 +132,9 @@ class _Shape:
         keys = [name for name in (y_name, x_name) if name is not None and name in table]
         places = [np.unique(table[name], return_inverse=True) for name in ("seed", *keys)]
         shape = tuple(values.size for values, _ in places)
-        at = np.ravel_multi_index([place for _, place in places], shape)
-        if at.size != np.prod(shape) or np.unique(at).size != at.size:
+        at, order = np.ravel_multi_index([place for _, place in places], shape), np.full(np.prod(shape), -1, np.intp)
+        order[at] = np.arange(at.size)
+        if at.size != order.size or (order < 0).any():
             size = " x ".join(str(count) for count in reversed(shape[1:]))
             raise RecordError(
                 f"the landscape of {cell.name} is no full {size} grid over its {shape[0]} seeds: {at.size} runs; "
@@ -142,7 +143,7 @@ class _Shape:
         x, y = axis_of(cell.info, x_name, places[-1][0]), None
         if y_name is not None and len(keys) == 2:
             y = axis_of(cell.info, y_name, places[1][0])
-        return cls(x, y, np.argsort(at), (shape[0], 1 if y is None else shape[1], shape[-1]))
+        return cls(x, y, order, (shape[0], 1 if y is None else shape[1], shape[-1]))
 
     def grid(self, rows: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
         """A column of the table as ``[S, Y, X]``."""

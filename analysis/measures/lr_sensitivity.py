@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +38,7 @@ class Landscape:
     n: int
     measure: Measure
 
-    @property
+    @cached_property
     def best(self) -> tuple[int, int] | None:
         """Index ``(y, x)`` of the lowest stable median (of any, where no point is stable); None where all diverged."""
         found = _lowest(self.median, self.stable, self.measure)

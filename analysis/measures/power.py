@@ -74,16 +74,15 @@ def power_of(effect: float, spread: Spread, alpha: float = ALPHA) -> float:
     variance = 2 * part + spread.over_seeds
     if variance <= 0:
         return 1.0 if effect else 0.0
-    from scipy.stats import nct, t
+    from scipy.special import nctdtr, stdtrit  # what scipy.stats asks, without its checks, in a tenth of the time
 
     denominator = 2 * part**2 / (spread.studies - 1)
     if spread.seeds > 1:
         denominator += spread.over_seeds**2 / (spread.seeds - 1)
     freedom, away = variance**2 / denominator, abs(effect) / math.sqrt(variance)
-    critical = float(t.ppf(1 - alpha / 2, freedom))
-    return float(
-        np.nan_to_num(nct.sf(critical, freedom, away), nan=1.0) + np.nan_to_num(nct.cdf(-critical, freedom, away))
-    )
+    critical = float(stdtrit(freedom, 1 - alpha / 2))
+    above, below = 1 - nctdtr(freedom, away, critical), nctdtr(freedom, away, -critical)
+    return float(np.nan_to_num(above, nan=1.0) + np.nan_to_num(below))
 
 
 def detectable(spread: Spread, alpha: float = ALPHA, power: float = POWER) -> float:

@@ -18,6 +18,7 @@ import numpy as np
 from analysis.measures.landscape_grid import Grid, progress
 from analysis.measures.measure import Measure
 from analysis.statistics.arrays import Array, Integers
+from analysis.statistics.bootstrap import bootstrap_weights
 
 __all__ = ["Ordered", "SearchTable", "blocks", "chances", "expected_progress", "search_table"]
 
@@ -30,12 +31,21 @@ class SearchTable:
     """A landscape as a search meets it, ``[T, N]``: T turns of holding out a seed, N points.
 
     ``objective`` is what the search is told, ``reported`` what the held-out seed says of the point; both are measures,
-    inf where a run diverged, and ``reported`` is inf where ``objective`` is: such a point cannot be chosen.
+    inf where a run diverged, and ``reported`` is inf where ``objective`` is: such a point cannot be chosen. ``sizes``
+    ``[N]`` says how many points of the grid each stands for; None: itself.
     """
 
     objective: Array
     reported: Array
     measure: Measure
+    sizes: Integers | None = None
+
+    def resampled(self, resamples: int, rng: np.random.Generator) -> Array:
+        """Counts ``[B, N]``, drawn by ``rng``: how often each point, or one it stands for, occurs in each resample."""
+        if self.sizes is None:
+            return bootstrap_weights(self.objective.shape[1], resamples, rng)
+        points = self.sizes.sum()
+        return rng.multinomial(points - 1, self.sizes / points, size=resamples).astype(np.float64)
 
 
 def search_table(grid: Grid) -> SearchTable:
@@ -55,11 +65,7 @@ def chances(
     Ties in ``objective`` ``[N]`` are broken evenly. ``counts`` ``[N]`` says how often each point is in the urn
     (default: once). Raises `ValueError` for a budget below 1 or, without ``replacement``, above the number of points.
     """
-    urn = np.ones(objective.size) if counts is None else counts
-    ordered = Ordered.of(objective)
-    found: Array = np.empty((len(budgets), objective.size))
-    found[:, ordered.order] = ordered.chances(budgets, urn[None], replacement=replacement)[0]
-    return found
+    return Ordered.of(objective).of_points(budgets, counts, replacement=replacement)
 
 
 def expected_progress(table: SearchTable, budgets: Sequence[int], *, replacement: bool = True) -> Array:
@@ -67,11 +73,12 @@ def expected_progress(table: SearchTable, budgets: Sequence[int], *, replacement
 
     Raises as `chances` does.
     """
-    made = progress(table.measure, table.reported)
+    made, ordered = progress(table.measure, table.reported), [Ordered.of(row) for row in table.objective]
     found = []
     for some in blocks(len(budgets), made.shape[1]):
         of_some = [
-            chances(row, budgets[some], replacement=replacement) @ gain for row, gain in zip(table.objective, made)
+            row.of_points(budgets[some], replacement=replacement) @ gain
+            for row, gain in zip(ordered, made, strict=True)
         ]
         found.append(np.mean(of_some, axis=0))
     return np.concatenate(found)
@@ -107,6 +114,13 @@ class Ordered:
         if self._untied:
             return kept
         return np.asarray(np.repeat(kept, self._sizes, axis=2) * self._within(urns)[:, None])
+
+    def of_points(self, budgets: Sequence[int], counts: Array | None = None, *, replacement: bool = True) -> Array:
+        """`chances` ``[K, N]`` of the points as they were before they were ordered."""
+        urn = np.ones(self.order.size) if counts is None else counts
+        found: Array = np.empty((len(budgets), self.order.size))
+        found[:, self.order] = self.chances(budgets, urn[None], replacement=replacement)[0]
+        return found
 
     def mean(self, values: Array, budgets: Sequence[int], counts: Array) -> Array:
         """``[B, K]``: the expected ``values`` ``[N]`` of the point kept of the B urns ``counts`` ``[B, N]``."""

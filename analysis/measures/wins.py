@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from analysis.measures.random_search import Ordered, SearchTable, blocks
+from analysis.measures.thinned import thinned
 from analysis.statistics.arrays import Array, Integers
 from analysis.statistics.bootstrap import SEED, bootstrap_weights, interval
 from analysis.statistics.resamples import WINS
@@ -26,13 +27,17 @@ def win_probability(searches: Mapping[str, SearchTable], budgets: Sequence[int])
     if len(turns) != 1:
         raise ValueError(f"the landscapes have different numbers of seeds: {sorted(turns)}")
     count, rng = turns.pop(), np.random.default_rng(SEED)
-    duels = [_Duel(list(searches.values()), turn) for turn in range(count)]
+    every = [*searches.values()]
+    duels = [_Duel(every, turn) for turn in range(count)]
+    value = np.mean([duel.wins(budgets, None) for duel in duels], axis=0)
+    drawn_from = thinned(every)
+    if drawn_from is not every:
+        duels = [_Duel(drawn_from, turn) for turn in range(count)]
     resampled = np.zeros((WINS, len(searches), len(budgets)))
     for resample, weights in enumerate(bootstrap_weights(count, WINS, rng) / max(count - 1, 1)):
-        urns = [bootstrap_weights(search.objective.shape[1], 1, rng)[0] for search in searches.values()]
+        urns = [search.resampled(1, rng)[0] for search in drawn_from]
         resampled[resample] = sum(w * duel.wins(budgets, urns) for w, duel in zip(weights, duels) if w)
     low, high = interval(resampled)
-    value = np.mean([duel.wins(budgets, None) for duel in duels], axis=0)
     return {label: np.stack([value[i], low[i], high[i]]) for i, label in enumerate(searches)}
 
 
@@ -78,6 +83,8 @@ class _Duel:
         for i, (search, places) in enumerate(zip(self.searches, self.places)):
             urn = np.ones(places.size) if urns is None else urns[i]
             kept.append(search.chances(budgets, urn[None])[0][:, places])
+        if len(kept) == 1:  # nobody is lower than what it finds
+            return np.asarray(np.ascontiguousarray(kept[0][:, : self.finite[0]]).sum(axis=1)[None])
         reached = [_cumulated(chance) for chance in kept]
         found = np.zeros((len(kept), len(budgets)))
         for i, own in enumerate(kept):

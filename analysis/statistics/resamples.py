@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CONTENDERS", "GRID", "INFLUENCE", "SEEDS", "WINS"]
+__all__ = ["CONTENDERS", "GRID", "INFLUENCE", "MANY", "SEEDS", "WINS"]
 
 SEEDS: Final = 4000
 """A median or a mean over seeds: one matrix product, microseconds a resample."""
@@ -25,3 +25,7 @@ seeds have few different resamples anyway, and equal ones are computed once."""
 
 WINS: Final = 40
 """The probability to win at a budget: a comparison of every point of every optimizer with all others."""
+
+MANY: Final = 65_536
+"""More points than this are resampled by cheaper draws of the same distribution, and as groups of neighbours where the
+landscape has one seed (`analysis.measures.thinned`)."""

@@ -26,6 +26,7 @@ from benchmarks.cli.progress import Bar, SuiteProgress, counted, say, terminal_w
 from benchmarks.cli.results import COMMANDS
 from benchmarks.cli.unit_test import unit_test
 from benchmarks.cli.zoom import zoom
+from benchmarks.garbage import collect_rarely
 from benchmarks.redaction import guard_output
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
+    collect_rarely()
     guard_output()
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     encode_anything()

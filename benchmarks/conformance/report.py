@@ -34,6 +34,7 @@ __all__ = ["Finding", "Report", "check_name", "check_optimizer", "check_problem"
 Subject = TypeVar("Subject")
 
 COMPILED: Final = "It can be compiled, so that long work runs in a kernel."
+LANES: Final = "Its runs are lanes, trained by the thousand as one tensor."
 
 
 @dataclass(frozen=True)
@@ -116,12 +117,17 @@ def check_optimizer(spec: AnyOptimizer | str) -> Report:
 def check_name(text: str, data: Path | None = None) -> Report:
     """Check what ``text`` names: a registered name, ``torch:RMSprop``, or ``package.module:OBJECT``; with parameters.
 
-    Besides, it is said whether it can be compiled. ``data`` is the user's data folder, for problems that need one.
+    Besides, it is said whether it can be compiled, and of a problem that is trained natively why. ``data`` is the
+    user's data folder, for problems that need one.
     Raises `UsageError` where nothing has that name.
     """
     name = parse_call(unwrapped(text))[0]
     if _is_problem(name):
         problem = make_problem(text, data)
+        if (native := native_if_known(problem)) is not None:
+            note = f"they are trained natively, a run at a time: {native}"
+            report = check_problem(problem)
+            return replace(report, findings=(*report.findings, Finding("lanes", LANES, note, note=True)))
         return _with_note(check_problem(problem), *why_not(problem, OPTIMIZERS["rmsprop"].rule))
     if name in OPTIMIZERS or ":" in name:
         spec = make_optimizer(text)

@@ -19,9 +19,11 @@ from benchmarks.naming.blame import blame, line_of
 from optimizers import Rule
 from optimizers.rule import Hyperparameters, State
 from problems import Batch, Problem
+from problems.module import ModuleProblem
 
 __all__ = [
     "EXPECTED",
+    "OF_A_MODULE",
     "batches_of",
     "bound_to",
     "complain",
@@ -52,6 +54,9 @@ EXPECTED: Final = {
 }
 """What is expected of each method, to end a sentence with."""
 
+OF_A_MODULE: Final = "a run draws inputs and a target, and loss(module(inputs), target) is one number, differentiable"
+"""What is expected of the author of a module, who writes none of these methods."""
+
 
 def name_of(problem: Problem) -> str:
     """How a problem is called in errors."""
@@ -60,14 +65,14 @@ def name_of(problem: Problem) -> str:
 
 def raise_as_own(problem: Problem, method: str, error: BaseException) -> None:
     """Raise `OwnCodeError` where ``error`` of the problem's ``method`` is the user's; else nothing happens."""
-    blame(error, f"{name_of(problem)}: {method}", EXPECTED[method], *_owners(problem, method))
+    blame(error, f"{name_of(problem)}: {method}", _expected(problem, method), *_owners(problem, method))
 
 
 def complain(problem: Problem, method: str, what: str) -> OwnCodeError:
     """The error that says what the problem's ``method`` gave instead of what is expected, with its line."""
     line = next(filter(None, map(line_of, _owners(problem, method))), None)
     where = f" ({line})" if line else ""
-    return OwnCodeError(f"{name_of(problem)}: {method} gave {what}{where}; {EXPECTED[method]}")
+    return OwnCodeError(f"{name_of(problem)}: {method} gave {what}{where}; {_expected(problem, method)}")
 
 
 def start_of(problem: Problem, seeds: Sequence[int]) -> Tensor:
@@ -208,6 +213,11 @@ def shown_of(rule: Rule, x: Tensor, state: State, name: str) -> Tensor:
     except (Exception, SystemExit) as error:
         blame(error, f"optimizer {name!r}: shown", EXPECTED["shown"], rule.shown)
         raise
+
+
+def _expected(problem: Problem, method: str) -> str:
+    of_a_module = isinstance(problem, ModuleProblem) and method in ("batches", "loss", "evaluate")
+    return OF_A_MODULE if of_a_module else EXPECTED[method]
 
 
 def _owners(problem: Problem, method: str) -> tuple[object, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch import Tensor
 
-from benchmarks.engine.calls import bound_to, start_of
+from benchmarks.engine.calls import bound_to, evaluation_of, start_of
 from benchmarks.engine.devices import check_device, device_here, device_of
 from benchmarks.engine.engines import ENGINES, Engine
 from benchmarks.engine.segments import Data
@@ -214,6 +214,11 @@ class Training:
     def start(self) -> Tensor:
         """The start points ``[S, P]`` on the device and in the precision of the runs."""
         return start_of(self.problem, self.seeds).to(self.device, self.dtype or self.problem.dtype)
+
+    @cached_property
+    def start_loss(self) -> Tensor:
+        """The loss ``[S]`` of the start points over all data, which every block of a study asks for."""
+        return evaluation_of(self.problem, self.start())["loss"]
 
     def filled(self, given: Configurations) -> Configurations:
         """``given`` with the optimizer's default for what it does not name: the engine fills in defaults here only.

@@ -140,6 +140,7 @@ class _KernelLanes(RuleLanes):
     ) -> None:
         super().__init__(training, rule, configurations, index, start, limit)
         self.kernel, self.measure = kernel, measure
+        self.at_start = True
         self.state = {name: value.contiguous() for name, value in self.state.items()}
         if not any(name.startswith("batch:") for name in kernel.facts.pointers):
             self.segment = SEGMENT
@@ -147,6 +148,7 @@ class _KernelLanes(RuleLanes):
     def advance(self, data: Segment, done: int) -> None:
         if len(self.index) == 0:
             return
+        self.at_start = False
         parts = data.parts if data.parts is not None else stacked(data.batches)
         if parts is None or not self.kernel.takes(parts):  # batches of other shapes than the first
             super().advance(data, done)
@@ -166,7 +168,13 @@ class _KernelLanes(RuleLanes):
         self.lane_steps += len(data) * self.alive.numel()
 
     def metrics(self) -> dict[str, Tensor]:
-        return super().metrics() if self.measure is None else self.measure(self.shown(), self.training.threads)
+        if self.measure is None:
+            return super().metrics()
+        if not self.at_start:
+            return self.measure(self.shown(), self.training.threads)
+        # all configurations are at one point, and what a kernel says of a lane does not hang on those beside it
+        one = self.measure(self.shown()[:1], self.training.threads)
+        return {name: value.expand(len(self.index), -1) for name, value in one.items()}
 
     def _by_step(self, steps: int, done: int) -> dict[str, Tensor]:
         """Every hyperparameter's values ``[c]``, ``[steps, c]`` of one with a schedule, in double precision."""

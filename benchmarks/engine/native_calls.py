@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import Tensor
 
-from benchmarks.engine.calls import complain, name_of
+from benchmarks.engine.calls import OF_A_MODULE, complain, name_of
 from benchmarks.engine.devices import out_of_memory
 from benchmarks.errors import OwnCodeError
 from benchmarks.naming.blame import blame
@@ -16,8 +16,6 @@ from problems.module import ModuleProblem
 from problems.module_run import ModuleRun
 
 __all__ = ["draw", "evaluation_of_run", "gradient_of_run", "run_of"]
-
-EXPECTED = "a run draws inputs and a target, and loss(module(inputs), target) is one number, differentiable"
 
 
 def run_of(problem: ModuleProblem, seed: int, like: Tensor) -> ModuleRun:
@@ -64,5 +62,5 @@ def _asked(problem: ModuleProblem, what: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         if out_of_memory(error, 1) is not None:  # which is nobody's mistake
             raise
-        blame(error, f"{name_of(problem)}: {what}", EXPECTED, problem)
+        blame(error, f"{name_of(problem)}: {what}", OF_A_MODULE, problem)
         raise

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from benchmarks.engine.calls import evaluation_of
 from benchmarks.engine.devices import out_of_memory
 from benchmarks.engine.driver import Lanes, OnRung, OnSegment, divergence_limit, drive
 from benchmarks.engine.foreign_lanes import ForeignLanes
@@ -63,7 +62,7 @@ def lanes_of(training: Training, filled: Configurations) -> Sequence[Lanes]:
             raise UsageError(f"{training!r} is trained natively ({native}), where no rule's state is kept")
         return [NativeLanes(training, problem, filled)]
     start = training.start()
-    limit = divergence_limit(problem, evaluation_of(problem, start)["loss"]) if training.stop_diverged else None
+    limit = divergence_limit(problem, training.start_loss) if training.stop_diverged else None
     if isinstance(optimizer, ForeignSpec):
         return [ForeignLanes(training, optimizer, filled, start, limit)]
     compiled = kernel_lanes(training, training.rule, filled, start, limit)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analysis.record.exhibits import EXHIBIT_VERSION, SCHEMAS, ExhibitInfo, check_exhibit
 from benchmarks.engine.devices import device_here, named
-from benchmarks.exhibits import Question
 from benchmarks.record.folder import RecordFolder
 from benchmarks.record.writer import write_exhibit
+
+if TYPE_CHECKING:
+    from benchmarks.exhibits import Question
 
 __all__ = ["run_exhibit"]
 

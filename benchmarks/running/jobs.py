@@ -17,7 +17,6 @@ from analysis.record.cells import Cell
 from analysis.record.exhibits import Exhibit
 from benchmarks.engine.devices import DeviceName, on_device
 from benchmarks.errors import StepscapeError, UsageError
-from benchmarks.exhibits import Question, make_question
 from benchmarks.naming.blame import line_raised, with_line
 from benchmarks.naming.registry import make_problem
 from benchmarks.record.checkpoints import Checkpoints, OutOfTime
@@ -37,6 +36,7 @@ from problems import DataError
 
 if TYPE_CHECKING:
     from analysis.pages.problem_section import Section
+    from benchmarks.exhibits import Question
 
 __all__ = [
     "CellJob",
@@ -280,6 +280,10 @@ def exhibit_jobs(
 
     Raises `StepscapeError` for an unknown name or option.
     """
+    if not suite.exhibits:  # whose modules take as long as a small study
+        return []
+    from benchmarks.exhibits import make_question
+
     questions = [make_question(name, suite.exhibit.get(name, {})) for name in suite.exhibits]
     return [ExhibitJob(question, place, folder, data, deadline, device) for place, question in enumerate(questions)]
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from analysis.pages.drawing import end_with
 from benchmarks.errors import StepscapeError
+from benchmarks.garbage import collect_rarely
 from benchmarks.redaction import guard_output
 
 __all__ = ["WorkersLostError", "default_jobs", "map_unordered"]
@@ -42,7 +43,7 @@ def map_unordered(function: Callable[[Task], Result], tasks: Sequence[Task], job
     left = dict(enumerate(tasks))
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with parallel_config(backend="loky", inner_max_num_threads=1):
+            with parallel_config(backend="loky", inner_max_num_threads=1, initializer=collect_rarely):
                 # of large arguments joblib would keep files, which a killed run leaves in the machine's memory
                 pool = Parallel(
                     n_jobs=min(jobs, len(left)), return_as="generator_unordered", batch_size=1, max_nbytes=None

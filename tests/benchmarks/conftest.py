@@ -1,8 +1,7 @@
-"""The command as tests call it, a suite that takes a second, a made-up cell's own words, and reports in no time."""
+"""The command as tests call it, a suite that takes a second, and a made-up cell's own words."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,16 +96,6 @@ def cell_info() -> CellInfo:
         dtype="float64",
         cost=StepCost(seconds=2e-4, optimizer_share=0.25, state_bytes=16),
     )
-
-
-@pytest.fixture
-def empty_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures of reports are made, but an empty one is drawn in their place: that is most of the time."""
-    from matplotlib.figure import Figure
-
-    empty = io.BytesIO()
-    Figure(figsize=(1, 1)).savefig(empty, format="svg", metadata={"Date": None})
-    monkeypatch.setattr("analysis.figures.style._saved", lambda *_, **__: empty.getvalue())
 
 
 @pytest.fixture(scope="session")

@@ -182,8 +182,17 @@ def test_a_module_that_draws_random_numbers_is_told_so():
 
     problem = line_problem(lambda: Noisy(3, 1))
 
-    with pytest.raises(RuntimeError, match="draw no random numbers"):
+    with pytest.raises(RuntimeError, match=r"draw no random numbers, or give lanes=False"):
         problem.evaluate(problem.start([0, 1]))
+
+
+def test_a_module_whose_numbers_leave_torch_is_told_so():
+    class Away(nn.Linear):
+        def forward(self, inputs: Tensor) -> Tensor:
+            return torch.from_numpy(super().forward(inputs).detach().numpy())
+
+    with pytest.raises(RuntimeError, match="numbers that leave torch have no gradient"):
+        line_problem(lambda: Away(3, 1)).evaluate(torch.zeros(1, 4))
 
 
 @pytest.mark.parametrize(

@@ -270,6 +270,24 @@ def test_a_row_of_tensors_that_is_not_finite_is_named():
         problem(data=(INPUTS, DATA[1].clone().index_fill_(0, torch.tensor([5]), torch.nan)))
 
 
+class Block(nn.Module):
+    """A layer of the user's own, with a product that is in no layer of torch's."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size, 1))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs @ self.weight
+
+
+@pytest.mark.parametrize("lanes", [None, False])
+def test_a_shape_that_does_not_fit_names_the_users_own_layer(lanes):
+    given = problem(lambda: nn.Sequential(nn.Linear(3, 2), Block(4)), lanes=lanes)
+    with pytest.raises(RuntimeError, match=r"layer '1', Block, was given \[12, 2\]"):
+        given.evaluate(given.start([0, 1]))
+
+
 def test_a_shape_that_does_not_fit_names_its_layer_in_lanes_too():
     given = problem(lambda: nn.Linear(3, 1), (INPUTS[:, :2], DATA[1]))
     with pytest.raises(RuntimeError, match=r"Linear\(in_features=3, out_features=1, bias=True\) was given \[12, 2\]"):

@@ -119,8 +119,8 @@ class WrittenOut:
     def _matmul(self, statement: MatMul) -> None:
         out, left, right = statement.out, statement.left, statement.right
         lefts, rights = self.read(left, out.kind), self.read(right, out.kind)
-        rows, inner = left.shape
-        columns = right.shape[1]
+        inner = statement.terms
+        rows, columns = left.size // inner, right.size // inner
         fused = f"FMA1{'F' if out.kind is Kind.F32 else 'D'}"
         for place, (row, column) in zip(
             out.places(), ((row, column) for row in range(rows) for column in range(columns)), strict=True

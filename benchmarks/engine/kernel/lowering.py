@@ -21,6 +21,7 @@ from benchmarks.engine.kernel.torch_axes import ALONG_AXES
 from benchmarks.engine.kernel.torch_elementwise import ELEMENTWISE
 from benchmarks.engine.kernel.torch_picks import PICKS
 from benchmarks.engine.kernel.torch_views import VIEWS
+from benchmarks.engine.kernel.torch_windows import WINDOWS
 from benchmarks.engine.kernel.tracing import Traced
 
 __all__ = ["LOWERINGS", "lower"]
@@ -28,7 +29,7 @@ __all__ = ["LOWERINGS", "lower"]
 SHARED: Final = ("batch:", "t")
 """The inputs, by how their names begin, that all lanes of a tile share."""
 
-LOWERINGS: Final[Mapping[str, Callable[[Call], Any]]] = {**ELEMENTWISE, **VIEWS, **ALONG_AXES, **PICKS}
+LOWERINGS: Final[Mapping[str, Callable[[Call], Any]]] = {**ELEMENTWISE, **VIEWS, **ALONG_AXES, **PICKS, **WINDOWS}
 """What every operation of torch's becomes that is not one line of `operations.TORCH`."""
 
 

@@ -126,7 +126,7 @@ def costs(statements: Iterable[Statement]) -> int:
     total = 0
     for statement in statements:
         if isinstance(statement, MatMul):
-            total += 2 * statement.out.size * statement.left.shape[1]
+            total += 2 * statement.out.size * statement.terms
         elif isinstance(statement, Pick):
             total += statement.index.size
         else:

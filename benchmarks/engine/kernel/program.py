@@ -181,16 +181,22 @@ class Assign:
 
 @dataclass(frozen=True)
 class MatMul:
-    """``out [M, N] = left [M, K] @ right [K, N]``, accumulated over K in order."""
+    """``out [M…, N…] = left [M…, K…] @ right [K…, N…]``, accumulated in order over K…, which are ``summed`` axes."""
 
     out: View
     left: View
     right: View
+    summed: int = 1
 
     @property
     def arguments(self) -> tuple[View, ...]:
         """What is read."""
         return self.left, self.right
+
+    @property
+    def terms(self) -> int:
+        """How many numbers are summed up for each of ``out``."""
+        return math.prod(self.right.shape[: self.summed])
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from analysis.measures.measure import Measure
 from analysis.measures.paired_tests import Side, resolved, study_difference
@@ -49,6 +50,26 @@ def test_without_an_effect_the_power_is_the_level() -> None:
 def test_the_smallest_effect_is_that_of_the_rule_of_thumb_where_studies_alone_vary() -> None:
     for studies in (3, 5, 8):
         assert detectable(replace(ALONE, studies=studies)) == pytest.approx(resolved(studies, 1), rel=1e-4)
+
+
+@pytest.mark.parametrize(("studies", "tests", "alpha"), [(2, 1, 0.05), (3, 4, 0.05), (12, 30, 0.05), (199, 9, 0.005)])
+def test_what_is_resolved_is_found_with_its_chance_by_the_noncentral_t_distribution(
+    studies: int, tests: int, alpha: float
+) -> None:
+    away = resolved(studies, tests, alpha, power=0.8) / math.sqrt(2 / studies)
+    freedom = 2 * (studies - 1)
+    critical = stats.t.ppf(1 - alpha / (2 * tests), freedom)
+    # the library seeks the effect to five digits, of which two are shown
+    assert stats.nct.sf(critical, freedom, away) == pytest.approx(0.8, abs=1e-4)
+
+
+@pytest.mark.parametrize("away", [0.0, 0.3, 2.0, 9.0, 60.0, 1e8])
+def test_the_power_is_what_both_tails_of_the_noncentral_t_distribution_hold(away: float) -> None:
+    spread = Spread(among=1.0, over_seeds=0.0, studies=8, seeds=1)
+    critical = stats.t.ppf(0.975, 14)
+    tails = [stats.nct.sf(critical, 14, away), stats.nct.cdf(-critical, 14, away)]
+    expected = np.nan_to_num(tails[0], nan=1.0) + np.nan_to_num(tails[1])
+    assert power_of(away * math.sqrt(2 / 8), spread) == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_studies_for_an_effect_are_the_fewest_that_find_it() -> None:

@@ -86,6 +86,7 @@ def test_a_record_of_one_problem_has_no_such_part(record: Record) -> None:
     assert across_of(results_of(record.of_problem("ellipse")), looks(record)) is None
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_what_must_not_be_pooled_is_refused_in_a_sentence_and_the_rest_is_kept(copied: Path) -> None:
     rewrite(copied, "noisy--sgd", protocol={"trials": 99})
     found = part(copied)
@@ -94,6 +95,7 @@ def test_what_must_not_be_pooled_is_refused_in_a_sentence_and_the_rest_is_kept(c
     assert [picture.stem for picture in found.pictures] == ["across-transfer", "across-transfer-matrix"]
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_optimizers_mapped_on_unequal_steps_have_no_setting_in_common(copied: Path) -> None:
     rewrite(copied, "noisy--sgd", protocol={"landscape_seeds": [1]})
     found = part(copied)
@@ -105,6 +107,7 @@ def test_optimizers_mapped_on_unequal_steps_have_no_setting_in_common(copied: Pa
     assert len(found.robust) == 3
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_a_record_without_landscapes_has_no_transfer(copied: Path) -> None:
     for file in (copied / "cells").glob("*/landscape.parquet"):
         pd.read_parquet(file)[:0].to_parquet(file)
@@ -114,6 +117,7 @@ def test_a_record_without_landscapes_has_no_transfer(copied: Path) -> None:
     assert len(found.pictures) == 2
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_a_record_that_was_only_mapped_has_only_transfer(copied: Path) -> None:
     for file in (copied / "cells").glob("*/runs.parquet"):
         runs = pd.read_parquet(file)
@@ -123,6 +127,7 @@ def test_a_record_that_was_only_mapped_has_only_transfer(copied: Path) -> None:
     assert len(found.robust) == 3
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_an_optimizer_that_was_mapped_once_is_said_to_have_no_transfer(copied: Path) -> None:
     file = copied / "cells" / "noisy--rmsprop" / "landscape.parquet"
     pd.read_parquet(file)[:0].to_parquet(file)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.figures.style import Drawn, looks_of
+from analysis.figures.style import looks_of
 from analysis.pages import problem_section
 from analysis.pages.problem_section import Section, section_of
 from analysis.pages.report import section_ahead, write_report
@@ -55,6 +55,7 @@ def twin_report(twins: Path) -> Path:
     return write_report(twins, twins.parent / "report of the twins").parent
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_a_record_of_unequal_budgets_alone_has_a_report_without_an_overview(twins: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(twins, tmp_path / "unequal")
     for position, changes in enumerate([{}, {"steps": 5}]):
@@ -292,6 +293,7 @@ def test_a_report_of_a_problem_that_nothing_survived_says_so(edited_cell: Callab
         assert words in text
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_unequal_budgets_cost_the_curves_of_tuning_and_not_the_report(
     edited_cell: Callable[..., Cell], tmp_path: Path
 ) -> None:
@@ -343,8 +345,8 @@ def test_a_report_with_a_focus_colours_one_and_counts_its_wins(page: Path, tmp_p
     assert not (page.parent / "tables" / "focus.csv").exists()
 
 
-def test_a_failure_is_told_on_the_page_in_a_line(twins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(problem_section, "drawn_as", lambda *_, **__: Drawn({"svg": b""}, 1, 1))
+@pytest.mark.usefixtures("empty_pictures")
+def test_a_failure_is_told_on_the_page_in_a_line(twins: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(twins, tmp_path / "failed")
     said = {
         "a--b": "Traceback (most recent call last):\n  File x, line 1\n    f()\n    ^^^\nValueError: no",
@@ -357,6 +359,7 @@ def test_a_failure_is_told_on_the_page_in_a_line(twins: Path, tmp_path: Path, mo
     assert "^^^" not in text
 
 
+@pytest.mark.usefixtures("empty_pictures")
 def test_a_focus_that_cannot_be_held_against_the_others_says_why(twins: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(twins, tmp_path / "unequal")
     for position, name in enumerate(["sgd", "sgd1"]):

@@ -22,6 +22,7 @@ from analysis.statistics.bootstrap import (
     spread,
     typical,
 )
+from analysis.statistics.resamples import MANY
 
 
 def sample(n: int, seed: int = 3) -> np.ndarray:
@@ -60,6 +61,14 @@ def test_every_resample_draws_one_less_than_there_are_seeds_and_one_of_one() -> 
     assert weights.shape == (50, 7)
     np.testing.assert_array_equal(weights.sum(axis=1), 6)
     np.testing.assert_array_equal(bootstrap_weights(1, 3, np.random.default_rng(0)), 1)
+
+
+def test_resamples_of_very_many_are_drawn_from_the_same_distribution() -> None:
+    counts = bootstrap_weights(MANY + 1, 2, np.random.default_rng(0))
+    np.testing.assert_array_equal(counts.sum(axis=1), MANY)
+    drawn = np.stack([np.bincount(row.astype(int), minlength=5)[:5] for row in counts]) / (MANY + 1)
+    expected = np.exp(-1) / np.array([1, 1, 2, 6, 24])  # a binomial of many draws, each of small chance: Poisson's of 1
+    np.testing.assert_allclose(drawn, np.stack([expected, expected]), atol=0.006)  # 3 standard errors
 
 
 @pytest.mark.parametrize("n", [3, 10])

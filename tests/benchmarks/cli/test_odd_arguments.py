@@ -157,11 +157,23 @@ def test_no_experimental_warning_reaches_the_user(sampler: str) -> None:
         optuna_pruner(Tuning(pruner="optuna:HyperbandPruner"))
 
 
+TWO_COMMANDS = """
+from benchmarks.cli.main import main
+for words in (["list", "problems"], ["check", "sgd"]):
+    try:
+        main(words)
+    except SystemExit as left:
+        if left.code:
+            raise
+"""
+"""In one process, for which everything is compiled anew."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("arguments", [["list", "problems"], ["check", "sgd"], ["--help"]])
-def test_python_without_docstrings_and_asserts_does_the_same(arguments: list[str]) -> None:
+@pytest.mark.parametrize("program", [["-c", TWO_COMMANDS], ["-m", "benchmarks", "--help"]], ids=["commands", "help"])
+def test_python_without_docstrings_and_asserts_does_the_same(program: list[str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-B", "-m", "benchmarks", *arguments],
+        [sys.executable, "-B", *program],
         env={**os.environ, "PYTHONOPTIMIZE": "2"},
         capture_output=True,
         text=True,

@@ -328,6 +328,16 @@ def test_groups_need_parameters_with_names():
         train(Training("ellipse", "torch:SGD", [0], 1, groups=[ParameterGroup(values={"lr": 0.1})]), {})
 
 
+@pytest.mark.parametrize("engine", ["eager", "native"])
+def test_a_loss_without_a_gradient_is_said_to_the_author_of_a_module(engine):
+    given = ModuleProblem(
+        perceptron, lambda output, target: (output[:, 0] - target).square().mean().detach(), (INPUTS, LABELS)
+    )
+    said = "loss gave a tensor without a gradient .*; a run draws inputs and a target, and loss"
+    with pytest.raises(OwnCodeError, match=said):
+        train(Training(given, "sgd", [0], 1, engine=engine), {})
+
+
 def test_what_the_module_raises_is_a_sentence_of_the_users_own():
     class Late(nn.Linear):
         calls = 0

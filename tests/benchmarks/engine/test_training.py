@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from analysis.record.outcome import Outcome
+from benchmarks.engine import inputs
 from benchmarks.engine.training import Configurations, Training, train
 from benchmarks.naming.registry import OPTIMIZERS, make_optimizer, make_problem
 from optimizers.sgd import SGD
@@ -83,3 +84,13 @@ def test_the_trace_of_one_configuration_is_its_part_of_the_whole() -> None:
     assert all(torch.equal(part.state[name].nan_to_num(-1), alone.state[name].nan_to_num(-1)) for name in alone.state)
     assert part.lane_steps == alone.lane_steps == 20
     assert 3 * part.seconds == pytest.approx(whole.seconds)
+
+
+def test_the_blocks_of_a_study_share_the_loss_of_their_start(monkeypatch) -> None:
+    asked = []
+    original = inputs.evaluation_of
+    monkeypatch.setattr(inputs, "evaluation_of", lambda *given: asked.append(1) or original(*given))
+    training = Training("rosenbrock", "sgd", [1, 2], 3)
+    first, second = (train(training, {"lr": torch.tensor([1e-4, 10.0])}) for _ in range(2))
+    assert len(asked) == 1
+    assert torch.equal(first.status, second.status)

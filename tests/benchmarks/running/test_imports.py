@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
@@ -18,6 +19,7 @@ HEAVY = (
     "joblib",
     "sympy",
     "torch._dynamo",
+    "benchmarks.exhibits",
 )
 
 
@@ -54,3 +56,30 @@ def test_a_tuned_cell_with_its_tables_imports_optuna_and_nothing_else(tmp_path) 
         "assert done.error is None, done.error"
     )
     assert imported(script) == {"optuna"}
+
+
+@pytest.mark.slow
+def test_a_command_and_its_workers_rarely_look_for_garbage() -> None:
+    from benchmarks.running.workers import map_unordered
+
+    script = (
+        "import gc; from benchmarks.cli.main import main\n"
+        "try: main(['--version'])\n"
+        "finally: assert gc.get_threshold()[0] == 20_000, gc.get_threshold()"
+    )
+    subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert {first for first, *_ in map_unordered(_threshold, [1, 2], 2)} == {20_000}
+
+
+def _threshold(_: int) -> tuple[int, int, int]:
+    return gc.get_threshold()
+
+
+@pytest.mark.slow
+def test_what_a_suite_can_decide_is_said_before_the_first_worker_starts_and_without_the_second_that_scipy_stats_takes():
+    script = (
+        "import sys; from benchmarks import Suite; from benchmarks.running.decide import what_decides\n"
+        "assert what_decides(Suite.load('quick').cells())\n"
+        "assert not {'scipy.stats', 'scipy.optimize'} & set(sys.modules)"
+    )
+    assert imported(script) == {"scipy"}

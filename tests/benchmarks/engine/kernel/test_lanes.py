@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from torch import Tensor
 from benchmarks.engine import kernel_lanes
 from benchmarks.engine.kernel import making
 from benchmarks.engine.kernel.compiler import find_compiler
+from benchmarks.engine.kernel.kernel import EvaluationKernel
 from benchmarks.engine.kernel.lowering import lower
 from benchmarks.engine.kernel.making import evaluation_kernel, step_kernel
 from benchmarks.engine.kernel.refusal import NotCompiledError
@@ -35,8 +37,6 @@ OF_EIGENVALUES = {"adagrad-full", "shampoo", "soap"}
 """The rules that are left to torch, as docs/performance.md says."""
 RULES = [name for name, spec in OPTIMIZERS.items() if isinstance(spec, OptimizerSpec) and name not in OF_EIGENVALUES]
 ELEMENTWISE = ("ellipse", "ellipse-rotated", "rosenbrock", "rosenbrock-noisy", "beale", "bowl-noisy", "quadratic")
-EAGER = {"mnist-lenet"}
-"""The problems whose steps are left to torch, as docs/performance.md says."""
 ALIKE = ("fashion", "text")  # the networks of mnist-…, char-gru and tiny-transformer at other sizes, some downloaded
 IN_LANES = [name for name, spec in PROBLEMS.items() if not name.startswith(ALIKE) and spec.build().facts.native is None]
 """Every problem but those whose runs are modules of their own, a network once."""
@@ -109,6 +109,14 @@ def test_a_rule_that_sees_matrices_is_right_to_rounding_on_a_network(optimizer: 
     assert bool((eager.status == compiled.status).all())
 
 
+def test_the_page_names_every_rule_and_problem_of_ours_that_stays_with_torch() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "performance.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"\*\*What stays with torch\*\*: (.*?)\n\n", page, re.DOTALL)
+    listed, _ = told.split("By torch, ")  # what such a step takes, beside those of rules that are compiled
+    natively = {name for name, spec in PROBLEMS.items() if name not in IN_LANES and not name.startswith(ALIKE)}
+    assert set(re.findall(r"`([a-z0-9-]+)`", listed)) == OF_EIGENVALUES | natively
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", sorted(OF_EIGENVALUES))
 def test_a_rule_that_takes_eigenvalues_is_trained_by_torch_and_says_so(optimizer: str) -> None:
@@ -126,13 +134,12 @@ def test_a_product_of_matrices_is_right_to_rounding() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("tables_without_packages")
 @pytest.mark.parametrize("problem", IN_LANES)
-def test_every_problem_has_a_kernel_or_is_listed_as_left_to_torch(problem: str) -> None:
+def test_every_problem_whose_runs_are_lanes_has_a_kernel(problem: str) -> None:
     made = make_problem(problem)
     start = made.start([1]).to(made.dtype)
     batch = batch_like(next(iter(made.batches([1], 1))), start)
-    with pytest.raises(NotCompiledError) if problem in EAGER else nullcontext():
-        step_source(lower(trace_step(made, OPTIMIZERS["momentum"].rule, start, batch)), frozenset(), 32, frozenset())
-        evaluation_source(lower(trace_evaluation(made, start)), 32, frozenset())
+    step_source(lower(trace_step(made, OPTIMIZERS["momentum"].rule, start, batch)), frozenset(), 32, frozenset())
+    evaluation_source(lower(trace_evaluation(made, start)), 32, frozenset())
 
 
 @pytest.mark.slow
@@ -339,3 +346,16 @@ def test_an_estimate_of_work_grows_with_lanes_steps_and_parameters() -> None:
     small, large = make_problem("ellipse"), make_problem("digits-mlp")
     assert kernel_lanes.seconds_by_torch(small, 2e6, 100) > kernel_lanes.seconds_by_torch(small, 1e6, 100)
     assert kernel_lanes.seconds_by_torch(large, 1e6, 100) > 100 * kernel_lanes.seconds_by_torch(small, 1e6, 100)
+
+
+def test_the_start_is_evaluated_once_for_all_configurations(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, original = [], EvaluationKernel.__call__
+
+    def counted(self: EvaluationKernel, x: Tensor, threads: int = 1) -> dict[str, Tensor]:
+        looked.append(len(x))
+        return original(self, x, threads)
+
+    monkeypatch.setattr(EvaluationKernel, "__call__", counted)
+    eager, compiled = both("rosenbrock-noisy", "rmsprop", [1, 2], 4, evaluate_every=2)
+    assert looked[-3:] == [1, len(RATES), len(RATES)]  # after the check of a kernel that is loaded first
+    assert torch.equal(eager.metrics["loss"][..., 0], compiled.metrics["loss"][..., 0])
