@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from analysis.record.shard import Shard
-from benchmarks.cli.execute import Machine
+from benchmarks.cli.execute import Machine, count_of_children
 from benchmarks.cli.progress import counted, duration
 from benchmarks.errors import UsageError
 from benchmarks.suite.suite import Suite
@@ -25,6 +25,7 @@ def dry_run(suite: Suite, machine: Machine) -> str:
     refuse before it begins.
     """
     from benchmarks.engine.devices import device_of
+    from benchmarks.mlflow_mirror.store import check_uri
     from benchmarks.record.folder import RecordFolder
     from benchmarks.running.backends.choose import backend_of
     from benchmarks.running.jobs import exhibit_jobs
@@ -36,6 +37,9 @@ def dry_run(suite: Suite, machine: Machine) -> str:
 
     folder, notes = RecordFolder(machine.folder(suite)), list[str]()
     folder.check(suite, machine.shard)
+    count_of_children(machine.children)
+    if machine.tracking_uri and not machine.no_tracking:
+        check_uri(machine.tracking_uri)
     jobs = machine.jobs or (None if machine.address else default_jobs())
     compute = Compute(machine.engine, device=str(device_of(machine.device)))
     memory = None if machine.memory is None else memory_size(machine.memory)

@@ -174,10 +174,10 @@ def _found() -> str:
 
 @contextmanager
 def _few_attempts() -> Iterator[None]:
-    """Have Ray try twice to join a cluster that answers, and not twenty times, as where it asks for a token."""
+    """Have Ray try three times to join a cluster that answers, and not twenty, as where it asks for a token."""
     name = "RAY_gcs_server_port_wait_time_s"
     mine = name not in os.environ
-    os.environ.setdefault(name, "2")
+    os.environ.setdefault(name, "3")
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -115,6 +116,23 @@ def test_ray_that_ended_without_a_word_is_not_waited_for(monkeypatch: pytest.Mon
         Ray(None, "auto", None).check_address()
 
 
+def test_a_ray_cluster_that_refuses_us_is_asked_a_few_times_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="the extra [ray] is not installed")
+    setting = "RAY_gcs_server_port_wait_time_s"
+    monkeypatch.delenv(setting, raising=False)
+    tried: list[str] = []
+
+    def init(address: str, **quiet: object) -> None:
+        tried.append(os.environ[setting])  # what Ray reads: some seconds for each
+        raise ConnectionError("a token is missing")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(UsageError, match=r"a token is missing; where it asks for a token, set RAY_AUTH_MODE=token"):
+        Ray(None, "127.0.0.1:6379", None).connect()
+    assert tried == ["3"]
+    assert setting not in os.environ
+
+
 @pytest.mark.parametrize("kind", [Dask, Ray])
 def test_what_listens_and_never_answers_is_given_up_soon(
     kind: type[Dask | Ray], silent: int, monkeypatch: pytest.MonkeyPatch
@@ -150,6 +168,8 @@ def test_another_service_is_no_cluster(check: Callable[[str], None]) -> None:
         (["--address", "127.0.0.1:{port}"], "say --backend dask or --backend ray"),
         (["--storage", "postgresql+psycopg://x@127.0.0.1:{port}/db"], "cannot be opened"),
         (["--storage", "studies.db"], "a storage is a URL"),
+        (["--tracking-uri", "runs"], "is no MLflow store"),
+        (["--children", "some"], "--children is a number, all or none"),
         (["--backend", "slurm", "--shards", "2", "--slurm", "cluster=local", "--slurm", "x=1"], "--slurm cannot be so"),
     ],
 )
