@@ -7,6 +7,8 @@ PROCESSES ?= auto
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_QUIET = 1
 export MLFLOW_DISABLE_TELEMETRY = true
+# what is imported is compiled then, once, and kept
+unexport PYTHONDONTWRITEBYTECODE
 
 .NOTPARALLEL:
 .PHONY: bench test lint same pictures clean help

@@ -28,11 +28,13 @@ from benchmarks.naming.foreign import ForeignSpec
 from optimizers import Rule
 from problems import Problem
 
-__all__ = ["WORTH_IT", "kernel_lanes", "planned", "seconds_by_torch", "why_not"]
+__all__ = ["WORTH_IT", "kernel_lanes", "planned", "seconds_by_torch", "why_not", "worth_it"]
 
 WORTH_IT: Final = 0.6
 """Estimated seconds of torch's work from which on a kernel is made: it takes about that long, once."""
 
+TILE: Final = 8  # the fewest lanes of one seed that a kernel advances together: fewer are filled up with copies
+FASTER: Final = 5  # times torch is a kernel of a large network on a full tile
 SEGMENT: Final = 256  # steps in one call where no data has to be held
 CHUNK: Final = 65536  # lanes that are advanced in one call
 KINDS: Final = (torch.float32, torch.float64)
@@ -45,7 +47,7 @@ def kernel_lanes(
 
     Warns where `Training.engine` asks for a kernel that cannot be made, and where one gives other numbers than torch.
     """
-    if training.engine == "eager" or (training.engine != "kernel" and not _worth_it(training, len(configurations))):
+    if training.engine == "eager" or (training.engine != "kernel" and not worth_it(training, len(configurations))):
         return None
     try:
         _check(training, start)
@@ -104,8 +106,16 @@ def planned(training: Training, lanes: Iterable[int]) -> Training:
     return training if seconds <= training.planned else replace(training, planned=seconds)
 
 
-def _worth_it(training: Training, configurations: int) -> bool:
-    return planned(training, [configurations * len(training.seeds)]).planned >= WORTH_IT
+def worth_it(training: Training, configurations: int) -> bool:
+    """Whether a kernel is to train so many ``configurations``: for what is planned, else for this training alone.
+
+    Alone, a few configurations of a large network are left to torch, where they would take a kernel longer.
+    """
+    seeds = len(training.seeds)
+    seconds = planned(training, [configurations * seeds]).planned
+    filled = -(-configurations // TILE) * TILE * seeds
+    by_kernel = seconds_by_torch(training.problem, filled * training.steps, 0) / FASTER
+    return seconds >= WORTH_IT and (training.planned > 0 or by_kernel <= seconds)
 
 
 def _check(training: Training, start: Tensor) -> None:
