@@ -13,6 +13,8 @@ import torch
 
 from benchmarks.engine.engines import Engine
 from benchmarks.engine.inputs import evaluation_steps
+from benchmarks.engine.kernel.compiler import why_no_compiler
+from benchmarks.engine.kernel_lanes import worth_it
 from benchmarks.engine.training import Training, train
 from benchmarks.naming.foreign import ForeignSpec
 from benchmarks.running.slices import slices_of
@@ -26,9 +28,13 @@ __all__ = ["estimate_seconds", "in_slices", "seconds_of", "total_seconds"]
 
 STEPS = 3  # updates timed for an estimate
 FOREIGN_LANES = 16  # timed of a foreign optimizer, whose every lane costs as much again
-SAMPLING = 0.004  # seconds a trial: asking and telling, measured for TPE below 100 trials
-CELL = 0.25  # seconds: building the cell, its tables and files
+SAMPLING = {"tpe": 0.003, "cmaes": 0.005, "gp": 0.1, "qmc": 0.0005, "random": 0.0005, "grid": 0.0005}
+"""Seconds a trial: asking and telling, measured in studies of 64 trials."""
+CELL = 1.0  # seconds: building the cell, its tables and files, its part of the report and of the MLflow store
 START = 4.0  # seconds until the worker processes are up
+SMALL = 16  # parameters: a problem of so many is one loop over lanes to a kernel
+KERNEL = {True: 30.0, False: 4.0}
+"""How many times as fast as torch a kernel is, on small problems and on others (docs/performance.md)."""
 PRUNED = {PrunerKind.HYPERBAND: 0.65, PrunerKind.HALVING: 0.3, PrunerKind.MEDIAN: 0.75}
 """The share of updates that pruning leaves, as measured."""
 
@@ -97,6 +103,10 @@ class _Cost:
     lane: float
     evaluation: float
 
+    def faster(self, times: float) -> _Cost:
+        """The same of what is so many times as fast."""
+        return _Cost(self.fixed / times, self.lane / times, self.evaluation / times)
+
     def steps(self, lanes: int, chunk: int) -> float:
         """Seconds of one step of ``lanes`` runs, cut into chunks."""
         return math.ceil(lanes / chunk) * self.fixed + self.lane * lanes
@@ -138,6 +148,8 @@ class _Cost:
 
 def _cell_seconds(cell: ReadyCell, cost: _Cost) -> float:
     plan, chunk, steps = cell.plan, cell.problem.chunk, cell.steps
+    if _compiled(cell):
+        cost = cost.faster(KERNEL[cell.problem.dim <= SMALL])
     seconds = CELL
     studies = plan.tuning.studies if plan.tuning.enabled else 0
     parts = [
@@ -150,7 +162,7 @@ def _cell_seconds(cell: ReadyCell, cost: _Cost) -> float:
         looks = len(evaluation_steps(steps, cell.evaluate_trials)) - 1
         parts.append((plan.tuning.block, seeds, looks, share * blocks * studies))
         parts.append((rest, seeds, looks, share * studies))
-        seconds += studies * plan.tuning.trials * SAMPLING
+        seconds += studies * plan.tuning.trials * SAMPLING[plan.tuning.sampler]
     if plan.landscape.enabled:
         points = math.prod(count for _, count in grid_axes(cell.spec, cell.space, plan.landscape.grid))
         parts.append((points, len(cell.seeds(plan.landscape.seeds)), plan.landscape.evaluations, 1.0))
@@ -158,6 +170,15 @@ def _cell_seconds(cell: ReadyCell, cost: _Cost) -> float:
         lanes = configurations * seeds
         seconds += share * (steps * cost.steps(lanes, chunk) + (evaluations + 1) * lanes * cost.evaluation)
     return seconds
+
+
+def _compiled(cell: ReadyCell) -> bool:
+    """Whether a kernel will train ``cell``, as far as that is known before one is made."""
+    if cell.native is not None or isinstance(cell.spec, ForeignSpec):
+        return False
+    training = cell.training([0], None)
+    asked = training.engine == "kernel" or (training.engine == "auto" and worth_it(training, 1))
+    return asked and torch.device(training.device).type == "cpu" and why_no_compiler() is None
 
 
 def _time(cell: ReadyCell, lanes: int, steps: int) -> float:
