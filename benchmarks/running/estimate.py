@@ -33,8 +33,8 @@ SAMPLING = {"tpe": 0.003, "cmaes": 0.005, "gp": 0.1, "qmc": 0.0005, "random": 0.
 CELL = 1.0  # seconds: building the cell, its tables and files, its part of the report and of the MLflow store
 START = 4.0  # seconds until the worker processes are up
 SMALL = 16  # parameters: a problem of so many is one loop over lanes to a kernel
-KERNEL = {True: 30.0, False: 4.0}
-"""How many times as fast as torch a kernel is, on small problems and on others (docs/performance.md)."""
+ON_SMALL, ON_OTHERS = 30.0, 4.0
+"""How many times as fast as torch a kernel is on small problems, and on others (docs/performance.md)."""
 PRUNED = {PrunerKind.HYPERBAND: 0.65, PrunerKind.HALVING: 0.3, PrunerKind.MEDIAN: 0.75}
 """The share of updates that pruning leaves, as measured."""
 
@@ -149,7 +149,7 @@ class _Cost:
 def _cell_seconds(cell: ReadyCell, cost: _Cost) -> float:
     plan, chunk, steps = cell.plan, cell.problem.chunk, cell.steps
     if _compiled(cell):
-        cost = cost.faster(KERNEL[cell.problem.dim <= SMALL])
+        cost = cost.faster(ON_SMALL if cell.problem.dim <= SMALL else ON_OTHERS)
     seconds = CELL
     studies = plan.tuning.studies if plan.tuning.enabled else 0
     parts = [
